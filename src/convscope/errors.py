@@ -1,0 +1,94 @@
+"""Every error that convscope raises on purpose, as one tree.
+
+    ConvscopeError
+    ├── SettingError        a layer was given a setting that cannot be (also a ValueError)
+    │   └── ActivationError     an activation name that nobody knows
+    ├── ShapeError          shapes that do not fit together (also a ValueError)
+    │   └── WindowError         a window larger than the map it should slide over
+    ├── NotBuiltError       a question that needs an input shape, asked before there is one
+    ├── LayerLookupError    a layer name that the network does not have (also a LookupError)
+    ├── PositionError       a position outside the map (also an IndexError)
+    ├── InputError          an image or array that the network cannot take (also a ValueError)
+    ├── WeightsError        weights that do not match their layer (also a ValueError)
+    ├── SourceError         a model file or name that cannot be opened
+    ├── OutputError         a file that cannot be written
+    ├── UnsupportedError    something that convscope does not do, said plainly
+    └── EngineError         ONNX Runtime refused or failed
+
+The message of each says what was wrong, the numbers received, where, and what would work.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ActivationError",
+    "ConvscopeError",
+    "EngineError",
+    "InputError",
+    "LayerLookupError",
+    "NotBuiltError",
+    "OutputError",
+    "PositionError",
+    "SettingError",
+    "ShapeError",
+    "SourceError",
+    "UnsupportedError",
+    "WeightsError",
+    "WindowError",
+]
+
+
+class ConvscopeError(Exception):
+    """The root of the tree: `except ConvscopeError` catches all that follow."""
+
+
+class SettingError(ConvscopeError, ValueError):
+    """A layer was given a setting that cannot be."""
+
+
+class ActivationError(SettingError):
+    """An activation name that nobody knows."""
+
+
+class ShapeError(ConvscopeError, ValueError):
+    """Shapes that do not fit together."""
+
+
+class WindowError(ShapeError):
+    """A window that is larger than the map it should slide over."""
+
+
+class NotBuiltError(ConvscopeError):
+    """A question that needs an input shape, asked before the network has one."""
+
+
+class LayerLookupError(ConvscopeError, LookupError):
+    """A layer name that the network does not have."""
+
+
+class PositionError(ConvscopeError, IndexError):
+    """A position outside the map."""
+
+
+class InputError(ConvscopeError, ValueError):
+    """An image or an array that the network cannot take."""
+
+
+class WeightsError(ConvscopeError, ValueError):
+    """Weights that do not match their layer, in number or in shape."""
+
+
+class SourceError(ConvscopeError):
+    """A model file, module or attribute that cannot be opened."""
+
+
+class OutputError(ConvscopeError):
+    """A file that cannot be written."""
+
+
+class UnsupportedError(ConvscopeError):
+    """Something that convscope does not do."""
+
+
+class EngineError(ConvscopeError):
+    """ONNX Runtime refused the network, or failed while running it."""
