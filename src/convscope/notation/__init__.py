@@ -1,0 +1,59 @@
+"""The language of equations: one statement of what ONE output number is, everything else derived.
+
+index        axes and the whole-number expressions over them
+expression   reads, products, sums, maxima and means
+functions    named functions and their formulas
+equation     an equation: output shape and why, weights' shapes, windows
+counting     multiply–accumulates and other work
+printing     text, LaTeX and words
+serial       to JSON and back
+evaluation   values at positions, in float64 (needs numpy, which is imported only there)
+ledger       the arithmetic of one number, taken apart (needs numpy)
+cone         one number of a chain of equations, from the window it sees (needs numpy)
+sizes        ints, symbols and unknowns
+"""
+
+from convscope.notation.counting import macs, other_work
+from convscope.notation.equation import Equation, Fit
+from convscope.notation.expression import (
+    Expression,
+    Local,
+    Max,
+    Mean,
+    Pieces,
+    Read,
+    Sum,
+    Tensor,
+    call,
+    local,
+    source,
+    weight,
+)
+from convscope.notation.index import Axis, Index, exactly
+from convscope.notation.sizes import UNKNOWN, Size, size, symbol
+
+__all__ = [
+    "UNKNOWN",
+    "Axis",
+    "Equation",
+    "Expression",
+    "Fit",
+    "Index",
+    "Local",
+    "Max",
+    "Mean",
+    "Pieces",
+    "Read",
+    "Size",
+    "Sum",
+    "Tensor",
+    "call",
+    "exactly",
+    "local",
+    "macs",
+    "other_work",
+    "size",
+    "source",
+    "symbol",
+    "weight",
+]

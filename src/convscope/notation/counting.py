@@ -1,0 +1,122 @@
+"""How much work an equation is: multiply–accumulates, and everything else by name.
+
+A multiply–accumulate is a product under a sum between an input (or a local made of inputs) and a
+weight. Every other operation is counted under its own name and never mixed in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from convscope.notation.equation import Equation
+from convscope.notation.expression import (
+    Binary,
+    Call,
+    Expression,
+    Pieces,
+    Read,
+    Reduction,
+    factors,
+)
+from convscope.notation.index import Axis, ExactQuotient
+from convscope.notation.sizes import Size, is_known, product, tidy
+
+_NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
+
+
+def macs(equation: Equation) -> Size:
+    """Return the multiply–accumulates of one whole output (batch 1, bias not counted).
+
+    Products under a sum, times the number of outputs. An input that is read by exact division (a
+    transposed convolution) is counted from its own side: its positions × kernel × channels, since
+    only those products exist.
+    """
+    total: Size = 0
+    for sizes, expression in _definitions(equation):
+        for node in expression.walk():
+            if isinstance(node, Reduction) and _multiplies_weights(node):
+                total = total + product(_extent(sizes, node).values())
+    return tidy(total)
+
+
+def _definitions(equation: Equation) -> Iterator[tuple[dict[Axis, Size], Expression]]:
+    """Yield (axes with sizes, expression) of the output and of each local."""
+    yield equation.sizes, equation.expression
+    for item in equation.locals:
+        yield (
+            {axis: equation.sizes[axis] if axis.size is None else axis.size for axis in item.axes},
+            item.expression,
+        )
+
+
+def _multiplies_weights(node: Reduction) -> bool:
+    """Whether a reduction is a sum of products of an input and a weight."""
+    roles = {part.tensor.role for part in factors(node.body) if isinstance(part, Read)}
+    return node.kind == "sum" and "weight" in roles and not roles.isdisjoint({"input", "local"})
+
+
+def _extent(sizes: dict[Axis, Size], node: Reduction) -> dict[Axis, Size]:
+    """Return along which axes products are made, and how many along each."""
+    extent = {**sizes, **{axis: axis.size for axis in node.axes}}
+    for read in factors(node.body):
+        if isinstance(read, Read) and read.tensor.shape is not None:
+            for index, size in zip(read.indices, read.tensor.shape, strict=True):
+                if isinstance(index, ExactQuotient):
+                    moving = next((axis for axis in sizes if axis in index.axes()), None)
+                    if moving is not None:
+                        extent[moving] = size
+    return extent
+
+
+def other_work(equation: Equation) -> dict[str, Size]:
+    """Return how often every other operation is done for one whole output, by its name.
+
+    {"add": 36864, "relu": 36864} for a convolution with bias and ReLU: one addition of the bias and
+    one relu for each of its 24 × 24 × 64 outputs. What does not depend on an axis is done once for
+    all of it: a mean over a map is one number, however many outputs it is subtracted from.
+    """
+    counts: Counter[str] = Counter()
+
+    def visit(node: Expression, sizes: dict[Axis, Size]) -> None:
+        times = product(sizes[axis] for axis in sizes if axis in _axes(node))
+        match node:
+            case Reduction(kind, axes):
+                if _multiplies_weights(node):
+                    return
+                many = product(axis.size for axis in axes)
+                counts["compare" if kind == "max" else "add"] += times * (many - 1)
+                if kind == "mean":
+                    counts["divide"] += times
+                sizes = sizes | {axis: axis.size for axis in axes}
+            case Pieces(axis):
+                for length, body in zip(node.lengths(), node.bodies, strict=True):
+                    visit(body, sizes | {axis: length})
+                return
+            case Binary(operator):
+                counts[_NAMES[operator]] += times
+            case Call(function):
+                counts[function.name] += times
+        for part in node.parts():
+            visit(part, sizes)
+
+    for sizes, expression in _definitions(equation):
+        visit(expression, sizes)
+    tidied = {name: tidy(number) for name, number in counts.items()}
+    return {name: number for name, number in tidied.items() if not _is_zero(number)}
+
+
+def _axes(node: Expression) -> set[Axis]:
+    """Return the axes that a value depends on."""
+    match node:
+        case Read(_, indices):
+            return set().union(*(index.axes() for index in indices))
+        case Reduction(_, axes, body):
+            return _axes(body).difference(axes)
+        case Pieces(axis, _, bodies):
+            return {axis}.union(*map(_axes, bodies))
+    return set().union(*map(_axes, node.parts()))
+
+
+def _is_zero(number: Size) -> bool:
+    return is_known(number) and number == 0

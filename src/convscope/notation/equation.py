@@ -1,0 +1,354 @@
+"""An equation: output[axes] = expression, and what can be asked of it.
+
+>>> y, i = Axis("y", word="row"), Axis("i", 3)
+>>> image = source((28,))
+>>> blur = Equation((y,), Sum(i)(image[y + i] * weight("kernel")[i]))
+>>> print(blur)
+out[y] = Σ i<3  in[y + i] · kernel[i]
+>>> blur.shape, blur.weights
+((26,), {'kernel': (3,)})
+>>> print(blur.fits[y])
+a window of 3 rows fits at 26 starting rows, 0 … 25, of 28
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+from convscope.errors import ShapeError, WindowError
+from convscope.notation import printing
+from convscope.notation.expression import (
+    Expression,
+    Local,
+    Read,
+    Sum,
+    Tensor,
+    reads,
+    source,
+    weight,
+)
+from convscope.notation.index import Axis, Index, Range, Spread
+from convscope.notation.sizes import (
+    Size,
+    is_known,
+    is_rational,
+    largest,
+    product,
+    show,
+    smallest,
+    surely_less,
+    tidy,
+)
+
+__all__ = ["Axis", "Equation", "Fit", "Sum", "source", "weight"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Why an output axis has the size it has: at how many places the window still fits.
+
+    window      how far one window reaches along the axis, in input positions
+    taps        how many of those it reads, `spacing` apart (dilation)
+    size        the input's size there
+    before, after   the padding
+    first       where the first window starts: at −before, unless something is cut off
+    stride      how far neighbouring windows are apart
+    count       the output's size
+    unused      positions at the end, of the input and then of its padding, that no window reaches
+    word        what a position along the axis is called: row, column, step …
+    """
+
+    window: Size
+    taps: Size
+    spacing: Size
+    size: Size
+    before: Size
+    after: Size
+    first: Size
+    stride: Size
+    count: Size
+    unused: Size
+    word: str
+
+    def __str__(self) -> str:
+        return printing.fit_in_words(self)
+
+
+Inlined: TypeAlias = tuple[Read, tuple[Index, ...], frozenset[Axis]]
+"""A read, its indices, and the axes that reductions around it run over."""
+
+
+class Equation:
+    """What one output number of a layer is, and everything that follows from it.
+
+    axes        the output's axes; those of size None are solved: the largest size at which every
+                window still fits
+    expression  the value at one position of those axes
+    name        what the left-hand side is called
+    """
+
+    def __init__(self, axes: Sequence[Axis], expression: Expression, name: str = "out") -> None:
+        self.axes = tuple(axes)
+        self.expression = expression
+        self.name = name
+
+    def __str__(self) -> str:
+        return printing.text(self)
+
+    def latex(self) -> str:
+        """Return the equation as LaTeX, without surrounding dollar signs."""
+        return printing.latex(self)
+
+    # -- what it reads ----------------------------------------------------------------------------
+
+    @cached_property
+    def inlined(self) -> tuple[Inlined, ...]:
+        """Every read of an input or a weight, with its indices as if locals were written out.
+
+        The third part holds the axes that reductions run over at that read.
+        """
+        return tuple(self._inline(self.expression, {}, frozenset()))
+
+    def _inline(
+        self, node: Expression, replaced: Mapping[Axis, Index], bound: frozenset[Axis]
+    ) -> Iterator[Inlined]:
+        if isinstance(node, Read):
+            indices = node.indices
+            if replaced:
+                indices = tuple(index.substitute(replaced) for index in indices)
+            if isinstance(node.tensor, Local):
+                inner = dict(zip(node.tensor.axes, indices, strict=True))
+                yield from self._inline(node.tensor.expression, inner, bound)
+            else:
+                yield node, indices, bound
+            return
+        axes = getattr(node, "axes", ())
+        bound = bound.union(axes) if axes else bound
+        for part in node.parts():
+            yield from self._inline(part, replaced, bound)
+
+    @cached_property
+    def locals(self) -> tuple[Local, ...]:
+        """The locals, each after those that it reads."""
+        ordered: dict[Local, None] = {}
+
+        def visit(expression: Expression) -> None:
+            for node in expression.walk():
+                tensor = node.tensor if isinstance(node, Read) else None
+                if isinstance(tensor, Local) and tensor not in ordered:
+                    visit(tensor.expression)
+                    ordered[tensor] = None
+
+        visit(self.expression)
+        return tuple(ordered)
+
+    @cached_property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The inputs that are read, in the order of their first reading."""
+        return tuple(
+            dict.fromkeys(r.tensor for r in reads([self.expression]) if r.tensor.role == "input")
+        )
+
+    # -- sizes ------------------------------------------------------------------------------------
+
+    @cached_property
+    def fits(self) -> dict[Axis, Fit]:
+        """For each output axis that was solved: why it has its size."""
+        found: dict[Axis, Fit] = {}
+        for axis in self.axes:
+            if axis.size is not None:
+                continue
+            for read, indices, bound in self.inlined:
+                if read.tensor.role != "input":
+                    continue
+                for dimension, index in enumerate(indices):
+                    fit = _fit(axis, read, dimension, index, bound)
+                    if fit is None:
+                        continue
+                    if axis not in found or surely_less(fit.count, found[axis].count):
+                        found[axis] = fit
+            if axis not in found:
+                raise ShapeError(f"nothing in the equation limits its axis {axis.name}")
+        return found
+
+    @cached_property
+    def sizes(self) -> dict[Axis, Size]:
+        """The size of each output axis."""
+        fits = self.fits
+        return {a: fits[a].count if a.size is None else a.size for a in self.axes}
+
+    @property
+    def shape(self) -> tuple[Size, ...]:
+        """The output's shape, without the batch."""
+        return tuple(self.sizes.values())
+
+    @cached_property
+    def weights(self) -> dict[str, tuple[Size, ...]]:
+        """The shape of each weight: the ranges of the axes that index it."""
+        shapes: dict[str, tuple[Size, ...]] = {}
+        outputs: dict[Axis, Range] = {axis: (0, size - 1) for axis, size in self.sizes.items()}
+        for read, indices, bound in self.inlined:
+            if read.tensor.role == "weight":
+                ranges = outputs | _running(bound)
+                shape = tuple(tidy(index.bounds(ranges)[1] + 1) for index in indices)
+                known = shapes.get(read.tensor.name, shape)
+                shapes[read.tensor.name] = tuple(map(largest, known, shape))
+        return shapes
+
+    @property
+    def params(self) -> Size:
+        """How many numbers all weights hold together."""
+        return tidy(sum((product(shape) for shape in self.weights.values()), 0))
+
+    # -- windows ----------------------------------------------------------------------------------
+
+    def window(self, box: Sequence[Range], name: str | None = None) -> tuple[Range, ...] | None:
+        """Return which part of an input a box of outputs reads: (first, last) for each dimension.
+
+        `box` has (first, last) for each output axis; a single position p is (p, p). The window may
+        reach into the padding (negative, or past the end). `name` picks the input where there are
+        several. None when nothing of that input is read, or nothing but padding.
+        """
+        ranges: dict[Axis, Range] = dict(zip(self.axes, box, strict=True))
+        name = name or self.inputs[0].name
+        result: tuple[Range, ...] | None = None
+        for read, indices, bound in self.inlined:
+            if read.tensor.name != name or read.tensor.role != "input":
+                continue
+            ranges |= _running(bound)
+            new = tuple(index.bounds(ranges) for index in indices)
+            if not _beyond(read, new):
+                result = new if result is None else hull(result, new)
+        return result
+
+    @cached_property
+    def spreads(self) -> dict[str, tuple[Spread, ...]]:
+        """For each input and each of its dimensions: how the window moves with the output axes."""
+        found: dict[str, tuple[Spread, ...]] = {}
+        for read, indices, bound in self.inlined:
+            if read.tensor.role == "input":
+                running = _running(bound)
+                new = tuple(index.spread(running) for index in indices)
+                old = found.get(read.tensor.name)
+                found[read.tensor.name] = new if old is None else tuple(map(self._united, old, new))
+        return found
+
+    @cached_property
+    def periods(self) -> dict[str, tuple[int, ...]]:
+        """For each input and each of its dimensions: after how many outputs the window repeats."""
+        found: dict[str, tuple[int, ...]] = {}
+        for read, indices, _ in self.inlined:
+            if read.tensor.role == "input":
+                new = tuple(index.period() for index in indices)
+                found[read.tensor.name] = tuple(
+                    map(math.lcm, found.get(read.tensor.name, new), new)
+                )
+        return found
+
+    def bounds(self, name: str, dimension: int, place: Mapping[Axis, int]) -> Range:
+        """Return what one output reads along an input's dimension, the border included.
+
+        `place` has the position along those output axes that matter; first > last for nothing.
+        """
+        ranges: dict[Axis, Range] = {axis: (0, 0) for axis in self.axes}
+        ranges |= {axis: (p, p) for axis, p in place.items()}
+        found: Range | None = None
+        for read, indices, bound in self.inlined:
+            if read.tensor.name == name:
+                low, high = indices[dimension].bounds(ranges | _running(bound))
+                if low <= high:
+                    found = (
+                        (low, high) if found is None else (min(found[0], low), max(found[1], high))
+                    )
+        return found or (0, -1)
+
+    def _united(self, a: Spread, b: Spread) -> Spread:
+        """Return the smallest spread that holds two."""
+        if a.slopes != b.slopes:
+            # one stands still and holds wherever the other moves: a mean over the whole axis
+            for still, moving in ((a, b), (b, a)):
+                if still.slopes == {} and moving.slopes:
+                    low, high = self._reach(moving)
+                    if all(map(is_rational, (still.low, still.high, low, high))) and (
+                        still.low <= low and high <= still.high
+                    ):
+                        return still
+        slopes = a.slopes if a.slopes == b.slopes else None
+        return Spread(slopes, smallest(a.low, b.low), largest(a.high, b.high))
+
+    def _reach(self, spread: Spread) -> Range:
+        """Return the lowest and highest position that a moving window reaches over all outputs."""
+        low, high = spread.low, spread.high
+        for axis, slope in (spread.slopes or {}).items():
+            way = slope * (self.sizes[axis] - 1)
+            low, high = low + smallest(way, 0), high + largest(way, 0)
+        return low, high
+
+
+def hull(a: Sequence[Range], b: Sequence[Range]) -> tuple[Range, ...]:
+    """Return the smallest box that holds two."""
+    return tuple((min(p, r), max(q, s)) for (p, q), (r, s) in zip(a, b, strict=True))
+
+
+def _running(bound: Iterable[Axis]) -> dict[Axis, Range]:
+    """Return the ranges of axes that reductions run over."""
+    return {axis: (0, axis.size - 1) for axis in bound}
+
+
+def _fit(
+    axis: Axis, read: Read, dimension: int, index: Index, bound: frozenset[Axis]
+) -> Fit | None:
+    """Return how often the window of one read fits along an axis; None if it does not move there."""
+    if axis not in index.axes():
+        return None
+    others = [(atom, factor) for atom, factor in index.terms if atom is not axis]
+    stride = next((factor for atom, factor in index.terms if atom is axis), 0)
+    if not surely_less(0, stride) or not all(atom.axes() <= bound for atom, _ in others):
+        raise ShapeError(
+            f"the size of axis {axis.name} cannot be solved from {index}: give it a size"
+        )
+    low, high = index.bounds(_running(bound) | {axis: (0, 0)})
+    shape = read.tensor.shape
+    assert shape is not None, "an input knows its shape"
+    size = shape[dimension]
+    before, after = read.padding[dimension] if read.padding else (0, 0)
+    if surely_less(low + before, 0):
+        raise ShapeError(f"{index} begins at {show(low)}, before a padding of {before}")
+    reach = tidy(high - low + 1)
+    taps, spacing = reach, 1
+    if len(others) == 1 and surely_less(1, reach):
+        inside, factor = others[0]
+        if isinstance(inside, Axis):
+            taps, spacing = inside.size, largest(factor, -factor)
+    spare = size - 1 + after - high
+    if surely_less(spare, 0):
+        raise WindowError(_too_large(reach, size, before, after, axis.word))
+    count = tidy(spare // stride + 1)
+    unused = tidy(spare - (count - 1) * stride)
+    return Fit(reach, taps, spacing, size, before, after, low, stride, count, unused, axis.word)
+
+
+def _beyond(read: Read, window: Sequence[Range]) -> bool:
+    """Whether a window reads nothing of the tensor: it is empty, or lies in a border entirely."""
+    if any(surely_less(high, low) for low, high in window):  # no division comes out whole
+        return True
+    shape = read.tensor.shape
+    if read.padding is None or shape is None or read.outside == "edge":
+        return False
+    return any(
+        surely_less(high, 0) or surely_less(size - 1, low)
+        for (low, high), size in zip(window, shape, strict=True)
+    )
+
+
+def _too_large(window: Size, size: Size, before: Size, after: Size, word: str) -> str:
+    padded = tidy(before + after)
+    padding = "" if is_known(padded) and padded == 0 else f" and {show(padded)} of padding"
+    return (
+        f"a window of {printing.counted(window, word)} does not fit: "
+        f"the input has {printing.counted(size, word)}{padding}"
+    )

@@ -1,0 +1,270 @@
+"""Expressions: what ONE output number is, written with operators.
+
+    bias[o] + Sum(i, j, c)(source[y + i, x + j, c] * kernel[i, j, c, o])
+
+A tensor indexed by indices is a read; reads, numbers, + − · ÷, functions and reductions over axes
+(sum, max, mean) are all there is, and pieces: one expression after another along an axis. A local is
+a tensor that the equation defines on the way (the mean of a normalisation, the depthwise half of a
+separable convolution).
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+from convscope.notation.functions import Function
+from convscope.notation.index import Axis, Index, as_index
+from convscope.notation.sizes import Size
+
+Role: TypeAlias = Literal["input", "weight", "local"]
+Outside: TypeAlias = Literal["zero", "-inf", "skip", "edge"]
+Padding: TypeAlias = tuple[Size, Size]
+
+
+PREACTIVATION = "pre"
+"""The name of the local that holds the value before an activation over a whole axis (softmax)."""
+
+
+class Expression:
+    """A value; the operators make larger ones."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Operand) -> Binary:
+        return Binary("+", self, as_expression(other))
+
+    def __radd__(self, other: Operand) -> Binary:
+        return Binary("+", as_expression(other), self)
+
+    def __sub__(self, other: Operand) -> Binary:
+        return Binary("-", self, as_expression(other))
+
+    def __rsub__(self, other: Operand) -> Binary:
+        return Binary("-", as_expression(other), self)
+
+    def __mul__(self, other: Operand) -> Binary:
+        return Binary("*", self, as_expression(other))
+
+    def __rmul__(self, other: Operand) -> Binary:
+        return Binary("*", as_expression(other), self)
+
+    def __truediv__(self, other: Operand) -> Binary:
+        return Binary("/", self, as_expression(other))
+
+    def __rtruediv__(self, other: Operand) -> Binary:
+        return Binary("/", as_expression(other), self)
+
+    def parts(self) -> tuple[Expression, ...]:
+        """Return the expressions that this one is made of, one step down."""
+        return ()
+
+    def walk(self) -> Iterator[Expression]:
+        """Yield this expression and everything below it, each before its parts."""
+        yield self
+        for part in self.parts():
+            yield from part.walk()
+
+
+Operand: TypeAlias = Expression | int | float
+
+
+@dataclass(slots=True, eq=False)
+class Number(Expression):
+    """A number that is written in the equation itself."""
+
+    value: float
+
+
+_NOTHING = Number(0.0)
+
+
+@dataclass(slots=True, eq=False)
+class Tensor:
+    """Something that can be read: an input, a weight, or a local of the equation.
+
+    An input knows its shape. A weight does not: its shape follows from how it is read.
+    """
+
+    name: str
+    role: Role
+    shape: tuple[Size, ...] | None = None
+
+    def __getitem__(self, indices: Index | Size | tuple[Index | Size, ...]) -> Read:
+        many = indices if isinstance(indices, tuple) else (indices,)
+        return Read(self, tuple(as_index(i) for i in many))
+
+    def padded(self, padding: Sequence[Padding], outside: Outside) -> Padded:
+        """Return the same tensor with a border: (before, after) for every dimension."""
+        return Padded(self, tuple(padding), outside)
+
+
+def source(shape: Sequence[Size], name: str = "in") -> Tensor:
+    """Return an input of the layer, of this shape (without the batch)."""
+    return Tensor(name, "input", tuple(shape))
+
+
+def weight(name: str) -> Tensor:
+    """Return a weight of the layer; its shape follows from how the equation reads it."""
+    return Tensor(name, "weight")
+
+
+@dataclass(slots=True, eq=False)
+class Local(Tensor):
+    """A tensor that the equation defines: name[axes] = expression."""
+
+    axes: tuple[Axis, ...] = ()
+    expression: Expression = _NOTHING
+
+
+def local(name: str, axes: Sequence[Axis], expression: Expression) -> Local:
+    """Return a local: name[axes] = expression, to be read like any tensor."""
+    return Local(name, "local", tuple(a.size for a in axes), tuple(axes), expression)
+
+
+@dataclass(slots=True, eq=False)
+class Padded:
+    """A tensor with a border around it, and what a read in the border gives."""
+
+    tensor: Tensor
+    padding: tuple[Padding, ...]
+    outside: Outside
+
+    def __getitem__(self, indices: Index | Size | tuple[Index | Size, ...]) -> Read:
+        many = indices if isinstance(indices, tuple) else (indices,)
+        return Read(self.tensor, tuple(as_index(i) for i in many), self.padding, self.outside)
+
+
+@dataclass(slots=True, eq=False)
+class Read(Expression):
+    """One number of a tensor. With a padding, indices may fall outside, where `outside` holds:
+
+    zero   the border is 0
+    -inf   the border is less than everything (a maximum ignores it)
+    skip   the border does not exist (a mean divides by the rest)
+    edge   the border repeats the nearest number inside
+    """
+
+    tensor: Tensor
+    indices: tuple[Index, ...]
+    padding: tuple[Padding, ...] | None = None
+    outside: Outside = "zero"
+
+
+@dataclass(slots=True, eq=False)
+class Binary(Expression):
+    """Two expressions and + - * or / between them."""
+
+    operator: Literal["+", "-", "*", "/"]
+    left: Expression
+    right: Expression
+
+    def parts(self) -> tuple[Expression, ...]:
+        return self.left, self.right
+
+
+@dataclass(slots=True, eq=False)
+class Call(Expression):
+    """A named function of expressions."""
+
+    function: Function
+    arguments: tuple[Expression, ...]
+
+    def parts(self) -> tuple[Expression, ...]:
+        return self.arguments
+
+
+@dataclass(slots=True, eq=False)
+class Reduction(Expression):
+    """The sum, the maximum or the mean of a body while axes run over their sizes."""
+
+    kind: Literal["sum", "max", "mean"]
+    axes: tuple[Axis, ...]
+    body: Expression
+
+    SIGNS: ClassVar[dict[str, str]] = {"sum": "Σ", "max": "max", "mean": "mean"}
+
+    def parts(self) -> tuple[Expression, ...]:
+        return (self.body,)
+
+
+@dataclass(slots=True, eq=False)
+class Pieces(Expression):
+    """One expression after another along an axis: the first whose end lies beyond the position.
+
+    `ends` are where each stops, the last being the axis' size. What a body reads must have a border
+    wide enough for the whole axis, since a grid of positions evaluates every body everywhere.
+    """
+
+    axis: Axis
+    ends: tuple[Size, ...]
+    bodies: tuple[Expression, ...]
+
+    def parts(self) -> tuple[Expression, ...]:
+        return self.bodies
+
+    def at(self, place: int) -> Expression:
+        """Return the expression that holds at one position of the axis."""
+        return next(b for end, b in zip(self.ends, self.bodies, strict=True) if place < end)
+
+    def lengths(self) -> tuple[Size, ...]:
+        """Return along how many positions each expression holds."""
+        return tuple(map(operator.sub, self.ends, (0, *self.ends[:-1])))
+
+
+def as_expression(value: Operand) -> Expression:
+    """Return an expression from an expression or a number."""
+    return value if isinstance(value, Expression) else Number(float(value))
+
+
+def call(function: Function, *arguments: Operand) -> Call:
+    """Return function(arguments)."""
+    return Call(function, tuple(as_expression(a) for a in arguments))
+
+
+def Sum(*axes: Axis) -> Callable[[Expression], Reduction]:
+    """Sum(i, j, c)(body): the sum of body over all i, j and c."""
+    return lambda body: Reduction("sum", axes, body)
+
+
+def Max(*axes: Axis) -> Callable[[Expression], Reduction]:
+    """Max(i, j)(body): the largest body over all i and j."""
+    return lambda body: Reduction("max", axes, body)
+
+
+def Mean(*axes: Axis) -> Callable[[Expression], Reduction]:
+    """Mean(i, j)(body): the sum of body over i and j, divided by how many there were."""
+    return lambda body: Reduction("mean", axes, body)
+
+
+def factors(expression: Expression) -> Iterator[Expression]:
+    """Yield the factors of a product, left to right; anything else is its own only factor."""
+    if isinstance(expression, Binary) and expression.operator == "*":
+        yield from factors(expression.left)
+        yield from factors(expression.right)
+    else:
+        yield expression
+
+
+def addends(expression: Expression) -> Iterator[Expression]:
+    """Yield the addends of a sum of two or more, left to right (a difference is one addend)."""
+    if isinstance(expression, Binary) and expression.operator == "+":
+        yield from addends(expression.left)
+        yield from addends(expression.right)
+    else:
+        yield expression
+
+
+def reads(expressions: Iterable[Expression]) -> Iterator[Read]:
+    """Yield every read in the expressions, and in the locals that they read, as written."""
+    seen: set[Tensor] = set()
+    stack = list(expressions)
+    while stack:
+        for node in stack.pop().walk():
+            if isinstance(node, Read):
+                yield node
+                if isinstance(node.tensor, Local) and node.tensor not in seen:
+                    seen.add(node.tensor)
+                    stack.append(node.tensor.expression)

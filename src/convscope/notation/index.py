@@ -1,0 +1,463 @@
+"""Axes, and the whole-number expressions that say where an equation reads.
+
+An index is affine in axes (2·y + i − 1); floor division, remainder and exact division of an index
+count as one more thing that an index may be affine in. In Python all of it is written with operators,
+and what a division leaves whole is taken out of it:
+
+>>> y, i = Axis("y"), Axis("i", 3)
+>>> print(y * 2 + i - 1)
+2y + i − 1
+>>> (y * 2 + i - 1).bounds({y: (0, 12), i: (0, 2)})
+(-1, 25)
+>>> x = Axis("x", 11)
+>>> print((y * 11 + x) // 11, "and", (y * 11 + x) % 11)
+y and x
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+from convscope.notation.sizes import (
+    Size,
+    ceil_div,
+    is_known,
+    is_rational,
+    latex,
+    show,
+    surely_less,
+    tidy,
+)
+
+Range: TypeAlias = tuple[Size, Size]
+"""Lowest and highest value, both included."""
+
+IN_WORDS = ("channel", "input")
+"""What steps along the input's channels (of a dense layer: its inputs) are called."""
+
+OUT_WORDS = ("filter", "unit")
+"""What steps along the output's channels are called, where each has weights of its own."""
+
+Values: TypeAlias = Mapping["Axis", Any]
+"""What each axis is: an int, or a numpy array of ints."""
+
+
+class Index:
+    """A sum of atoms, each times a whole number, plus a constant."""
+
+    __slots__ = ("const", "terms")
+
+    terms: tuple[tuple[Atom, Size], ...]
+    const: Size
+
+    def __init__(self, terms: tuple[tuple[Atom, Size], ...], const: Size) -> None:
+        self.terms = terms
+        self.const = const
+
+    # -- arithmetic -------------------------------------------------------------------------------
+
+    def __add__(self, other: Index | Size) -> Index:
+        if not isinstance(other, Index):
+            return self if _is_zero(other) else Index(self.terms, self.const + other)
+        merged = dict(self.terms)
+        for atom, factor in other.terms:
+            merged[atom] = merged.get(atom, 0) + factor
+        terms = tuple((atom, f) for atom, f in merged.items() if not _is_zero(f))
+        return Index(terms, self.const + other.const)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Index:
+        return self * -1
+
+    def __sub__(self, other: Index | Size) -> Index:
+        return (
+            self + (-other) if isinstance(other, Index) else Index(self.terms, self.const - other)
+        )
+
+    def __rsub__(self, other: Size) -> Index:
+        result: Index = -self + other
+        return result
+
+    def __mul__(self, factor: Size) -> Index:
+        if isinstance(factor, int):
+            if factor == 1:
+                return self
+            if factor == 0:
+                return Index((), 0)
+        return Index(tuple((atom, f * factor) for atom, f in self.terms), self.const * factor)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, divisor: Size) -> Index:
+        whole, rest = self._split(divisor)
+        return whole if rest is None else whole + Quotient(rest, divisor)
+
+    def __mod__(self, divisor: Size) -> Index:
+        whole, rest = self._split(divisor)
+        return self - whole * divisor if rest is None else Remainder(rest, divisor)
+
+    def _split(self, divisor: Size) -> tuple[Index, Index | None]:
+        """Return (whole, rest) of whole·divisor + rest; no rest where that divides to nothing."""
+        if _is_one(divisor):
+            return self, None
+        if not is_known(divisor):
+            return Index((), 0), self
+        divides = [is_known(factor) and factor % divisor == 0 for _, factor in self.terms]
+        pairs = list(zip(self.terms, divides, strict=True))
+        whole = Index(tuple((atom, f // divisor) for (atom, f), yes in pairs if yes), 0)
+        rest = Index(tuple(term for term, yes in pairs if not yes), self.const)
+        axes = rest.axes()
+        if all(is_known(axis.size) for axis in axes):
+            low, high = rest.bounds({axis: (0, axis.size - 1) for axis in axes})
+            if is_known(low) and is_known(high) and low // divisor == high // divisor:
+                return whole + low // divisor, None
+        return whole, rest
+
+    # -- questions --------------------------------------------------------------------------------
+
+    def axes(self) -> set[Axis]:
+        """Return every axis that this index depends on."""
+        found: set[Axis] = set()
+        for atom, _ in self.terms:
+            found |= atom.axes()
+        return found
+
+    def bounds(self, ranges: Mapping[Axis, Range]) -> Range:
+        """Return the lowest and highest value while each axis runs over its range.
+
+        Exact for affine indices. For a quotient or a remainder of several axes it may be too wide,
+        never too narrow.
+        """
+        low = high = self.const
+        for atom, factor in self.terms:
+            a, b = atom.bounds(ranges)
+            if surely_less(factor, 0):
+                a, b = b, a
+            low, high = low + factor * a, high + factor * b
+        return low, high
+
+    def at(self, values: Values) -> Any:
+        """Return the value when each axis has a value: an int, or a numpy array of ints."""
+        total: Any = self.const
+        for atom, factor in self.terms:
+            value = atom.at(values)
+            total = total + (value if factor == 1 else value * factor)
+        return total
+
+    def substitute(self, replaced: Mapping[Axis, Index]) -> Index:
+        """Return this index with axes replaced by other indices."""
+        result: Index = Index((), self.const)
+        for atom, factor in self.terms:
+            result = result + atom.substitute(replaced) * factor
+        return result
+
+    def whole(self, values: Values) -> Any:
+        """Return whether every exact division inside comes out whole (True, or a numpy mask)."""
+        result: Any = True
+        for atom, _ in self.terms:
+            if isinstance(atom, Operation):
+                result = result & atom.whole(values)
+        return result
+
+    def period(self) -> int:
+        """Return after how many steps of an axis the index has moved by a whole number, exactly so
+        wherever it starts: 1 unless something is divided."""
+        result = 1
+        for atom, _ in self.terms:
+            if isinstance(atom, Operation):
+                result = math.lcm(result, atom.by * atom.of.period() if is_known(atom.by) else 1)
+        return result
+
+    def single(self) -> Axis | None:
+        """Return the axis, if this index is nothing but one axis."""
+        if len(self.terms) == 1 and _is_zero(self.const):
+            atom, factor = self.terms[0]
+            if isinstance(atom, Axis) and _is_one(factor):
+                return atom
+        return None
+
+    def spread(self, bound: Mapping[Axis, Range]) -> Spread:
+        """Return how the index moves with its axes while the bound ones run over their ranges."""
+        result = Spread({}, self.const, self.const)
+        for atom, factor in self.terms:
+            result = result.plus(atom.spread(bound).scaled(factor))
+        return result
+
+    def spelled(self, how: Spelling) -> str:
+        """Return the index as text or as LaTeX."""
+        alone = len(self.terms) == 1 and _is_zero(self.const)
+        result = ""
+        for atom, factor in self.terms:
+            negative = is_known(factor) and factor < 0
+            piece = _times(-factor if negative else factor, atom, alone and not negative, how)
+            if result:
+                result += (how.minus if negative else how.plus) + piece
+            else:
+                result = f"{how.minus.strip()}{piece}" if negative else piece
+        if not result:
+            return how.size(self.const)
+        if not is_known(self.const):
+            return f"{result}{how.plus}{_grouped_size(self.const, how)}"
+        if self.const:
+            result += f"{how.minus}{-self.const}" if self.const < 0 else f"{how.plus}{self.const}"
+        return result
+
+    def __str__(self) -> str:
+        return self.spelled(TEXT)
+
+    __repr__ = __str__
+
+
+class Atom(Index):
+    """An index that others can be affine in; its only term is itself."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(((self, 1),), 0)
+
+
+class Axis(Atom):
+    """An axis: a name, a size, and the word for one step along it.
+
+    A size of None means that the equation has to find it out (an output axis of a convolution).
+    """
+
+    __slots__ = ("name", "size", "word")
+
+    def __init__(self, name: str, size: Size = None, word: str = "position") -> None:
+        self.name = name
+        self.size = size
+        self.word = word
+        super().__init__()
+
+    def axes(self) -> set[Axis]:
+        return {self}
+
+    def bounds(self, ranges: Mapping[Axis, Range]) -> Range:
+        return ranges[self]
+
+    def at(self, values: Values) -> Any:
+        return values[self]
+
+    def substitute(self, replaced: Mapping[Axis, Index]) -> Index:
+        return replaced.get(self, self)
+
+    def spread(self, bound: Mapping[Axis, Range]) -> Spread:
+        return Spread({}, *bound[self]) if self in bound else Spread({self: 1}, 0, 0)
+
+    def spelled(self, how: Spelling) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"Axis({self.name!r}, {self.size})"
+
+
+class Operation(Atom):
+    """An index divided by a whole number, in one of three ways."""
+
+    __slots__ = ("by", "of")
+
+    def __init__(self, of: Index, by: Size) -> None:
+        self.of = of
+        self.by = by
+        super().__init__()
+
+    def axes(self) -> set[Axis]:
+        return self.of.axes()
+
+    def whole(self, values: Values) -> Any:
+        return self.of.whole(values)
+
+
+class Quotient(Operation):
+    """Floor division: ⌊of / by⌋."""
+
+    __slots__ = ()
+
+    def bounds(self, ranges: Mapping[Axis, Range]) -> Range:
+        low, high = self.of.bounds(ranges)
+        return tidy(low // self.by), tidy(high // self.by)
+
+    def at(self, values: Values) -> Any:
+        return self.of.at(values) // self.by
+
+    def substitute(self, replaced: Mapping[Axis, Index]) -> Index:
+        result: Index = self.of.substitute(replaced) // self.by
+        return result
+
+    def spread(self, bound: Mapping[Axis, Range]) -> Spread:
+        inner = self.of.spread(bound)
+        if inner.slopes == {}:
+            return Spread({}, *self.bounds(bound))
+        exact = inner.scaled(_ratio(1, self.by))
+        return Spread(exact.slopes, exact.low + _ratio(1 - self.by, self.by), exact.high)
+
+    def spelled(self, how: Spelling) -> str:
+        return how.floor.format(_grouped(self.of, how), _grouped_size(self.by, how))
+
+
+class Remainder(Operation):
+    """The remainder of floor division: of mod by, never negative."""
+
+    __slots__ = ()
+
+    def bounds(self, ranges: Mapping[Axis, Range]) -> Range:
+        low, high = self.of.bounds(ranges)
+        if all(map(is_known, (low, high, self.by))) and low // self.by == high // self.by:
+            return low % self.by, high % self.by
+        return 0, self.by - 1
+
+    def at(self, values: Values) -> Any:
+        return self.of.at(values) % self.by
+
+    def substitute(self, replaced: Mapping[Axis, Index]) -> Index:
+        result: Index = self.of.substitute(replaced) % self.by
+        return result
+
+    def spread(self, bound: Mapping[Axis, Range]) -> Spread:
+        inner = self.of.spread(bound)
+        if inner.slopes == {}:
+            return Spread({}, *self.bounds(bound))
+        numbers = is_rational(inner.low) and is_rational(inner.high)
+        if numbers and inner.high - inner.low < 1:  # one number at a time, wherever that is
+            first = math.ceil(inner.low) % self.by
+            return Spread(None, first, first)
+        return Spread(None, 0, self.by - 1)
+
+    def spelled(self, how: Spelling) -> str:
+        return how.remainder.format(_grouped(self.of, how), _grouped_size(self.by, how))
+
+
+class ExactQuotient(Operation):
+    """Exact division: of / by where that is whole; elsewhere there is nothing to read."""
+
+    __slots__ = ()
+
+    def bounds(self, ranges: Mapping[Axis, Range]) -> Range:
+        low, high = self.of.bounds(ranges)
+        return ceil_div(low, self.by), tidy(high // self.by)
+
+    def at(self, values: Values) -> Any:
+        return self.of.at(values) // self.by
+
+    def whole(self, values: Values) -> Any:
+        if _is_one(self.by):
+            return self.of.whole(values)
+        return (self.of.at(values) % self.by == 0) & self.of.whole(values)
+
+    def substitute(self, replaced: Mapping[Axis, Index]) -> Index:
+        return exactly(self.of.substitute(replaced), self.by)
+
+    def spread(self, bound: Mapping[Axis, Range]) -> Spread:
+        return self.of.spread(bound).scaled(_ratio(1, self.by))
+
+    def spelled(self, how: Spelling) -> str:
+        if _is_one(self.by):
+            return self.of.spelled(how)
+        return f"{_grouped(self.of, how)}/{_grouped_size(self.by, how)}"
+
+
+def exactly(of: Index, by: Size) -> Index:
+    """Return of / by, to be read only where the division comes out whole.
+
+    A division by 1 is kept: it marks an index that runs from the output back to the input, whose
+    work is counted from the input's side.
+    """
+    return ExactQuotient(of, by)
+
+
+class Spread:
+    """How an index moves with axes: Σ slope·axis, plus something between low and high.
+
+    `slopes` is None when it moves, but not along a straight line (a remainder); low and high are
+    then those of position 0.
+    """
+
+    __slots__ = ("high", "low", "slopes")
+
+    def __init__(self, slopes: dict[Axis, Any] | None, low: Any, high: Any) -> None:
+        self.slopes = slopes
+        self.low = low
+        self.high = high
+
+    def scaled(self, factor: Any) -> Spread:
+        if _is_one(factor):
+            return self
+        slopes = None if self.slopes is None else {a: s * factor for a, s in self.slopes.items()}
+        low, high = self.low * factor, self.high * factor
+        return Spread(slopes, high, low) if surely_less(factor, 0) else Spread(slopes, low, high)
+
+    def plus(self, other: Spread) -> Spread:
+        slopes: dict[Axis, Any] | None = None
+        if self.slopes is not None and other.slopes is not None:
+            slopes = dict(self.slopes)
+            for axis, slope in other.slopes.items():
+                slopes[axis] = slopes.get(axis, 0) + slope
+        return Spread(slopes, self.low + other.low, self.high + other.high)
+
+
+def as_index(value: Index | Size) -> Index:
+    """Return an index from an index or a whole number."""
+    return value if isinstance(value, Index) else Index((), value)
+
+
+def _ratio(a: Size, b: Size) -> Any:
+    """Return a / b without rounding."""
+    return Fraction(a, b) if is_known(a) and is_known(b) else a / b
+
+
+def _is_zero(value: Size) -> bool:
+    return isinstance(value, int) and value == 0
+
+
+def _is_one(value: Size) -> bool:
+    return isinstance(value, int) and value == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """How an index is spelled; `floor` and `remainder` take two texts."""
+
+    plus: str
+    minus: str
+    times: str
+    floor: str
+    remainder: str
+    size: Callable[[Size], str]
+
+
+TEXT = Spelling(" + ", " − ", "·", "⌊{}/{}⌋", "{} mod {}", show)
+LATEX = Spelling("+", "-", r" \cdot ", r"\lfloor {}/{} \rfloor", r"{} \bmod {}", latex)
+
+
+def _times(factor: Size, atom: Atom, alone: bool, how: Spelling) -> str:
+    """Return factor·atom; `alone` says that nothing else is in the index."""
+    text = atom.spelled(how)
+    if not isinstance(atom, (Axis, Quotient)):
+        if _is_one(factor) and (alone or (isinstance(atom, ExactQuotient) and atom.by != 1)):
+            return text
+        text = f"({text})"
+    if _is_one(factor):
+        return text
+    sign = "" if is_known(factor) and isinstance(atom, Axis) else how.times
+    return f"{_grouped_size(factor, how)}{sign}{text}"
+
+
+def _grouped(index: Index, how: Spelling) -> str:
+    """Return an index as the dividend of a quotient: in brackets unless it is one axis or number."""
+    text = index.spelled(how)
+    single = len(index.terms) + (not _is_zero(index.const)) <= 1
+    if single and not any(isinstance(a, (Remainder, ExactQuotient)) for a, _ in index.terms):
+        return text
+    return f"({text})"
+
+
+def _grouped_size(size: Size, how: Spelling) -> str:
+    text = how.size(size)
+    return f"({text})" if not is_known(size) and any(s in text for s in " -·") else text

@@ -1,0 +1,402 @@
+"""The arithmetic of one number, taken apart: the window, the weights, each product, each partial sum.
+
+A ledger follows the shape of its equation. Around the main reduction (the sum of a convolution, the
+maximum of a pooling) stand what is added (the bias) and what is applied (the activation); inside it,
+the terms are grouped by input channel. An equation without a reduction of its own (add, normalise)
+has a ledger of the numbers that it reads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from convscope.notation.equation import Equation
+from convscope.notation.evaluation import Array, Evaluator, Values, full
+from convscope.notation.expression import (
+    PREACTIVATION,
+    Binary,
+    Call,
+    Expression,
+    Local,
+    Number,
+    Pieces,
+    Read,
+    Reduction,
+    addends,
+    factors,
+)
+from convscope.notation.functions import Formula, Function, primitive
+from convscope.notation.index import IN_WORDS, OUT_WORDS, Axis
+
+_OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "div"}
+
+FLOAT32_ROUNDING = 2.0**-24
+"""Half the distance from 1 to the next float32: the largest relative error of one rounding."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One number that was read outside any sum: a bias, a mean, one of two things added."""
+
+    name: str
+    index: tuple[int, ...]
+    value: float
+    role: str
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The terms under the main reduction, one group for each input channel.
+
+    channels   (groups,)            which input channel each group reads
+    windows    (groups, *window)    the input's numbers
+    inside     the same shape       False where the window lies in the padding
+    kernels    the same shape       the filter's slice; None where there is no weight
+    products   the same shape       window × kernel; None where there is no weight
+    partials   (groups,)            each group's sum (or maximum, or share of the mean)
+    corners    (groups, dims)       where each window starts, the channel's index left out
+    axes       the names of the window's axes
+    """
+
+    channels: Array
+    windows: Array
+    inside: Array
+    kernels: Array | None
+    products: Array | None
+    partials: Array
+    corners: Array
+    axes: tuple[str, ...]
+    tensor: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The arithmetic of one output number, in float64.
+
+    value           the output
+    preactivation   the number before the activation; the value itself where there is none
+    bias            what is added to the main sum; None where nothing is
+    terms           how many numbers the main reduction takes in; 0 where there is none
+    reduction       "sum", "max", "mean" or None
+    activation      the names of the functions applied last, outermost first
+    whole           whether an activation over a whole axis is applied last instead (softmax)
+    rounding        how far a float32 engine may be off: the roundings of its own arithmetic, added
+    """
+
+    equation: Equation
+    position: tuple[int, ...]
+    value: float
+    preactivation: float
+    bias: float | None
+    terms: int
+    reduction: str | None
+    activation: tuple[str, ...]
+    whole: bool
+    readings: tuple[Reading, ...]
+    groups: Groups | None
+    rounding: float
+
+
+def ledger(equation: Equation, position: Sequence[int], values: Values) -> Ledger:
+    """Return the ledger of the number at one position, from arrays of the inputs and weights."""
+    where = tuple(int(p) for p in position)
+    given: dict[Axis, Any] = dict(zip(equation.axes, where, strict=True))
+    evaluator = Evaluator(values)
+    value, rounding = _Rounding(evaluator).of(equation.expression, given, 0)
+
+    expression, activation = equation.expression, tuple[str, ...]()
+    inner = given
+    held = next((item for item in equation.locals if item.name == PREACTIVATION), None)
+    if held is not None:
+        expression = held.expression
+        inner = dict(zip(held.axes, where, strict=True))
+    else:
+        expression, activation = _peel(expression)
+    before = float(value) if not activation and held is None else None
+    if before is None:
+        before = float(evaluator.value(expression, inner, 0))
+
+    pieces = list(addends(expression))
+    main = next((p for p in pieces if isinstance(p, Reduction) and _groupable(p)), None)
+    if main is None:
+        readings = _readings(equation.expression, given, evaluator)
+        return Ledger(
+            equation, where, float(value), before, None, 0, None, activation, held is not None,
+            readings, None, rounding,
+        )  # fmt: skip
+    rest = [piece for piece in pieces if piece is not main]
+    bias = sum(float(evaluator.value(piece, inner, 0)) for piece in rest) if rest else None
+    readings = tuple(r for piece in rest for r in _readings(piece, inner, evaluator))
+    groups = _group(main, inner, evaluator)
+    terms = int(np.prod([axis.size for axis in main.axes]))
+    return Ledger(
+        equation, where, float(value), before, bias, terms, main.kind, activation, held is not None,
+        readings, groups, rounding,
+    )  # fmt: skip
+
+
+def _peel(expression: Expression) -> tuple[Expression, tuple[str, ...]]:
+    """Return what stands inside the functions applied last, and their names."""
+    names: tuple[str, ...] = ()
+    while isinstance(expression, Call) and all(
+        isinstance(a, Number) for a in expression.arguments[1:]
+    ):
+        names += (expression.function.name,)
+        expression = expression.arguments[0]
+    return expression, names
+
+
+def _groupable(node: Reduction) -> bool:
+    """Whether a reduction is over reads, or products of an input's read and a weight's."""
+    parts = list(factors(node.body))
+    sources = [p for p in parts if isinstance(p, Read) and p.tensor.role != "weight"]
+    return len(sources) == 1 and all(isinstance(p, Read) for p in parts)
+
+
+def _readings(
+    expression: Expression, given: Mapping[Axis, Any], evaluator: Evaluator
+) -> tuple[Reading, ...]:
+    """Return what is read outside reductions, locals as they are, each thing once."""
+    found: dict[tuple[str, tuple[int, ...]], Reading] = {}
+
+    def visit(node: Expression) -> None:
+        if isinstance(node, Read):
+            index = tuple(int(i.at(given)) for i in node.indices)
+            value = float(evaluator.value(node, given, 0))
+            found[node.tensor.name, index] = Reading(
+                node.tensor.name, index, value, node.tensor.role
+            )
+        elif isinstance(node, Pieces):
+            visit(node.at(int(given[node.axis])))
+        elif not isinstance(node, Reduction):
+            for part in node.parts():
+                visit(part)
+
+    visit(expression)
+    return tuple(found.values())
+
+
+def _group(node: Reduction, given: Mapping[Axis, Any], evaluator: Evaluator) -> Groups:
+    parts = [p for p in factors(node.body) if isinstance(p, Read)]
+    read = next(p for p in parts if p.tensor.role != "weight")
+    over = [axis for axis in node.axes if axis.word in IN_WORDS][:1]
+    window = [axis for axis in node.axes if axis not in over]
+    ordered = Reduction(node.kind, (*over, *window), node.body)
+    inner, depth = evaluator.open(ordered, given, 0)
+    sizes = tuple(axis.size for axis in ordered.axes)
+
+    def spread(value: Any) -> Array:
+        array = np.broadcast_to(np.asarray(value), sizes)
+        return array if over else array[np.newaxis]
+
+    windows = spread(evaluator.value(read, inner, depth))
+    places = [index.at(inner) for index in read.indices]
+    shape = _shape(read, evaluator)
+    inside = spread(evaluator.inside(read, inner, places, shape))
+    kernels = products = None
+    weights = [spread(evaluator.value(p, inner, depth)) for p in parts if p is not read]
+    if weights:
+        kernels = weights[0]
+        for other in weights[1:]:
+            kernels = kernels * other
+        products = windows * kernels
+    rows = (products if products is not None else windows).reshape(len(windows), -1)
+    if node.kind == "max":
+        partials = rows.max(axis=1)
+    else:
+        partials = rows.sum(axis=1)
+        if node.kind == "mean":
+            skipped = read.outside == "skip"
+            partials = partials / (inside.sum() if skipped else inside.size)
+    first = [spread(place).reshape(len(windows), -1).min(axis=1) for place in places]
+    place = _channel_place(read, over)
+    corners = [f for n, f in enumerate(first) if n != place]
+    none = np.zeros(len(windows), dtype=int)
+    return Groups(
+        channels=none if place is None else first[place],
+        windows=windows,
+        inside=inside,
+        kernels=kernels,
+        products=products,
+        partials=partials,
+        corners=np.stack(corners, axis=1) if corners else np.empty((len(windows), 0), dtype=int),
+        axes=tuple(axis.name for axis in window),
+        tensor=read.tensor.name,
+    )
+
+
+def _shape(read: Read, evaluator: Evaluator) -> tuple[int, ...]:
+    if isinstance(read.tensor, Local):  # a local has no border, so its sizes are never compared
+        return (0,) * len(read.tensor.axes)
+    return tuple(evaluator.values[read.tensor.name].shape)
+
+
+def _channel_place(read: Read, over: list[Axis]) -> int | None:
+    """Return which index of a read is the channel: where the grouping axis moves, or, without one,
+    where only channels do; None where there is none."""
+    for place, index in enumerate(read.indices):
+        if over and over[0] in index.axes():
+            return place
+    for place, index in enumerate(read.indices):
+        axes = index.axes()
+        if not over and axes and all(axis.word in (*IN_WORDS, *OUT_WORDS) for axis in axes):
+            return place
+    return None
+
+
+class _Rounding:
+    """Adds up the roundings that a float32 engine may make, whatever order it works in.
+
+    Running error analysis (Higham, Accuracy and Stability of Numerical Algorithms, ch. 3): each
+    operation passes on the errors of its operands and adds one rounding of its own; for a sum of n
+    terms see `_roundings`.
+    """
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.evaluator = evaluator
+
+    def of(self, node: Expression, given: Mapping[Axis, Any], depth: int) -> tuple[Any, Any]:
+        u = FLOAT32_ROUNDING
+        match node:
+            case Number(value):
+                return value, abs(value) * u
+            case Read(tensor) if isinstance(tensor, Local):
+                inner = {
+                    axis: index.at(given)
+                    for axis, index in zip(tensor.axes, node.indices, strict=True)
+                }
+                return self.of(tensor.expression, inner, depth)
+            case Read():
+                return self.evaluator.value(node, given, depth), 0.0
+            case Binary("+") if any(map(_is_sum, addends(node))):
+                return self.total(addends(node), given, depth)
+            case Binary(operator, left, right):
+                a, b = self.of(left, given, depth), self.of(right, given, depth)
+                return self.apply(_OPERATORS[operator], [a, b])
+            case Call(function, arguments):
+                with np.errstate(all="ignore"):
+                    return self.call(function, [self.of(a, given, depth) for a in arguments])
+            case Reduction("sum"):
+                return self.total([node], given, depth)
+            case Reduction():
+                return self.reduce(node, given, depth)
+            case Pieces(axis, ends, bodies):
+                place = given[axis]
+                if np.ndim(place) == 0:
+                    return self.of(node.at(int(place)), given, depth)
+                here = [place < end for end in ends]
+                found, errors = zip(*(self.of(b, given, depth) for b in bodies), strict=True)
+                return np.select(here, list(found)), np.select(here, list(errors))
+        raise AssertionError(f"cannot bound {type(node).__name__}")
+
+    def call(self, function: Function, arguments: list[tuple[Any, Any]]) -> tuple[Any, Any]:
+        """Return a function's value and error; a formula step by step."""
+        if function.formula is None:
+            return self.apply(function.name, arguments)
+        given = dict(zip(function.parameters, arguments, strict=True))
+
+        def step(part: Formula) -> tuple[Any, Any]:
+            if isinstance(part, str):
+                return given[part]
+            if isinstance(part, (int, float)):
+                return part, abs(part) * FLOAT32_ROUNDING
+            return self.apply(part[0], [step(p) for p in part[1:]])
+
+        return step(function.formula)
+
+    def apply(self, name: str, arguments: list[tuple[Any, Any]]) -> tuple[Any, Any]:
+        """Return a primitive's value and error."""
+        u = FLOAT32_ROUNDING
+        values = [a for a, _ in arguments]
+        value = primitive(name, values, np)
+        match name, arguments:
+            case (("add" | "sub"), [(a, ea), (b, eb)]):
+                # of the operands and not of the result, since an engine may fold a mean into a bias;
+                # but equal numbers leave exactly 0
+                same = (np.equal(a, b) if name == "sub" else False) & np.equal(ea + eb, 0.0)
+                return value, np.where(same, 0.0, ea + eb + u * (np.abs(a) + np.abs(b)))
+            case "mul", [(a, ea), (b, eb)]:
+                return value, np.abs(a) * eb + np.abs(b) * ea + ea * eb + u * np.abs(value)
+            case "div", [(a, ea), (b, eb)]:
+                room = np.maximum(np.abs(b) - eb, np.abs(b) * 0.5)
+                return value, np.divide(ea + np.abs(value) * eb, room) + u * np.abs(value)
+            case (("max" | "min" | "abs"), _):
+                return value, np.maximum.reduce(np.broadcast_arrays(*(e for _, e in arguments)))
+        # a function of the library: off by a few units, and by as much as its argument's error moves it
+        error: Any = 4 * u * (np.abs(value) + np.minimum(np.abs(values[0]), 1.0))
+        for place, (a, ea) in enumerate(arguments):
+            moves = [
+                np.abs(primitive(name, [*values[:place], moved, *values[place + 1 :]], np) - value)
+                for moved in (a - ea, a + ea)
+            ]
+            error = error + np.maximum(*moves)
+        return value, error
+
+    def total(
+        self, parts: Iterable[Expression], given: Mapping[Axis, Any], depth: int
+    ) -> tuple[Any, Any]:
+        """Return the value and error of a sum with what is added to it, as one sum.
+
+        An engine may begin with the bias, and then rounds it once for every term.
+        """
+        value: Any = 0.0
+        error: Any = 0.0
+        size: Any = 0.0
+        count = 0.0
+        for part in parts:
+            if isinstance(part, Reduction) and part.kind == "sum":
+                terms, errors, sizes = self.terms(part, given, depth)
+                leading = tuple(range(len(sizes)))
+                value, error = value + terms.sum(axis=leading), error + errors.sum(axis=leading)
+                size = size + np.abs(terms).sum(axis=leading)
+                count += _roundings(math.prod(sizes), _is_product(part.body))
+            else:
+                term, its_error = self.of(part, given, depth)
+                value, error, size = value + term, error + its_error, size + np.abs(term)
+                count += 1
+        return value, error + count * FLOAT32_ROUNDING * size
+
+    def reduce(self, node: Reduction, given: Mapping[Axis, Any], depth: int) -> tuple[Any, Any]:
+        """Return the value and error of a maximum or a mean."""
+        terms, errors, sizes = self.terms(node, given, depth)
+        leading = tuple(range(len(sizes)))
+        if node.kind == "max":
+            return terms.max(axis=leading), errors.max(axis=leading)
+        count = self.evaluator.count(node, *self.evaluator.open(node, given, depth))
+        value = terms.sum(axis=leading) / count
+        roundings = _roundings(math.prod(sizes), _is_product(node.body)) * FLOAT32_ROUNDING
+        error = errors.sum(axis=leading) + roundings * np.abs(terms).sum(axis=leading)
+        return value, error / count + FLOAT32_ROUNDING * np.abs(value)
+
+    def terms(
+        self, node: Reduction, given: Mapping[Axis, Any], depth: int
+    ) -> tuple[Array, Array, tuple[int, ...]]:
+        """Return the terms of a reduction, their errors, and how many there are along each axis."""
+        inner, deeper = self.evaluator.open(node, given, depth)
+        sizes = tuple(axis.size for axis in node.axes)
+        values, errors = self.of(node.body, inner, deeper)
+        return full(values, sizes, deeper), full(errors, sizes, deeper), sizes
+
+
+def _is_sum(node: Expression) -> bool:
+    return isinstance(node, Reduction) and node.kind == "sum"
+
+
+def _is_product(node: Expression) -> bool:
+    return isinstance(node, Binary) and node.operator == "*"
+
+
+def _roundings(count: int, varied: bool) -> float:
+    """Return how many roundings of its size a sum of `count` terms adds up to.
+
+    One for each term in the worst case, for every order of summation, and it is met: a map of one
+    colour rounds the same way at every step. Where the terms are products of weights they vary, roundings are as
+    often up as down, and beyond λ·√n of them (λ = 8) one meets with a probability below 10⁻¹³ (Higham
+    & Mary 2019, A New Approach to Probabilistic Rounding Error Analysis).
+    """
+    return min(count, 8 * math.sqrt(count)) if varied else count

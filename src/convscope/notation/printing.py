@@ -1,0 +1,286 @@
+"""Equations as text, as LaTeX and in words.
+
+Text and LaTeX follow the same rules for brackets, which are stated once; the two spellings differ in
+how a number, a read, a quotient or a sum sign looks. A sum reaches as far to the right as there is
+product: bias + Σ a·b needs no brackets, (Σ a·b) + bias does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from convscope.notation.expression import (
+    Binary,
+    Call,
+    Expression,
+    Number,
+    Pieces,
+    Read,
+    Reduction,
+)
+from convscope.notation.functions import Function
+from convscope.notation.index import LATEX, Axis, Index
+from convscope.notation.sizes import Size, is_known, is_symbolic, show
+from convscope.notation.sizes import latex as size_latex
+
+if TYPE_CHECKING:
+    from convscope.notation.equation import Equation, Fit
+
+Piece: TypeAlias = tuple[str, int]
+"""A piece of text, and how tightly it holds together:"""
+
+_OPEN, _SUM, _PRODUCT, _ATOM = 0, 1, 2, 3
+"""_OPEN ends in the body of a sum sign, so that nothing may follow it without brackets."""
+
+
+def text(equation: Equation) -> str:
+    """Return the equation in one line, its locals after it: out[y] = … with μ = …"""
+    lines = _lines(equation, _TEXT)
+    first, *rest = (f"{left} = {right}" for left, right in lines)
+    return "\n".join([first, *(f"  with {line}" for line in rest)])
+
+
+def latex(equation: Equation) -> str:
+    """Return the equation as LaTeX; with locals, an aligned environment of one line each."""
+    lines = _lines(equation, _LATEX)
+    if len(lines) == 1:
+        return f"{lines[0][0]} = {lines[0][1]}"
+    body = r" \\ ".join(f"{left} &= {right}" for left, right in lines)
+    return rf"\begin{{aligned}} {body} \end{{aligned}}"
+
+
+def _lines(equation: Equation, style: _Text) -> list[tuple[str, str]]:
+    """Return (left, right) of the equation and of each local."""
+    lines = [(equation.name, equation.axes, equation.expression)]
+    lines += [(item.name, item.axes, item.expression) for item in reversed(equation.locals)]
+    return [(style.read(name, axes), style.spelled(value)[0]) for name, axes, value in lines]
+
+
+class _Text:
+    """The rules for brackets, and the spelling as plain text."""
+
+    minus, times = "−", "·"
+
+    def spelled(self, node: Expression) -> Piece:
+        match node:
+            case Number(value):
+                return self.number(value), _ATOM if value >= 0 else _SUM
+            case Read(tensor, indices):
+                return self.read(tensor.name, indices), _ATOM
+            case Binary("+", left, right):
+                a, b = self.spelled(left), self.spelled(right)
+                return f"{self.within(a, _SUM)} + {b[0]}", min(b[1], _SUM)
+            case Binary("-", left, right):
+                a, b = self.spelled(left), self.spelled(right)
+                return f"{self.within(a, _SUM)} {self.minus} {self.within(b, _PRODUCT)}", _SUM
+            case Binary("*", left, right):
+                a, b = self.spelled(left), self.spelled(right)
+                return f"{self.within(a, _PRODUCT)} {self.times} {self.within(b, _ATOM)}", _PRODUCT
+            case Binary("/", left, right):
+                return self.quotient(self.spelled(left), self.spelled(right))
+            case Call(function, arguments):
+                return self.call(function, [self.spelled(a)[0] for a in arguments]), _ATOM
+            case Reduction(kind, axes, body):
+                return f"{self.sign(kind, axes)}{self.within(self.spelled(body), _PRODUCT)}", _OPEN
+            case Pieces(axis, ends, bodies):
+                return self.pieces(axis, ends, [self.spelled(b)[0] for b in bodies]), _ATOM
+        raise AssertionError(f"no text for {type(node).__name__}")
+
+    def within(self, piece: Piece, at_least: int) -> str:
+        return piece[0] if piece[1] >= at_least else self.brackets(piece[0])
+
+    def brackets(self, inner: str) -> str:
+        return f"({inner})"
+
+    def number(self, value: float) -> str:
+        if value in (float("inf"), float("-inf")):
+            return "∞" if value > 0 else "−∞"
+        short = f"{abs(value):g}"
+        exact = short if float(short) == abs(value) else repr(abs(value))
+        return exact if value >= 0 else f"−{exact}"
+
+    def read(self, name: str, indices: Sequence[Index]) -> str:
+        return f"{name}[{', '.join(map(str, indices))}]" if indices else name
+
+    def quotient(self, a: Piece, b: Piece) -> Piece:
+        return f"{self.within(a, _PRODUCT)} / {self.within(b, _ATOM)}", _PRODUCT
+
+    def call(self, function: Function, arguments: list[str]) -> str:
+        if function.name == "select":
+            return "({1} if {0} > 0 else {2})".format(*arguments)
+        return f"{function.name}({', '.join(self.named(function, arguments))})"
+
+    def named(self, function: Function, arguments: list[str]) -> list[str]:
+        """Return arguments, those of a formula after the first with their names."""
+        if function.primitive:
+            return arguments
+        names = function.parameters[1:]
+        return [arguments[0], *map("{}={}".format, names, arguments[1:])]
+
+    def sign(self, kind: str, axes: Sequence[Axis]) -> str:
+        return f"{Reduction.SIGNS[kind]} {', '.join(f'{a.name}<{show(a.size)}' for a in axes)}  "
+
+    def pieces(self, axis: Axis, ends: Sequence[Size], bodies: list[str]) -> str:
+        cases = [
+            f"{body} for {axis.name} < {show(end)}"
+            for body, end in zip(bodies[:-1], ends[:-1], strict=True)
+        ]
+        return f"({', '.join(cases)}, else {bodies[-1]})"
+
+
+_NAMES = {"μ": r"\mu", "τ": r"\tau", "σ²": r"{\sigma^2}"}
+_SIGNS = {"sum": r"\sum", "max": r"\max", "mean": r"\operatorname{mean}"}
+
+
+class _Latex(_Text):
+    """The spelling as LaTeX, under the same rules for brackets."""
+
+    minus, times = "-", r"\cdot"
+
+    def brackets(self, inner: str) -> str:
+        return rf"\left({inner}\right)"
+
+    def number(self, value: float) -> str:
+        plain = super().number(value).replace("−", "-").replace("∞", r"\infty")
+        digits, exponent, power = plain.partition("e")
+        if not exponent:
+            return plain
+        return rf"{digits} \cdot 10^{{{int(power)}}}"
+
+    def read(self, name: str, indices: Sequence[Index]) -> str:
+        if not indices:
+            return self.name(name)
+        return f"{self.name(name)}_{{{','.join(i.spelled(LATEX) for i in indices)}}}"
+
+    def quotient(self, a: Piece, b: Piece) -> Piece:
+        return rf"\frac{{{a[0]}}}{{{b[0]}}}", _ATOM
+
+    def call(self, function: Function, arguments: list[str]) -> str:
+        match function.name, self.named(function, arguments):
+            case "sqrt", [x]:
+                return rf"\sqrt{{{x}}}"
+            case "abs", [x]:
+                return rf"\left|{x}\right|"
+            case "select", [x, a, b]:
+                return rf"\begin{{cases}} {a} & {x} > 0 \\ {b} & \text{{else}} \end{{cases}}"
+            case ("exp" | "log" | "max" | "min" | "tanh") as name, given:
+                return rf"\{name}{self.brackets(', '.join(given))}"
+            case name, given:
+                upright = rf"\operatorname{{{_escaped(name)}}}"
+                return f"{upright}{self.brackets(', '.join(given))}"
+
+    def named(self, function: Function, arguments: list[str]) -> list[str]:
+        if function.primitive:
+            return arguments
+        names = map(self.name, function.parameters[1:])
+        return [arguments[0], *map("{}={}".format, names, arguments[1:])]
+
+    def sign(self, kind: str, axes: Sequence[Axis]) -> str:
+        if kind == "sum":
+            sums = (rf"\sum_{{{a.name}=0}}^{{{size_latex(_last(a))}}}" for a in axes)
+            return "".join(sums) + " "
+        over = ", ".join(f"{a.name}<{size_latex(a.size)}" for a in axes)
+        return f"{_SIGNS[kind]}_{{{over}}} "
+
+    def pieces(self, axis: Axis, ends: Sequence[Size], bodies: list[str]) -> str:
+        whens = [f"{axis.name} < {size_latex(end)}" for end in ends[:-1]] + [r"\text{else}"]
+        rows = r" \\ ".join(f"{b} & {when}" for b, when in zip(bodies, whens, strict=True))
+        return rf"\begin{{cases}} {rows} \end{{cases}}"
+
+    def name(self, name: str) -> str:
+        return _NAMES.get(name, name if len(name) == 1 else rf"\mathrm{{{_escaped(name)}}}")
+
+
+def _escaped(name: str) -> str:
+    return name.replace("_", r"\_")
+
+
+def _last(axis: Axis) -> Size:
+    return axis.size - 1
+
+
+_TEXT, _LATEX = _Text(), _Latex()
+
+
+# -- words ----------------------------------------------------------------------------------------
+
+
+def counted(number: Size, word: str) -> str:
+    """Return a number with its noun: 1 row, 3 rows, n − 2 rows."""
+    return f"{show(number)} {word if is_known(number) and number == 1 else plural(word)}"
+
+
+def plural(word: str) -> str:
+    """Return the plural of one of the words for a position along an axis."""
+    return word + "s"
+
+
+def fit_in_words(fit: Fit) -> str:
+    """Return why an output axis has its size, as one sentence without a full stop.
+
+    "a window of 3 rows fits at 26 starting rows, 0 … 25, of 28"
+    """
+    window = f"a window of {counted(fit.window, fit.word)}"
+    if not _same(fit.spacing, 1):
+        window += f" ({show(fit.taps)} of them read, {show(fit.spacing)} apart)"
+    if not _same(fit.stride, 1):
+        window += f", moved by {show(fit.stride)},"
+    padded = _padding_in_words(fit)
+    if not all(is_known(n) or is_symbolic(n) for n in (fit.count, fit.window)):
+        return f"{window} fits{_as_often(fit)}{padded and ','}{padded}"
+    places = counted(fit.count, f"starting {fit.word}")
+    return (
+        f"{window} fits at {places}, {_places(fit)}, of {show(fit.size)}"
+        f"{padded}{_unused_in_words(fit)}"
+    )
+
+
+def _places(fit: Fit) -> str:
+    """Return where the windows start: 0 … 25, or −1, 1, … 25."""
+    first, second = fit.first, fit.first + fit.stride
+    last = fit.first + (fit.count - 1) * fit.stride
+    if is_known(fit.count) and fit.count <= 2:
+        return " and ".join(map(show, (first, last)[: fit.count]))
+    if _same(fit.stride, 1):
+        return f"{show(first)} … {show(last)}"
+    if is_known(fit.count) and fit.count == 3:
+        return f"{show(first)}, {show(second)}, {show(last)}"
+    return f"{show(first)}, {show(second)}, … {show(last)}"
+
+
+def _as_often(fit: Fit) -> str:
+    """Return how often a window fits into an input of unknown size."""
+    less = fit.first + fit.window - 1 - fit.after
+    if not (is_known(less) and _same(fit.stride, 1)):
+        return f" as often as the input's {plural(fit.word)} allow, which are not known yet"
+    if less == 0:
+        return f" at as many starting {plural(fit.word)} as the input has {plural(fit.word)}"
+    more = "fewer" if less > 0 else "more"
+    starting = counted(abs(less), f"starting {fit.word}").replace(" ", f" {more} ", 1)
+    return f" at {starting} than the input has {plural(fit.word)}"
+
+
+def _padding_in_words(fit: Fit) -> str:
+    sides = [
+        f"{show(n)} {side}"
+        for n, side in ((fit.before, "before"), (fit.after, "after"))
+        if not _same(n, 0)
+    ]
+    return f" padded by {' and '.join(sides)}" if sides else ""
+
+
+def _unused_in_words(fit: Fit) -> str:
+    """Return what no window reaches: at the end of the input, or only of its padding."""
+    if not (is_known(fit.unused) and is_known(fit.after) and fit.unused):
+        return ""
+    verb = "reaches" if fit.unused == 1 else "reach"
+    amount = counted(fit.unused, fit.word)
+    if fit.unused <= fit.after:
+        return f"; {amount} of padding at the end {verb} no window"
+    of_them = f" ({fit.after} of padding)" if fit.after else ""
+    return f"; {amount} at the end{of_them} {verb} no window"
+
+
+def _same(size: Size, number: int) -> bool:
+    return is_known(size) and size == number

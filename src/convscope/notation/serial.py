@@ -1,0 +1,222 @@
+"""Equations to JSON and back.
+
+    {"name": "out", "axes": [ids], "expression": …, "locals": [{"name", "axes", "expression"}],
+     "tensors": {"in": {"role": "input", "shape": [28, 28, 1]}, "kernel": {"role": "weight"}},
+     "index": [{"name": "y", "size": 26, "word": "row"}, …], "functions": {"relu": {…}}}
+
+Axes are numbered in "index"; a whole-number expression is {"terms": [[atom, factor], …], "const"},
+where an atom is an axis' number or {"op": "floor" | "mod" | "exact", "of": …, "by": …}. A size is a
+number, a symbol's text ("(n + 1)//2") or null when unknown. Everything is plain lists, numbers and
+strings, so that any language can evaluate it; infinite numbers are the strings "inf" and "-inf".
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+from convscope.notation.equation import Equation
+from convscope.notation.expression import (
+    Binary,
+    Call,
+    Expression,
+    Number,
+    Pieces,
+    Read,
+    Reduction,
+    Tensor,
+    local,
+)
+from convscope.notation.functions import PRIMITIVES, Formula, Function
+from convscope.notation.index import (
+    Atom,
+    Axis,
+    ExactQuotient,
+    Index,
+    Operation,
+    Quotient,
+    Remainder,
+)
+from convscope.notation.sizes import from_plain, plain
+
+Json: TypeAlias = Any
+
+_OPERATIONS: dict[str, type[Operation]] = {
+    "floor": Quotient,
+    "mod": Remainder,
+    "exact": ExactQuotient,
+}
+_OPERATION_NAMES = {kind: name for name, kind in _OPERATIONS.items()}
+
+
+def to_json(equation: Equation) -> dict[str, Json]:
+    """Return the equation as plain data, ready for json.dumps."""
+    return _Writer(equation).document()
+
+
+def from_json(data: dict[str, Json]) -> Equation:
+    """Return the equation that `to_json` wrote."""
+    return _Reader(data).equation()
+
+
+class _Writer:
+    def __init__(self, equation: Equation) -> None:
+        self.equation = equation
+        self.numbers: dict[Axis, int] = {}
+        self.tensors: dict[str, Json] = {}
+        self.functions: dict[str, Json] = {}
+
+    def document(self) -> dict[str, Json]:
+        e = self.equation
+        axes = [self.axis(a) for a in e.axes]
+        held = [
+            {
+                "name": item.name,
+                "axes": [self.axis(a) for a in item.axes],
+                "expression": self.expression(item.expression),
+            }
+            for item in e.locals
+        ]
+        expression = self.expression(e.expression)
+        sizes = e.sizes
+        index = [
+            {"name": a.name, "size": plain(sizes.get(a, a.size)), "word": a.word}
+            for a in self.numbers
+        ]
+        return {
+            "name": e.name,
+            "text": str(e),
+            "axes": axes,
+            "expression": expression,
+            "locals": held,
+            "tensors": self.tensors,
+            "index": index,
+            "functions": self.functions,
+        }
+
+    def axis(self, axis: Axis) -> int:
+        return self.numbers.setdefault(axis, len(self.numbers))
+
+    def whole(self, index: Index) -> Json:
+        return {
+            "terms": [[self.atom(atom), plain(factor)] for atom, factor in index.terms],
+            "const": plain(index.const),
+        }
+
+    def atom(self, atom: Atom) -> Json:
+        if isinstance(atom, Operation):
+            name = _OPERATION_NAMES[type(atom)]
+            return {"op": name, "of": self.whole(atom.of), "by": plain(atom.by)}
+        assert isinstance(atom, Axis)
+        return self.axis(atom)
+
+    def expression(self, node: Expression) -> Json:
+        match node:
+            case Number(value):
+                return {"number": value if math.isfinite(value) else str(value)}
+            case Read(tensor, indices, padding, outside):
+                if tensor.role != "local":
+                    self.tensors[tensor.name] = {"role": tensor.role, "shape": _shape(tensor)}
+                written = {"read": tensor.name, "at": [self.whole(i) for i in indices]}
+                if padding is not None:
+                    written["padding"] = [[plain(a), plain(b)] for a, b in padding]
+                    written["outside"] = outside
+                return written
+            case Binary(operator, left, right):
+                return {"op": operator, "args": [self.expression(left), self.expression(right)]}
+            case Call(function, arguments):
+                if not function.primitive:
+                    self.functions[function.name] = {
+                        "parameters": list(function.parameters),
+                        "formula": function.formula,
+                    }
+                return {"call": function.name, "args": [self.expression(a) for a in arguments]}
+            case Reduction(kind, axes, body):
+                return {
+                    "reduce": kind,
+                    "over": [self.axis(a) for a in axes],
+                    "body": self.expression(body),
+                }
+            case Pieces(axis, ends, bodies):
+                return {
+                    "along": self.axis(axis),
+                    "ends": [plain(end) for end in ends],
+                    "pieces": [self.expression(body) for body in bodies],
+                }
+        raise AssertionError(f"no JSON for {type(node).__name__}")
+
+
+class _Reader:
+    def __init__(self, data: dict[str, Json]) -> None:
+        self.data = data
+        self.axes = [Axis(a["name"], from_plain(a["size"]), a["word"]) for a in data["index"]]
+        self.tensors = {
+            name: Tensor(
+                name,
+                t["role"],
+                None if t["shape"] is None else tuple(from_plain(s) for s in t["shape"]),
+            )
+            for name, t in data["tensors"].items()
+        }
+        self.functions = {
+            name: Function(name, ("x", "a", "b")[:n]) for name, n in PRIMITIVES.items()
+        }
+        for name, f in data["functions"].items():
+            self.functions[name] = Function(name, tuple(f["parameters"]), _formula(f["formula"]))
+        for item in data["locals"]:
+            axes = [self.axes[a] for a in item["axes"]]
+            self.tensors[item["name"]] = local(
+                item["name"], axes, self.expression(item["expression"])
+            )
+
+    def equation(self) -> Equation:
+        axes = [self.axes[a] for a in self.data["axes"]]
+        return Equation(axes, self.expression(self.data["expression"]), self.data["name"])
+
+    def whole(self, data: Json) -> Index:
+        terms = tuple((self.atom(a), from_plain(f)) for a, f in data["terms"])
+        index = Index(terms, from_plain(data["const"]))
+        if len(terms) == 1 and terms[0][1] == 1 and index.const == 0:
+            return terms[0][0]
+        return index
+
+    def atom(self, data: Json) -> Atom:
+        if isinstance(data, int):
+            return self.axes[data]
+        return _OPERATIONS[data["op"]](self.whole(data["of"]), from_plain(data["by"]))
+
+    def expression(self, data: Json) -> Expression:
+        if "number" in data:
+            return Number(float(data["number"]))
+        if "read" in data:
+            padding = data.get("padding")
+            return Read(
+                self.tensors[data["read"]],
+                tuple(self.whole(i) for i in data["at"]),
+                None
+                if padding is None
+                else tuple((from_plain(a), from_plain(b)) for a, b in padding),
+                data.get("outside", "zero"),
+            )
+        if "op" in data:
+            left, right = data["args"]
+            return Binary(data["op"], self.expression(left), self.expression(right))
+        if "call" in data:
+            arguments = tuple(self.expression(a) for a in data["args"])
+            return Call(self.functions[data["call"]], arguments)
+        if "pieces" in data:
+            return Pieces(
+                self.axes[data["along"]],
+                tuple(from_plain(end) for end in data["ends"]),
+                tuple(self.expression(body) for body in data["pieces"]),
+            )
+        axes = tuple(self.axes[a] for a in data["over"])
+        return Reduction(data["reduce"], axes, self.expression(data["body"]))
+
+
+def _shape(tensor: Tensor) -> Json:
+    return None if tensor.shape is None else [plain(s) for s in tensor.shape]
+
+
+def _formula(data: Json) -> Formula:
+    return tuple(_formula(part) for part in data) if isinstance(data, list) else data

@@ -1,0 +1,14 @@
+"""What every test runs under."""
+
+import os
+
+from hypothesis import settings
+
+# read when keras is first imported; the other backends are not installed for the tests
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+# the same examples every time, so that a failure is a failure for everybody; HYPOTHESIS_PROFILE=random
+# tries new ones. No deadlines: a core may be shared with others.
+settings.register_profile("same", deadline=None, max_examples=60, derandomize=True)
+settings.register_profile("random", deadline=None, max_examples=60)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))

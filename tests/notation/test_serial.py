@@ -1,0 +1,100 @@
+"""Equations as JSON: strict JSON, which comes back as the same equation."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import textbook
+from given import case, samples
+
+from convscope.layers.base import Sample
+from convscope.notation import Axis, Equation, Max, Pieces, source, symbol
+from convscope.notation.evaluation import evaluate
+from convscope.notation.serial import from_json, to_json
+from convscope.notation.sizes import UNKNOWN
+
+
+def there_and_back(equation: Equation) -> Equation:
+    """Return an equation that has been JSON as the standard has it: no NaN, no Infinity."""
+    written = json.dumps(to_json(equation), allow_nan=False)
+    again = from_json(json.loads(written))
+    assert json.dumps(to_json(again), allow_nan=False) == written
+    assert str(again) == str(equation)
+    assert again.latex() == equation.latex()
+    assert again.shape == equation.shape
+    assert again.weights == equation.weights
+    return again
+
+
+@pytest.mark.parametrize("sample", samples())
+def test_every_sample_of_every_kind(sample: Sample) -> None:
+    ours = case(sample)
+    again = there_and_back(ours.equation)
+    for position in ours.positions(20):
+        assert evaluate(again, position, ours.values) == ours.at(position)
+
+
+def test_symbols_survive() -> None:
+    n, m, k1 = map(symbol, ("n", "m", "k1"))
+    one = textbook.conv2d((n, m, 1), k1, (3, 3), (2, 1), ((1, 1), (0, 0)))
+    again = there_and_back(one)
+    assert again.shape == ((n + 1) // 2, m - 2, k1)
+    assert to_json(one)["index"][0]["size"] == "(n + 1)//2"
+    assert again.params == 10 * k1
+
+
+def test_unknown_sizes_are_null() -> None:
+    one = textbook.conv2d((UNKNOWN, 9, 2), 3, (3, 3))
+    again = there_and_back(one)
+    assert to_json(one)["tensors"]["in"]["shape"] == [None, 9, 2]
+    assert again.shape == (UNKNOWN, 7, 3)
+
+
+def test_an_infinite_number_is_a_string() -> None:
+    y, i = Axis("y", 5), Axis("i", 3)
+    for number in (float("inf"), float("-inf")):
+        one = Equation((y,), Max(i)(source((9,))[y + i]) + number)
+        assert f'"{number}"' in json.dumps(to_json(one), allow_nan=False)
+        assert evaluate(there_and_back(one), (2,), {"in": np.arange(9.0)}) == number
+
+
+def test_pieces_and_borders() -> None:
+    y, i = Axis("y", 7), Axis("i", 3)
+    parts = [
+        Max(i)(source((9,), name).padded(((2, 2),), outside)[y + i - 2])  # type: ignore[arg-type]
+        for name, outside in (("a", "-inf"), ("b", "edge"))
+    ]
+    one = Equation((y,), Pieces(y, (4, 7), tuple(parts)))
+    again = there_and_back(one)
+    values: dict[str, Any] = {"a": -np.arange(9.0), "b": np.arange(9.0)}
+    assert [evaluate(again, (p,), values) for p in range(7)] == [0, 0, 0, -1, 4, 5, 6]
+
+
+def test_the_documented_form() -> None:
+    y, i = Axis("y", word="row"), Axis("i", 3, "row")
+    image = source((28,)).padded(((1, 1),), "zero")
+    assert to_json(Equation((y,), Max(i)(image[y * 2 + i - 1]))) == {
+        "name": "out",
+        "text": "out[y] = max i<3  in[2y + i − 1]",
+        "axes": [0],
+        "expression": {
+            "reduce": "max",
+            "over": [1],
+            "body": {
+                "read": "in",
+                "at": [{"terms": [[0, 2], [1, 1]], "const": -1}],
+                "padding": [[1, 1]],
+                "outside": "zero",
+            },
+        },
+        "locals": [],
+        "tensors": {"in": {"role": "input", "shape": [28]}},
+        "index": [
+            {"name": "y", "size": 14, "word": "row"},
+            {"name": "i", "size": 3, "word": "row"},
+        ],
+        "functions": {},
+    }
