@@ -1,0 +1,56 @@
+"""The kinds of layers, one a file; this folder is discovered, so a new kind is one new file."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import import_module
+from pkgutil import get_data, iter_modules
+
+from convscope.layers.base import Layer, Sample
+
+__all__ = ["Layer", "Sample", "find", "kinds", "spellings"]
+
+
+def find(name: str) -> type[Layer] | None:
+    """Return the kind of that name or spelling, importing no file that does not mention it.
+
+    A program that uses three kinds then starts without the other sixty.
+    """
+    wanted = re.compile(rf'\bclass {name}\(|"{name}"'.encode())
+    for module in iter_modules(__path__):
+        if wanted.search(get_data(__name__, f"{module.name}.py") or b""):
+            for kind in _kinds_in(module.name):
+                if name == kind.__name__ or name in vars(kind).get("spellings", ()):
+                    return kind
+    return None
+
+
+@cache
+def kinds() -> dict[str, type[Layer]]:
+    """Return every layer kind by its name: each public subclass of Layer with samples of its own."""
+    found = {kind.__name__: kind for m in iter_modules(__path__) for kind in _kinds_in(m.name)}
+    return dict(sorted(found.items()))
+
+
+def _kinds_in(module: str) -> list[type[Layer]]:
+    """Return the kinds that one file of this folder states."""
+    stated = vars(import_module(f"{__name__}.{module}")).values()
+    return [
+        value
+        for value in stated
+        if isinstance(value, type)
+        and issubclass(value, Layer)
+        and value is not Layer
+        and "samples" in vars(value)
+    ]
+
+
+@cache
+def spellings() -> dict[str, type[Layer]]:
+    """Return every name under which a kind can be imported, other spellings included."""
+    names = dict(kinds())
+    for kind in kinds().values():
+        for other in vars(kind).get("spellings", ()):
+            names[other] = kind
+    return names

@@ -1,0 +1,275 @@
+"""The rules for settings that many layers share, each said once: windows, padding, data format."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+from convscope.errors import SettingError, ShapeError
+from convscope.notation import Index, Size, size
+from convscope.notation.index import Axis
+from convscope.notation.sizes import ceil_div, is_known, largest
+
+if TYPE_CHECKING:
+    from convscope.notation.expression import Padding
+
+WORDS: dict[int, tuple[str, ...]] = {
+    1: ("step",),
+    2: ("row", "column"),
+    3: ("plane", "row", "column"),
+}
+"""What a position along each spatial axis is called."""
+
+OUTPUT_NAMES: dict[int, tuple[str, ...]] = {1: ("t",), 2: ("y", "x"), 3: ("z", "y", "x")}
+WINDOW_NAMES: dict[int, tuple[str, ...]] = {1: ("i",), 2: ("i", "j"), 3: ("h", "i", "j")}
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?" for the closest known name, or nothing."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def per_axis(value: object, rank: int, what: str) -> tuple[Size, ...]:
+    """Return one size for each of `rank` spatial axes, from one number or a tuple of them.
+
+    >>> per_axis(3, 2, "kernel_size"), per_axis((3, 5), 2, "kernel_size")
+    ((3, 3), (3, 5))
+
+    Raises `SettingError` for anything else, with what was received.
+    """
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return (size(value, what),) * rank if value is not None else _bad(value, rank, what)
+    values = tuple(value)
+    if len(values) != rank:
+        return _bad(value, rank, what)
+    return tuple(size(v, f"{what} = {tuple(values)}: every number") for v in values)
+
+
+def whole(value: object, what: str, least: int = 0) -> int:
+    """Return a whole number that is at least so large; raise `SettingError` for anything else."""
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least:
+        return int(value)
+    raise SettingError(f"{what} must be a whole number of at least {least}, not {value!r}")
+
+
+def number(
+    value: object, what: str, least: float | None = None, most: float | None = None
+) -> float:
+    """Return a finite number within bounds; raise `SettingError` for anything else.
+
+    >>> number(1, "rate", 0, 1)
+    1.0
+    """
+    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+        low = -math.inf if least is None else least
+        high = math.inf if most is None else most
+        if low <= float(value) <= high:
+            return float(value)
+    between = f" from {least} to {most}" if most is not None else ""
+    at_least = f" of at least {least}" if least is not None and most is None else ""
+    raise SettingError(f"{what} must be a number{between or at_least}, not {value!r}")
+
+
+def flag(value: object, what: str) -> bool:
+    """Return True or False (or 0 or 1, in any dress); raise `SettingError` for anything else."""
+    numpy_bool = type(value).__name__ in ("bool", "bool_")
+    if numpy_bool or (isinstance(value, Integral) and value in (0, 1)):
+        return bool(value)
+    raise SettingError(f"{what} must be True or False, not {value!r}")
+
+
+def pairs_per_axis(value: object, rank: int, what: str) -> tuple[tuple[int, int], ...]:
+    """Return (before, after) for each spatial axis, from any of Keras's ways to say it.
+
+    >>> pairs_per_axis(1, 2, "padding"), pairs_per_axis((1, 2), 2, "padding")
+    (((1, 1), (1, 1)), ((1, 1), (2, 2)))
+    >>> pairs_per_axis(((1, 2), (3, 4)), 2, "padding"), pairs_per_axis((1, 2), 1, "padding")
+    (((1, 2), (3, 4)), ((1, 2),))
+
+    Raises `SettingError` for anything else, with what was received.
+    """
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return ((whole(value, what),) * 2,) * rank
+    parts = tuple(value)
+    if rank == 1 and len(parts) == 2 and not any(isinstance(p, Iterable) for p in parts):
+        parts = (parts,)
+    if len(parts) != rank:
+        raise SettingError(
+            f"{what} must be one number or {rank} of them or {rank} pairs (before, after), "
+            f"not {value!r}"
+        )
+    pairs = []
+    for part in parts:
+        pair = (
+            tuple(part) if isinstance(part, Iterable) and not isinstance(part, str) else (part,) * 2
+        )
+        if len(pair) != 2:
+            raise SettingError(f"{what} = {value!r}: {part!r} must be a pair (before, after)")
+        before, after = (whole(p, f"{what} = {value!r}: every number") for p in pair)
+        pairs.append((before, after))
+    return tuple(pairs)
+
+
+def axis_setting(value: object, what: str) -> int:
+    """Return an axis as Keras counts it (0 is the batch, −1 the last); only a whole number is one."""
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        if value == 0:
+            raise SettingError(f"{what} must not be 0, the batch: images are treated one by one")
+        return int(value)
+    raise SettingError(f"{what} must be a whole number, not {value!r}")
+
+
+def axes_setting(value: object, what: str) -> tuple[int, ...]:
+    """Return one or more axes as Keras counts them."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return (axis_setting(value, what),)
+    axes = tuple(axis_setting(v, f"{what} = {value!r}: every axis") for v in value)
+    if not axes or len(set(axes)) != len(axes):
+        raise SettingError(f"{what} must name one axis or more, each once, not {value!r}")
+    return axes
+
+
+def place_of(axis: int, shape: Sequence[Size], what: str) -> int:
+    """Return which dimension of a shape without the batch Keras's axis means.
+
+    >>> place_of(-1, (28, 28, 3), "axis"), place_of(1, (28, 28, 3), "axis")
+    (2, 0)
+
+    Raises `ShapeError` where there is no such axis.
+    """
+    rank = len(shape) + 1
+    place = axis + rank if axis < 0 else axis
+    if not 1 <= place < rank:
+        raise ShapeError(
+            f"{what} = {axis} does not exist: the input has the axes 1 … {rank - 1} besides the batch "
+            f"(or −1 … −{rank - 1} from the end)"
+        )
+    return place - 1
+
+
+def _bad(value: object, rank: int, what: str) -> tuple[Size, ...]:
+    raise SettingError(
+        f"{what} must be one number or {rank} of them (one for each spatial axis), not {value!r}"
+    )
+
+
+def known_per_axis(value: object, rank: int, what: str) -> tuple[int, ...]:
+    """Like `per_axis`, for settings that must be plain numbers (strides, dilation)."""
+    sizes = per_axis(value, rank, what)
+    for one in sizes:
+        if not is_known(one):
+            raise SettingError(f"{what} must be whole numbers, not {value!r}")
+    return sizes
+
+
+def choice(value: object, what: str, allowed: Sequence[str]) -> str:
+    """Return one of a few words, in lower case; raise `SettingError` for any other."""
+    if isinstance(value, str) and value.lower() in allowed:
+        return value.lower()
+    hint = nearest(str(value).lower(), allowed)
+    options = ", ".join(repr(a) for a in allowed)
+    raise SettingError(f"{what} must be one of {options}, not {value!r}{hint}")
+
+
+def data_format(value: object) -> str:
+    """Return "channels_last" (the default) or "channels_first"."""
+    if value is None:
+        return "channels_last"
+    return choice(value, "data_format", ("channels_last", "channels_first"))
+
+
+def split_channels(shape: Sequence[Size], channels_last: bool) -> tuple[tuple[Size, ...], Size]:
+    """Return the spatial sizes and the number of channels."""
+    return (tuple(shape[:-1]), shape[-1]) if channels_last else (tuple(shape[1:]), shape[0])
+
+
+def arrange(spatial: Sequence[Any], channel: Any, channels_last: bool) -> tuple[Any, ...]:
+    """Return spatial things and a channel's, in the order of the data format."""
+    return (*spatial, channel) if channels_last else (channel, *spatial)
+
+
+def same_padding(size: Size, kernel: Size, stride: Size, dilation: Size) -> Padding:
+    """Return Keras's `same` padding along one axis: (before, after), the odd one after.
+
+    As much as makes the output ⌈size / stride⌉; TensorFlow's rule, which Keras follows.
+    """
+    reach = (kernel - 1) * dilation + 1
+    if is_known(stride) and stride == 1:
+        total = reach - 1
+    else:
+        total = largest((ceil_div(size, stride) - 1) * stride + reach - size, 0)
+    return total // 2, total - total // 2
+
+
+def paddings(
+    padding: str,
+    sizes: Sequence[Size],
+    kernel: Sequence[Size],
+    strides: Sequence[Size],
+    dilation: Sequence[Size],
+) -> tuple[Padding, ...]:
+    """Return (before, after) for each spatial axis, for valid, same or causal padding."""
+    if padding == "valid":
+        return ((0, 0),) * len(sizes)
+    if padding == "causal":
+        return tuple(((k - 1) * d, 0) for k, d in zip(kernel, dilation, strict=True))
+    return tuple(map(same_padding, sizes, kernel, strides, dilation))
+
+
+def output_axes(sizes: Sequence[Size], padding: str, strides: Sequence[Size]) -> tuple[Axis, ...]:
+    """Return the spatial output axes of a sliding window.
+
+    Their sizes are left to be solved, except where `same` padding of a symbolic size would hide
+    that the answer is ⌈size / stride⌉.
+    """
+    rank = len(sizes)
+    return tuple(
+        Axis(
+            name,
+            ceil_div(n, s) if padding == "same" and not is_known(n) else None,
+            word,
+        )
+        for name, word, n, s in zip(OUTPUT_NAMES[rank], WORDS[rank], sizes, strides, strict=True)
+    )
+
+
+def passing_axes(shape: Sequence[Size], channel: int = -1, name: str = "c") -> tuple[Axis, ...]:
+    """Return an axis for each dimension of a value that keeps its shape on the way through.
+
+    `channel` is the place of the channels; the others are called as in a map of that rank.
+    """
+    rank = len(shape)
+    if rank == 0:
+        return ()
+    place = channel % rank
+    names = OUTPUT_NAMES.get(rank - 1, tuple(f"p{n}" for n in range(1, rank)))
+    words = WORDS.get(rank - 1, ("position",) * (rank - 1))
+    sizes = [*shape[:place], *shape[place + 1 :]]
+    axes = list(map(Axis, names, sizes, words))
+    axes.insert(place, Axis(name, shape[place], "channel"))
+    return tuple(axes)
+
+
+def window_axes(kernel: Sequence[Size]) -> tuple[Axis, ...]:
+    """Return the axes that run over a window."""
+    rank = len(kernel)
+    return tuple(map(Axis, WINDOW_NAMES[rank], kernel, WORDS[rank]))
+
+
+def window_indices(
+    out: Sequence[Axis],
+    window: Sequence[Axis],
+    strides: Sequence[Size],
+    dilation: Sequence[Size],
+    padding: Sequence[Padding],
+) -> tuple[Index, ...]:
+    """Return where a window reads: y·stride + i·dilation − before, for each spatial axis."""
+    return tuple(
+        y * s + i * d - before
+        for y, i, s, d, (before, _) in zip(out, window, strides, dilation, padding, strict=True)
+    )

@@ -1,0 +1,330 @@
+"""What every layer kind shares: its settings, its weights, and the promise of an equation.
+
+A kind is a subclass of `Layer` in a file of its own. It states
+
+    equation(*shapes)        what one output number is, for inputs of these shapes (without the batch)
+    initializers()           its weights' names, in Keras's order, and how each is drawn
+    onnx(form, *inputs)      the same arithmetic as ONNX operators, for the engine
+    samples()                layers and input shapes that the tests run
+
+and nothing else: shapes, counts, windows, ledgers and texts are derived from the equation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+
+from convscope.errors import NotBuiltError, SettingError, ShapeError, WeightsError
+from convscope.layers.arguments import nearest
+from convscope.layers.wire import Wire
+from convscope.notation import Equation, Size, size
+from convscope.notation.sizes import UNKNOWN, plain, product
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array: TypeAlias = np.ndarray[Any, Any]
+
+Shape: TypeAlias = tuple[Size, ...]
+Initializer: TypeAlias = Callable[[tuple[int, ...], "np.random.Generator"], "Array"]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A tensor of the ONNX graph: its name, and whether it lies channels-first although the layer
+    that made it is channels-last (transposing is put off until somebody needs it)."""
+
+    name: str
+    moved: bool = False
+
+    def lies(self, axis: int, rank: int) -> int:
+        """Return where an axis of the layer's own layout lies in this tensor, the batch counted."""
+        axis %= rank
+        if not self.moved or axis == 0:
+            return axis
+        return 1 if axis == rank - 1 else axis + 1
+
+
+class Form(Protocol):
+    """What the engine offers to a layer that writes itself as ONNX."""
+
+    def node(self, op: str, *inputs: str, **attributes: Any) -> str:
+        """Add one operator; return its output's name. An input named "" is left out."""
+
+    def weight(self, name: str, arrange: Callable[[Array], Array] | None = None) -> str:
+        """Return a weight of the layer, rearranged from its Keras layout."""
+
+    def constant(self, value: Any, dtype: str = "float32") -> str:
+        """Return a constant tensor."""
+
+    def plain(self, value: Value) -> str:
+        """Return the name of a value in the layout of the layer that made it."""
+
+    def channels_first(self, value: Value, channels_last: bool) -> str:
+        """Return the name of a value with its channels right after the batch."""
+
+    def rank(self, value: Value) -> int:
+        """Return the number of axes of a value, batch included."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A layer and the shapes of inputs (without the batch) to try it on; no two sizes equal."""
+
+    layer: Layer
+    shapes: tuple[tuple[int, ...], ...]
+
+
+class Layer:
+    """One layer of a network: settings now, weights and shapes when its input is known.
+
+    Every layer takes, besides its own settings: `name`; `input_shape` (without the batch) or
+    `batch_input_shape` when it is the first; `dtype` (float32); and `trainable`.
+    """
+
+    spellings: ClassVar[tuple[str, ...]] = ()
+    """Other names of the kind: Convolution2D for Conv2D."""
+
+    non_trainable: ClassVar[tuple[str, ...]] = ()
+    """Weights that training does not touch by gradient (moving averages)."""
+
+    inputs_taken: ClassVar[tuple[int, int | None]] = (1, 1)
+    """Least and most inputs."""
+
+    channels_last: bool = True
+    """Where the channels lie. Kinds with a data_format take it from there; for all others it decides
+    only what an equation calls its axes, and who builds a channels-first network sets it."""
+
+    def __init__(self, **common: Any) -> None:
+        given = common.pop("weights", None)
+        self.name: str | None = _name(common.pop("name", None))
+        self.trainable: bool = bool(common.pop("trainable", True))
+        self.dtype: str = _dtype(common.pop("dtype", None))
+        self.input_shape: Shape | None = _first_shape(self.kind, common)
+        if common:
+            unknown = next(iter(common))
+            known = [*self.parameters(), "name", "input_shape", "trainable", "dtype"]
+            raise SettingError(
+                f"{self.kind} has no setting {unknown!r}{nearest(unknown, known)}; "
+                f"it takes {', '.join(known)}"
+            )
+
+        self.weight_shapes: dict[str, Shape] | None = None
+        self._seed: tuple[int, ...] = (0,)
+        self._arrays: dict[str, Array] = {}
+        self._given: list[Array] | None = given
+        self.version = 0  # counts changes of weights, so that a compiled engine knows it is stale
+
+    # -- what a kind states -----------------------------------------------------------------------
+
+    def equation(self, *shapes: Shape) -> Equation:
+        """Return what one output number is, for inputs of these shapes."""
+        raise SettingError(f"{self.kind} states no equation")
+
+    def initializers(self) -> dict[str, Initializer]:
+        """Return the weights' names in Keras's order, and how each is drawn."""
+        return {}
+
+    def onnx(self, form: Form, *inputs: Value) -> Value:
+        """Write the layer as ONNX operators; return its output."""
+        raise SettingError(f"{self.kind} has no ONNX form")
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        """Yield layers and input shapes to test this kind on."""
+        return ()
+
+    # -- wiring -----------------------------------------------------------------------------------
+
+    def __call__(self, inputs: Wire | Sequence[Wire]) -> Wire:
+        """Use the layer on the output of others; return its own output, to be used in turn."""
+        wires = (inputs,) if isinstance(inputs, Wire) else tuple(inputs)
+        for wire in wires:
+            if not isinstance(wire, Wire):
+                raise SettingError(
+                    f"{self.kind} is called with outputs of other layers (start with Input(shape)), "
+                    f"not with {type(wire).__name__}; to compute numbers use predict or run"
+                )
+        return Wire(self, wires, self.equation(*(wire.shape for wire in wires)).shape)
+
+    # -- what follows -----------------------------------------------------------------------------
+
+    @property
+    def kind(self) -> str:
+        """The kind's name, as Keras spells it."""
+        return type(self).__name__
+
+    @property
+    def opaque(self) -> bool:
+        """Whether the layer has no equation (it still runs, and keeps its shapes and values)."""
+        return False
+
+    @classmethod
+    def parameters(cls) -> tuple[str, ...]:
+        """Return the names of the settings that the kind takes."""
+        code = cls.__init__.__code__
+        return code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+
+    def settings(self) -> dict[str, Any]:
+        """Return the kind's settings, as checked and completed."""
+        return {name: getattr(self, name) for name in self.parameters()}
+
+    # -- weights ----------------------------------------------------------------------------------
+
+    def build(self, weights: dict[str, Shape], seed: tuple[int, ...]) -> None:
+        """Fix the shapes of the weights; they are drawn when somebody first asks for them.
+
+        A layer that is used twice keeps its weights, which must then have the same shapes.
+        """
+        if self.weight_shapes is not None and self.weight_shapes != weights:
+            raise ShapeError(
+                f"{self.kind} {self.name!r} is shared, and its weights would need other shapes: "
+                f"{_shapes_text(weights)}, after {_shapes_text(self.weight_shapes)}"
+            )
+        if self.weight_shapes is None:
+            self.weight_shapes, self._seed = weights, seed
+            if self._given is not None:
+                self.set_weights(self._given)
+                self._given = None
+
+    @property
+    def weights(self) -> dict[str, Array]:
+        """The weights by name, in Keras's order and layout (float32), drawn at the first use.
+
+        Empty before the layer is part of a model with an input shape.
+        """
+        for number, (name, shape) in enumerate((self.weight_shapes or {}).items()):
+            if name not in self._arrays:
+                self._arrays[name] = self._draw(name, shape, number)
+        return self._arrays
+
+    def _draw(self, name: str, shape: Shape, number: int) -> Array:
+        import numpy as np
+
+        if not all(isinstance(s, int) for s in shape):
+            raise NotBuiltError(
+                f"the {name} of {self.name} has the symbolic shape {shape_text(shape)}: "
+                f"numbers can be drawn only when every size is a number"
+            )
+        rng = np.random.default_rng([*self._seed, number])
+        return self.initializers()[name](tuple(shape), rng)
+
+    def get_weights(self) -> list[Array]:
+        """Return copies of the weights, in Keras's order and layout; [] before there are any."""
+        return [array.copy() for array in self.weights.values()]
+
+    def set_weights(self, weights: Sequence[Array]) -> None:
+        """Set all weights, given in the order of `get_weights`.
+
+        Raises `WeightsError` when their number or a shape does not match.
+        """
+        import numpy as np
+
+        shapes = self.weight_shapes
+        if shapes is None:
+            raise NotBuiltError(
+                f"{self.kind} has no weights yet: it gets them in a model with an input shape"
+            )
+        if len(weights) != len(shapes):
+            raise WeightsError(
+                f"{self.name} ({self.kind}) has {len(shapes)} weights "
+                f"({_shapes_text(shapes) or 'none'}), but {len(weights)} were given"
+            )
+        new: dict[str, Array] = {}
+        for (name, shape), given in zip(shapes.items(), weights, strict=True):
+            try:
+                array = np.array(given, dtype=np.float32)
+            except (TypeError, ValueError) as error:
+                raise WeightsError(f"{self.name}: its {name} must be numbers: {error}") from error
+            if array.shape != shape:
+                raise WeightsError(
+                    f"{self.name} ({self.kind}): its {name} has shape {shape_text(shape)}, "
+                    f"but an array of shape {shape_text(array.shape)} was given"
+                )
+            new[name] = array
+        self._arrays = new
+        self.version += 1
+
+    def count_params(self) -> int:
+        """Return how many numbers the layer's weights hold."""
+        total: int = sum(product(shape) for shape in (self.weight_shapes or {}).values())
+        return total
+
+    def __repr__(self) -> str:
+        given = ", ".join(
+            f"{name}={value!r}" for name, value in self.settings().items() if value is not None
+        )
+        return f"{self.kind}({given})"
+
+
+def _shapes_text(shapes: dict[str, Shape]) -> str:
+    return ", ".join(f"{name} {shape_text(shape)}" for name, shape in shapes.items())
+
+
+def _name(name: object) -> str | None:
+    if name is None or (isinstance(name, str) and name and "/" not in name):
+        return name
+    raise SettingError(f"a layer's name must be a non-empty text without '/', not {name!r}")
+
+
+def _dtype(dtype: object) -> str:
+    if dtype in (None, "float32"):
+        return "float32"
+    raise SettingError(f"convscope computes in float32; dtype={dtype!r} is not supported")
+
+
+def _first_shape(kind: str, common: dict[str, Any]) -> Shape | None:
+    given = [
+        k for k in ("input_shape", "batch_input_shape", "batch_shape", "input_dim") if k in common
+    ]
+    if not given:
+        return None
+    if len(given) > 1:
+        raise SettingError(f"{kind}: give one of {' and '.join(given)}, not both")
+    value = common.pop(given[0])
+    if value is None:
+        return None
+    if given[0] == "input_dim":
+        value = (value,)
+    shape = checked_shape(value, f"{kind}: {given[0]}", batch=given[0].startswith("batch"))
+    return shape
+
+
+def checked_shape(value: object, what: str, batch: bool = False) -> Shape:
+    """Return a shape from what a user writes; with `batch`, the first size is dropped."""
+    if isinstance(value, (int, str)) or not isinstance(value, Iterable):
+        raise SettingError(f"{what} must be a tuple such as (28, 28, 1), not {value!r}")
+    shape = tuple(size(v, f"{what} = {_shown(value)}: every size") for v in value)
+    return shape[1:] if batch else shape
+
+
+def _shown(value: object) -> str:
+    return str(tuple(value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def shape_text(shape: Sequence[Size]) -> str:
+    """Return a shape as messages show it: (28, 28, 1), unknown sizes as None."""
+    inner = ", ".join("None" if s is UNKNOWN else str(plain(s)) for s in shape)
+    return f"({inner},)" if len(shape) == 1 else f"({inner})"
+
+
+def tensor_names(count: int) -> tuple[str, ...]:
+    """Return what an equation calls its inputs: "in" for one, a, b, c … for several.
+
+    >>> tensor_names(1), tensor_names(3)
+    (('in',), ('a', 'b', 'c'))
+    """
+    if count == 1:
+        return ("in",)
+    return tuple(chr(ord("a") + n) if n < 26 else f"t{n}" for n in range(count))
+
+
+def expect_rank(layer: Layer, shape: Shape, rank: int, example: str) -> None:
+    """Raise `ShapeError` unless an input has this many axes (without the batch)."""
+    if len(shape) != rank:
+        raise ShapeError(
+            f"{layer.kind} takes inputs with {rank} axes besides the batch, such as {example}, "
+            f"but its input has shape {shape_text(shape)} ({len(shape)} axes)"
+        )

@@ -1,0 +1,147 @@
+"""Batch normalisation, as it computes once training is over.
+
+    out[y, x, c] = gamma[c] · (in[y, x, c] − moving_mean[c]) / √(moving_variance[c] + ε) + beta[c]
+
+Ioffe & Szegedy, Batch Normalization, 2015. During training the mean and variance are the batch's
+own; convscope shows the trained network, where they are fixed numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from convscope.errors import SettingError
+from convscope.layers.arguments import axis_setting, flag, number, passing_axes, place_of
+from convscope.layers.base import Form, Initializer, Layer, Sample, Shape, Value
+from convscope.layers.initializers import initializer
+from convscope.notation import Equation, Expression, call, source, weight
+from convscope.notation.functions import SQRT
+
+if TYPE_CHECKING:
+    from convscope.layers.base import Array
+
+
+class BatchNormalization(Layer):
+    """Each channel shifted and scaled by numbers found in training; the shape stays as it is.
+
+    >>> print(BatchNormalization().equation((26, 26, 32)))
+    out[y, x, c] = gamma[c] · (in[y, x, c] − moving_mean[c]) / sqrt(moving_variance[c] + 0.001) + beta[c]
+    >>> BatchNormalization().equation((26, 26, 32)).params
+    128
+
+    Keras's arguments; `axis` counts the batch as 0. Weights: gamma and beta (where `scale` and
+    `center` ask for them), moving_mean, moving_variance, all (channels,); the last two are not
+    trained by gradient. Raises `SettingError` for renorm, whose further weights are not supported.
+    """
+
+    non_trainable = ("moving_mean", "moving_variance")
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        renorm: bool = False,
+        renorm_clipping: Any = None,
+        renorm_momentum: float = 0.99,
+        synchronized: bool = False,
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        kind = self.kind
+        self.axis = axis_setting(axis, f"{kind}: axis")
+        self.momentum = number(momentum, f"{kind}: momentum")
+        self.epsilon = number(epsilon, f"{kind}: epsilon", 0)
+        self.center = flag(center, f"{kind}: center")
+        self.scale = flag(scale, f"{kind}: scale")
+        self.beta_initializer = beta_initializer
+        self.gamma_initializer = gamma_initializer
+        self.moving_mean_initializer = moving_mean_initializer
+        self.moving_variance_initializer = moving_variance_initializer
+        names = (
+            (["gamma"] if self.scale else [])
+            + (["beta"] if self.center else [])
+            + ["moving_mean", "moving_variance"]
+        )
+        self._initializers = {
+            name: initializer(getattr(self, f"{name}_initializer"), f"{kind}: {name}_initializer")
+            for name in names
+        }
+        self.beta_regularizer = beta_regularizer
+        self.gamma_regularizer = gamma_regularizer
+        self.beta_constraint = beta_constraint
+        self.gamma_constraint = gamma_constraint
+        self.renorm = flag(renorm, f"{kind}: renorm")
+        self.renorm_clipping = renorm_clipping
+        self.renorm_momentum = renorm_momentum
+        self.synchronized = synchronized
+        if self.renorm:
+            raise SettingError(f"{kind}: renorm=True is not supported; only renorm=False is")
+
+    def equation(self, *shapes: Shape) -> Equation:
+        (shape,) = shapes
+        place = place_of(self.axis, shape, f"{self.kind}: axis")
+        axes = passing_axes(shape, place)
+        c = axes[place]
+        value: Expression = source(shape)[axes] - weight("moving_mean")[c]
+        if self.scale:
+            value = weight("gamma")[c] * value
+        value = value / call(SQRT, weight("moving_variance")[c] + self.epsilon)
+        if self.center:
+            value = value + weight("beta")[c]
+        return Equation(axes, value)
+
+    def initializers(self) -> dict[str, Initializer]:
+        return self._initializers
+
+    def onnx(self, form: Form, *inputs: Value) -> Value:
+        # ONNX normalises along the axis after the batch, so the channels have to lie there
+        (x,) = inputs
+        rank = form.rank(x)
+        place = self.axis % rank
+        if place == rank - 1:
+            y = self._normalised(form, form.channels_first(x, channels_last=True))
+            return Value(y, moved=rank > 2)
+        if place == 1:
+            return Value(self._normalised(form, form.plain(x)))
+        there = [0, place, *(a for a in range(1, rank) if a != place)]
+        back = [there.index(a) for a in range(rank)]
+        y = self._normalised(form, form.node("Transpose", form.plain(x), perm=there))
+        return Value(form.node("Transpose", y, perm=back))
+
+    def _normalised(self, form: Form, x: str) -> str:
+        channels = self.weights["moving_mean"].shape
+        return form.node(
+            "BatchNormalization",
+            x,
+            form.weight("gamma") if self.scale else form.constant(_filled(1.0, channels)),
+            form.weight("beta") if self.center else form.constant(_filled(0.0, channels)),
+            form.weight("moving_mean"),
+            form.weight("moving_variance"),
+            epsilon=self.epsilon,
+        )
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(), ((5, 7, 3),))
+        yield Sample(cls(axis=1, epsilon=1e-5), ((3, 5, 7),))
+        yield Sample(cls(axis=2, center=False), ((3, 5, 7),))
+        yield Sample(cls(scale=False), ((4,),))
+        yield Sample(cls(center=False, scale=False), ((3, 4, 5, 2),))
+
+
+def _filled(value: float, shape: tuple[int, ...]) -> Array:
+    import numpy as np
+
+    return np.full(shape, value, dtype=np.float32)

@@ -1,0 +1,99 @@
+"""A dense layer: every output reads every input.
+
+    out[o] = act( bias[o] + Σ c<C  in[c] · kernel[c, o] )
+
+With more axes before the last, the same weights are used at each place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from convscope.errors import SettingError, ShapeError
+from convscope.layers.activations import activation as activation_named
+from convscope.layers.arguments import flag, passing_axes
+from convscope.layers.base import Form, Initializer, Layer, Sample, Shape, Value
+from convscope.layers.initializers import initializer
+from convscope.notation import Axis, Equation, Sum, size, source, weight
+
+
+class Dense(Layer):
+    """A dense (fully connected) layer: (…, channels) → (…, units).
+
+    >>> layer = Dense(10)
+    >>> print(layer.equation((784,)))
+    out[o] = bias[o] + Σ c<784  in[c] · kernel[c, o]
+    >>> layer.equation((784,)).params
+    7850
+
+    Keras's arguments (no LoRA, no quantisation). Weights: kernel (channels, units), bias (units,).
+    Raises `ShapeError` for an input without any axis.
+    """
+
+    def __init__(
+        self,
+        units: Any,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: None = None,
+        lora_alpha: None = None,
+        quantization_config: None = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        self.units = size(units, "Dense: units")
+        self.activation = activation_named(activation, "Dense: activation")
+        self.use_bias = flag(use_bias, "Dense: use_bias")
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        self._draw_kernel = initializer(kernel_initializer, "Dense: kernel_initializer")
+        self._draw_bias = initializer(bias_initializer, "Dense: bias_initializer")
+        self.kernel_regularizer = kernel_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.activity_regularizer = activity_regularizer
+        self.kernel_constraint = kernel_constraint
+        self.bias_constraint = bias_constraint
+        self.lora_rank = lora_rank
+        self.lora_alpha = lora_alpha
+        self.quantization_config = quantization_config
+        for name in ("lora_rank", "quantization_config"):
+            if getattr(self, name) is not None:
+                raise SettingError(
+                    f"Dense: {name} = {getattr(self, name)!r} is not supported; merge it into the "
+                    f"kernel first, so that there is one (channels, units) kernel"
+                )
+
+    def equation(self, *shapes: Shape) -> Equation:
+        (shape,) = shapes
+        if not shape:
+            raise ShapeError("Dense needs an input with an axis to sum over, but its shape is ()")
+        places = passing_axes(shape)[:-1]
+        # not called a channel: a ledger would make a group of every single product
+        c, o = Axis("c", shape[-1], "input"), Axis("o", self.units, "unit")
+        total = Sum(c)(source(shape)[*places, c] * weight("kernel")[c, o])
+        pre = weight("bias")[o] + total if self.use_bias else total
+        return self.activation.equation((*places, o), pre)
+
+    def initializers(self) -> dict[str, Initializer]:
+        return {"kernel": self._draw_kernel} | ({"bias": self._draw_bias} if self.use_bias else {})
+
+    def onnx(self, form: Form, *inputs: Value) -> Value:
+        y = form.node("MatMul", form.plain(inputs[0]), form.weight("kernel"))
+        if self.use_bias:
+            y = form.node("Add", y, form.weight("bias"))
+        return self.activation.onnx(form, Value(y))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(5), ((7,),))
+        yield Sample(cls(4, "softmax"), ((6,),))
+        yield Sample(cls(5, activation="relu", use_bias=False), ((7, 3),))
+        yield Sample(cls(2, activation="tanh"), ((4, 6, 3),))

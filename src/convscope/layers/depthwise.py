@@ -1,0 +1,135 @@
+"""Depthwise convolution: each channel has filters of its own, and nothing is summed over channels.
+
+    out[y, x, c] = act( bias[c] + Σ i<kh, j<kw  in[y·s + i, x·s + j, ⌊c/M⌋] · kernel[i, j, ⌊c/M⌋, c mod M] )
+
+M is the depth multiplier: how many output channels are made of each input channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from convscope.layers.activations import activation as activation_named
+from convscope.layers.arguments import flag, known_per_axis, per_axis
+from convscope.layers.base import Form, Initializer, Sample, Shape, Value
+from convscope.layers.initializers import initializer
+from convscope.layers.spatial import Sliding
+from convscope.notation import Axis, Equation, Sum, weight
+
+
+class DepthwiseConvolution(Sliding):
+    """What DepthwiseConv1D and DepthwiseConv2D share."""
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        kind = self.kind
+        self.kernel_size = per_axis(kernel_size, self.rank, f"{kind}: kernel_size")
+        self.set_sliding(strides, padding, data_format)
+        self.depth_multiplier = known_per_axis(depth_multiplier, 1, f"{kind}: depth_multiplier")[0]
+        self.dilation_rate = known_per_axis(dilation_rate, self.rank, f"{kind}: dilation_rate")
+        self.activation = activation_named(activation, f"{kind}: activation")
+        self.use_bias = flag(use_bias, f"{kind}: use_bias")
+        self.depthwise_initializer = depthwise_initializer
+        self.bias_initializer = bias_initializer
+        self._draw_kernel = initializer(depthwise_initializer, f"{kind}: depthwise_initializer")
+        self._draw_bias = initializer(bias_initializer, f"{kind}: bias_initializer")
+        self.depthwise_regularizer = depthwise_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.activity_regularizer = activity_regularizer
+        self.depthwise_constraint = depthwise_constraint
+        self.bias_constraint = bias_constraint
+
+    def equation(self, *shapes: Shape) -> Equation:
+        (shape,) = shapes
+        slide = self.slide(shape, self.kernel_size, self.dilation_rate)
+        many = self.depth_multiplier
+        c = Axis("c", slide.channels * many, "channel")
+        kernel = weight("kernel")[*slide.window, c // many, c % many]
+        total = Sum(*slide.window)(slide.read(c // many) * kernel)
+        pre = weight("bias")[c] + total if self.use_bias else total
+        return self.activation.equation(slide.axes(c), pre)
+
+    def initializers(self) -> dict[str, Initializer]:
+        return {"kernel": self._draw_kernel} | ({"bias": self._draw_bias} if self.use_bias else {})
+
+    def onnx(self, form: Form, *inputs: Value) -> Value:
+        spatial = range(self.rank)
+        y = form.node(
+            "Conv",
+            form.channels_first(inputs[0], self.channels_last),
+            form.weight(
+                "kernel",
+                lambda k: k.reshape(*k.shape[:-2], 1, -1).transpose(
+                    -1 % k.ndim, -2 % k.ndim, *spatial
+                ),
+            ),
+            form.weight("bias") if self.use_bias else "",
+            strides=list(self.strides),
+            dilations=list(self.dilation_rate),
+            group=self.weights["kernel"].shape[-2],
+            **self.onnx_padding(),
+        )
+        return self.activation.onnx(form, Value(y, self.channels_last))
+
+
+class DepthwiseConv1D(DepthwiseConvolution):
+    """A depthwise convolution along one axis: (steps, channels) → (steps', channels · M).
+
+    >>> layer = DepthwiseConv1D(3, depth_multiplier=2)
+    >>> layer.equation((11, 5)).weights["kernel"]
+    (3, 5, 2)
+
+    Keras's arguments. Weights: kernel (kernel_size, channels, M), bias (channels · M,).
+    """
+
+    rank = 1
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(3), ((11, 2),))
+        yield Sample(cls(4, 3, "same", depth_multiplier=2, activation="relu"), ((13, 5),))
+        yield Sample(cls(2, dilation_rate=3, data_format="channels_first"), ((7, 12),))
+
+
+class DepthwiseConv2D(DepthwiseConvolution):
+    """A depthwise convolution: each map is convolved by filters of its own, and stays apart.
+
+    >>> layer = DepthwiseConv2D(3)
+    >>> print(layer.equation((28, 28, 32)))
+    out[y, x, c] = bias[c] + Σ i<3, j<3  in[y + i, x + j, c] · kernel[i, j, c, 0]
+    >>> layer.equation((28, 28, 32)).shape
+    (26, 26, 32)
+
+    Keras's arguments; `depth_multiplier` M is how many maps are made of each. Weights: kernel (rows,
+    columns, channels, M), bias (channels · M,).
+    """
+
+    rank = 2
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(3), ((9, 11, 2),))
+        yield Sample(cls((3, 2), 2, "same", 3, activation="relu"), ((8, 11, 4),))
+        yield Sample(cls((2, 3), dilation_rate=(3, 2), use_bias=False), ((12, 14, 5),))
+        yield Sample(
+            cls(2, padding="same", depth_multiplier=2, data_format="channels_first"), ((3, 7, 9),)
+        )

@@ -1,0 +1,146 @@
+"""Layer normalisation: one image's numbers along some axes, shifted to mean 0 and scaled to variance 1.
+
+    out[y, x, c] = gamma[c] · (in[y, x, c] − μ[y, x]) / √(σ²[y, x] + ε) + beta[c]
+
+Ba, Kiros & Hinton, Layer Normalization, 2016. μ and σ² are the mean and the variance over the
+normalised axes, computed anew for every image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from convscope.errors import SettingError
+from convscope.layers.arguments import axes_setting, flag, number, passing_axes, place_of
+from convscope.layers.base import Form, Initializer, Layer, Sample, Shape, Value
+from convscope.layers.initializers import initializer
+from convscope.notation import Axis, Equation, Expression, Mean, call, local, source, weight
+from convscope.notation.functions import SQRT
+
+
+class LayerNormalization(Layer):
+    """Each place's channels shifted to mean 0 and scaled to variance 1; the shape stays as it is.
+
+    >>> print(LayerNormalization().equation((14, 14, 96)))
+    out[y, x, c] = gamma[c] · (in[y, x, c] − μ[y, x]) / sqrt(σ²[y, x] + 0.001) + beta[c]
+      with σ²[y, x] = mean k<96  (in[y, x, k] − μ[y, x]) · (in[y, x, k] − μ[y, x])
+      with μ[y, x] = mean k<96  in[y, x, k]
+
+    Keras's arguments; `axis` is one axis or several, the batch counted as 0. With `rms_scaling` the
+    mean is not subtracted and there is no beta, as Keras does (it divides by the root of the variance).
+    Weights: gamma and beta, where `scale` and `center` ask for them, of the normalised axes' sizes.
+    """
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        rms_scaling: bool = False,
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        kind = self.kind
+        axes = axes_setting(axis, f"{kind}: axis")
+        self.axis: int | tuple[int, ...] = axes if isinstance(axis, Iterable) else axes[0]
+        self._axes = tuple(sorted(axes))
+        self.epsilon = number(epsilon, f"{kind}: epsilon", 0)
+        self.center = flag(center, f"{kind}: center")
+        self.scale = flag(scale, f"{kind}: scale")
+        self.beta_initializer = beta_initializer
+        self.gamma_initializer = gamma_initializer
+        self._draw_beta = initializer(beta_initializer, f"{kind}: beta_initializer")
+        self._draw_gamma = initializer(gamma_initializer, f"{kind}: gamma_initializer")
+        self.beta_regularizer = beta_regularizer
+        self.gamma_regularizer = gamma_regularizer
+        self.beta_constraint = beta_constraint
+        self.gamma_constraint = gamma_constraint
+        self.rms_scaling = flag(rms_scaling, f"{kind}: rms_scaling")
+        if self._axes[0] < 0 < self._axes[-1]:
+            raise SettingError(
+                f"{kind}: axis = {axis!r} counts some axes from the front and some from the end, in "
+                f"which case Keras's weights lie in another order; count all of them from one side"
+            )
+
+    @property
+    def _has_gamma(self) -> bool:
+        return self.scale or self.rms_scaling
+
+    @property
+    def _has_beta(self) -> bool:
+        return self.center and not self.rms_scaling
+
+    def equation(self, *shapes: Shape) -> Equation:
+        (shape,) = shapes
+        image = source(shape)
+        places = [place_of(axis, shape, f"{self.kind}: axis") for axis in self._axes]
+        axes = passing_axes(shape, places[-1])
+        others = tuple(axis for place, axis in enumerate(axes) if place not in places)
+        names = [f"k{n}" if len(places) > 1 else "k" for n in range(1, len(places) + 1)]
+        running = [Axis(n, shape[p], axes[p].word) for n, p in zip(names, places, strict=True)]
+        at = list(axes)
+        for place, axis in zip(places, running, strict=True):
+            at[place] = axis
+        mean = local("μ", others, Mean(*running)(image[*at]))
+        away = image[*at] - mean[others]
+        variance = local("σ²", others, Mean(*running)(away * away))
+
+        normalised = [axes[place] for place in places]
+        value: Expression = image[axes]
+        if not self.rms_scaling:
+            value = value - mean[others]
+        if self._has_gamma:
+            value = weight("gamma")[*normalised] * value
+        value = value / call(SQRT, variance[others] + self.epsilon)
+        if self._has_beta:
+            value = value + weight("beta")[*normalised]
+        return Equation(axes, value)
+
+    def initializers(self) -> dict[str, Initializer]:
+        gamma = {"gamma": self._draw_gamma} if self._has_gamma else {}
+        return gamma | ({"beta": self._draw_beta} if self._has_beta else {})
+
+    def onnx(self, form: Form, *inputs: Value) -> Value:
+        x = form.plain(inputs[0])
+        rank = form.rank(inputs[0])
+        places = [axis % rank for axis in self._axes]
+        over = form.constant(places, "int64")
+        away = form.node("Sub", x, form.node("ReduceMean", x, over, keepdims=1))
+        variance = form.node("ReduceMean", form.node("Mul", away, away), over, keepdims=1)
+        root = form.node("Sqrt", form.node("Add", variance, form.constant(self.epsilon)))
+        y = form.node("Div", x if self.rms_scaling else away, root)
+
+        def stretched(name: str) -> str:
+            """Return a weight with an axis of size 1 for each axis that is not normalised."""
+            return form.weight(
+                name,
+                lambda w: w.reshape(
+                    [
+                        w.shape[places.index(axis)] if axis in places else 1
+                        for axis in range(places[0], rank)
+                    ]
+                ),
+            )
+
+        if self._has_gamma:
+            y = form.node("Mul", y, stretched("gamma"))
+        if self._has_beta:
+            y = form.node("Add", y, stretched("beta"))
+        return Value(y)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(), ((5, 7, 3),))
+        yield Sample(cls(axis=1, epsilon=1e-5), ((3, 5, 7),))
+        yield Sample(cls(axis=(1, 3), center=False), ((3, 5, 7),))
+        yield Sample(cls(axis=(-1, -2), scale=False), ((3, 5, 7),))
+        yield Sample(cls(center=False, scale=False), ((4,),))
+        yield Sample(cls(axis=(1, 2, 3)), ((3, 5, 7),))

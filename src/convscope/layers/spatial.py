@@ -1,0 +1,106 @@
+"""What layers share whose input is a map: channels, and one, two or three spatial axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from convscope.layers.arguments import (
+    arrange,
+    choice,
+    known_per_axis,
+    output_axes,
+    paddings,
+    split_channels,
+    window_axes,
+    window_indices,
+)
+from convscope.layers.arguments import (
+    data_format as checked_format,
+)
+from convscope.layers.base import Layer, Shape, Value, expect_rank
+from convscope.notation import Axis, Index, Read, Size, source
+from convscope.notation.expression import Outside, Padded
+
+EXAMPLES = {1: (128,), 2: (28, 28), 3: (16, 28, 28)}
+"""Spatial sizes for messages that show what an input looks like."""
+
+
+class Spatial(Layer):
+    """A layer with a data format; `rank` is the number of spatial axes."""
+
+    rank: ClassVar[int]
+
+    def set_format(self, data_format: str | None) -> None:
+        """Check and keep the data format."""
+        self.data_format = checked_format(data_format)
+        self.channels_last = self.data_format == "channels_last"
+
+    def arranged(self, spatial: Sequence[Any], channel: Any) -> tuple[Any, ...]:
+        """Return spatial things and a channel's, in the order of the layer's data format."""
+        return arrange(spatial, channel, self.channels_last)
+
+    def split(self, shape: Shape) -> tuple[Shape, Size]:
+        """Return the spatial sizes and the channels; raise `ShapeError` for another rank."""
+        example = arrange(EXAMPLES[self.rank], 3, self.channels_last)
+        expect_rank(self, shape, self.rank + 1, str(example))
+        return split_channels(shape, self.channels_last)
+
+    def spatial_axes(self, value: Value) -> list[int]:
+        """Return where the spatial axes of an ONNX value lie, the batch counted."""
+        first = 1 if self.channels_last else 2
+        return [value.lies(axis, self.rank + 2) for axis in range(first, first + self.rank)]
+
+
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """A window sliding over a map: the output's spatial axes, the window's axes, where it reads."""
+
+    out: tuple[Axis, ...]
+    window: tuple[Axis, ...]
+    at: tuple[Index, ...]
+    channels: Size
+    image: Padded
+    channels_last: bool
+
+    def read(self, channel: Index) -> Read:
+        """Return what the window reads of one channel."""
+        return self.image[arrange(self.at, channel, self.channels_last)]
+
+    def axes(self, channel: Axis) -> tuple[Axis, ...]:
+        """Return the output's axes, with this one for its channels."""
+        return arrange(self.out, channel, self.channels_last)
+
+
+class Sliding(Spatial):
+    """A layer whose window slides over the map with strides and padding."""
+
+    paddings_known: ClassVar[tuple[str, ...]] = ("valid", "same")
+
+    def set_sliding(self, strides: object, padding: object, data_format: str | None) -> None:
+        """Check and keep how the window slides."""
+        self.strides = known_per_axis(strides, self.rank, f"{self.kind}: strides")
+        self.padding = choice(padding, f"{self.kind}: padding", self.paddings_known)
+        self.set_format(data_format)
+
+    def slide(
+        self,
+        shape: Shape,
+        kernel: Sequence[Size],
+        dilation: Sequence[int] | None = None,
+        outside: Outside = "zero",
+    ) -> Slide:
+        """Return how a window of this size slides over an input of this shape."""
+        dilation = dilation or (1,) * self.rank
+        sizes, channels = self.split(shape)
+        pads = paddings(self.padding, sizes, kernel, self.strides, dilation)
+        out = output_axes(sizes, self.padding, self.strides)
+        window = window_axes(kernel)
+        at = window_indices(out, window, self.strides, dilation, pads)
+        image = source(shape).padded(self.arranged(pads, (0, 0)), outside)
+        return Slide(out, window, at, channels, image, self.channels_last)
+
+    def onnx_padding(self) -> dict[str, Any]:
+        """Return the padding as ONNX attributes."""
+        return {"auto_pad": "SAME_UPPER"} if self.padding == "same" else {}

@@ -1,0 +1,170 @@
+"""Up-sampling: each map enlarged by whole factors.
+
+    out[y, x, c] = in[⌊y/s⌋, ⌊x/t⌋, c]
+
+Bilinear interpolation by a factor s is the same followed by a mean over s neighbours. Where s is
+even the neighbours lie between pixels, so each pixel is taken as two halves and the mean is over 2s:
+
+    out[y, x, c] = mean i<2s, j<2t  in[⌊(2y + i + 1 − s)/2s⌋, ⌊(2x + j + 1 − t)/2t⌋, c]
+
+which gives exactly the weights of the half-pixel rule of Keras's `image.resize`; outside the map the
+edge repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from convscope.errors import SettingError
+from convscope.layers.arguments import OUTPUT_NAMES, WINDOW_NAMES, WORDS, choice, known_per_axis
+from convscope.layers.base import Form, Sample, Shape, Value
+from convscope.layers.spatial import Spatial
+from convscope.notation import Axis, Equation, Index, Mean, source
+
+REFUSED = ("bicubic", "lanczos3", "lanczos5")
+"""Interpolations that Keras knows and convscope cannot state."""
+
+
+class UpSampling(Spatial):
+    """What UpSampling1D, UpSampling2D and UpSampling3D share."""
+
+    interpolation: str = "nearest"
+
+    def set_factors(self, factors: object, data_format: str | None = None) -> None:
+        """Check and keep by how much the map is enlarged."""
+        self._factors = known_per_axis(factors, self.rank, f"{self.kind}: size")
+        self.set_format(data_format)
+
+    def equation(self, *shapes: Shape) -> Equation:
+        (shape,) = shapes
+        sizes, channels = self.split(shape)
+        out = [
+            Axis(name, n * s, word)
+            for name, word, n, s in zip(
+                OUTPUT_NAMES[self.rank], WORDS[self.rank], sizes, self._factors, strict=True
+            )
+        ]
+        c = Axis("c", channels, "channel")
+        axes = self.arranged(out, c)
+        if self.interpolation == "nearest":
+            at = [y // s for y, s in zip(out, self._factors, strict=True)]
+            return Equation(axes, source(shape)[self.arranged(at, c)])
+        blurred = list(map(_blurred, out, self._factors, WINDOW_NAMES[self.rank]))
+        around, at = [i for i, _ in blurred], [index for _, index in blurred]
+        image = source(shape).padded(self.arranged([(1, 1)] * self.rank, (0, 0)), "edge")
+        return Equation(axes, Mean(*around)(image[self.arranged(at, c)]))
+
+    def onnx(self, form: Form, *inputs: Value) -> Value:
+        y = form.node(
+            "Resize",
+            form.channels_first(inputs[0], self.channels_last),
+            "",
+            form.constant([1, 1, *self._factors]),
+            **(
+                {
+                    "mode": "nearest",
+                    "nearest_mode": "floor",
+                    "coordinate_transformation_mode": "asymmetric",
+                }
+                if self.interpolation == "nearest"
+                else {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+            ),
+        )
+        return Value(y, self.channels_last)
+
+
+def _blurred(y: Axis, factor: int, name: str) -> tuple[Axis, Index]:
+    """Return an axis over neighbours of an enlarged map, and where in the small one each lies."""
+    if factor % 2:
+        i = Axis(name, factor, y.word)
+        return i, (y + i - factor // 2) // factor
+    i = Axis(name, 2 * factor, y.word)
+    return i, (2 * y + i + 1 - factor) // (2 * factor)
+
+
+class UpSampling1D(UpSampling):
+    """Every step several times: (steps, channels) → (steps · size, channels).
+
+    >>> print(UpSampling1D(2).equation((11, 5)))
+    out[t, c] = in[⌊t/2⌋, c]
+
+    Keras's argument; channels come last, as in Keras. No weights.
+    """
+
+    rank = 1
+
+    def __init__(self, size: Any = 2, **common: Any) -> None:
+        super().__init__(**common)
+        self.set_factors(size)
+        self.size = self._factors[0]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(3), ((5, 4),))
+
+
+class UpSampling2D(UpSampling):
+    """Each map enlarged: (rows, columns, channels) → (rows · size, columns · size, channels).
+
+    >>> layer = UpSampling2D(2)
+    >>> print(layer.equation((14, 14, 32)))
+    out[y, x, c] = in[⌊y/2⌋, ⌊x/2⌋, c]
+    >>> layer.equation((14, 14, 32)).shape
+    (28, 28, 32)
+
+    Keras's arguments; `interpolation` is "nearest" or "bilinear". No weights. Raises `SettingError`
+    for the other interpolations, which are not supported.
+    """
+
+    rank = 2
+
+    def __init__(
+        self,
+        size: Any = (2, 2),
+        data_format: str | None = None,
+        interpolation: str = "nearest",
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        self.set_factors(size, data_format)
+        self.size = self._factors
+        if interpolation in REFUSED:
+            raise SettingError(
+                f"{self.kind}: interpolation={interpolation!r} is not supported; "
+                f"'nearest' and 'bilinear' are"
+            )
+        self.interpolation = choice(
+            interpolation, f"{self.kind}: interpolation", ("nearest", "bilinear")
+        )
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(), ((3, 5, 4),))
+        yield Sample(cls((3, 2), interpolation="bilinear"), ((3, 5, 4),))
+        yield Sample(cls((2, 3), "channels_first"), ((4, 3, 5),))
+        yield Sample(cls((4, 5), "channels_first", "bilinear"), ((4, 3, 5),))
+
+
+class UpSampling3D(UpSampling):
+    """Each volume enlarged by whole factors.
+
+    >>> UpSampling3D((1, 2, 3)).equation((4, 5, 6, 2)).shape
+    (4, 10, 18, 2)
+
+    Keras's arguments. No weights.
+    """
+
+    rank = 3
+
+    def __init__(
+        self, size: Any = (2, 2, 2), data_format: str | None = None, **common: Any
+    ) -> None:
+        super().__init__(**common)
+        self.set_factors(size, data_format)
+        self.size = self._factors
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls((1, 2, 3)), ((3, 5, 4, 2),))
+        yield Sample(cls((3, 1, 2), "channels_first"), ((2, 3, 5, 4),))

@@ -1,0 +1,150 @@
+"""Every sample of every kind against Keras: shapes, weights' shapes and order, counts and numbers.
+
+The expected values come from Keras itself, run on its torch backend.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from given import case, samples
+
+from convscope.layers import kinds, spellings
+from convscope.layers.activations import Activation
+from convscope.layers.base import Layer, Sample
+
+NOT_IN_KERAS: dict[str, str] = {}
+"""Kinds that Keras does not have, with the reason why we do."""
+
+
+def keras_settings(layer: Layer) -> dict[str, Any]:
+    settings = layer.settings()
+    return {n: v.name if isinstance(v, Activation) else v for n, v in settings.items()}
+
+
+def build(layer: Layer) -> Any:
+    return getattr(keras.layers, layer.kind)(**keras_settings(layer))
+
+
+def not_comparable(sample: Sample) -> str | None:
+    """Return why Keras cannot give the expected numbers of a sample; None where it can."""
+    layer = sample.layer
+    found = layer.settings()
+    if layer.kind == "InputLayer":
+        return "Keras's InputLayer cannot be called; it only carries a shape"
+    if layer.kind.startswith("AveragePooling") and found["padding"] == "same":
+        fits = layer.equation(*sample.shapes).fits.values()
+        if any(fit.before != fit.after for fit in fits):
+            return (
+                "where `same` padding is uneven, Keras's torch backend repeats the edge; TensorFlow's "
+                "leaves the padding out, as we do (test_against_torch has these)"
+            )
+    if layer.kind == "Activation" and found["activation"].name == "sparsemax":
+        return (
+            "Keras up to 3.15 sums the wrong numbers (keras-team/keras#23425, mended in #23469); "
+            "test_activations compares with the paper's algorithm"
+        )
+    if layer.kind == "LayerNormalization" and found["axis"] == 1:
+        return (
+            "Keras's torch backend takes any run of axes for the last ones and fails "
+            "(test_against_torch has this)"
+        )
+    return None
+
+
+@pytest.mark.parametrize("sample", samples())
+def test_numbers_and_shapes(sample: Sample) -> None:
+    if reason := not_comparable(sample):
+        pytest.skip(reason)
+    ours = case(sample)
+    theirs = build(sample.layer)
+    batches = [keras.ops.convert_to_tensor(x[np.newaxis]) for x in ours.inputs]
+    given = batches if len(batches) > 1 or ours.layer.inputs_taken[1] is None else batches[0]
+    theirs.build([b.shape for b in batches] if isinstance(given, list) else given.shape)
+
+    # `weights` is what get_weights lists; its own conversion to numpy warns with numpy 2 and torch
+    assert [tuple(w.shape) for w in theirs.weights] == [w.shape for w in ours.weights.values()]
+    assert theirs.count_params() == ours.equation.params
+    fixed = {w.name for w in theirs.non_trainable_weights if "seed" not in w.name}
+    assert fixed == set(ours.layer.non_trainable) & set(ours.weights)
+
+    theirs.set_weights(list(ours.weights.values()))
+    output = theirs(given, **({"training": False} if _trains(theirs) else {})).detach().numpy()
+    assert output.shape[1:] == ours.equation.shape
+    for position in ours.positions():
+        expected = output[(0, *position)]
+        assert ours.at(position) == pytest.approx(expected, rel=1e-4, abs=2e-5), position
+
+
+def _trains(layer: Any) -> bool:
+    return "training" in inspect.signature(layer.call).parameters
+
+
+def test_every_kind_is_in_keras_or_has_a_reason() -> None:
+    missing = {name for name in kinds() if not hasattr(keras.layers, name)}
+    assert missing == set(NOT_IN_KERAS)
+
+
+ONLY_HERE = {("LayerNormalization", "rms_scaling")}
+"""Settings that Keras takes without naming them in its signature."""
+
+
+@pytest.mark.parametrize("name", kinds())
+def test_settings_have_kerass_names_and_order(name: str) -> None:
+    parameters = inspect.signature(getattr(keras.layers, name).__init__).parameters
+    common = {"self", "name", "dtype", "trainable", "kwargs"} - set(kinds()[name].parameters())
+    theirs = [p for p in parameters if p not in common]
+    ours = [p for p in kinds()[name].parameters() if (name, p) not in ONLY_HERE]
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("name", kinds())
+def test_defaults_are_kerass(name: str) -> None:
+    """A layer with nothing but its required settings ends up with the settings that Keras has."""
+    parameters = inspect.signature(getattr(keras.layers, name).__init__).parameters
+    required = [
+        p for p in parameters.values() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
+    ]
+    given = {p.name: REQUIRED[p.name] for p in required if p.name != "self"}
+    if name == "InputLayer":
+        given = {"shape": (5, 7)}
+    theirs = getattr(keras.layers, name)(**given).get_config()
+    for setting, value in keras_settings(kinds()[name](**given)).items():
+        if setting in theirs and not setting.endswith("_initializer"):
+            expected = theirs[setting]
+            assert _plain(value) == _plain(expected), setting
+
+
+REQUIRED = {
+    "filters": 4,
+    "pool_size": 2,
+    "kernel_size": 3,
+    "units": 5,
+    "rate": 0.5,
+    "stddev": 0.5,
+    "activation": "relu",
+    "dims": (2, 1),
+    "n": 3,
+    "scale": 2.0,
+    "target_shape": (3, 4),
+}
+"""A value for each setting that has no default in Keras 3 (pool_size has one in Keras 2, and here)."""
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(v) for v in value] if isinstance(value, (tuple, list)) else value
+
+
+def test_spellings_are_kerass() -> None:
+    """Every other name that Keras exports for a kind is one of ours, and the other way round."""
+    theirs = {
+        other
+        for other, value in vars(keras.layers).items()
+        if isinstance(value, type) and value.__name__ in kinds() and other != value.__name__
+    }
+    ours = set(spellings()) - set(kinds())
+    assert ours == theirs
