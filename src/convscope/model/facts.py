@@ -1,0 +1,76 @@
+"""What follows from one layer's equation once its input shapes are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from convscope.errors import SettingError, ShapeError
+from convscope.layers.base import Layer, Shape, shape_text
+from convscope.notation import Equation, Size, macs
+from convscope.notation.sizes import UNKNOWN, product, tidy
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One layer in its place: shapes without the batch, weights, counts.
+
+    equation    None for an opaque layer
+    macs        multiply–accumulates for one input; None for an opaque layer
+    """
+
+    equation: Equation | None
+    input_shapes: tuple[Shape, ...]
+    output_shape: Shape
+    weights: dict[str, Shape] = field(default_factory=dict)
+    params: Size = 0
+    trainable: Size = 0
+    macs: Size | None = None
+
+
+_known: dict[Any, Facts] = {}
+"""Facts of layers with the same settings and shapes, since large networks repeat themselves."""
+
+_MOST_KNOWN = 4096
+
+
+def facts_of(layer: Layer, shapes: tuple[Shape, ...]) -> Facts:
+    """Return the facts of a layer on inputs of these shapes.
+
+    Raises `ShapeError` (or `WindowError`) when the layer cannot take them.
+    """
+    least, most = layer.inputs_taken
+    if len(shapes) < least or (most is not None and len(shapes) > most):
+        wanted = f"{least} input{'s' if least > 1 else ''}{' or more' if most is None else ''}"
+        raise ShapeError(f"{layer.kind} takes {wanted}, not {len(shapes)}")
+    common = (layer.trainable, layer.channels_last)
+    key = (type(layer), tuple(layer.settings().values()), common, shapes)
+    try:
+        found = _known.get(key)
+    except TypeError:  # a setting that cannot be hashed: a callable object, a list
+        return _derive(layer, shapes)
+    if found is None:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        found = _known[key] = _derive(layer, shapes)
+    return found
+
+
+def _derive(layer: Layer, shapes: tuple[Shape, ...]) -> Facts:
+    equation = layer.equation(*shapes)
+    read = equation.weights
+    names = list(layer.initializers())
+    if set(read) != set(names):
+        raise SettingError(f"{layer.kind} reads {sorted(read)} but draws {sorted(names)}")
+    weights = {name: read[name] for name in names}
+    for name, shape in weights.items():
+        if UNKNOWN in shape:
+            raise ShapeError(
+                f"{layer.kind}: the shape of its {name}, {shape_text(shape)}, depends on an input "
+                f"size that is unknown (None): input {shape_text(shapes[0])}; give that size"
+            )
+    fixed = layer.non_trainable if layer.trainable else tuple(weights)
+    trainable = tidy(sum((product(s) for n, s in weights.items() if n not in fixed), 0))
+    return Facts(
+        equation, shapes, equation.shape, weights, equation.params, trainable, macs(equation)
+    )

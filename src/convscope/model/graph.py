@@ -1,0 +1,195 @@
+"""A network: layers wired into a graph, with shapes, counts and receptive fields along it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowError
+from convscope.layers.arguments import nearest, split_channels
+from convscope.layers.base import Layer, Shape, shape_text, tensor_names
+from convscope.model.facts import Facts, facts_of
+from convscope.model.receptive import Fields, ReceptiveField, image_fields, readable, through
+from convscope.notation import Size
+from convscope.notation.sizes import is_known, tidy
+
+__all__ = ["Graph", "Node", "Totals", "tensor_names"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One use of a layer: a name of its own, the layer, and the names of what feeds it."""
+
+    name: str
+    layer: Layer
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a whole network amounts to; a weight that is shared counts once."""
+
+    params: Size
+    trainable: Size
+    non_trainable: Size
+    macs: Size
+    bytes: Size
+
+
+class Graph:
+    """Inputs and nodes in an order in which each comes after what feeds it.
+
+    `add` derives a node's facts at once, so an impossible layer fails where it is added.
+    """
+
+    def __init__(self, name: str, inputs: dict[str, Shape], layout: str = "channels_last") -> None:
+        self.name = name
+        self.inputs = dict(inputs)
+        self.layout = layout
+        self.sequential = False
+        self.nodes: dict[str, Node] = {}
+        self.facts: dict[str, Facts] = {}
+        self.outputs: tuple[str, ...] = ()
+        self._fields = {name: self._image_fields(shape) for name, shape in self.inputs.items()}
+
+    def add(self, name: str, layer: Layer, inputs: Sequence[str]) -> Facts:
+        """Add a node that reads earlier nodes or inputs; return its facts.
+
+        Raises `ShapeError` (or `WindowError`, which says what made the map so small) when the layer
+        cannot take them, `SettingError` for a name that is taken.
+        """
+        if name in self.nodes or name in self.inputs:
+            raise SettingError(f"{self.name} already has a layer named {name!r}; names must differ")
+        shapes = tuple(map(self.shape, inputs))
+        try:
+            facts = facts_of(layer, shapes)
+        except ShapeError as error:
+            reason = self._shrinking(inputs) if isinstance(error, WindowError) else ""
+            feeds = ", ".join(f"{n} has shape {shape_text(self.shape(n))}" for n in inputs)
+            raise type(error)(f"{name}: {error}{reason or f' ({feeds})'}") from error
+        self.nodes[name] = Node(name, layer, tuple(inputs))
+        self.facts[name] = facts
+        self.outputs = (name,)
+        return facts
+
+    def remove(self, name: str) -> None:
+        """Remove the last node; what fed it becomes the output."""
+        node = self.nodes.pop(name)
+        del self.facts[name]
+        self._fields.pop(name, None)
+        self.outputs = tuple(n for n in node.inputs if n in self.nodes)
+
+    def _shrinking(self, inputs: Sequence[str]) -> str:
+        """Return which earlier layers made the map as small as it is, the last three of them."""
+        steps: list[str] = []
+        name = inputs[0]
+        while name in self.nodes and self.nodes[name].inputs and len(steps) < 3:
+            node, facts = self.nodes[name], self.facts[name]
+            before, after = facts.input_shapes[0], facts.output_shape
+            if self._smaller(after, before):
+                steps.append(
+                    f"{name} ({node.layer.kind}) made {shape_text(after)} of {shape_text(before)}"
+                )
+            name = node.inputs[0]
+        return "".join(f"; {step}" for step in steps)
+
+    def _smaller(self, after: Shape, before: Shape) -> bool:
+        """Whether a map has become smaller along an axis that is not the channels'."""
+        if len(after) != len(before):
+            return False
+        last = self.layout == "channels_last"
+        sizes = zip(split_channels(after, last)[0], split_channels(before, last)[0], strict=True)
+        return any(is_known(a) and is_known(b) and a < b for a, b in sizes)
+
+    def shape(self, name: str) -> Shape:
+        """Return the shape of a node's output or of an input, without the batch."""
+        if name in self.inputs:
+            return self.inputs[name]
+        return self.facts[name].output_shape
+
+    def node(self, name: str) -> Node:
+        """Return a node by name; raise `LayerLookupError`, naming the nearest, if there is none."""
+        if name in self.nodes:
+            return self.nodes[name]
+        names = list(self.nodes)
+        shown = ", ".join(names[:12]) + (f" … ({len(names)} layers)" if len(names) > 12 else "")
+        raise LayerLookupError(
+            f"{self.name} has no layer {name!r}{nearest(name, names)}; its layers are {shown}"
+        )
+
+    def at(self, inputs: dict[str, Shape]) -> Graph:
+        """Return the same network on inputs of other shapes; layers and weights are shared."""
+        other = Graph(self.name, inputs, self.layout)
+        for node in self.nodes.values():
+            other.add(node.name, node.layer, node.inputs)
+        other.outputs, other.sequential = self.outputs, self.sequential
+        return other
+
+    def needed(self, names: Iterable[str]) -> list[str]:
+        """Return the nodes that the named ones depend on, and themselves, in order."""
+        wanted: set[str] = set()
+        stack = [name for name in names if name in self.nodes]
+        while stack:
+            name = stack.pop()
+            if name not in wanted:
+                wanted.add(name)
+                stack.extend(n for n in self.nodes[name].inputs if n in self.nodes)
+        return [name for name in self.nodes if name in wanted]
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Every layer once, in order."""
+        return list({id(n.layer): n.layer for n in self.nodes.values()}.values())
+
+    # -- receptive fields -------------------------------------------------------------------------
+
+    def _image_fields(self, shape: Shape) -> Fields:
+        """Return the fields of an input: one for each axis of a map, none for a row of numbers.
+
+        Positions are those of the first map among the inputs; in a map of another size they mean
+        something else.
+        """
+        last = self.layout == "channels_last"
+        maps = [split_channels(s, last)[0] for s in self.inputs.values() if len(s) > 1]
+        spatial = split_channels(shape, last)[0]
+        if not spatial:
+            return ()
+        return (
+            image_fields(0 if last else 1, spatial)
+            if spatial == maps[0]
+            else (None,) * len(spatial)
+        )
+
+    def _field(self, node: Node) -> Fields:
+        equation = self.facts[node.name].equation
+        feeds = [self._fields[name] for name in node.inputs]
+        if equation is None:
+            return (None,) * max(map(len, feeds), default=0)
+        return through(equation, dict(zip(tensor_names(len(feeds)), feeds, strict=True)))
+
+    def receptive_field(self, name: str) -> ReceptiveField | None:
+        """Return the receptive field of a layer; None when the input has no spatial axes."""
+        if name not in self._fields:
+            for node in self.nodes.values():
+                if node.name not in self._fields:
+                    self._fields[node.name] = self._field(node)
+        return readable(self._fields[name])
+
+    # -- totals -----------------------------------------------------------------------------------
+
+    def counted_once(self) -> Iterable[tuple[Node, Facts]]:
+        """Yield the first use of each layer: what its weights are counted at."""
+        seen: set[int] = set()
+        for name, node in self.nodes.items():
+            if id(node.layer) not in seen:
+                seen.add(id(node.layer))
+                yield node, self.facts[name]
+
+    @property
+    def totals(self) -> Totals:
+        """The whole network's parameters (shared ones once), MACs (every use) and bytes."""
+        once = [facts for _, facts in self.counted_once()]
+        params = tidy(sum((f.params for f in once), 0))
+        trainable = tidy(sum((f.trainable for f in once), 0))
+        work = tidy(sum((f.macs for f in self.facts.values() if f.macs is not None), 0))
+        return Totals(params, trainable, tidy(params - trainable), work, tidy(params * 4))

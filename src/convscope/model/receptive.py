@@ -1,0 +1,243 @@
+"""Receptive fields along a graph: which part of the image one output can see.
+
+Each layer's equation says how its window moves with the output position. Along a path these are
+chained: strides multiply, windows add up, measured in image positions. Where paths meet, the field
+is their union. Fields are not cut at the image's border, as is the custom (Araujo et al., Computing
+Receptive Fields of Convolutional Neural Networks, Distill 2019).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from convscope.notation import Axis, Equation, Size, Tensor
+from convscope.notation.index import Range, Spread
+from convscope.notation.sizes import is_known, is_rational, largest, smallest
+
+Number: TypeAlias = int | float
+
+
+@dataclass(frozen=True, slots=True)
+class ReceptiveField:
+    """Along each spatial axis of the image, in image positions:
+
+    size     how many one output can see
+    stride   how far apart the fields of neighbouring outputs are; None when there is one output only
+    start    where the field of output 0 starts (negative: in the padding)
+    """
+
+    size: tuple[int | None, ...]
+    stride: tuple[Number | None, ...]
+    start: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """The field along one axis of the image, as it moves with one dimension of the output.
+
+    axis      that dimension; None when all outputs see the same
+    slope     how far it moves, in image positions, from one output to the next
+    windows   (first, last) that the outputs 0 … n − 1 see, n more being n·slope further; behind an
+              up-sampling they are not all of one size. None for an output that sees nothing.
+    reach     what all outputs see together
+    image     the image's size along the axis
+    even      False when it moves, but not so; the one window is then output 0's
+    """
+
+    axis: int | None
+    slope: Any
+    windows: tuple[Range | None, ...]
+    reach: Range
+    image: Size
+    even: bool = True
+
+    def at(self, low: int, high: int) -> Range | None:
+        """Return what the outputs low … high see together; None for nothing."""
+        if low > high:
+            return None
+        period = len(self.windows)
+        if period == 1 and (only := self.windows[0]):
+            return only[0] + int(self.slope * low), only[1] + int(self.slope * high)
+        # windows move one way, so that the ends hold what is between, unless one is missing
+        places = range(low, high + 1) if None in self.windows else (low, high)
+        found: Range | None = None
+        for place in places:
+            turns, rest = divmod(place, period)
+            window = self.windows[rest]
+            if window is not None:
+                moved = int(self.slope * period * turns)
+                new = window[0] + moved, window[1] + moved
+                found = new if found is None else _hull(found, new)
+        return found
+
+    @property
+    def size(self) -> int | None:
+        """How many positions one output sees, where it sees the most."""
+        return max((w[1] - w[0] + 1 for w in self.windows if w is not None), default=None)
+
+
+Fields: TypeAlias = tuple[Field | None, ...]
+"""One for each spatial axis of the image; None where it cannot be said."""
+
+
+def image_fields(first: int, sizes: Sequence[Size]) -> Fields:
+    """Return the fields of the image itself, where every position sees itself.
+
+    first   the dimension of the image's first spatial axis
+    """
+    return tuple(
+        Field(axis, 1, ((0, 0),), (0, size - 1), size) for axis, size in enumerate(sizes, first)
+    )
+
+
+def through(equation: Equation, inputs: Mapping[str, Fields]) -> Fields:
+    """Return the fields of a layer's output, from those of its inputs by tensor name.
+
+    An input that comes from no image adds nothing.
+    """
+    united: Fields = ()
+    for tensor in equation.inputs:
+        fields = inputs[tensor.name]
+        if not fields:
+            continue
+        new = tuple(_chain(field, equation, tensor) for field in fields)
+        if not united:
+            united = new
+        elif len(united) == len(new):
+            united = tuple(map(_union, united, new))
+        else:
+            united = (None,) * max(len(united), len(new))
+    return united
+
+
+def _chain(inner: Field | None, equation: Equation, tensor: Tensor) -> Field | None:
+    """Return the field of an output, from that of the input that it reads."""
+    if inner is None or inner.axis is None:
+        return inner
+    spreads = equation.spreads[tensor.name]
+    if not inner.even:
+        if all(spread.low == spread.high == 0 for spread in spreads):
+            return inner
+        # it moves unevenly, and is now read over a range: certain only if that is all of it
+        whole = all(map(_whole, spreads, tensor.shape or ()))
+        return _standing(inner.reach, inner.image) if whole else None
+    spread = spreads[inner.axis]
+    if not (is_rational(spread.low) and is_rational(spread.high)):
+        return None
+    low, high = math.ceil(spread.low), math.floor(spread.high)
+    moving = [axis for axis, slope in (spread.slopes or {}).items() if slope]
+    if spread.slopes is not None and not moving:
+        window = inner.at(low, high)
+        return None if window is None else _standing(window, inner.image)
+    if len(moving) != 1 or spread.slopes is None or spread.slopes[moving[0]] < 0:
+        return _uneven(inner, low, high)
+    axis = moving[0]
+    place, step = equation.axes.index(axis), spread.slopes[axis]
+    if place == inner.axis and step == 1 and spread.low == spread.high == 0:
+        return inner  # each output reads what lies at its own position
+    windows = _windows(inner, equation, tensor, axis, spread)
+    reach = _reach(windows, inner.slope * step, equation.sizes[axis])
+    return Field(place, inner.slope * step, windows, reach, inner.image)
+
+
+def _windows(
+    inner: Field, equation: Equation, tensor: Tensor, axis: Axis, spread: Spread
+) -> tuple[Range | None, ...]:
+    """Return what the first outputs see, as many as it takes until their windows repeat."""
+    assert spread.slopes is not None and inner.axis is not None
+    step, period = spread.slopes[axis], len(inner.windows)
+    own = equation.periods[tensor.name][inner.axis]
+    if own == 1 and period == 1:
+        return (inner.at(spread.low, spread.high),)
+    count = own * (period // math.gcd(period, int(own * step)))
+    found = []
+    for place in range(count):
+        if own == 1:
+            low, high = step * place + spread.low, step * place + spread.high
+        else:
+            low, high = equation.bounds(tensor.name, inner.axis, {axis: place})
+        found.append(inner.at(low, high))
+    return tuple(found)
+
+
+def _reach(windows: Sequence[Range | None], slope: Any, count: Size) -> Range:
+    """Return what all outputs of a dimension see together; (0, −1) for nothing."""
+    if len(windows) == 1 and (only := windows[0]):
+        return only[0], only[1] + slope * (count - 1)
+    if not is_known(count):  # windows of different sizes: at least what the first few see
+        count = len(windows)
+    return Field(0, slope, tuple(windows), (0, 0), 0).at(0, count - 1) or (0, -1)
+
+
+def _uneven(inner: Field, low: int, high: int) -> Field | None:
+    """Return a field that moves, but along no straight line (after a Flatten)."""
+    window = inner.at(low, high)
+    if window is None or inner.size is None:
+        return None
+    widest = inner.size + math.ceil(inner.slope * (high - low))
+    first = window[0], window[0] + widest - 1
+    return Field(inner.axis, inner.slope, (first,), inner.reach, inner.image, even=False)
+
+
+def _standing(reach: Range, image: Size) -> Field:
+    """Return the field of outputs that all see the same."""
+    return Field(None, 0, (reach,), reach, image)
+
+
+def _whole(spread: Spread, size: Size) -> bool:
+    """Whether every output reads all of a dimension."""
+    still = spread.slopes == {} and is_rational(spread.low) and is_rational(spread.high)
+    return still and is_known(size) and spread.low <= 0 and spread.high >= size - 1
+
+
+def _union(a: Field | None, b: Field | None) -> Field | None:
+    """Return the field of outputs that see both; None where that is now larger, now smaller."""
+    if a is None or b is None:
+        return None
+    reach = smallest(a.reach[0], b.reach[0]), largest(a.reach[1], b.reach[1])
+    if (a.axis, a.slope) == (b.axis, b.slope) and a.even and b.even:
+        count = math.lcm(len(a.windows), len(b.windows))
+        windows = tuple(_either(a.at(p, p), b.at(p, p)) for p in range(count))
+        return Field(a.axis, a.slope, windows, reach, a.image)
+    for one, other in ((a, b), (b, a)):
+        # what stands still and holds all of the image that the other reaches
+        if one.axis is None and _holds(one.reach, other.reach, one.image):
+            return _standing(reach, one.image)
+    return None
+
+
+def _holds(outer: Range, inner: Range, image: Size) -> bool:
+    ends = (*outer, largest(inner[0], 0), smallest(inner[1], image - 1))
+    return all(map(is_known, ends)) and ends[0] <= ends[2] and ends[3] <= ends[1]
+
+
+def _either(a: Range | None, b: Range | None) -> Range | None:
+    return _hull(a, b) if a is not None and b is not None else a or b
+
+
+def _hull(a: Range, b: Range) -> Range:
+    return min(a[0], b[0]), max(a[1], b[1])
+
+
+def readable(fields: Fields) -> ReceptiveField | None:
+    """Return fields as figures; None when there is no spatial axis.
+
+    Where one axis moves unevenly, there are no neighbours along any (after a Flatten).
+    """
+    if not fields:
+        return None
+    even = all(field is None or field.even for field in fields)
+    size = tuple(None if field is None else field.size for field in fields)
+    stride = tuple(
+        None if field is None or field.axis is None or not even else _number(field.slope)
+        for field in fields
+    )
+    firsts = (None if f is None else next(filter(None, f.windows), None) for f in fields)
+    return ReceptiveField(size, stride, tuple(None if f is None else f[0] for f in firsts))
+
+
+def _number(value: Any) -> Number:
+    return int(value) if value == int(value) else float(value)

@@ -1,0 +1,314 @@
+"""Receptive fields against the network itself: change rows of the image, see which outputs change.
+
+ONNX Runtime runs the network once with the image as it is and once for each row (or column) of it
+changed. Numbers are positive and the change is large, so that nothing cancels and a maximum moves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convscope.engine.runtime import Engine
+from convscope.layers import kinds
+from convscope.layers.base import Layer
+from convscope.model.graph import Graph
+from convscope.model.receptive import ReceptiveField
+
+K: Any = type("Kinds", (), {name: kind for name, kind in kinds().items()})
+
+
+def graph(
+    shape: tuple[int, ...], *nodes: tuple[str, Layer, str], layout: str = "channels_last"
+) -> Graph:
+    """Return a graph of (name, layer, names of what feeds it), with positive weights."""
+    net = Graph("net", {"image": shape}, layout)
+    rng = np.random.default_rng(3)
+    for name, layer, feeds in nodes:
+        layer.build(net.add(name, layer, feeds.split()).weights, (0,))
+        layer.set_weights([rng.uniform(0.5, 1.0, w.shape) for w in layer.get_weights()])
+    return net
+
+
+def seen(net: Graph, name: str, axis: int, along: int) -> list[tuple[int, int] | None]:
+    """Return, for every output position along a dimension, the first and last position of the image
+    along `axis` that changes it; None for an output that nothing changes."""
+    shape = net.inputs["image"]
+    rng = np.random.default_rng(5)
+    image = rng.uniform(0.5, 1.0, shape).astype(np.float32)
+    batch = np.stack([image] * (shape[axis] + 1))
+    for place in range(shape[axis]):
+        batch[(place + 1, *(slice(None),) * axis, place)] += 8.0
+    out = Engine(net, [name]).run({"image": batch})[name]
+    changed = np.moveaxis(out[1:] != out[:1], along + 1, 1)
+    changed = changed.reshape(*changed.shape[:2], -1).any(axis=2)
+    found: list[tuple[int, int] | None] = []
+    for column in changed.T:
+        places = np.flatnonzero(column)
+        found.append((int(places[0]), int(places[-1])) if len(places) else None)
+    return found
+
+
+def field(net: Graph, name: str) -> ReceptiveField:
+    found = net.receptive_field(name)
+    assert found is not None
+    return found
+
+
+IMAGE = (29, 23, 2)
+
+NETWORKS: dict[str, Callable[[], Graph]] = {
+    "a chain with strides and padding": lambda: graph(
+        IMAGE,
+        ("a", K.Conv2D(3, (3, 5), (2, 1), "same"), "image"),
+        ("b", K.MaxPooling2D((2, 3), (2, 1)), "a"),
+        ("out", K.Conv2D(4, (1, 2), padding="same"), "b"),
+    ),
+    "dilation": lambda: graph(
+        IMAGE,
+        ("a", K.Conv2D(3, (3, 2), dilation_rate=(4, 3)), "image"),
+        ("out", K.DepthwiseConv2D((2, 4), padding="same"), "a"),
+    ),
+    "branches that are added": lambda: graph(
+        IMAGE,
+        ("a", K.Conv2D(3, (5, 3), padding="same"), "image"),
+        ("b", K.Conv2D(3, (1, 7), padding="same"), "image"),
+        ("out", K.Add(), "a b"),
+    ),
+    "a shortcut around strides": lambda: graph(
+        IMAGE,
+        ("a", K.Conv2D(3, 1, 2, "same"), "image"),
+        ("b", K.Conv2D(3, (5, 3), 2, "same"), "image"),
+        ("c", K.Conv2D(3, 3, padding="same"), "b"),
+        ("d", K.Concatenate(), "c a"),
+        ("out", K.AveragePooling2D((2, 3), 1), "d"),
+    ),
+    "zero padding and cropping": lambda: graph(
+        IMAGE,
+        ("a", K.ZeroPadding2D(((3, 1), (0, 4))), "image"),
+        ("b", K.Conv2D(3, (4, 3)), "a"),
+        ("out", K.Cropping2D(((2, 1), (0, 3))), "b"),
+    ),
+    "batch normalisation and activation change nothing": lambda: graph(
+        IMAGE,
+        ("a", K.Conv2D(3, (4, 3)), "image"),
+        ("b", K.BatchNormalization(), "a"),
+        ("c", K.Activation("relu"), "b"),
+        ("out", K.LayerNormalization(), "c"),
+    ),
+    "up-sampling": lambda: graph(
+        (9, 7, 2),
+        ("a", K.UpSampling2D((2, 3)), "image"),
+        ("out", K.Conv2D(3, (2, 5)), "a"),
+    ),
+    "up and down again": lambda: graph(
+        (13, 11, 2),
+        ("a", K.Conv2D(3, (3, 2), 1), "image"),
+        ("b", K.UpSampling2D((2, 3)), "a"),
+        ("out", K.MaxPooling2D((2, 2)), "b"),
+    ),
+    "a transposed convolution": lambda: graph(
+        (11, 9, 2),
+        ("a", K.Conv2DTranspose(3, (3, 4), (2, 3)), "image"),
+        ("out", K.Conv2D(3, (2, 3)), "a"),
+    ),
+    "a U: down, up and joined": lambda: graph(
+        (16, 24, 2),
+        ("a", K.Conv2D(3, 3, padding="same"), "image"),
+        ("b", K.MaxPooling2D(2), "a"),
+        ("c", K.Conv2D(3, (3, 5), padding="same"), "b"),
+        ("d", K.Conv2DTranspose(3, 2, 2), "c"),
+        ("out", K.Concatenate(), "a d"),
+    ),
+    "a separable convolution": lambda: graph(
+        IMAGE, ("out", K.SeparableConv2D(3, (3, 5), (2, 3)), "image")
+    ),
+    "transposed and squeezed axes": lambda: graph(
+        IMAGE,
+        ("a", K.Conv2D(3, (3, 5), (2, 1)), "image"),
+        ("b", K.Permute((2, 1, 3)), "a"),
+        ("out", K.MaxPooling2D((1, 2), (1, 2)), "b"),
+    ),
+    "channels first": lambda: graph(
+        (2, 19, 23),
+        ("a", K.Conv2D(3, (3, 5), (2, 1), data_format="channels_first"), "image"),
+        ("out", K.MaxPooling2D((2, 3), 1, data_format="channels_first"), "a"),
+        layout="channels_first",
+    ),
+    "one axis, causal": lambda: graph(
+        (31, 2),
+        ("a", K.Conv1D(3, 3, dilation_rate=2, padding="causal"), "image"),
+        ("out", K.Conv1D(3, 4, strides=2, padding="causal"), "a"),
+    ),
+    "three axes": lambda: graph(
+        (9, 11, 7, 2),
+        ("a", K.Conv3D(3, (2, 3, 1), (2, 1, 1)), "image"),
+        ("out", K.AveragePooling3D((1, 2, 3), 1), "a"),
+    ),
+}
+
+
+PERIODS = {
+    "up-sampling": {0: 2, 1: 3},
+    "up and down again": {0: 1, 1: 3},
+    "a transposed convolution": {0: 2, 1: 3},
+    "a U: down, up and joined": {0: 2, 1: 2},
+}
+"""Along which axes of the image fields are not all of one size, and after how many they repeat."""
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_claim_is_what_changes_the_output(name: str) -> None:
+    net = NETWORKS[name]()
+    claim = field(net, "out")
+    spatial = list(range(len(net.inputs["image"]) - 1))
+    if net.layout == "channels_first":
+        spatial = [axis + 1 for axis in spatial]
+    for n, axis in enumerate(spatial):
+        # which dimension of the output moves along this axis of the image
+        along = {"transposed and squeezed axes": {0: 1, 1: 0}}.get(name, {}).get(axis, axis)
+        found = seen(net, "out", axis, along)
+        last = net.inputs["image"][axis] - 1
+        size, stride, start = claim.size[n], claim.stride[n], claim.start[n]
+        assert size is not None and stride is not None and start is not None
+        period = PERIODS.get(name, {}).get(axis, 1)
+        if period == 1:
+            lows = [int(start + place * stride) for place in range(len(found))]
+            assert found == [(max(low, 0), min(low + size - 1, last)) for low in lows]
+            continue
+        # behind an up-sampling fields are now wider, now narrower: the claim is the widest, and all
+        # are the same again `period` outputs later
+        uncut = [f for f in found if f is not None and f[0] > 0 and f[1] < last]
+        assert max(high - low + 1 for low, high in uncut) == size
+        assert found[0] is not None and found[0][0] == max(start, 0)
+        moved = stride * period
+        for now, then in zip(uncut, uncut[period:], strict=False):
+            assert (then[0] - now[0], then[1] - now[1]) == (moved, moved)
+
+
+# -- everything at once ----------------------------------------------------------------------------
+
+
+def test_dense_and_global_pooling_see_everything() -> None:
+    net = graph(
+        (13, 17, 2),
+        ("conv", K.Conv2D(3, (3, 2)), "image"),
+        ("flat", K.Flatten(), "conv"),
+        ("dense", K.Dense(4), "flat"),
+        ("relu", K.Activation("relu"), "dense"),
+        ("pool", K.GlobalAveragePooling2D(), "conv"),
+        ("after", K.Dense(3), "pool"),
+    )
+    for name in ("dense", "relu", "pool", "after"):
+        claim = field(net, name)
+        assert (claim.size, claim.stride, claim.start) == ((13, 17), (None, None), (0, 0))
+        assert set(seen(net, name, 0, 0)) == {(0, 12)}
+        assert set(seen(net, name, 1, 0)) == {(0, 16)}
+    flat = field(net, "flat")
+    assert (flat.size, flat.stride) == ((3, 2), (None, None))
+
+
+def test_what_no_window_reaches_is_not_seen() -> None:
+    # a stride leaves the last row over, and cropping two more: 14 rows, of which 11 are seen
+    net = graph(
+        (14, 17, 2),
+        ("conv", K.Conv2D(3, (3, 2), (2, 1)), "image"),
+        ("crop", K.Cropping2D(((0, 1), (2, 0))), "conv"),
+        ("pool", K.GlobalMaxPooling2D(), "crop"),
+    )
+    assert field(net, "pool").size == (11, 15)
+    assert field(net, "pool").start == (0, 2)
+    assert seen(net, "pool", 0, 0) == [(0, 10)] * 3
+    assert seen(net, "pool", 1, 0) == [(2, 16)] * 3
+
+
+def test_squeeze_and_excite_sees_everything_and_so_does_what_follows() -> None:
+    # Hu et al. 2018: a map is scaled by numbers that come from all of it
+    net = graph(
+        (11, 13, 2),
+        ("conv", K.Conv2D(3, 3, padding="same"), "image"),
+        ("squeeze", K.GlobalAveragePooling2D(keepdims=True), "conv"),
+        ("excite", K.Conv2D(3, 1), "squeeze"),
+        ("scaled", K.Multiply(), "conv excite"),
+        ("out", K.Conv2D(2, (3, 5), 2), "scaled"),
+    )
+    for name in ("scaled", "out"):
+        claim = field(net, name)
+        # the padding of `conv` is counted, as everywhere
+        assert (claim.size, claim.start) == ((13, 15), (-1, -1))
+        assert set(seen(net, name, 0, 0)) == {(0, 10)}
+        assert set(seen(net, name, 1, 1)) == {(0, 12)}
+
+
+def test_a_norm_over_the_whole_map_sees_everything() -> None:
+    net = graph(
+        (11, 13, 2),
+        ("conv", K.Conv2D(3, (3, 2)), "image"),
+        ("norm", K.LayerNormalization(axis=(1, 2, 3)), "conv"),
+        ("out", K.MaxPooling2D(2), "norm"),
+    )
+    assert field(net, "norm").size == (11, 13)
+    assert field(net, "out").size == (11, 13)
+
+
+def test_softmax_over_rows_sees_every_row() -> None:
+    net = graph(
+        (11, 13, 2),
+        ("conv", K.Conv2D(3, (3, 2)), "image"),
+        ("softmax", K.Softmax(axis=1), "conv"),
+    )
+    claim = field(net, "softmax")
+    assert (claim.size, claim.stride, claim.start) == ((11, 2), (None, 1), (0, 0))
+
+
+# -- where there is none ---------------------------------------------------------------------------
+
+
+def test_a_row_of_numbers_has_no_field() -> None:
+    net = graph((7,), ("dense", K.Dense(3), "image"))
+    assert net.receptive_field("dense") is None
+
+
+def test_unknown_and_symbolic_sizes() -> None:
+    from convscope.notation import UNKNOWN, symbol
+
+    for rows in (UNKNOWN, symbol("n")):
+        net = Graph("net", {"image": (rows, 17, 2)})
+        net.add("conv", K.Conv2D(3, (3, 2), 2), ["image"])
+        net.add("pool", K.GlobalAveragePooling2D(), ["conv"])
+        net.add("out", K.Dense(3), ["pool"])
+        assert field(net, "conv") == ReceptiveField((3, 2), (2, 2), (0, 0))
+        # how much of the rows the mean is over nobody knows
+        for name in ("pool", "out"):
+            assert field(net, name) == ReceptiveField((None, 16), (None, None), (None, 0))
+
+
+def test_two_images() -> None:
+    net = Graph("net", {"left": (11, 13, 2), "right": (11, 13, 3), "other": (7, 5, 2), "age": (4,)})
+    net.add("a", K.Conv2D(3, 3, padding="same"), ["left"])
+    net.add("b", K.Conv2D(3, 5, padding="same"), ["right"])
+    net.add("both", K.Add(), ["a", "b"])
+    # two views of one size are looked at in the same place
+    assert field(net, "both") == ReceptiveField((5, 5), (1, 1), (-2, -2))
+    net.add("flat", K.GlobalMaxPooling2D(), ["both"])
+    net.add("old", K.Dense(3), ["age"])
+    net.add("with_age", K.Add(), ["flat", "old"])
+    assert net.receptive_field("old") is None
+    assert field(net, "with_age").size == (15, 17)
+    # in a map of another size a position means something else
+    net.add("c", K.Conv2D(3, 3), ["other"])
+    assert field(net, "c") == ReceptiveField((None,) * 2, (None,) * 2, (None,) * 2)
+    assert math.prod(s or 0 for s in field(net, "both").size) == 25
+
+
+def test_removing_a_layer_and_adding_another_under_its_name() -> None:
+    net = Graph("net", {"image": (11, 13, 2)})
+    net.add("conv", K.Conv2D(3, 3), ["image"])
+    assert field(net, "conv").size == (3, 3)
+    net.remove("conv")
+    net.add("conv", K.Conv2D(3, 5), ["image"])
+    assert field(net, "conv").size == (5, 5)
