@@ -1,0 +1,1 @@
+"""ONNX Runtime: runs a network, keeps any activation, exports it. The second of the two answers."""

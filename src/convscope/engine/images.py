@@ -1,0 +1,169 @@
+"""Images and arrays as a network takes them: checked, and never changed silently."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from convscope.errors import InputError
+from convscope.layers.arguments import split_channels
+from convscope.layers.base import Shape, shape_text
+from convscope.notation.sizes import UNKNOWN, is_known
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+"""What is read; other decoders are never started."""
+
+
+def as_input(given: Any, shape: Shape, channels_last: bool, name: str) -> Array:
+    """Return one input of the network, shape (1, *shape), float32.
+
+    given    a path of an image or of an .npy array, a Pillow image, or an array of one input, with or without the
+             batch axis of size 1, and without the channel axis where there is one channel
+
+    Pixels of an image are divided by 255; an array is taken as it is. Nothing is resized, cropped or
+    converted: what does not fit raises `InputError`, which says what would.
+    """
+    if isinstance(given, (str, os.PathLike)) and Path(given).suffix.lower() == ".npy":
+        return as_input(_stored(Path(given)), shape, channels_last, name)
+    if isinstance(given, (str, os.PathLike)):
+        return _fitted(
+            _pixels(_open(Path(given)), channels_last, str(given)), shape, str(given), channels_last
+        )
+    if hasattr(given, "getbands"):
+        what = "the image"
+        return _fitted(_pixels(given, channels_last, what), shape, what, channels_last)
+    try:
+        array = np.asarray(given)
+        if array.dtype == object or array.dtype.kind not in "fiub":
+            raise TypeError(f"its items are {array.dtype}")
+        array = array.astype(np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be an image or an array of numbers: {error}") from error
+    return _fitted(array, shape, "the array", channels_last)
+
+
+def as_batch(given: Any, shape: Shape, name: str) -> Array:
+    """Return a batch of inputs, shape (n, *shape), float32; raises `InputError` if it is not one."""
+    try:
+        array = np.asarray(given)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"its items are {array.dtype}")
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be an array of numbers: {error}") from error
+    if array.ndim != len(shape) + 1 or not _matches(array.shape[1:], shape):
+        hint = ""
+        if _matches(array.shape, shape):
+            hint = "; for one input add the batch axis: x[None]"
+        raise InputError(
+            f"{name} must have shape {shape_text((UNKNOWN, *shape))}, one row an input, "
+            f"not {shape_text(array.shape)}{hint}"
+        )
+    return array.astype(np.float32, copy=False)
+
+
+def _stored(path: Path) -> Array:
+    try:
+        found: Array = np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise InputError(f"there is no file {path}") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} cannot be read as a .npy array: {error}") from error
+    return found
+
+
+def _open(path: Path) -> Image:
+    from PIL import Image
+
+    try:
+        image = Image.open(path, formats=FORMATS)
+        image.load()
+    except FileNotFoundError as error:
+        raise InputError(f"there is no image {path}") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(f"{path} is too large an image: {error}") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a folder, not an image") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise InputError(
+            f"{path} cannot be read as an image ({', '.join(FORMATS)}): {error}"
+        ) from error
+    return image
+
+
+def _pixels(image: Image, channels_last: bool, what: str) -> Array:
+    """Return an image's pixels divided by 255: (rows, columns, channels) or channels first."""
+    if image.mode == "P":
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    if image.mode == "1":
+        image = image.convert("L")
+    if image.mode in ("LA", "RGBA"):
+        low = image.getextrema()[-1]
+        if isinstance(low, tuple) and low[0] < 255:
+            raise InputError(
+                f"{what} is transparent in places; put it on a background first, since a network "
+                f"has no say about what lies behind it"
+            )
+        image = image.convert(image.mode[:-1])
+    if image.mode not in ("L", "RGB"):
+        raise InputError(
+            f"{what} has pixels of the kind {image.mode}; 8-bit grey or RGB is what a network takes "
+            f"(Pillow: image.convert('L') or image.convert('RGB'))"
+        )
+    array = np.asarray(image, dtype=np.float32) / np.float32(255)
+    if array.ndim == 2:
+        array = array[..., None]
+    return array if channels_last else np.moveaxis(array, -1, 0)
+
+
+def _fitted(array: Array, shape: Shape, what: str, channels_last: bool) -> Array:
+    rank = len(shape)
+    if array.ndim == rank + 1 and array.shape[0] == 1:
+        array = array[0]
+    elif array.ndim == rank + 1:
+        raise InputError(
+            f"{what} holds {array.shape[0]} inputs {shape_text(array.shape)}; "
+            f"this takes one: x[0] (predict takes many)"
+        )
+    _, channels = split_channels(shape, channels_last)
+    if array.ndim == rank - 1 and rank > 1 and is_known(channels) and channels == 1:
+        array = array[..., None] if channels_last else array[None]
+    if array.ndim == rank and _matches(array.shape, shape):
+        return array[None].astype(np.float32, copy=False)
+    raise InputError(
+        f"{what} has shape {shape_text(array.shape)}, but the network takes {shape_text(shape)}"
+        f"{_advice(array, shape, channels_last)}"
+    )
+
+
+def _advice(array: Array, shape: Shape, channels_last: bool) -> str:
+    if array.ndim != len(shape) or len(shape) != 3:
+        return ""
+    space, channels = split_channels(array.shape, channels_last)
+    wanted, wanted_channels = split_channels(shape, channels_last)
+    if channels != wanted_channels and is_known(wanted_channels):
+        if (channels, wanted_channels) == (3, 1):
+            return ": three channels where one is wanted; convert it to grey first"
+        if (channels, wanted_channels) == (1, 3):
+            return ": one channel where three are wanted; convert it to RGB first"
+        return (
+            f": {channels} channel{'s' if channels != 1 else ''} where {wanted_channels} are wanted"
+        )
+    if all(map(is_known, wanted)) and tuple(space) != tuple(wanted):
+        rows, columns = wanted
+        return f": resize it to {rows} rows and {columns} columns first"
+    return ""
+
+
+def _matches(given: Sequence[int], shape: Shape) -> bool:
+    return len(given) == len(shape) and all(
+        not is_known(s) or g == s for g, s in zip(given, shape, strict=True)
+    )

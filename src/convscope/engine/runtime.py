@@ -1,0 +1,151 @@
+"""Running a network: ONNX Runtime on the graph's ONNX form, with any activations kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+import convscope
+from convscope.engine.onnx_form import Writer, Written, model_proto
+from convscope.errors import EngineError
+from convscope.layers.base import Value
+from convscope.model.graph import Graph
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+APART_FROM = 1 << 10
+"""Weights of this many bytes and more are not serialised: the engine gets their arrays."""
+
+IN_PLACE_FROM = 1 << 24
+"""Matrices that hold this many bytes together are used where they lie.
+
+ONNX Runtime packs smaller ones into a copy, which makes products of many rows up to twice as fast.
+"""
+
+MOST_IN_A_FILE = (1 << 31) - (1 << 20)
+"""How many bytes of weights one ONNX file holds: protobuf stops at 2 GiB."""
+
+
+class Engine:
+    """A network made ready to run, for one set of activations to keep.
+
+    keep    names of the layers whose outputs are returned, in their layers' own layouts
+    """
+
+    def __init__(self, graph: Graph, keep: Sequence[str]) -> None:
+        self.graph = graph
+        self.keep = tuple(keep)
+        written = Writer(graph).write(self.keep)
+        self._values = {name: written.values[name] for name in self.keep}
+        computed = {
+            value.name: (name, value)
+            for name, value in self._values.items()
+            if value.name not in graph.inputs
+        }
+        self._fetched = list(computed)
+        self._session: Any = None
+        if computed:  # else every layer passes its input on
+            self._session, self._in_place = _session(graph, written, dict(computed.values()))
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the kept activations for a batch: name → array with a batch axis.
+
+        The arrays are float32; those of channels-last layers may be transposed views. Raises
+        `EngineError` when ONNX Runtime fails on these inputs.
+        """
+        found = {n: np.ascontiguousarray(a, dtype=np.float32) for n, a in inputs.items()}
+        if self._session is not None:
+            try:
+                results = self._session.run(self._fetched, found)
+            except Exception as error:  # ONNX Runtime's errors share no base class of their own
+                raise EngineError(
+                    f"ONNX Runtime failed on {self.graph.name}: {_first(error)}"
+                ) from error
+            found.update(zip(self._fetched, results, strict=True))
+        return {name: _plain(found[value.name], value) for name, value in self._values.items()}
+
+
+def _plain(array: Array, value: Value) -> Array:
+    return np.moveaxis(array, 1, -1) if value.moved else array
+
+
+def _session(graph: Graph, written: Written, outputs: Mapping[str, Value]) -> tuple[Any, list[Any]]:
+    """Return an inference session, and the arrays that it uses in place (they must outlive it).
+
+    Large matrices of dense layers are used where they lie. Kernels of convolutions are copied once,
+    by ONNX Runtime itself, which rearranges them into blocks for the processor. Neither is ever
+    serialised.
+    """
+    apart = {n: a for n, a in written.weights.items() if a.nbytes >= APART_FROM}
+    matrices = [name for name in apart if name in written.matrices]
+    if sum(apart[name].nbytes for name in matrices) < IN_PLACE_FROM:
+        matrices = []
+    model = model_proto(graph, written, outputs, apart).SerializeToString()
+    try:
+        try:
+            return _opened(model, apart, matrices)
+        except Exception:
+            if not matrices:
+                raise
+            # an optimiser pass wanted to read a matrix, of which the model only knows the shape
+            return _opened(model, apart, [])
+    except Exception as error:  # ONNX Runtime's errors share no base class of their own
+        raise EngineError(f"ONNX Runtime refused {graph.name}: {_first(error)}") from error
+
+
+def _opened(
+    model: bytes, apart: Mapping[str, Array], in_place: Sequence[str]
+) -> tuple[Any, list[Any]]:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    folder = str(Path(convscope.__file__).parent)
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
+    values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in apart.items()}
+    copied = [name for name in apart if name not in in_place]
+    if copied:
+        options.add_external_initializers(copied, [values[name] for name in copied])
+    for name in in_place:
+        options.add_initializer(name, values[name])
+    if in_place:
+        options.add_session_config_entry("session.disable_prepacking", "1")
+    session = ort.InferenceSession(
+        model,
+        options,
+        providers=["CPUExecutionProvider"],
+        # it would read the matrices, to make one product of two
+        disabled_optimizers=["MatMul_BatchNormalization_Fusion"] if in_place else None,
+    )
+    return session, [(values[name], apart[name]) for name in in_place]
+
+
+def _first(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def export(graph: Graph, path: Path) -> None:
+    """Write the network as an ONNX file that carries the layers' names, checked by onnx itself.
+
+    Every output has its layer's name and lies in its layer's own layout. Raises `EngineError` when
+    the checker objects, or when the weights are more than one ONNX file holds.
+    """
+    import onnx
+
+    writer = Writer(graph)
+    written = writer.write(graph.outputs)
+    size = sum(array.nbytes for array in written.weights.values())
+    if size > MOST_IN_A_FILE:
+        raise EngineError(
+            f"the weights of {graph.name} are {size:,} bytes, and one ONNX file holds 2 GiB at most"
+        )
+    model = model_proto(graph, written, {name: writer.finish(name) for name in graph.outputs})
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:  # the checker raises its own and protobuf's errors
+        raise EngineError(f"the ONNX form of {graph.name} is not valid: {_first(error)}") from error
+    onnx.save(model, str(path))
