@@ -1,0 +1,252 @@
+"""What explanations are made of, before anyone decides how they look.
+
+A document is a sequence of neutral parts: headings, paragraphs, formulas, tables, grids of numbers.
+`explain` makes them out of facts; `views` turns them into terminal text, Markdown, LaTeX, HTML.
+Plain data: no part knows a network, and no part renders itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+Style: TypeAlias = Literal["", "code", "strong", "good", "bad", "dim"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A run of text and what it is: code, something to notice, something right or wrong."""
+
+    text: str
+    style: Style = ""
+
+
+Words: TypeAlias = "str | Span | Sequence[str | Span]"
+"""Text to be read; a plain string is an unstyled span."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The title of what follows; level 1 is the document's."""
+
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A few sentences."""
+
+    words: Words
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    """A list of short statements."""
+
+    items: tuple[Words, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """An equation, as text and as LaTeX (without dollar signs)."""
+
+    text: str
+    latex: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A table's column: its title and on which side its cells line up."""
+
+    title: str
+    align: Literal["left", "right"] = "left"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells; `footer` rows stand below a rule (totals)."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Words, ...], ...]
+    footer: tuple[tuple[Words, ...], ...] = ()
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A small matrix of numbers already written out, such as a window or a filter's slice.
+
+    `muted` marks the cells that lie in the padding.
+    """
+
+    title: str
+    cells: tuple[tuple[str, ...], ...]
+    muted: tuple[tuple[bool, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Grids next to one another with signs between them: window × slice = products."""
+
+    grids: tuple[Grid, ...]
+    signs: tuple[str, ...]
+    after: Words = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Commands or code, to be copied."""
+
+    text: str
+    language: str = ""
+
+
+Part: TypeAlias = Heading | Paragraph | Bullets | Formula | Table | Side | Code
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Parts in their order."""
+
+    parts: tuple[Part, ...]
+
+
+def spans(words: Words) -> tuple[Span, ...]:
+    """Return any words as spans."""
+    if isinstance(words, str):
+        return (Span(words),) if words else ()
+    if isinstance(words, Span):
+        return (words,)
+    return tuple(w if isinstance(w, Span) else Span(w) for w in words)
+
+
+def flat(words: Words) -> str:
+    """Return words without their styles."""
+    return "".join(span.text for span in spans(words))
+
+
+# -- a network in rows ----------------------------------------------------------------------------
+
+Figure: TypeAlias = Any
+"""A size or a count: an int, a symbol (whatever `str` writes), or unknown (None)."""
+
+Sizes: TypeAlias = "Sequence[Figure]"
+
+
+class Seen(Protocol):
+    """A receptive field: along each spatial axis its size, its stride and where it starts."""
+
+    @property
+    def size(self) -> Sizes: ...
+    @property
+    def stride(self) -> Sizes: ...
+    @property
+    def start(self) -> Sizes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryRow:
+    """One layer in a network's summary. Shapes include the batch; it is None when open.
+
+    inputs       names of the rows, or of the network's inputs, that feed it
+    params       None while it is not built; a layer used again carries its figures again
+    macs         None where there are none to speak of
+    shared_with  the name of the earlier row that uses the same layer, if one does
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    input_shapes: tuple[Sizes, ...]
+    output_shape: Sizes | None
+    weights: Mapping[str, Sizes]
+    params: Figure
+    trainable: Figure
+    macs: Figure = None
+    receptive_field: Seen | None = None
+    opaque: bool = False
+    activation: str | None = None
+    shared_with: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as `summary --json` writes it."""
+        seen = self.receptive_field
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "inputs": list(self.inputs),
+            "input_shapes": [_figures(shape) for shape in self.input_shapes],
+            "output_shape": None if self.output_shape is None else _figures(self.output_shape),
+            "weights": {name: _figures(shape) for name, shape in self.weights.items()},
+            "params": figure(self.params),
+            "trainable": figure(self.trainable),
+            "macs": figure(self.macs),
+            "receptive_field": seen
+            and {
+                "size": _figures(seen.size),
+                "stride": _figures(seen.stride),
+                "start": _figures(seen.start),
+            },
+            "opaque": self.opaque,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryTotals:
+    """What a network amounts to; a weight that is shared counts once.
+
+    trainable_bytes  when weights have several types; otherwise their share of `bytes`
+    """
+
+    params: Figure
+    trainable: Figure
+    non_trainable: Figure
+    macs: Figure
+    bytes: Figure
+    trainable_bytes: Figure = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the totals as `summary --json` writes them."""
+        names = ("params", "trainable", "non_trainable", "macs", "bytes")
+        return {name: figure(getattr(self, name)) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A network in rows, in an order in which each comes after what feeds it.
+
+    inputs      the network's inputs and their shapes, batch included; they are no rows
+    outputs     names of the rows that leave the network; when empty, those that nobody reads
+    sequential  whether it is a plain stack of layers (Keras prints its inputs only if not)
+    """
+
+    name: str
+    rows: tuple[SummaryRow, ...]
+    totals: SummaryTotals
+    layout: str = "channels_last"
+    inputs: Mapping[str, Sizes] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    sequential: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `summary --json` writes."""
+        return {
+            "name": self.name,
+            "layout": self.layout,
+            "layers": [row.to_dict() for row in self.rows],
+            "totals": self.totals.to_dict(),
+        }
+
+
+def figure(value: Figure) -> int | float | str | None:
+    """Return a size or a count as JSON holds it: a number, a symbol's text, None when unknown."""
+    if value is None or isinstance(value, (int, float, str)):
+        return value
+    text = str(value)
+    return None if text == "None" else text
+
+
+def _figures(values: Sizes) -> list[int | float | str | None]:
+    return [figure(value) for value in values]

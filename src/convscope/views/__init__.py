@@ -1,0 +1,1 @@
+"""How explanations look: neutral parts as terminal text, Markdown, LaTeX, HTML, or JSON."""

@@ -1,0 +1,107 @@
+"""Sizes, counts, shapes and bytes as people read them."""
+
+from __future__ import annotations
+
+from convscope.parts import Figure, Seen, Sizes, figure
+from convscope.views.characters import NO_BREAK, printable
+
+NONE = "–"
+"""What stands where there is no figure; a 0 would be one."""
+
+
+def count(value: Figure) -> str:
+    """Return a count with its thousands apart: 53,600; 9·k1 + k1; – when there is none.
+
+    >>> count(53600), count("9*k1 + k1"), count(None)
+    ('53,600', '9·k1 + k1', '–')
+    """
+    plain = figure(value)
+    if isinstance(plain, int):
+        return f"{plain:,}".replace("-", "−")
+    return NONE if plain is None else _symbolic(str(plain))
+
+
+def size(value: Figure) -> str:
+    """Return a size without separators: 224; n − 2; ? when unknown."""
+    plain = value if type(value) is int else figure(value)
+    if isinstance(plain, (int, float)):
+        text = f"{plain:g}" if isinstance(plain, float) else str(plain)
+        return text.replace("-", "−")
+    return "?" if plain is None else _symbolic(plain)
+
+
+def shape(sizes: Sizes) -> str:
+    """Return a shape as it is said: 3×3×32×64; (n − 2)×k1; "scalar" when it has no axes.
+
+    >>> shape((3, 3, 32, 64)), shape((64,)), shape(("n - 2", None, "k1")), shape(())
+    ('3×3×32×64', '64', '(n\\xa0−\\xa02)×?×k1', 'scalar')
+    """
+    if not sizes:
+        return "scalar"
+    if all(type(s) is int and s >= 0 for s in sizes):
+        return "×".join(map(str, sizes))
+    shown = [size(s).replace(" ", NO_BREAK) for s in sizes]
+    if len(shown) == 1:
+        return shown[0]
+    return "×".join(s if NO_BREAK not in s or _floored(s) else f"({s})" for s in shown)
+
+
+def _floored(text: str) -> bool:
+    return text.count("⌊") == 1 and text[0] == "⌊" and text[-1] == "⌋"
+
+
+def field(seen: Seen | None) -> str:
+    """Return a receptive field in a few words: 5×5, stride 1, start 0."""
+    if seen is None:
+        return NONE
+    words = [shape(seen.size)]
+    if any(figure(s) is not None for s in seen.stride):
+        words.append(f"stride{NO_BREAK}{_axes(seen.stride)}")
+    words.append(f"start{NO_BREAK}{_axes(seen.start)}")
+    return ", ".join(words)
+
+
+def _axes(values: Sizes) -> str:
+    shown = [size(v) for v in values]
+    return shown[0] if len(set(shown)) == 1 else f"({f',{NO_BREAK}'.join(shown)})"
+
+
+def weights(shapes: dict[str, Sizes]) -> str:
+    """Return weights and their shapes: kernel 3×3×32×64, bias 64."""
+    shown = [f"{printable(name)}{NO_BREAK}{shape(sizes)}" for name, sizes in shapes.items()]
+    return ", ".join(shown) or NONE
+
+
+def memory(value: Figure) -> str:
+    """Return bytes in the unit that fits: 209.4 KiB; 4·n bytes when they are symbolic."""
+    plain = figure(value)
+    if plain is None:
+        return "unknown bytes"
+    if not isinstance(plain, (int, float)):
+        return f"{_symbolic(plain)} bytes"
+    if plain < 1024:
+        return f"{plain} bytes"
+    amount, unit = scaled(plain, ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"))
+    return f"{amount:,.1f} {unit}"
+
+
+def scaled(amount: float, units: tuple[str, ...]) -> tuple[float, str]:
+    """Return an amount divided by 1024 until it is below that, and the unit it then has."""
+    for unit in units[:-1]:
+        if amount < 1024:
+            return amount, unit
+        amount /= 1024
+    return amount, units[-1]
+
+
+def _symbolic(text: str) -> str:
+    """Return a symbol's text as it is read: n − 2, 9·k, ⌊(n − 1)/2⌋."""
+    text = printable(text).replace("**", "^").replace("*", "·").replace(" - ", " − ")
+    while (start := text.find("floor(")) >= 0:
+        end, depth = start + 5, 0
+        for end in range(start + 5, len(text)):
+            depth += {"(": 1, ")": -1}.get(text[end], 0)
+            if not depth:
+                break
+        text = f"{text[:start]}⌊{text[start + 6 : end]}⌋{text[end + 1 :]}"
+    return text

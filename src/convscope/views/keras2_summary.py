@@ -1,0 +1,69 @@
+"""A summary as Keras 2 printed it (2.2.5 to 2.6), character for character: the textbooks' one.
+
+Rows are parted by lines of underscores and cells cut where their column ends. (Keras 2.2.4 and
+older did not print the line with the model's name; from 2.7 on the rows were no longer parted.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from convscope.parts import Figure, Sizes, Summary, figure
+from convscope.views.characters import printable
+from convscope.views.figures import count, size
+from convscope.views.keras_order import Line, keras_lines
+
+
+def keras2_text(summary: Summary, line_length: int | None = None) -> str:
+    """Return what Keras 2.3.1's `model.summary()` printed, 65 columns wide, or 98 for a graph."""
+    lines, chain = keras_lines(summary)
+    length = line_length or (65 if chain else 98)
+    ends = [int(length * end) for end in ((0.45, 0.85, 1.0) if chain else (0.33, 0.55, 0.67, 1.0))]
+    titles = ("Layer (type)", "Output Shape", "Param #", "Connected to")[: len(ends)]
+    thin, thick = "_" * length, "=" * length
+    printed = [f'Model: "{printable(summary.name)}"', thin, _row(titles, ends), thick]
+    for n, line in enumerate(lines):
+        first, *others = line.connections or [""]
+        cells = [line.label, _shape(line), _params(line.params), first]
+        printed.append(_row(cells[: len(ends)], ends))
+        if not chain:
+            printed += [_row(["", "", "", source], ends) for source in others]
+        printed.append(thick if n == len(lines) - 1 else thin)
+    totals = summary.totals
+    return "\n".join(
+        [
+            *printed,
+            f"Total params: {count(totals.params)}",
+            f"Trainable params: {count(totals.trainable)}",
+            f"Non-trainable params: {count(totals.non_trainable)}",
+            thin,
+        ]
+    )
+
+
+def _row(cells: Sequence[str], ends: Sequence[int]) -> str:
+    line = ""
+    for n, (cell, end) in enumerate(zip(cells, ends, strict=True)):
+        # at least one space parts a cell from the one before it, at the expense of that one
+        line = (line[:-1] + " " if n else "") + cell
+        line = line[:end].ljust(end)
+    return line
+
+
+def _shape(line: Line) -> str:
+    """Return the output shape as a Python tuple; "multiple" when the uses of a layer differ."""
+    shapes = [_tuple(shape) for shape in line.shapes]
+    return shapes[0] if len(set(shapes)) == 1 else "multiple"
+
+
+def _tuple(sizes: Sizes | None) -> str:
+    if sizes is None:
+        return "?"
+    shown = ["None" if figure(s) is None else size(s) for s in sizes]
+    return f"({shown[0]},)" if len(shown) == 1 else f"({', '.join(shown)})"
+
+
+def _params(value: Figure) -> str:
+    if value is None:
+        return "0 (unused)"
+    return str(value) if isinstance(value, int) else count(value)

@@ -1,0 +1,173 @@
+"""Tables at the terminal: as narrow as they must be, and never a cell cut off.
+
+The widths are chosen so that cells break into the fewest lines; a table that cannot be made
+narrow enough keeps its lines long. Ten thousand rows are laid out column by column in a few tens of
+milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from convscope.parts import Span, Table, Words, spans
+from convscope.views.ansi import Pen, pad
+from convscope.views.characters import NO_BREAK, cells, marked, printable
+from convscope.views.wrapping import outline, widest_piece, wrap
+
+GAP = "  "
+_HANGING = 1
+_SAMPLE = 120
+_MOST_LINES = 6
+
+Cell = str | tuple[Span, ...]
+
+
+def table_lines(table: Table, width: int, pen: Pen) -> list[str]:
+    """Return the lines of a table, the caption last."""
+    count = len(table.columns)
+    if not count:
+        return []
+    rows = [_cells(row, count) for row in (*table.rows, *table.footer)]
+    columns = list(zip(*rows, strict=True)) or [()] * count
+    titles = [column.title for column in table.columns]
+    texts = [
+        [marked(title, ""), *map(_text, column)]
+        for title, column in zip(titles, columns, strict=True)
+    ]
+    room = width - len(GAP) * (count - 1)
+    widths = [max(map(cells, dict.fromkeys(column))) for column in texts]
+    if sum(widths) > room:
+        widths = _fitting(texts, widths, room)
+    aligns = [column.align for column in table.columns]
+    rule = pen.paint("─" * (sum(widths) + len(GAP) * (count - 1)), "dim")
+
+    heads = tuple(
+        _lines(title, width, align, pen, "strong")
+        for title, width, align in zip(titles, widths, aligns, strict=True)
+    )
+    laid_out = [
+        _laid_out(column, width, align, pen)
+        for column, width, align in zip(columns, widths, aligns, strict=True)
+    ]
+    body = list(zip(*laid_out, strict=True))
+    rest = len(table.rows)
+    lines = [*_joined([heads], widths), rule, *_joined(body[:rest], widths)]
+    if table.footer:
+        lines += [rule, *_joined(body[rest:], widths)]
+    if table.caption:
+        lines += [piece.text for piece in pen.lines(table.caption, width, style="dim")]
+    return lines
+
+
+def _cells(row: Sequence[Words], count: int) -> list[Cell]:
+    """Return a row's cells, as many as there are columns, in a form that can be looked up."""
+    found: list[Cell] = [cell if type(cell) is str else spans(cell) for cell in row[:count]]
+    return found + [""] * (count - len(found))
+
+
+def _text(cell: Cell) -> str:
+    if type(cell) is str:
+        return marked(cell, "")
+    return "".join(marked(span.text, span.style) for span in spans(cell))
+
+
+def _laid_out(column: Sequence[Cell], width: int, align: str, pen: Pen) -> list[tuple[str, ...]]:
+    """Return the lines of every cell, each laid out once however often it stands in the column."""
+    known = {cell: _lines(cell, width, align, pen) for cell in dict.fromkeys(column)}
+    return [known[cell] for cell in column]
+
+
+def _lines(cell: Cell, width: int, align: str, pen: Pen, style: str = "") -> tuple[str, ...]:
+    hanging = _HANGING if align == "left" and width > 12 else 0
+    if style or type(cell) is not str:
+        return tuple(pad(piece, width, align) for piece in pen.lines(cell, width, hanging, style))
+    # the same for plain text, of which there can be a lot
+    text = printable(cell)
+    shown = text.replace(NO_BREAK, " ")
+    if cells(shown) <= width:
+        return (_padded(shown, width, align),)
+    lines = [shown[start:end] for start, end in wrap(text, width, hanging)]
+    first, *more = lines
+    indent = " " * hanging
+    return (_padded(first, width, align), *[_padded(indent + line, width, align) for line in more])
+
+
+def _padded(text: str, width: int, align: str) -> str:
+    size = len(text) if text.isascii() else cells(text)
+    space = " " * (width - size)
+    return space + text if align == "right" else text + space
+
+
+def _joined(rows: Sequence[tuple[tuple[str, ...], ...]], widths: Sequence[int]) -> list[str]:
+    lines: list[str] = []
+    blanks = [(" " * width,) for width in widths]
+    for row in rows:
+        height = max(map(len, row))
+        if height == 1:
+            lines.append(GAP.join([cell[0] for cell in row]).rstrip())
+            continue
+        filled = [
+            cell + blank * (height - len(cell)) for cell, blank in zip(row, blanks, strict=True)
+        ]
+        lines += [GAP.join(line).rstrip() for line in zip(*filled, strict=True)]
+    return lines
+
+
+# -- widths ---------------------------------------------------------------------------------------
+
+
+def _fitting(columns: Sequence[Sequence[str]], natural: list[int], room: int) -> list[int]:
+    """Return column widths whose sum fits the room, broken into the fewest lines."""
+    fair = room // len(columns)
+    choices: list[dict[int, int]] = []
+    for column, whole in zip(columns, natural, strict=True):
+        choices.append({whole: 0} if whole <= min(fair, 8) else _choices(column, whole))
+    least = [min(choice) for choice in choices]
+    if sum(least) >= room:
+        return least
+    # for each room taken so far: the least cost, and the widths that have it
+    best: dict[int, tuple[int, tuple[int, ...]]] = {0: (0, ())}
+    for choice in choices:
+        found: dict[int, tuple[int, tuple[int, ...]]] = {}
+        for used, (cost, chosen) in best.items():
+            for width, extra in choice.items():
+                total = used + width
+                if total <= room and (total not in found or cost + extra < found[total][0]):
+                    found[total] = (cost + extra, (*chosen, width))
+        best = found
+    return list(min(best.values())[1]) if best else least
+
+
+def _choices(column: Sequence[str], natural: int) -> dict[int, int]:
+    """Return the widths worth considering, and what each costs.
+
+    A cell's second line costs 1, its third 2, …: two cells of two lines are better than one of three.
+    """
+    amounts = Counter(map(outline, column))
+    least = max(map(widest_piece, amounts))
+    wide = sorted((text for text in amounts if len(text) > least // 2), key=len, reverse=True)
+    step = max(1, len(wide) // _SAMPLE)
+    steps = [(_steps(text, least), amounts[text]) for text in wide[::step]]
+    widths = {least, natural}.union(*(at for at, _ in steps))
+    return {
+        width: sum(n * sum(k for k, w in enumerate(at, 1) if width < w) for at, n in steps)
+        for width in widths
+        if least <= width <= natural
+    }
+
+
+def _steps(text: str, least: int) -> list[int]:
+    """Return the least widths at which a text takes one line, two, three, …"""
+    text = text.replace(NO_BREAK, "x")
+    widths = [cells(text)]
+    while len(widths) < _MOST_LINES and widths[-1] > least:
+        low, high, lines = least, widths[-1], len(widths) + 1
+        while low < high:
+            middle = (low + high) // 2
+            if len(wrap(text, middle, _HANGING if middle > 12 else 0)) <= lines:
+                high = middle
+            else:
+                low = middle + 1
+        widths.append(low)
+    return widths
