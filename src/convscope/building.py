@@ -1,0 +1,235 @@
+"""Networks written down: a stack of layers, or a graph of them, spelled as in Keras.
+
+>>> from convscope import Conv2D
+>>> model = Sequential()
+>>> model.add(Conv2D(32, kernel_size=(3, 3), activation="relu", input_shape=(28, 28, 1)))
+>>> model.add(Conv2D(64, (3, 3), activation="relu"))
+>>> [layer.get_weights()[0].shape for layer in model.layers]
+[(3, 3, 1, 32), (3, 3, 32, 64)]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from convscope.errors import LayerLookupError, SettingError
+from convscope.layers.base import Layer, Shape, checked_shape, shape_text
+from convscope.layers.input_layer import InputLayer
+from convscope.layers.wire import Wire
+from convscope.model.graph import Graph
+from convscope.model.naming import Names, snake
+from convscope.network import Network
+
+
+class Sequential(Network):
+    """A network in which each layer reads the one before, spelled as in Keras.
+
+    layers   layers to add; the first should say its input_shape (without the batch)
+    name     what summaries call the network
+    seed     what initial weights are drawn from; the same seed gives the same weights
+
+    Raises `SettingError`, `ShapeError` or `WindowError` when a layer cannot be added, saying why.
+    """
+
+    def __init__(
+        self, layers: Iterable[Layer] | None = None, name: str = "sequential", seed: int = 0
+    ) -> None:
+        super().__init__(name, seed)
+        self._layers: list[Layer] = []
+        self._names = Names()
+        self._taken: set[str] = set()
+        self._held: set[int] = set()
+        self._input_name = "input"
+        for layer in layers or ():
+            self.add(layer)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in order, without input layers; also before there is an input shape."""
+        return list(self._layers)
+
+    def add(self, layer: Layer | Wire) -> None:
+        """Add a layer at the end; with an input shape its weights exist from here on."""
+        if isinstance(layer, Wire):
+            layer = layer.layer
+        if not isinstance(layer, Layer):
+            raise SettingError(f"add takes a layer such as Conv2D(32, 3), not {layer!r}")
+        if id(layer) in self._held:
+            raise SettingError(
+                f"{layer.name} is already part of {self.name}; a layer that is used twice needs the "
+                f"graph form: Model(inputs, outputs)"
+            )
+        if isinstance(layer, InputLayer):
+            self._start(layer)
+            return
+        name = layer.name
+        if name is not None and name in self._taken:
+            raise SettingError(f"{self.name} already has a layer named {name!r}; names must differ")
+        if name is None:
+            name = self._names.new(snake(layer.kind), self._taken)
+        if self._graph is None and layer.input_shape is not None:
+            if self._layers:
+                raise SettingError(
+                    f"{name} says its input_shape, but it is not the first layer of {self.name}"
+                )
+            self._open(layer.input_shape, [layer])
+        if self._graph is not None:
+            feed = self._graph.outputs or tuple(self._graph.inputs)
+            before = layer.name
+            layer.name = name
+            try:
+                self._build(name, layer, feed)
+            except Exception:
+                layer.name = before
+                raise
+        layer.name = name
+        self._layers.append(layer)
+        self._held.add(id(layer))
+        self._taken.add(name)
+
+    def _start(self, layer: InputLayer) -> None:
+        if self._layers or self._graph is not None:
+            raise SettingError(f"an input layer must come first; {self.name} already has layers")
+        if layer.input_shape is None:
+            raise SettingError("an input layer needs a shape, as in InputLayer(shape=(28, 28, 1))")
+        self._input_name = layer.name or "input"
+        self._open(layer.input_shape, [])
+
+    def _open(self, shape: Shape, layers: Sequence[Layer]) -> None:
+        self._graph = Graph(self.name, {self._input_name: shape}, layout_of(layers))
+        self._graph.sequential = True
+
+    def pop(self) -> Layer:
+        """Remove the last layer and return it."""
+        if not self._layers:
+            raise LayerLookupError(f"{self.name} has no layers to remove")
+        layer = self._layers.pop()
+        assert layer.name is not None
+        self._taken.discard(layer.name)
+        self._held.discard(id(layer))
+        if self._graph is not None:
+            self._graph.remove(layer.name)
+        return layer
+
+    def build(self, input_shape: Sequence[Any]) -> None:
+        """Give the network its input shape, batch included as in Keras: (None, 28, 28, 1)."""
+        shape = checked_shape(input_shape, f"{self.name}: input_shape", batch=True)
+        if self._graph is not None:
+            if tuple(self._graph.inputs.values()) == (shape,):
+                return
+            raise SettingError(
+                f"{self.name} is already built, for inputs {shape_text(self.input_shape)}"
+            )
+        self._open(shape, self._layers)
+        try:
+            for layer in self._layers:
+                assert layer.name is not None and self._graph is not None
+                self._build(layer.name, layer, self._graph.outputs or tuple(self._graph.inputs))
+        except Exception:
+            self._graph = None
+            raise
+
+    @property
+    def input_shape(self) -> Shape:
+        """The input's shape, without the batch."""
+        return next(iter(self.graph.inputs.values()))
+
+    @property
+    def output_shape(self) -> Shape:
+        """The output's shape, without the batch."""
+        graph = self.graph
+        return graph.shape(graph.outputs[0]) if graph.outputs else self.input_shape
+
+
+class Model(Network):
+    """A network from wires: Model(inputs, outputs), where outputs come from calling layers.
+
+    >>> from convscope import Add, Conv2D
+    >>> x = Input((32, 30, 3))
+    >>> y = Conv2D(3, 3, padding="same")(x)
+    >>> Model(x, Add()([x, y])).count_params()
+    84
+
+    A layer may be called more than once; its weights are shared and count once.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, name: str = "functional", seed: int = 0) -> None:
+        super().__init__(name, seed)
+        sources, results = _wires(inputs, "inputs"), _wires(outputs, "outputs")
+        order = _collect(results, sources)
+        names, taken = Names(), {w.layer.name for w in order if w.layer.name}
+        called: dict[int, str] = {}
+        shapes: dict[str, Shape] = {}
+        use: dict[int, str] = {}
+        for number, wire in enumerate(sources):
+            name = wire.layer.name or names.new(
+                "input" if len(sources) == 1 else f"input_{number + 1}", taken
+            )
+            wire.layer.name = name
+            called[id(wire)] = name
+            shapes[name] = wire.shape
+            taken.add(name)
+        self._graph = Graph(self.name, shapes, layout_of([w.layer for w in order]))
+        seen: set[str] = set(shapes)
+        for wire in order:
+            if id(wire) in called:
+                continue
+            layer = wire.layer
+            if id(layer) in use:
+                name = names.new(f"{use[id(layer)]}_again", taken)
+            else:
+                name = layer.name or names.new(snake(layer.kind), taken)
+                if name in seen:
+                    raise SettingError(
+                        f"{self.name} has two layers named {name!r}; names must differ"
+                    )
+                layer.name = use[id(layer)] = name
+            seen.add(name)
+            taken.add(name)
+            called[id(wire)] = name
+            self._build(name, layer, [called[id(w)] for w in wire.inputs])
+        self._graph.outputs = tuple(called[id(w)] for w in results)
+
+
+def Input(
+    shape: Sequence[Any] | None = None,
+    name: str | None = None,
+    batch_shape: Sequence[Any] | None = None,
+) -> Wire:
+    """Return the start of a graph: an input of this shape (without the batch)."""
+    layer = InputLayer(shape=shape, batch_shape=batch_shape, name=name)
+    if layer.input_shape is None:
+        raise SettingError("Input needs a shape, as in Input((28, 28, 1))")
+    return Wire(layer, (), layer.input_shape)
+
+
+def layout_of(layers: Iterable[Layer]) -> str:
+    """Return the data format of a network: that of its first layer that has one."""
+    for layer in layers:
+        found = getattr(layer, "data_format", None)
+        if found is not None:
+            return str(found)
+    return "channels_last"
+
+
+def _wires(given: Any, what: str) -> list[Wire]:
+    wires = [given] if isinstance(given, Wire) else list(given)
+    if not wires or not all(isinstance(w, Wire) for w in wires):
+        raise SettingError(f"Model takes {what} that are outputs of layers or Input(shape)")
+    return wires
+
+
+def _collect(results: Sequence[Wire], sources: Sequence[Wire]) -> list[Wire]:
+    """Return every wire that the results need, in the order in which they were made."""
+    found: dict[int, Wire] = {id(w): w for w in sources}
+    stack = list(results)
+    while stack:
+        wire = stack.pop()
+        if id(wire) in found:
+            continue
+        if not wire.inputs:
+            raise SettingError("an output depends on an Input that is not among the inputs")
+        found[id(wire)] = wire
+        stack.extend(wire.inputs)
+    return sorted(found.values(), key=lambda w: w.order)

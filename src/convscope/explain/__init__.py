@@ -1,0 +1,1 @@
+"""Facts about a network as plain parts: summary rows, derivations, ledgers, mental models."""

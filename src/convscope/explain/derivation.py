@@ -1,0 +1,369 @@
+"""A layer explained from its equation: what goes in, what one filter is, what comes out, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from convscope.errors import ShapeError
+from convscope.explain.reading import MainSum, main_reduction, main_sum
+from convscope.explain.words import dots, grouped, join, shape_in_words, times
+from convscope.layers.base import Shape
+from convscope.model.facts import Facts
+from convscope.model.graph import Graph
+from convscope.model.receptive import ReceptiveField
+from convscope.notation import Equation, Size, other_work
+from convscope.notation.printing import counted, plural
+from convscope.notation.serial import to_json
+from convscope.notation.sizes import is_known, is_symbolic, plain, product
+from convscope.parts import Bullets, Document, Formula, Heading, Paragraph, Part, Span
+
+
+@dataclass(frozen=True)
+class Larger:
+    """The same layer on an image ten times as high and wide."""
+
+    image: Shape
+    before: Shape
+    output_shape: Shape
+    params: Size
+
+
+@dataclass(frozen=True)
+class LayerExplanation:
+    """The facts about one layer, in its place in a network."""
+
+    name: str
+    kind: str
+    facts: Facts
+    feeds: tuple[str, ...]
+    receptive_field: ReceptiveField | None
+    larger: Larger | None
+
+    @property
+    def equation(self) -> Equation | None:
+        """The layer's equation; None for an opaque layer."""
+        return self.facts.equation
+
+    @property
+    def main(self) -> MainSum | None:
+        """The sum of input × weight, where there is one."""
+        return main_sum(self.equation) if self.equation else None
+
+    def reasons(self) -> list[str]:
+        """Return why each output axis has its size, in words."""
+        if self.equation is None:
+            return []
+        reasons = []
+        sizes = self.equation.sizes
+        for axis, fit in self.equation.fits.items():
+            reasons.append(f"{plural(axis.word)}: {fit}, so {_many(sizes[axis], axis.word)}")
+        for axis, size in sizes.items():
+            if axis.word == "filter":
+                reasons.append(f"maps: {_many(size, 'filter')}, one map from each")
+            elif axis.word == "unit":
+                reasons.append(f"numbers: {_many(size, 'unit')}, one number from each")
+        return reasons
+
+    def parameters(self) -> list[str]:
+        """Return where each weight's count comes from: "kernel: 3·3·32 = 288 a filter, × 64 …"."""
+        lines = []
+        main = self.main
+        for name, shape in self.facts.weights.items():
+            count = product(shape)
+            whole = f"{dots(shape)} = {grouped(count)}" if len(shape) > 1 else grouped(count)
+            if main is not None and name == main.kernel.tensor.name and main.filter is not None:
+                one = main.terms
+                of_one = (
+                    f"{dots(main.filter_shape)} = {grouped(one)}"
+                    if len(main.filter_shape) > 1
+                    else grouped(one)
+                )
+                word = main.filter.word
+                lines.append(
+                    f"{name} {shape_in_words(shape)}: {of_one} a {word}, "
+                    f"× {_many(main.filter.size, word)} = {grouped(count)}"
+                )
+            elif name == "bias":
+                lines.append(f"{name} {shape_in_words(shape)}: one for each, {whole}")
+            else:
+                lines.append(f"{name} {shape_in_words(shape)}: {whole}")
+        return lines
+
+    def document(self) -> Document:
+        """Return the explanation as parts."""
+        return Document(tuple(self._parts()))
+
+    def _parts(self) -> list[Part]:
+        facts, equation = self.facts, self.equation
+        shapes = " and ".join(shape_in_words(s) for s in facts.input_shapes)
+        feeds = join(self.feeds)
+        parts: list[Part] = [
+            Heading(f"{self.name} ({self.kind})"),
+            Paragraph(
+                [
+                    Span(shapes, "strong"),
+                    f" from {feeds}  →  ",
+                    Span(shape_in_words(facts.output_shape), "strong"),
+                ]
+            ),
+        ]
+        if equation is None:
+            parts.append(
+                Paragraph("This layer has no equation here: it runs, but is not explained.")
+            )
+            return parts
+        parts += [Paragraph("What one output number is:"), Formula(str(equation), equation.latex())]
+        main = self.main
+        if main is not None:
+            parts += self._filter(main)
+        else:
+            reduction = main_reduction(equation)
+            if reduction is not None and self.facts.input_shapes:
+                many = product(a.size for a in reduction.axes)
+                parts.append(
+                    Paragraph(
+                        f"One output reads a window of {times(a.size for a in reduction.axes)} = {grouped(many)} numbers."
+                    )
+                )
+        reasons = self.reasons()
+        if reasons:
+            parts += [
+                Paragraph(["Output ", Span(shape_in_words(facts.output_shape), "strong"), ":"]),
+                Bullets(tuple(reasons)),
+            ]
+        parts += self._counts()
+        return parts
+
+    def _filter(self, main: MainSum) -> list[Part]:
+        """Say what one filter is, and answer the question that brought people here."""
+        channel, filters = main.channel, main.filter
+        shape, terms = main.filter_shape, main.terms
+        if channel is None or filters is None:
+            window = times(a.size for a in main.window)
+            return [Paragraph(f"One output adds up {window} products, all from one input map.")]
+        if not main.window:
+            return [
+                Paragraph(
+                    f"One output adds up {grouped(terms)} products: every input times a weight of its own."
+                )
+            ]
+        flat = times(a.size for a in main.window)
+        words: list[str | Span] = [
+            (
+                f"One filter is {times(shape)}, not {flat}: a {flat} slice for every one of the "
+                f"{_many(channel.size, 'input map')}. "
+                f"One output multiplies {dots(shape)} = {grouped(terms)} pairs and adds them "
+            ),
+            Span("all", "strong"),
+            " up, so each filter makes one map.",
+        ]
+        parts: list[Part] = [Paragraph(words)]
+        if is_known(channel.size) and channel.size == 1:
+            parts = [
+                Paragraph(
+                    f"One filter is {times(shape)}: the input has a single map, so here a filter is as "
+                    f"flat as it looks. One output multiplies {grouped(terms)} pairs and adds them up."
+                )
+            ]
+            return parts
+        maps = grouped(filters.size)
+        parts += [
+            Paragraph(
+                [
+                    Span(
+                        f"Why {maps} maps, and not {dots((channel.size, filters.size))}"
+                        f"{_equals(channel.size * filters.size)}? ",
+                        "strong",
+                    ),
+                    (
+                        f"Because the sum runs over the {grouped(channel.size)} input maps too (the "
+                        f"{channel.name} under the Σ): the {grouped(channel.size)} partial results of a filter "
+                        f"are not kept, they are added into one number. {maps} filters, {maps} sums, {maps} maps."
+                    ),
+                ]
+            )
+        ]
+        return parts
+
+    def _counts(self) -> list[Part]:
+        facts, equation = self.facts, self.equation
+        assert equation is not None
+        items: list[str] = []
+        lines = self.parameters()
+        if lines:
+            counts = " + ".join(_plain_or_dots(shape) for shape in facts.weights.values())
+            total = f" = {grouped(facts.params)}" if not is_symbolic(facts.params) else ""
+            if len(lines) > 1:
+                items.append(f"{counts}{total} parameters")
+            fixed = facts.params - facts.trainable
+            if not (is_known(fixed) and fixed == 0):
+                items.append(f"{grouped(fixed)} of them are not trained by gradient")
+            if self.larger is not None:
+                items.append(self._size_of_image(self.larger))
+        parts: list[Part] = []
+        if lines:
+            parts += [Paragraph("Parameters:"), Bullets((*lines, *items))]
+        work: list[str] = []
+        main = self.main
+        if facts.macs is not None and not (is_known(facts.macs) and facts.macs == 0):
+            per = (
+                f"{grouped(main.terms)} products × {dots(facts.output_shape)} outputs = "
+                if main and _dense_count(facts, main)
+                else ""
+            )
+            work.append(f"multiply–accumulates: {per}{grouped(facts.macs)}")
+        others = other_work(equation)
+        if others:
+            shown = ", ".join(f"{name} {grouped(n)}" for name, n in others.items())
+            work.append(f"other operations: {shown}")
+        if self.receptive_field is not None and self.receptive_field.size:
+            field = self.receptive_field
+            if None not in field.size:
+                text = f"one output sees {times(field.size)} of the image"
+                if None not in field.stride:
+                    text += f", in steps of {times(field.stride)}"
+                starts = ", ".join(str(s).replace("-", "−") for s in field.start)
+                work.append(f"{text}; output 0 starts at ({starts})")
+        if work:
+            parts += [Paragraph("Work and reach:"), Bullets(tuple(work))]
+        return parts
+
+    def _size_of_image(self, larger: Larger) -> str:
+        """Say whether the parameters depend on the image's size, by trying a larger one."""
+        image, before = times(larger.image), times(larger.before)
+        output, params = times(larger.output_shape), grouped(larger.params)
+        if larger.params == self.facts.params:
+            return (
+                f"the image's size is not in that count: {image} instead of {before} would make the "
+                f"output {output}, with the same {params} parameters"
+            )
+        return (
+            f"the image's size is in that count: {image} instead of {before} would need {params} "
+            f"parameters here"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the facts as plain data."""
+        facts, equation, main = self.facts, self.equation, self.main
+        field = self.receptive_field
+        return {
+            "layer": self.name,
+            "kind": self.kind,
+            "inputs": list(self.feeds),
+            "input_shapes": [_sizes(s) for s in facts.input_shapes],
+            "output_shape": _sizes(facts.output_shape),
+            "equation": None
+            if equation is None
+            else {"text": str(equation), "latex": equation.latex(), "json": to_json(equation)},
+            "reasons": self.reasons(),
+            "filter_shape": None if main is None else _sizes(main.filter_shape),
+            "weights": {name: _sizes(shape) for name, shape in facts.weights.items()},
+            "params": plain(facts.params),
+            "trainable": plain(facts.trainable),
+            "parameters": self.parameters(),
+            "larger_image": None
+            if self.larger is None
+            else {
+                "image_shape": _sizes(self.larger.image),
+                "output_shape": _sizes(self.larger.output_shape),
+                "params": plain(self.larger.params),
+            },
+            "macs": None if facts.macs is None else plain(facts.macs),
+            "other_work": {}
+            if equation is None
+            else {name: plain(n) for name, n in other_work(equation).items()},
+            "receptive_field": None
+            if field is None
+            else {
+                "size": list(field.size),
+                "stride": list(field.stride),
+                "start": list(field.start),
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The explanations of one or more layers."""
+
+    name: str
+    layers: tuple[LayerExplanation, ...]
+
+    def document(self) -> Document:
+        """Return all explanations as one document."""
+        parts: list[Part] = []
+        if len(self.layers) != 1:
+            parts.append(Heading(self.name, 1))
+        for layer in self.layers:
+            parts += layer.document().parts
+        return Document(tuple(parts))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return one layer's facts, or {"name", "layers": […]} for several."""
+        if len(self.layers) == 1:
+            return self.layers[0].to_dict()
+        return {"name": self.name, "layers": [layer.to_dict() for layer in self.layers]}
+
+
+def explain(graph: Graph, layer: str | None = None) -> Explanation:
+    """Return the explanation of one layer, or of every layer."""
+    names = list(graph.nodes) if layer is None else [graph.node(layer).name]
+    larger = _larger(graph)
+    return Explanation(graph.name, tuple(_layer(graph, larger, name) for name in names))
+
+
+def _layer(graph: Graph, larger: Graph | None, name: str) -> LayerExplanation:
+    node, facts = graph.nodes[name], graph.facts[name]
+    grown = None
+    if larger is not None and facts.weights:
+        (image,), (before,) = larger.inputs.values(), graph.inputs.values()
+        other = larger.facts[name]
+        grown = Larger(image, before, other.output_shape, other.params)
+    return LayerExplanation(
+        name, node.layer.kind, facts, node.inputs, graph.receptive_field(name), grown
+    )
+
+
+def _larger(graph: Graph) -> Graph | None:
+    """Return the network on an image ten times the size; None where that cannot be asked."""
+    if len(graph.inputs) != 1:
+        return None
+    ((name, shape),) = graph.inputs.items()
+    if len(shape) < 2 or not all(map(is_known, shape)):
+        return None
+    channel = len(shape) - 1 if graph.layout == "channels_last" else 0
+    grown = tuple(s if place == channel else s * 10 for place, s in enumerate(shape))
+    try:
+        return graph.at({name: grown})
+    except ShapeError:
+        return None
+
+
+def _dense_count(facts: Facts, main: MainSum) -> bool:
+    """Whether the MACs are simply terms × outputs (they are not for a transposed convolution)."""
+    return bool(facts.macs == main.terms * product(facts.output_shape))
+
+
+def _plain_or_dots(shape: Shape) -> str:
+    """Return a weight's count: 18,432, or 9·k1 for a symbolic one."""
+    from convscope.notation.sizes import show
+
+    count = product(shape)
+    return grouped(count) if is_known(count) else show(count)
+
+
+def _many(size: Size, word: str) -> str:
+    return (
+        counted(size, word).replace(str(size), grouped(size), 1)
+        if is_known(size)
+        else counted(size, word)
+    )
+
+
+def _equals(size: Size) -> str:
+    return f" = {grouped(size)}" if is_known(size) else ""
+
+
+def _sizes(shape: Shape) -> list[Any]:
+    return [plain(s) for s in shape]

@@ -1,0 +1,84 @@
+"""Reading an equation: its main sum, its filters, its window. What every explanation starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from convscope.notation import Equation, Expression, Read, Size
+from convscope.notation.expression import PREACTIVATION, Local, Reduction, addends, factors
+from convscope.notation.index import IN_WORDS, OUT_WORDS, Axis
+from convscope.notation.sizes import product
+
+
+@dataclass(frozen=True)
+class MainSum:
+    """The sum of products at the heart of a convolution or a dense layer.
+
+    source    the read of the input (or of a local made of it)
+    kernel    the read of the weight
+    window    the axes that run over a window; channel the one that runs over input channels
+    filter    the output axis that picks the filter; None where each channel has its own (depthwise)
+    """
+
+    reduction: Reduction
+    source: Read
+    kernel: Read
+    window: tuple[Axis, ...]
+    channel: Axis | None
+    filter: Axis | None
+
+    @property
+    def filter_shape(self) -> tuple[Size, ...]:
+        """One filter's shape: the sizes of the axes that its sum runs over, 3×3×32."""
+        return tuple(axis.size for axis in self.reduction.axes)
+
+    @property
+    def terms(self) -> Size:
+        """How many products are added up for one output."""
+        return product(self.filter_shape)
+
+
+def before_activation(equation: Equation) -> Expression:
+    """Return the pre-activation: the expression inside the functions applied last."""
+    from convscope.notation.expression import Call, Number
+
+    for item in equation.locals:
+        if item.name == PREACTIVATION:
+            return item.expression
+    expression = equation.expression
+    while isinstance(expression, Call) and all(
+        isinstance(a, Number) for a in expression.arguments[1:]
+    ):
+        expression = expression.arguments[0]
+    return expression
+
+
+def main_sum(equation: Equation) -> MainSum | None:
+    """Return the sum of input × weight at the heart of an equation; None if there is none."""
+    for piece in addends(before_activation(equation)):
+        if not isinstance(piece, Reduction) or piece.kind != "sum":
+            continue
+        parts = [p for p in factors(piece.body) if isinstance(p, Read)]
+        sources = [p for p in parts if p.tensor.role != "weight"]
+        kernels = [p for p in parts if p.tensor.role == "weight"]
+        if len(sources) != 1 or len(kernels) != 1:
+            continue
+        channel = next((a for a in piece.axes if a.word in IN_WORDS), None)
+        window = tuple(a for a in piece.axes if a is not channel)
+        used = set().union(*(i.axes() for i in kernels[0].indices))
+        picks = next((a for a in equation.axes if a.word in OUT_WORDS and a in used), None)
+        return MainSum(piece, sources[0], kernels[0], window, channel, picks)
+    return None
+
+
+def main_reduction(equation: Equation) -> Reduction | None:
+    """Return the reduction over a window: a sum, or a pooling's maximum or mean."""
+    for piece in addends(before_activation(equation)):
+        if isinstance(piece, Reduction):
+            return piece
+    return None
+
+
+def reads_through_local(read: Read) -> bool:
+    """Whether a read goes through a local rather than straight to an input."""
+    return isinstance(read.tensor, Local)

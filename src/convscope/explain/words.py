@@ -1,0 +1,87 @@
+"""Numbers and shapes as sentences show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from convscope.notation.sizes import Size, is_known, show
+
+
+def grouped(number: Size) -> str:
+    """Return a size with thousands separators: 10,616,832; a symbolic one as it is."""
+    return f"{number:,}".replace("-", "−") if is_known(number) else show(number)
+
+
+def times(sizes: Iterable[Size]) -> str:
+    """Return sizes with × between them: 3×3×32."""
+    return "×".join(map(_tight, sizes))
+
+
+def dots(sizes: Iterable[Size]) -> str:
+    """Return a product to be computed: 3·3·32."""
+    return "·".join(map(_tight, sizes))
+
+
+def _tight(size: Size) -> str:
+    text = f"{size:g}" if isinstance(size, float) else show(size)
+    return f"({text})" if " " in text else text
+
+
+def shape_in_words(shape: Sequence[Size]) -> str:
+    """Return a shape as people read it, symbols and all: (n − 2, m − 2, k1)."""
+    inner = ", ".join(map(show, shape))
+    return f"({inner},)" if len(shape) == 1 else f"({inner})"
+
+
+def decimal(value: float, places: int = 6) -> str:
+    """Return a number with a fixed number of decimals and a true minus sign."""
+    text = f"{value:.{places}f}"
+    if float(text) == 0.0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def exact(value: float) -> str:
+    """Return a number with every digit that float32 has, and a true minus sign."""
+    return f"{value:.9g}".replace("-", "−")
+
+
+def scientific(value: float) -> str:
+    """Return a small number as 2·10⁻⁸."""
+    if value == 0:
+        return "0"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa.rstrip('0').rstrip('.')}·10{power}".replace("-", "−")
+
+
+def adding_up(values: Sequence[float], total: float, places: int) -> tuple[list[str], str]:
+    """Return numbers rounded so that what is shown adds up to the shown total, exactly.
+
+    Each is rounded down to `places` decimals; the units that are then missing go to those that lost
+    most (largest remainder), so that none is off by a whole unit of the last place.
+
+    `total` may differ from the sum of the values by some units, when it was itself rounded to fit.
+
+    >>> adding_up([0.25, 0.25, 0.5], 1.0, 1)
+    (['0.3', '0.2', '0.5'], '1.0')
+    """
+    from math import floor
+
+    unit = 10.0**places
+    scaled = [value * unit for value in values]
+    whole = [floor(s) for s in scaled]
+    target = round(total * unit)
+    missing = target - sum(whole)
+    order = sorted(range(len(values)), key=lambda n: scaled[n] - whole[n], reverse=missing > 0)
+    step = 1 if missing > 0 else -1
+    for turn in range(abs(missing)):
+        whole[order[turn % len(order)]] += step
+    return [decimal(w / unit, places) for w in whole], decimal(target / unit, places)
+
+
+def join(items: Sequence[Any], word: str = "and") -> str:
+    """Return items as a list in a sentence: a, b and c."""
+    texts = [str(item) for item in items]
+    return f"{', '.join(texts[:-1])} {word} {texts[-1]}" if len(texts) > 1 else "".join(texts)

@@ -1,0 +1,438 @@
+"""Networks as people hold them: look at, run, take apart. Ties the rooms together.
+
+>>> from convscope import Conv2D, Sequential
+>>> model = Sequential([Conv2D(32, 3, input_shape=(28, 28, 1)), Conv2D(64, 3)])
+>>> model.explain("conv2d_1").to_dict()["filter_shape"]
+[3, 3, 32]
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeAlias
+
+from convscope.errors import (
+    InputError,
+    LayerLookupError,
+    NotBuiltError,
+    OutputError,
+    PositionError,
+    UnsupportedError,
+    WeightsError,
+)
+from convscope.layers.base import Layer, shape_text
+from convscope.model.graph import Graph
+from convscope.notation.sizes import is_known
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+    from convscope.engine.runtime import Engine
+    from convscope.explain.derivation import Explanation
+    from convscope.explain.pictures import Comparison
+    from convscope.explain.trace import Trace
+    from convscope.parts import Summary
+    from convscope.views.report import Report
+
+    Array: TypeAlias = np.ndarray[Any, Any]
+
+
+class Network:
+    """A network: what `Sequential`, `Model` and `convscope.open` give.
+
+    `graph` holds its layers wired up, with the facts that follow from their equations.
+    """
+
+    def __init__(self, name: str, seed: int = 0) -> None:
+        self.name = name
+        self.seed = seed
+        self._graph: Graph | None = None
+        self._engines: dict[Any, Engine] = {}
+
+    @property
+    def graph(self) -> Graph:
+        """The layers wired into a graph; raises `NotBuiltError` before there is an input shape."""
+        if self._graph is None:
+            raise NotBuiltError(
+                f"{self.name} has no input shape yet: give its first layer one, as in "
+                f"Conv2D(32, 3, input_shape=(28, 28, 1)), or call build((None, 28, 28, 1))"
+            )
+        return self._graph
+
+    # -- layers and weights -----------------------------------------------------------------------
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Every layer once, in order."""
+        return self.graph.layers
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Return a layer by name or by its place; raises `LayerLookupError`."""
+        if (name is None) == (index is None):
+            raise LayerLookupError("get_layer takes a name or an index")
+        if name is not None:
+            return self.graph.node(name).layer
+        assert index is not None
+        try:
+            return self.layers[index]
+        except IndexError as error:
+            raise LayerLookupError(
+                f"{self.name} has {len(self.layers)} layers, there is none at index {index}"
+            ) from error
+
+    def get_weights(self) -> list[Array]:
+        """Return copies of all weights, layer by layer, in Keras's order and layout."""
+        return [array for layer in self.layers for array in layer.get_weights()]
+
+    def set_weights(self, weights: Sequence[Array]) -> None:
+        """Set all weights, in the order of `get_weights`; raises `WeightsError` if they don't fit."""
+        counts = [len(layer.weight_shapes or ()) for layer in self.layers]
+        if len(weights) != sum(counts):
+            raise WeightsError(
+                f"{self.name} has {sum(counts)} weights in {len(counts)} layers, "
+                f"but {len(weights)} were given"
+            )
+        start = 0
+        for layer, count in zip(self.layers, counts, strict=True):
+            layer.set_weights(weights[start : start + count])
+            start += count
+
+    def count_params(self) -> Any:
+        """Return the number of parameters; weights that are shared count once."""
+        return self.graph.totals.params
+
+    def _build(self, name: str, layer: Layer, inputs: Sequence[str]) -> None:
+        """Wire a layer in; its weights are drawn from the seed and its name, whatever the order."""
+        assert self._graph is not None
+        facts = self._graph.add(name, layer, inputs)
+        layer.build(facts.weights, (self.seed, zlib.crc32(name.encode())))
+
+    # -- running ----------------------------------------------------------------------------------
+
+    def _engine(self, keep: tuple[str, ...], graph: Graph) -> Engine:
+        from convscope.engine.runtime import Engine
+
+        shapes = tuple((n, tuple(map(str, s))) for n, s in graph.inputs.items())
+        versions = tuple(layer.version for layer in graph.layers)
+        key = (keep, shapes, versions)
+        if key not in self._engines:
+            for old in [k for k in self._engines if k[2] != versions]:
+                del self._engines[old]
+            self._engines[key] = Engine(graph, keep)
+        return self._engines[key]
+
+    def predict(self, x: Any, batch_size: int = 32, verbose: str | int = "auto") -> Any:
+        """Return the outputs for a batch of inputs: numpy in, numpy out.
+
+        x           an array (n, *input_shape); for several inputs a list or a dict of them
+        verbose     0 for silence; otherwise a progress bar on stderr when it takes a while
+
+        Returns one array (n, *output_shape), or a list of them for several outputs. Raises
+        `InputError` for arrays of another shape.
+        """
+        import numpy as np
+
+        from convscope.engine.images import as_batch
+
+        graph = self.graph
+        given = {n: as_batch(a, graph.inputs[n], n) for n, a in self._by_name(x).items()}
+        counts = {len(a) for a in given.values()}
+        if len(counts) != 1:
+            raise InputError(f"the inputs hold different numbers of rows: {sorted(counts)}")
+        if type(batch_size) is not int or batch_size < 1:
+            raise InputError(f"batch_size must be a whole number from 1, not {batch_size!r}")
+        graph = self._at({n: a.shape[1:] for n, a in given.items()})
+        engine = self._engine(graph.outputs, graph)
+        count = counts.pop()
+        results: dict[str, Array] = {
+            name: np.empty((count, *graph.shape(name)), dtype=np.float32) for name in graph.outputs
+        }
+        for start in _progress(range(0, count, batch_size), bool(verbose)):
+            rows = slice(start, start + batch_size)
+            for name, array in engine.run({n: a[rows] for n, a in given.items()}).items():
+                results[name][rows] = array
+        found = [results[name] for name in graph.outputs]
+        return found[0] if len(found) == 1 else found
+
+    def run(self, image: Any, keep: Iterable[str] | None = None) -> Run:
+        """Return the run of one image: every activation, ready to be taken apart.
+
+        image   a path (PNG, JPEG, WebP, BMP, GIF; pixels are divided by 255), a Pillow image, or an
+                array of the input's shape, taken as it is; a list or dict of them for several inputs
+        keep    the layers whose activations to keep; all by default
+        """
+        from convscope.engine.images import as_input
+
+        base = self.graph
+        last = base.layout == "channels_last"
+        given = {n: as_input(a, base.inputs[n], last, n) for n, a in self._by_name(image).items()}
+        graph = self._at({n: a.shape[1:] for n, a in given.items()})
+        names = tuple(graph.nodes) if keep is None else tuple(graph.node(n).name for n in keep)
+        names = (*names, *(n for n in graph.outputs if n not in names))
+        values = self._engine(names, graph).run(given)
+        found = {n: a[0] for n, a in given.items()} | {n: a[0] for n, a in values.items()}
+        return Run(self, graph, found)
+
+    def _at(self, shapes: Mapping[str, tuple[int, ...]]) -> Graph:
+        """Return the graph at these input sizes, which differ only where they were unknown."""
+        graph = self.graph
+        wanted = {name: tuple(shapes[name]) for name in graph.inputs}
+        return graph if wanted == graph.inputs else graph.at(wanted)
+
+    def _by_name(self, given: Any) -> dict[str, Any]:
+        names = list(self.graph.inputs)
+        if isinstance(given, Mapping):
+            if set(given) != set(names):
+                raise InputError(
+                    f"the inputs are {', '.join(names)}, not {', '.join(map(str, given))}"
+                )
+            return dict(given)
+        if len(names) == 1:
+            return {names[0]: given}
+        if isinstance(given, (list, tuple)) and len(given) == len(names):
+            return dict(zip(names, given, strict=True))
+        raise InputError(
+            f"the network has {len(names)} inputs, {', '.join(names)}: give a list of them"
+        )
+
+    def export(self, path: str | Path) -> None:
+        """Write the network as an ONNX file that carries the layers' names.
+
+        The file passes onnx's checker and gives the same outputs. An existing file of that name is
+        replaced only when the new one is complete. Raises `OutputError` when it cannot be written.
+        """
+        from convscope.engine.runtime import export
+
+        with _complete(path, ".onnx", "export writes ONNX") as part:
+            export(self.graph, part)
+
+    # -- looking ----------------------------------------------------------------------------------
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        style: str = "table",
+        columns: Sequence[str] | None = None,
+        file: TextIO | None = None,
+    ) -> None:
+        """Print what every layer is: output shape, weights, parameters, MACs, receptive field.
+
+        style         "table" (ours), "keras" (what Keras 3 prints) or "keras2" (the classic text)
+        columns       which columns of our table to show, and in which order
+        line_length   how wide Keras's styles are
+        file          where to print, stdout by default
+
+        Raises `NotBuiltError` before there is an input shape, `SettingError` for an unknown style.
+        """
+        from convscope.views.ansi import terminal
+        from convscope.views.summary import render
+
+        width, color = terminal(file or sys.stdout)
+        text = render(self.facts(), style, columns, line_length, width, color)
+        print(text.rstrip("\n"), file=file)
+
+    def facts(self) -> Summary:
+        """Return the summary as data: rows and totals, what `summary --json` writes with to_dict()."""
+        from convscope.explain.summary import summarise
+
+        return summarise(self.graph)
+
+    def explain(self, layer: str | None = None) -> Report[Explanation]:
+        """Return the explanation of one layer, or of the whole network: equation, sizes and why.
+
+        str() of it is text; it also has .markdown(), .latex(), .to_dict() and shows itself in a
+        notebook.
+        """
+        from convscope.explain.derivation import explain
+        from convscope.views.report import Report
+
+        return Report(explain(self.graph, layer))
+
+    def trace(self, image: Any, layer: str, position: Sequence[int]) -> Report[Trace]:
+        """Return the ledger of one number, by the cone: without running the network.
+
+        Only the patch of the image that the number sees is looked at, so the cost does not depend on
+        the image's size. `run(image).trace(…)` has the engine's value beside it.
+        """
+        from convscope.engine.images import as_input
+        from convscope.explain.trace import trace_by_cone
+        from convscope.views.report import Report
+
+        base = self.graph
+        last = base.layout == "channels_last"
+        given = {n: as_input(a, base.inputs[n], last, n) for n, a in self._by_name(image).items()}
+        graph = self._at({n: a.shape[1:] for n, a in given.items()})
+        where = _position(graph, layer, position)
+        return Report(trace_by_cone(graph, {n: a[0] for n, a in given.items()}, layer, where))
+
+    # -- training ---------------------------------------------------------------------------------
+
+    def compile(self, *arguments: Any, **settings: Any) -> NoReturn:
+        """Always raises `UnsupportedError`: convscope explains networks, it does not train them."""
+        raise UnsupportedError(
+            "convscope explains networks and does not train them: train in Keras or PyTorch, and "
+            "give the weights to set_weights"
+        )
+
+    fit = compile
+
+    def __repr__(self) -> str:
+        if self._graph is None:
+            return f"<{type(self).__name__} {self.name!r}, not built>"
+        return f"<{type(self).__name__} {self.name!r}, {len(self._graph.nodes)} layers>"
+
+
+class Run:
+    """One image gone through a network: every activation, and the ledger of any number.
+
+    `run["conv2d_1"]` is an array in the layer's own layout, without a batch axis.
+    """
+
+    def __init__(self, network: Network, graph: Graph, activations: dict[str, Array]) -> None:
+        self.network = network
+        self.graph = graph
+        self.activations = activations
+
+    def __getitem__(self, name: str) -> Array:
+        """Return a layer's activation; raises `LayerLookupError`, naming the nearest layer."""
+        if name not in self.activations:
+            name = self.graph.node(name).name
+            if name not in self.activations:
+                raise LayerLookupError(f"{name} was not kept: run(image) without keep= keeps all")
+        return self.activations[name]
+
+    @property
+    def output(self) -> Array:
+        """The network's (first) output."""
+        return self.activations[self.graph.outputs[0]]
+
+    def liveliest(self, layer: str) -> tuple[int, ...]:
+        """Return the position of a layer's largest number: where there is most to see."""
+        import numpy as np
+
+        array = self[layer]
+        return tuple(int(p) for p in np.unravel_index(int(np.argmax(array)), array.shape))
+
+    def trace(self, layer: str, position: Sequence[int]) -> Report[Trace]:
+        """Return the ledger of one number, with the engine's value beside it.
+
+        position   one index for each axis of the layer's output, without the batch: (row, column,
+                   channel) for a channels-last map
+        """
+        from convscope.explain.trace import trace
+        from convscope.views.report import Report
+
+        where = _position(self.graph, layer, position)
+        for name in (layer, *self.graph.node(layer).inputs):
+            self[name]
+        return Report(trace(self.graph, self.activations, layer, where))
+
+    def compare(self, layer: str, position: Sequence[int]) -> Report[Comparison]:
+        """Return the four pictures that learners have of a convolution, side by side at one number.
+
+        Each is an equation over the same input; the engine says which one is true. Raises
+        `UnsupportedError` for a layer that is no convolution.
+        """
+        from convscope.explain.pictures import compare
+        from convscope.views.report import Report
+
+        where = _position(self.graph, layer, position)
+        return Report(compare(self.graph, self.activations, layer, where))
+
+    def save(self, path: str | Path) -> None:
+        """Write every activation to an .npz file, one array a layer, in the layers' own layouts."""
+        import numpy as np
+
+        with (
+            _complete(path, ".npz", "activations are written as .npz") as part,
+            part.open("wb") as file,
+        ):
+            np.savez_compressed(file, allow_pickle=False, **self.activations)
+
+    def draw(self, layer: str, path: str | Path) -> None:
+        """Draw a layer's maps as one PNG: blue is negative, orange positive, one scale for all."""
+        import numpy as np
+
+        from convscope.views.picture import atlas
+
+        maps = self[layer]
+        if self.graph.layout == "channels_first" and maps.ndim > 1:
+            maps = np.moveaxis(maps, 0, -1)
+        with _complete(path, ".png", "maps are drawn as PNG") as part:
+            atlas(maps).save(part, format="PNG")
+
+    def __repr__(self) -> str:
+        return f"<run of {self.network.name!r}, {len(self.activations)} activations>"
+
+
+@contextmanager
+def _complete(path: str | Path, suffix: str, what: str) -> Iterator[Path]:
+    """Give a file beside the target to write; it takes the target's place only when it is complete.
+
+    Raises `OutputError` for a name that does not end in `suffix`, or when it cannot be written.
+    """
+    from pathlib import Path
+
+    target = Path(path)
+    if target.suffix.lower() != suffix:
+        raise OutputError(f"{what}: name the file {target.with_suffix(suffix)}, not {target}")
+    part = target.with_name(f".{target.name}.part")
+    try:
+        yield part
+        part.replace(target)
+    except OSError as error:
+        raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _position(graph: Graph, layer: str, position: Sequence[int]) -> tuple[int, ...]:
+    """Return a checked position; negative indices count from the end, as in numpy."""
+    facts = graph.facts[graph.node(layer).name]
+    shape = facts.output_shape
+    try:
+        where = tuple(p.__index__() for p in position)
+    except (TypeError, AttributeError) as error:
+        raise PositionError(
+            f"a position is whole numbers such as (5, 7, 12), not {position!r}"
+        ) from error
+    axes = ", ".join(a.name for a in facts.equation.axes) if facts.equation else ""
+    if len(where) != len(shape):
+        raise PositionError(
+            f"{layer} has outputs of shape {shape_text(shape)}: a position needs {len(shape)} "
+            f"{'indices' if len(shape) != 1 else 'index'} ({axes}), not {len(where)}: {shape_text(where)}"
+        )
+    for place, (p, size) in enumerate(zip(where, shape, strict=True)):
+        if is_known(size) and not -size <= p < size:
+            axis = facts.equation.axes[place] if facts.equation else None
+            word = f"{axis.word} {axis.name}" if axis else f"axis {place}"
+            raise PositionError(
+                f"position {shape_text(where)} is outside {layer}, whose outputs have shape "
+                f"{shape_text(shape)}: {word} = {p} must lie in 0 … {size - 1}"
+            )
+    return tuple(p % s if is_known(s) else p for p, s in zip(where, shape, strict=True))
+
+
+def _progress(steps: range, wanted: bool) -> Iterator[int]:
+    """Yield the steps; when they turn out to take more than a second, with a bar on stderr."""
+    begun = time.monotonic()
+    many = iter(steps)
+    done = 0
+    for step in many:
+        yield step
+        done += 1
+        if wanted and done < len(steps) and time.monotonic() - begun > 1.0 and sys.stderr.isatty():
+            break
+    else:
+        return
+    import click
+
+    with click.progressbar(many, length=len(steps) - done, label="predict", file=sys.stderr) as bar:
+        yield from bar

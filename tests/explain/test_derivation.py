@@ -1,0 +1,133 @@
+"""Explanations: the figures of the question, by hand, and their words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from convscope import (
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    DepthwiseConv2D,
+    Flatten,
+    MaxPooling2D,
+    Sequential,
+    UpSampling2D,
+)
+from convscope.demo import digits, network
+from convscope.errors import LayerLookupError, UnsupportedError
+
+
+def words(model: Sequential, layer: str) -> str:
+    return " ".join(str(model.explain(layer)).split())
+
+
+@pytest.fixture
+def question() -> Sequential:
+    return Sequential([Conv2D(32, 3, input_shape=(28, 28, 1)), Conv2D(64, 3)])
+
+
+def test_the_second_layer(question: Sequential) -> None:
+    said = words(question, "conv2d_1")
+    for sentence in (
+        "One filter is 3×3×32, not 3×3: a 3×3 slice for every one of the 32 input maps.",
+        "Why 64 maps, and not 32·64 = 2,048?",
+        "kernel (3, 3, 32, 64): 3·3·32 = 288 a filter, × 64 filters = 18,432",
+        "18,432 + 64 = 18,496 parameters",
+        "280×280×1 instead of 28×28×1 would make the output 276×276×64, with the same 18,496",
+        "288 products × 24·24·64 outputs = 10,616,832",
+        "one output sees 5×5 of the image",
+    ):
+        assert sentence in said, sentence
+
+
+def test_symbols_stay_symbols() -> None:
+    model = Sequential([Conv2D("k1", 3, input_shape=("n", "m", 1))])
+    said = words(model, "conv2d")
+    assert "(n − 2, m − 2, k1)" in said
+    assert "9·k1 + k1 parameters" in said
+    found = model.explain("conv2d").to_dict()
+    assert found["output_shape"] == ["n - 2", "m - 2", "k1"] and found["params"] == "10*k1"
+
+
+def test_a_dense_layer_does_depend_on_the_image_s_size() -> None:
+    model = Sequential([Conv2D(3, 3, input_shape=(6, 7, 1)), Flatten(), Dense(5)])
+    said = words(model, "dense")
+    # 4·5·3 = 60 inputs, 5 outputs; at 60×70: 58·68·3 = 11,832 inputs
+    assert "60 a unit, × 5 units = 300" in said
+    assert f"60×70×1 instead of 6×7×1 would need {11832 * 5 + 5:,} parameters here" in said
+
+
+def test_a_transposed_convolution_costs_its_inputs(question: Sequential) -> None:
+    model = Sequential([Conv2DTranspose(5, 3, strides=2, input_shape=(4, 6, 7))])
+    found = model.explain("conv2d_transpose").to_dict()
+    assert found["macs"] == 4 * 6 * 3 * 3 * 7 * 5
+
+
+@pytest.mark.parametrize(
+    ("layer", "sentence"),
+    [
+        (MaxPooling2D(2, input_shape=(9, 8, 3)), "One output reads a window of 2×2 = 4 numbers"),
+        (DepthwiseConv2D(3, input_shape=(9, 8, 3)), "One output adds up 3×3 products"),
+        (UpSampling2D(2, input_shape=(9, 8, 3)), "out[y, x, c]"),
+    ],
+    ids=lambda v: getattr(v, "kind", None),
+)
+def test_other_kinds_have_words_of_their_own(layer: object, sentence: str) -> None:
+    model = Sequential([layer])  # type: ignore[list-item]
+    (name,) = model.graph.nodes
+    assert sentence in words(model, name)
+
+
+def test_an_unknown_layer_names_the_nearest(question: Sequential) -> None:
+    with pytest.raises(LayerLookupError, match="did you mean 'conv2d_1'"):
+        question.explain("conv2d_l")
+
+
+# -- the four pictures ----------------------------------------------------------------------------
+
+
+def test_only_the_real_picture_agrees_with_the_engine() -> None:
+    run = network().run(digits()["three"])
+    found = run.compare("conv2d_1", run.liveliest("conv2d_1")).to_dict()
+    shapes = [p["output_shape"] for p in found["pictures"]]
+    assert shapes == [[24, 24, 2048], [24, 24, 64], [24, 24, 64], [24, 24, 32]]
+    assert [p["kernel"] for p in found["pictures"]] == [
+        [3, 3, 32, 64],
+        [3, 3, 1, 64],
+        [3, 3, 32, 64],
+        [3, 3, 32, 1],
+    ]
+    # 9 weights a filter where one slice is shared, 288 a filter in truth, 9 a map depthwise
+    assert [p["params"] for p in found["pictures"]] == [18496, 9 * 64 + 64, 18496, 9 * 32 + 32]
+    assert [p["engine_agrees"] for p in found["pictures"]] == [False, False, True, False]
+
+
+def test_each_picture_s_value_by_hand() -> None:
+    rng = np.random.default_rng(2)
+    model = Sequential([Conv2D(5, (2, 3), input_shape=(6, 8, 4))])
+    kernel, bias = rng.normal(size=(2, 3, 4, 5)), rng.normal(size=5)
+    model.set_weights([kernel, bias])
+    x = rng.normal(size=(6, 8, 4)).astype(np.float32)
+    kernel, bias = (w.astype(np.float32).astype(float) for w in (kernel, bias))
+    window = x[3:5, 4:7].astype(float)
+    values = [p["value"] for p in model.run(x).compare("conv2d", (3, 4, 2)).to_dict()["pictures"]]
+    apart = (window[..., 0] * kernel[:, :, 0, 2]).sum() + bias[2]
+    shared = (window * kernel[:, :, :1, 2]).sum() + bias[2]
+    real = (window * kernel[..., 2]).sum() + bias[2]
+    depth = (window[..., 2] * kernel[:, :, 2, 0]).sum() + bias[2]
+    np.testing.assert_allclose(values, [apart, shared, real, depth], rtol=1e-12)
+
+
+def test_with_one_input_map_the_pictures_cannot_be_told_apart() -> None:
+    model = Sequential([Conv2D(5, 3, input_shape=(7, 8, 1))])
+    comparison = model.run(np.random.default_rng(0).random((7, 8))).compare("conv2d", (2, 3, 0))
+    assert "cannot be told apart" in str(comparison)
+
+
+def test_pictures_are_about_convolutions() -> None:
+    model = Sequential([Conv2D(5, 3, input_shape=(7, 8, 2)), Flatten(), Dense(3)])
+    run = model.run(np.ones((7, 8, 2)))
+    with pytest.raises(UnsupportedError, match=r"dense \(Dense\).*in sequential: conv2d"):
+        run.compare("dense", (1,))
