@@ -1,0 +1,49 @@
+"""The demo: a two-layer network trained on real handwritten digits, and a few of the digits.
+
+ATTRIBUTION.md beside this file says where the digits come from; training/digits.py in the repository
+trained the network.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from convscope.building import Sequential
+from convscope.layers.convolution import Conv2D
+from convscope.layers.dense import Dense
+from convscope.layers.flatten import Flatten
+from convscope.layers.pooling import MaxPooling2D
+from convscope.network import Network
+
+_HERE = Path(__file__).parent
+
+
+def network() -> Network:
+    """Return the digits network: 28×28 grey pixels in, ten probabilities out, trained weights.
+
+    >>> network().count_params()
+    110986
+    """
+    import numpy as np
+
+    model = Sequential(
+        [
+            Conv2D(32, 3, activation="relu", input_shape=(28, 28, 1)),
+            Conv2D(64, 3, activation="relu"),
+            MaxPooling2D(2),
+            Flatten(),
+            Dense(10, activation="softmax"),
+        ],
+        name="digits",
+    )
+    with np.load(_HERE / "digits.npz", allow_pickle=False) as stored:
+        for layer in model.layers:
+            names = [f"{layer.name}/{weight}" for weight in layer.weight_shapes or ()]
+            if names:
+                layer.set_weights([stored[name] for name in names])
+    return model
+
+
+def digits() -> dict[str, Path]:
+    """Return the shipped digits: name to PNG file."""
+    return {path.stem: path for path in sorted(_HERE.glob("*.png"))}

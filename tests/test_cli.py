@@ -1,0 +1,245 @@
+"""The command line as a program: what it prints, how it exits, what it never does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+from PIL import Image
+
+MODEL = """
+from convscope import *
+from convscope import Sequential, Conv2D, Dense, Flatten
+model = Sequential([Conv2D(5, 3, input_shape=(9, 11, 2)), Conv2D(7, 2), Flatten(), Dense(4)], name="small")
+def made():
+    return model
+broken = 3
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "net.py").write_text(MODEL.replace("from convscope import *\n", ""))
+    array = np.random.default_rng(3).normal(size=(9, 11, 2)).astype(np.float32)
+    np.save(tmp_path / "x.npy", array)
+    return tmp_path
+
+
+def convscope(
+    *words: str, at: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Return the finished process of one command line."""
+    return subprocess.run(
+        [sys.executable, "-m", "convscope", *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=at,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8", **environment},
+    )
+
+
+def test_the_demo_runs_and_proves_its_number() -> None:
+    done = convscope("demo")
+    assert done.returncode == 0, done.stderr
+    flat = " ".join(done.stdout.split())
+    for sentence in (
+        "Why 64 maps, and not 32·64?",
+        "One filter is 3×3×32, not 3×3",
+        "Four pictures of conv2d_1, tested",
+        "3·3·32 = 288 numbers",
+        "The engine agrees",
+    ):
+        assert sentence in flat, sentence
+    assert "\x1b[" not in done.stdout
+
+
+def test_the_summary_as_json_is_one_object_and_nothing_else(folder: Path) -> None:
+    done = convscope("summary", "net.py:model", "--json", at=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert found["name"] == "small" and found["layout"] == "channels_last"
+    assert found["layers"][1] == {
+        "name": "conv2d_1",
+        "kind": "Conv2D",
+        "inputs": ["conv2d"],
+        "input_shapes": [[None, 7, 9, 5]],
+        "output_shape": [None, 6, 8, 7],
+        "weights": {"kernel": [2, 2, 5, 7], "bias": [7]},
+        "params": 147,
+        "trainable": 147,
+        "macs": 6 * 8 * 7 * 2 * 2 * 5,
+        "receptive_field": {"size": [4, 4], "stride": [1, 1], "start": [0, 0]},
+        "opaque": False,
+    }
+    params = 3 * 3 * 2 * 5 + 5 + 147 + 6 * 8 * 7 * 4 + 4
+    assert found["totals"]["params"] == found["totals"]["trainable"] == params
+    assert found["totals"]["non_trainable"] == 0 and found["totals"]["bytes"] == 4 * params
+
+
+def test_a_trace_adds_up_and_agrees_with_the_engine(folder: Path) -> None:
+    done = convscope(
+        "trace", "net.py:made", "conv2d_1", "3,4,5", "--image", "x.npy", "--json", at=folder
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert found["layer"] == "conv2d_1" and found["position"] == [3, 4, 5]
+    assert found["terms"] == 20 and [g["channel"] for g in found["groups"]] == [0, 1, 2, 3, 4]
+    products = 0.0
+    for group in found["groups"]:
+        one = float(np.sum(np.multiply(group["window"], group["kernel"])))
+        assert one == pytest.approx(group["partial_sum"], abs=1e-12)
+        products += one
+    assert products + found["bias"] == pytest.approx(found["preactivation"], abs=1e-12)
+    assert found["difference"] == found["value"] - found["engine_value"]
+    assert abs(found["difference"]) < 1e-5
+
+
+def test_the_cone_gives_the_same_number_without_a_run(folder: Path) -> None:
+    words = ("trace", "net.py:model", "conv2d_1", "3,4,5", "--image", "x.npy", "--json")
+    by_run = json.loads(convscope(*words, at=folder).stdout)
+    by_cone = json.loads(convscope(*words, "--cone", at=folder).stdout)
+    assert by_cone["engine_value"] is None
+    assert by_cone["value"] == pytest.approx(by_run["value"], abs=1e-6)
+
+
+def test_run_writes_activations_and_a_picture_and_never_over_a_file(folder: Path) -> None:
+    words = ("run", "net.py:model", "--image", "x.npy", "--out", "a.npz", "--maps", "conv2d_1")
+    done = convscope(*words, at=folder)
+    assert done.returncode == 0, done.stderr
+    with np.load(folder / "a.npz") as stored:
+        assert stored["conv2d_1"].shape == (6, 8, 7)
+        assert stored["dense"].shape == (4,)
+    with Image.open(folder / "conv2d_1.png") as picture:
+        assert picture.format == "PNG" and picture.width > 8 * 2
+    before = (folder / "a.npz").read_bytes()
+    again = convscope(*words, at=folder)
+    assert again.returncode == 1 and "a.npz exists already; --force replaces it" in again.stderr
+    assert (folder / "a.npz").read_bytes() == before
+    assert convscope(*words, "--force", at=folder).returncode == 0
+
+
+def test_export_gives_a_file_that_computes_the_same(folder: Path) -> None:
+    done = convscope("export", "net.py:model", "net.onnx", at=folder)
+    assert done.returncode == 0, done.stderr
+    session = ort.InferenceSession(folder / "net.onnx", providers=["CPUExecutionProvider"])
+    x = np.load(folder / "x.npy")
+    (expected,) = session.run(None, {session.get_inputs()[0].name: x[None]})
+    ran = convscope("run", "net.py:model", "--image", "x.npy", "--out", "a.npz", at=folder)
+    assert ran.returncode == 0
+    with np.load(folder / "a.npz") as stored:
+        np.testing.assert_allclose(stored["dense"], expected[0], rtol=1e-6)
+
+
+def test_explain_in_every_form(folder: Path) -> None:
+    for form, sign in (
+        ("--markdown", r"## conv2d\_1"),
+        ("--latex", r"\sum_{i=0}^{1}"),
+        ("--html", "<"),
+        ("--json", '"filter_shape"'),
+    ):
+        done = convscope("explain", "net.py:model", "conv2d_1", form, at=folder)
+        assert done.returncode == 0, done.stderr
+        assert sign in done.stdout, form
+    done = convscope("explain", "net.py:model", at=folder)
+    assert all(name in done.stdout for name in ("conv2d", "conv2d_1", "flatten", "dense"))
+
+
+def test_the_four_pictures_and_the_one_that_is_true(folder: Path) -> None:
+    words = ("explain", "net.py:model", "conv2d_1", "--models", "--image", "x.npy", "--json")
+    done = convscope(*words, at=folder)
+    found = json.loads(done.stdout)
+    assert [p["output_shape"] for p in found["pictures"]] == [
+        [6, 8, 35],
+        [6, 8, 7],
+        [6, 8, 7],
+        [6, 8, 5],
+    ]
+    assert [p["engine_agrees"] for p in found["pictures"]] == [False, False, True, False]
+
+
+COLOUR = "\x1b["
+
+
+def test_colour_is_asked_for_or_not_there(folder: Path) -> None:
+    words = ("explain", "net.py:model", "conv2d_1")
+    assert COLOUR not in convscope(*words, at=folder).stdout
+    assert COLOUR in convscope("--color", "always", *words, at=folder).stdout
+    assert COLOUR in convscope(*words, at=folder, FORCE_COLOR="1").stdout
+    assert COLOUR not in convscope(*words, at=folder, FORCE_COLOR="1", NO_COLOR="1").stdout
+    assert COLOUR not in convscope("--color", "never", *words, at=folder, FORCE_COLOR="1").stdout
+
+
+BAD = [
+    (("summary", "nowhere.py:model"), "there is no file nowhere.py"),
+    (("summary", "net.py:modle"), "did you mean 'model'?"),
+    (("summary", "net.py:broken"), "net.py:broken is a int, not a network"),
+    (("summary", "nothing_of_the_kind"), "is not a network that convscope can open"),
+    (("summary", "no_such_module:model"), "there is no module no_such_module"),
+    (("summary", "net.py:model", "--columns", "parms"), "did you mean 'params'?"),
+    (("explain", "net.py:model", "conv2d_2"), "did you mean 'conv2d_1'?"),
+    (("trace", "net.py:model", "conv2d_1", "3,4,5"), "--image FILE"),
+    (
+        ("trace", "net.py:model", "conv2d_1", "3,4,7", "--image", "x.npy"),
+        (
+            "position (3, 4, 7) is outside conv2d_1, whose outputs have shape (6, 8, 7): "
+            "filter o = 7 must lie in 0 … 6"
+        ),
+    ),
+    (
+        ("trace", "net.py:model", "conv2d_1", "3,4", "--image", "x.npy"),
+        "needs 3 indices (y, x, o), not 2",
+    ),
+    (("trace", "net.py:model", "conv2d_1", "a,b", "--image", "x.npy"), "whole numbers with commas"),
+    (("run", "net.py:model", "--image", "none.png"), "there is no image none.png"),
+    (("run", "net.py:model", "--image", "net.py"), "net.py cannot be read as an image"),
+    (("run", "net.py:model", "--image", "grey.png"), "1 channel where 2 are wanted"),
+    (("run", "net.py:model", "--image", "x.npy", "--maps", "conv3d"), "did you mean 'conv2d'?"),
+    (("explain", "net.py:model", "dense", "--models", "--image", "x.npy"), "conv2d, conv2d_1"),
+    (("summary", "bad.py:model"), "conv2d_1: a window of 5 rows does not fit"),
+    (("summary", "raises.py:model"), "raises.py, line 2: ZeroDivisionError"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), BAD, ids=lambda v: "-".join(v)[:40] if isinstance(v, tuple) else ""
+)
+def test_bad_input_is_one_clear_line_and_exit_two(
+    folder: Path, words: tuple[str, ...], said: str
+) -> None:
+    Image.new("L", (11, 9)).save(folder / "grey.png")
+    (folder / "raises.py").write_text("x = 0\nmodel = 1 / x\n")
+    (folder / "bad.py").write_text(
+        "from convscope import *\nfrom convscope import Sequential, Conv2D, MaxPooling2D\n"
+        "model = Sequential([Conv2D(3, 3, input_shape=(8, 9, 1)), MaxPooling2D(2), Conv2D(4, 5)])\n"
+    )
+    done = convscope(*words, at=folder)
+    assert said in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert done.returncode == 2
+
+
+def test_help_of_every_command() -> None:
+    top = convscope("--help")
+    assert top.returncode == 0
+    for name in ("summary", "explain", "trace", "run", "export", "demo"):
+        assert f"  {name} " in top.stdout
+        one = convscope(name, "--help")
+        assert one.returncode == 0 and "Usage: " in one.stdout
+
+
+def test_a_closed_pipe_is_no_error(folder: Path) -> None:
+    command = f"{sys.executable} -m convscope explain net.py:model | head -1"
+    done = subprocess.run(
+        command, shell=True, check=False, capture_output=True, text=True, cwd=folder
+    )
+    assert done.stderr == ""
