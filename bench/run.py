@@ -1,0 +1,352 @@
+"""Measures what convscope promises about speed, each figure against its peer in the same run.
+
+    pip install -e '.[test]'
+    python bench/run.py            prints the table and writes it into bench/README.md
+    python bench/run.py cone run   only those rows
+
+Whole processes are started in turn, A B A B …, and their peak memory is the operating system's own
+figure. Everything else is timed in this process, in turn as well. Medians, and ratios of medians.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+
+TWO_LAYERS = """
+from {module} import Sequential
+from {layers} import Conv2D
+model = Sequential()
+model.add(Conv2D(32, kernel_size=(3, 3), activation='relu', input_shape=(28, 28, 1)))
+model.add(Conv2D(64, (3, 3), activation='relu'))
+for l in model.layers:
+    if len(l.get_weights()) > 0:
+        print(l.get_weights()[0].shape)
+model.summary()
+"""
+
+
+@dataclass
+class Row:
+    """One line of the table: what was measured, against what, and the bound."""
+
+    what: str
+    ours: str
+    peer: str
+    ratio: str
+    bound: str
+    held: bool
+
+
+def process(code: str, **environment: str) -> tuple[float, float]:
+    """Return (seconds, peak MiB) of a Python process that runs this code."""
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    environment = {**os.environ, **environment}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # installed packages come compiled
+    begun = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as child:
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - begun
+    if child.returncode:
+        raise SystemExit(f"the benchmark's process failed:\n{code}")
+    return seconds, usage.ru_maxrss / 1024
+
+
+def in_turn(*actions: Callable[[], Any], times: int, warm: int = 1) -> list[float]:
+    """Return the median seconds of each action, called in turn."""
+    taken: list[list[float]] = [[] for _ in actions]
+    for number in range(times + warm):
+        for place, action in enumerate(actions):
+            begun = time.perf_counter()
+            action()
+            if number >= warm:
+                taken[place].append(time.perf_counter() - begun)
+    return [statistics.median(t) for t in taken]
+
+
+def two_layers() -> list[Row]:
+    """The two-layer question as a whole process, against Keras on its PyTorch backend."""
+    ours = TWO_LAYERS.format(module="convscope", layers="convscope")
+    theirs = TWO_LAYERS.format(module="keras", layers="keras.layers")
+    runs: dict[str, list[tuple[float, float]]] = {ours: [], theirs: []}
+    for number in range(6):
+        for code in (ours, theirs):
+            found = process(code, KERAS_BACKEND="torch")
+            if number:
+                runs[code].append(found)
+    a, b = (statistics.median(s for s, _ in runs[c]) for c in (ours, theirs))
+    m, n = (statistics.median(m for _, m in runs[c]) for c in (ours, theirs))
+    return [
+        Row(
+            "the two-layer question, whole process: build, weights' shapes, summary",
+            f"{a:.3f} s", f"Keras {b:.2f} s", f"{b / a:.0f}× faster", "≥ 25×", b / a >= 25,
+        ),
+        Row(
+            "the same, peak memory",
+            f"{m:.0f} MiB", f"Keras {n:.0f} MiB", f"{n / m:.1f}× less", "≤ 60 MiB", m <= 60,
+        ),
+    ]  # fmt: skip
+
+
+def ledger_row() -> list[Row]:
+    """The ledger of one number of 3·3·512 terms, activations at hand."""
+    import numpy as np
+
+    from convscope import Conv2D, Sequential
+
+    model = Sequential([Conv2D(16, 3, activation="relu", input_shape=(14, 12, 512))])
+    run = model.run(np.random.default_rng(0).normal(size=(14, 12, 512)))
+    (taken,) = in_turn(lambda: run.trace("conv2d", (5, 7, 3)), times=200, warm=20)
+    return [
+        Row(
+            "ledger of one number, 3·3·512 = 4,608 terms",
+            f"{taken * 1e3:.2f} ms", "–", "–", "≤ 1 ms", taken <= 1e-3,
+        )
+    ]  # fmt: skip
+
+
+def cone_row() -> list[Row]:
+    """One number of the second layer of a 4096×4096 image, against running the network on it."""
+    import numpy as np
+
+    from convscope import Conv2D, Sequential
+
+    model = Sequential(
+        [
+            Conv2D(32, 3, activation="relu", input_shape=(4096, 4096, 1)),
+            Conv2D(64, 3, activation="relu"),
+        ]
+    )
+    image = np.random.default_rng(0).random((4096, 4096, 1), dtype=np.float32)
+    small = Sequential(
+        [
+            Conv2D(32, 3, activation="relu", input_shape=(64, 64, 1)),
+            Conv2D(64, 3, activation="relu"),
+        ]
+    )
+    where = (2000, 31, 12)
+    ours, least = in_turn(
+        lambda: model.trace(image, "conv2d_1", where),
+        lambda: small.trace(image[:64, :64], "conv2d_1", (20, 31, 12)),
+        times=50,
+        warm=5,
+    )
+    (theirs,) = in_turn(lambda: model.run(image, keep=["conv2d_1"]), times=1, warm=0)
+    ratio = theirs / ours
+    return [
+        Row(
+            "one number of conv2d_1, 4096×4096 image, by the cone",
+            f"{ours * 1e3:.2f} ms", f"running the network {theirs:.1f} s",
+            f"{ratio:,.0f}× faster", "≥ 1,000×", ratio >= 1000,
+        ),
+        Row(
+            "the same on a 64×64 image: the cost does not grow with the image",
+            f"{least * 1e3:.2f} ms", f"4096×4096: {ours * 1e3:.2f} ms",
+            f"{ours / least:.2f}×", "≤ 1.5×", ours / least <= 1.5,
+        ),
+    ]  # fmt: skip
+
+
+def deep_row() -> list[Row]:
+    """A graph of 10,000 layers: built, and summarised as text."""
+    import io
+
+    from convscope import BatchNormalization, Conv2D, ReLU, Sequential
+
+    def build(count: int) -> Sequential:
+        model = Sequential(name="deep")
+        model.add(Conv2D(8, 3, padding="same", input_shape=(32, 30, 3)))
+        kinds = (
+            lambda n: Conv2D(8 + n % 9, 3, padding="same"),
+            lambda n: BatchNormalization(),
+            lambda n: ReLU(),
+        )
+        for n in range(count - 1):
+            model.add(kinds[n % 3](n))
+        return model
+
+    def fresh(count: int) -> float:
+        model = build(count)
+        begun = time.perf_counter()
+        model.summary(file=io.StringIO())
+        return time.perf_counter() - begun
+
+    def whole(count: int) -> float:
+        begun = time.perf_counter()
+        build(count).summary(file=io.StringIO())
+        return time.perf_counter() - begun
+
+    fresh(200)
+    half = statistics.median(fresh(5000) for _ in range(5))
+    full = statistics.median(fresh(10000) for _ in range(5))
+    everything = statistics.median(whole(10000) for _ in range(3))
+    return [
+        Row(
+            "a graph of 10,000 layers summarised",
+            f"{full:.2f} s ({everything:.2f} s with building it)", f"5,000 layers: {half:.2f} s",
+            f"{full / half:.2f}× for twice the layers", "≤ 1 s, linear", full <= 1 and full / half < 2.6,
+        )
+    ]  # fmt: skip
+
+
+def run_rows() -> list[Row]:
+    """Running through convscope, against bare ONNX Runtime on the same network written by hand."""
+    import numpy as np
+    import onnxruntime as ort
+
+    from convscope import BatchNormalization, Conv2D, Dense, Flatten, MaxPooling2D, ReLU, Sequential
+
+    rng = np.random.default_rng(0)
+    plain = Sequential(
+        [
+            Conv2D(32, 3, activation="relu", input_shape=(112, 112, 3)),
+            Conv2D(64, 3, activation="relu"),
+            MaxPooling2D(2),
+            Conv2D(128, 3, activation="relu"),
+            Conv2D(128, 3, activation="relu"),
+            MaxPooling2D(2),
+            Flatten(),
+            Dense(10, activation="softmax"),
+        ],
+        name="plain",
+    )
+    normed = Sequential(
+        [
+            Conv2D(32, 3, strides=2, use_bias=False, input_shape=(160, 160, 3)),
+            BatchNormalization(),
+            ReLU(),
+            Conv2D(64, 3, use_bias=False),
+            BatchNormalization(),
+            ReLU(),
+            Conv2D(128, 3, strides=2, use_bias=False),
+            BatchNormalization(),
+            ReLU(),
+        ],
+        name="normed",
+    )
+    rows = []
+    for model in (plain, normed):
+        x = rng.random((4, *model.input_shape), dtype=np.float32)
+        bare = ort.InferenceSession(
+            channels_first(model).SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+        moved = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+        expected = bare.run(None, {"x": moved})[0]
+        if expected.ndim == 4:
+            expected = expected.transpose(0, 2, 3, 1)
+        assert np.allclose(model.predict(x), expected, atol=1e-4)
+        ours, theirs = in_turn(
+            lambda model=model, x=x: model.predict(x, verbose=0),
+            lambda bare=bare, moved=moved: bare.run(None, {"x": moved}),
+            times=40,
+            warm=5,
+        )
+        ratio = ours / theirs
+        rows.append(
+            Row(
+                f"running {model.name}, batch of 4, {len(model.layers)} layers",
+                f"{ours * 1e3:.1f} ms", f"bare ONNX Runtime {theirs * 1e3:.1f} ms",
+                f"{ratio:.2f}×", "≤ 1.05×", ratio <= 1.05,
+            )
+        )  # fmt: skip
+    return rows
+
+
+def channels_first(model: Any) -> Any:
+    """Return a model as ONNX written by hand, channels first throughout, as an exporter would."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes, weights, name = [], [], "x"
+    rows = model.input_shape
+
+    def keep(array: Any) -> str:
+        weights.append(numpy_helper.from_array(np.ascontiguousarray(array), f"w{len(weights)}"))
+        return str(weights[-1].name)
+
+    def node(op: str, *inputs: str, **attributes: Any) -> str:
+        nodes.append(helper.make_node(op, inputs, [f"n{len(nodes)}"], **attributes))
+        return f"n{len(nodes) - 1}"
+
+    shape = tuple(rows)
+    for layer in model.layers:
+        held = layer.get_weights()
+        facts = model.graph.facts[layer.name]
+        if layer.kind == "Conv2D":
+            inputs = [keep(held[0].transpose(3, 2, 0, 1)), *map(keep, held[1:])]
+            name = node("Conv", name, *inputs, strides=list(layer.strides))
+            if layer.activation.name == "relu":
+                name = node("Relu", name)
+        elif layer.kind == "BatchNormalization":
+            name = node("BatchNormalization", name, *map(keep, held), epsilon=layer.epsilon)
+        elif layer.kind == "ReLU":
+            name = node("Relu", name)
+        elif layer.kind == "MaxPooling2D":
+            name = node("MaxPool", name, kernel_shape=[2, 2], strides=[2, 2])
+        elif layer.kind == "Flatten":
+            shape = facts.input_shapes[0]
+            name = node("Flatten", name)
+        elif layer.kind == "Dense":
+            h, w, c = shape
+            kernel = held[0].reshape(h, w, c, -1).transpose(2, 0, 1, 3).reshape(h * w * c, -1)
+            name = node("Softmax", node("Gemm", name, keep(kernel), keep(held[1])))
+    rank = len(model.output_shape) + 1
+    graph = helper.make_graph(
+        nodes,
+        "bare",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", rows[2], rows[0], rows[1]])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * rank)],
+        weights,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+
+
+BENCHES: dict[str, Callable[[], list[Row]]] = {
+    "two_layers": two_layers,
+    "ledger": ledger_row,
+    "cone": cone_row,
+    "deep": deep_row,
+    "run": run_rows,
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the benches of these names (all by default); return 1 if a bound was not held."""
+    unknown = [n for n in names if n not in BENCHES]
+    if unknown:
+        raise SystemExit(f"no bench {unknown[0]}; there are {', '.join(BENCHES)}")
+    rows = [row for name in names or BENCHES for row in BENCHES[name]()]
+    lines = ["| work | convscope | peer | ratio | to reach | held |", "|---|---|---|---|---|---|"]
+    for r in rows:
+        held = "yes" if r.held else "**no**"
+        lines.append(f"| {r.what} | {r.ours} | {r.peer} | {r.ratio} | {r.bound} | {held} |")
+    table = "\n".join(lines)
+    print(table)
+    if not names:
+        import keras
+        import onnxruntime
+
+        machine = (
+            f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
+            f"Python {platform.python_version()}, Keras {keras.__version__} on PyTorch, "
+            f"ONNX Runtime {onnxruntime.__version__}"
+        )
+        page = HERE / "README.md"
+        before = page.read_text(encoding="utf-8").split("<!-- table -->")[0]
+        page.write_text(f"{before}<!-- table -->\n\n{machine}\n\n{table}\n", encoding="utf-8")
+    return 0 if all(r.held for r in rows) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

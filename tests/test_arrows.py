@@ -1,0 +1,139 @@
+"""The rooms and the arrows between them: docs/architecture.md, held module by module."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import convscope
+
+SOURCE = Path(convscope.__file__).parent
+
+ORDER = [
+    "errors",
+    "notation",
+    "layers",
+    "model",
+    "engine",
+    "explain",
+    "network",
+    "building",
+    "demo",
+    "readers",
+    "cli",
+]
+"""A module imports from its own room and those before it."""
+
+APART = {"parts": set(), "views": {"parts", "errors"}}
+"""Rooms beside the line, and what they may see."""
+
+OPEN_TO_ALL = {"parts"}
+FROM = {"views": "network"}
+"""From which room on a room beside the line may be used."""
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        yield ".".join(parts), path
+
+
+KNOWN = {name.removesuffix(".__init__") for name, _ in modules()}
+
+
+def imported(path: Path, nested: bool) -> set[str]:
+    """Return the convscope modules that a file imports; with `nested` also inside functions."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree) if nested else tree.body:
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module
+            and node.module.startswith("convscope.")
+        ):
+            stem = node.module.removeprefix("convscope.")
+            found |= {
+                f"{stem}.{a.name}" if f"{stem}.{a.name}" in KNOWN else stem for a in node.names
+            }
+        elif isinstance(node, ast.Import):
+            found |= {
+                a.name.removeprefix("convscope.")
+                for a in node.names
+                if a.name.startswith("convscope.")
+            }
+    return found
+
+
+def allowed(room: str, target: str) -> bool:
+    if room == target or target in OPEN_TO_ALL:
+        return True
+    if room in APART:
+        return target in APART[room]
+    if target in FROM:
+        return ORDER.index(room) >= ORDER.index(FROM[target])
+    return ORDER.index(target) <= ORDER.index(room)
+
+
+def test_every_arrow_points_the_right_way() -> None:
+    wrong = []
+    for name, path in modules():
+        room = name.split(".")[0]
+        if room in ("__init__", "__main__"):
+            continue
+        for target in imported(path, nested=True):
+            if not allowed(room, target.split(".")[0]):
+                wrong.append(f"{name} imports {target}")
+    assert wrong == []
+
+
+def test_every_room_is_on_the_map() -> None:
+    rooms = {name.split(".")[0] for name, _ in modules()} - {"__init__", "__main__"}
+    assert rooms == {*ORDER, *APART}
+    page = (SOURCE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    missing = [r for r in rooms if f"      {r}/" not in page and f"      {r}.py" not in page]
+    assert missing == []
+
+
+def test_no_module_imports_in_a_circle() -> None:
+    known = {name.removesuffix(".__init__"): path for name, path in modules()}
+    edges = {name: imported(path, nested=False) & set(known) for name, path in known.items()}
+
+    def reaches(start: str) -> set[str]:
+        seen: set[str] = set()
+        stack = list(edges[start])
+        while stack:
+            name = stack.pop()
+            if name not in seen:
+                seen.add(name)
+                stack.extend(edges[name])
+        return seen
+
+    assert [name for name in known if name in reaches(name)] == []
+
+
+def loaded_by(code: str) -> set[str]:
+    """Return the top-level modules that a fresh Python has loaded after some code."""
+    report = "import sys; print('\\n' + ' '.join(sorted({m.split('.')[0] for m in sys.modules})))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{report}"], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+HEAVY = {"numpy", "sympy", "onnx", "onnxruntime", "PIL", "rich", "torch", "keras"}
+
+
+def test_nothing_is_loaded_before_it_is_needed() -> None:
+    build = (
+        "import convscope as cs\n"
+        "m = cs.Sequential([cs.Conv2D(32, 3, input_shape=(28, 28, 1)), cs.Conv2D(64, 3)])\n"
+    )
+    assert loaded_by("import convscope") & HEAVY == set()
+    assert loaded_by(build + "m.summary()") & HEAVY == set()
+    assert loaded_by(build + "print(m.explain('conv2d_1'))") & HEAVY == set()
+    assert loaded_by(build + "m.get_weights()") & HEAVY == {"numpy"}
+    symbolic = "import convscope as cs; cs.Sequential([cs.Conv2D('k', 3, input_shape=('n', 9, 1))])"
+    assert loaded_by(symbolic) & HEAVY == {"sympy"}

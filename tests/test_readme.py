@@ -1,0 +1,66 @@
+"""The README: its code runs, and what it shows is what the commands print."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_the_python_block_runs(tmp_path: Path) -> None:
+    (code,) = blocks("python")
+    np.save(tmp_path / "image.npy", np.random.default_rng(0).random((28, 28, 1)))
+    program = f"import numpy as np\nimage = np.load('image.npy')\n{code}"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("(3, 3, 1, 32)\n(3, 3, 32, 64)\n")
+    assert (tmp_path / "net.onnx").exists()
+
+
+def steady(text: str) -> str:
+    """Return output without the last digits, which differ between processors."""
+    text = re.sub(
+        r"(Difference|rounding allows) [−\d.·⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", r"\1", " ".join(text.split())
+    )
+    return re.sub(r"\d+\.\d{4,}", lambda found: f"{float(found[0]):.3f}", text)
+
+
+def test_the_readme_shows_what_the_demo_prints() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "convscope", "demo"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+        env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
+    )
+    printed = steady(done.stdout)
+    shown = blocks("text")
+    assert len(shown) >= 3
+    for block in shown:
+        assert steady(block) in printed
+
+
+def test_there_are_exactly_two_set_up_commands() -> None:
+    commands = blocks("sh")
+    assert len(commands) == 2
+    for command in commands:
+        assert command.count("\n") == 1 and command.startswith("python3 -m venv")
