@@ -12,6 +12,7 @@ from convscope import (
     DepthwiseConv2D,
     Flatten,
     MaxPooling2D,
+    ReLU,
     Sequential,
     UpSampling2D,
 )
@@ -131,3 +132,24 @@ def test_pictures_are_about_convolutions() -> None:
     run = model.run(np.ones((7, 8, 2)))
     with pytest.raises(UnsupportedError, match=r"dense \(Dense\).*in sequential: conv2d"):
         run.compare("dense", (1,))
+
+
+def test_given_sizes_say_where_they_come_from() -> None:
+    model = Sequential(
+        [
+            Conv2DTranspose(4, 3, strides=2, padding="same", input_shape=(5, 6, 3)),
+            UpSampling2D(3),
+            Flatten(),
+        ]
+    )
+    said = words(model, "conv2d_transpose")
+    # (5 − 1)·2 + 3 = 11; `same` leaves 5·2 = 10
+    assert "5 rows, spread 2 apart and 3 wide each, cover 11, of which 0 before and 1 after" in said
+    assert "cut off, so 10 rows" in said
+    assert "12 columns, 3 outputs for each, so 36 columns" in words(model, "up_sampling2d")
+    assert "30·36·4, in one row, so 4,320 positions" in words(model, "flatten")
+
+
+def test_what_passes_through_keeps_its_shape() -> None:
+    model = Sequential([ReLU(input_shape=(5, 6, 3))])
+    assert "as long as the input's, one output for each of its numbers" in words(model, "re_lu")

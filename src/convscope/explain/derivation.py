@@ -15,7 +15,7 @@ from convscope.model.receptive import ReceptiveField
 from convscope.notation import Equation, Size, other_work
 from convscope.notation.printing import counted, plural
 from convscope.notation.serial import to_json
-from convscope.notation.sizes import is_known, is_symbolic, plain, product
+from convscope.notation.sizes import is_known, is_symbolic, plain, product, tidy
 from convscope.parts import Bullets, Document, Formula, Heading, Paragraph, Part, Span
 
 
@@ -54,12 +54,17 @@ class LayerExplanation:
         """Return why each output axis has its size, in words."""
         if self.equation is None:
             return []
+        if self.facts.output_shape in self.facts.input_shapes[:1] and self.main is None:
+            if not self.equation.fits:
+                return ["every axis: as long as the input's, one output for each of its numbers"]
         reasons = []
         sizes = self.equation.sizes
         for axis, fit in self.equation.fits.items():
             reasons.append(f"{plural(axis.word)}: {fit}, so {_many(sizes[axis], axis.word)}")
         for axis, size in sizes.items():
-            if axis.word == "filter":
+            if axis.why and axis.size is not None:
+                reasons.append(f"{plural(axis.word)}: {axis.why}, so {_many(size, axis.word)}")
+            elif axis.word == "filter":
                 reasons.append(f"maps: {_many(size, 'filter')}, one map from each")
             elif axis.word == "unit":
                 reasons.append(f"numbers: {_many(size, 'unit')}, one number from each")
@@ -196,7 +201,7 @@ class LayerExplanation:
             total = f" = {grouped(facts.params)}" if not is_symbolic(facts.params) else ""
             if len(lines) > 1:
                 items.append(f"{counts}{total} parameters")
-            fixed = facts.params - facts.trainable
+            fixed = tidy(facts.params - facts.trainable)
             if not (is_known(fixed) and fixed == 0):
                 items.append(f"{grouped(fixed)} of them are not trained by gradient")
             if self.larger is not None:

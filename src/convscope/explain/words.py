@@ -25,7 +25,8 @@ def dots(sizes: Iterable[Size]) -> str:
 
 def _tight(size: Size) -> str:
     text = f"{size:g}" if isinstance(size, float) else show(size)
-    return f"({text})" if " " in text else text
+    closed = text.startswith("⌊") and text.find("⌋") == len(text) - 1
+    return f"({text})" if " " in text and not closed else text
 
 
 def shape_in_words(shape: Sequence[Size]) -> str:

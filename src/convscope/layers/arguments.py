@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.errors import SettingError, ShapeError
 from convscope.notation import Index, Size, size
 from convscope.notation.index import Axis
-from convscope.notation.sizes import ceil_div, is_known, largest
+from convscope.notation.sizes import ceil_div, is_known, largest, show
 
 if TYPE_CHECKING:
     from convscope.notation.expression import Padding
@@ -233,6 +233,7 @@ def output_axes(sizes: Sequence[Size], padding: str, strides: Sequence[Size]) ->
             name,
             ceil_div(n, s) if padding == "same" and not is_known(n) else None,
             word,
+            f"`same` padding gives one for every {show(s)} of {show(n)}, rounded up",
         )
         for name, word, n, s in zip(OUTPUT_NAMES[rank], WORDS[rank], sizes, strides, strict=True)
     )

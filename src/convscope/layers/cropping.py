@@ -13,7 +13,8 @@ from convscope.layers.arguments import OUTPUT_NAMES, WORDS, pairs_per_axis
 from convscope.layers.base import Form, Sample, Shape, Value, shape_text
 from convscope.layers.spatial import Spatial
 from convscope.notation import Axis, Equation, source
-from convscope.notation.sizes import surely_less, tidy
+from convscope.notation.printing import counted
+from convscope.notation.sizes import show, surely_less, tidy
 
 TO_THE_END = 2**62
 """Where an ONNX slice ends that cuts nothing off."""
@@ -43,7 +44,8 @@ class Cropping(Spatial):
                     f"{self.kind}: of {n} {word}s {before} are cut off before and {after} after, which "
                     f"leaves none; the input's shape is {shape_text(shape)}"
                 )
-            axis = Axis(name, left, word)
+            cut = f"{counted(n, word)}, of which {show(before)} before and {show(after)} after are cut off"
+            axis = Axis(name, left, word, cut)
             out.append(axis)
             at.append(axis + before)
         c = Axis("c", channels, "channel")

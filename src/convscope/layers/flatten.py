@@ -9,7 +9,7 @@ from convscope.layers.arguments import data_format as checked_format
 from convscope.layers.base import Form, Layer, Sample, Shape, Value
 from convscope.layers.reshape import regroup
 from convscope.notation import Axis, Equation, source
-from convscope.notation.sizes import product
+from convscope.notation.sizes import product, show
 
 
 class Flatten(Layer):
@@ -32,7 +32,7 @@ class Flatten(Layer):
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
-        p = Axis("p", product(shape))
+        p = Axis("p", product(shape), why=f"{'·'.join(map(show, shape))}, in one row")
         if self.channels_last or len(shape) < 2:
             return Equation((p,), source(shape)[regroup(shape, (p,))])
         *spatial, channel = regroup((*shape[1:], shape[0]), (p,))

@@ -26,7 +26,8 @@ from convscope.layers.base import Form, Initializer, Sample, Shape, Value, shape
 from convscope.layers.initializers import initializer
 from convscope.layers.spatial import Sliding
 from convscope.notation import Axis, Equation, Size, Sum, exactly, size, source, weight
-from convscope.notation.sizes import largest, surely_less, tidy
+from convscope.notation.printing import counted
+from convscope.notation.sizes import largest, show, surely_less, tidy
 
 
 class TransposedConvolution(Sliding):
@@ -134,7 +135,15 @@ class TransposedConvolution(Sliding):
                     f"{self.kind} leaves nothing: {n} {word}s spread to {(n - 1) * stride + reach}, of "
                     f"which {before + after} are cut off; the input's shape is {shape_text(shape)}"
                 )
-            y = Axis(name, length, word)
+            why = (
+                f"{counted(n, word)}, spread {stride} apart and {reach} wide each, "
+                f"cover {show(tidy((n - 1) * stride + reach))}"
+            )
+            if before + after > 0:
+                why += f", of which {before} before and {after} after are cut off"
+            elif before + after < 0:
+                why += f", and {-before - after} more after"
+            y = Axis(name, length, word, why)
             index = exactly(y + before - i * dilation, stride)
             out.append(y)
             at.append(index)

@@ -21,6 +21,7 @@ from convscope.layers.arguments import OUTPUT_NAMES, WINDOW_NAMES, WORDS, choice
 from convscope.layers.base import Form, Sample, Shape, Value
 from convscope.layers.spatial import Spatial
 from convscope.notation import Axis, Equation, Index, Mean, source
+from convscope.notation.printing import counted
 
 REFUSED = ("bicubic", "lanczos3", "lanczos5")
 """Interpolations that Keras knows and convscope cannot state."""
@@ -40,7 +41,7 @@ class UpSampling(Spatial):
         (shape,) = shapes
         sizes, channels = self.split(shape)
         out = [
-            Axis(name, n * s, word)
+            Axis(name, n * s, word, f"{counted(n, word)}, {counted(s, 'output')} for each")
             for name, word, n, s in zip(
                 OUTPUT_NAMES[self.rank], WORDS[self.rank], sizes, self._factors, strict=True
             )

@@ -202,6 +202,8 @@ class Index:
         if not result:
             return how.size(self.const)
         if not is_known(self.const):
+            if how.size(self.const).startswith(("−", "-")):
+                return f"{result}{how.minus}{_grouped_size(-self.const, how)}"
             return f"{result}{how.plus}{_grouped_size(self.const, how)}"
         if self.const:
             result += f"{how.minus}{-self.const}" if self.const < 0 else f"{how.plus}{self.const}"
@@ -225,15 +227,17 @@ class Atom(Index):
 class Axis(Atom):
     """An axis: a name, a size, and the word for one step along it.
 
-    A size of None means that the equation has to find it out (an output axis of a convolution).
+    A size of None means that the equation has to find it out (an output axis of a convolution);
+    `why` says in words where a size that is given comes from, if that is not plain to see.
     """
 
-    __slots__ = ("name", "size", "word")
+    __slots__ = ("name", "size", "why", "word")
 
-    def __init__(self, name: str, size: Size = None, word: str = "position") -> None:
+    def __init__(self, name: str, size: Size = None, word: str = "position", why: str = "") -> None:
         self.name = name
         self.size = size
         self.word = word
+        self.why = why
         super().__init__()
 
     def axes(self) -> set[Axis]:
