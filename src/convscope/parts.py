@@ -8,14 +8,13 @@ Plain data: no part knows a network, and no part renders itself.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 Style: TypeAlias = Literal["", "code", "strong", "good", "bad", "dim"]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A run of text and what it is: code, something to notice, something right or wrong."""
 
     text: str
@@ -26,46 +25,40 @@ Words: TypeAlias = "str | Span | Sequence[str | Span]"
 """Text to be read; a plain string is an unstyled span."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
+class Heading(NamedTuple):
     """The title of what follows; level 1 is the document's."""
 
     text: str
     level: int = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Paragraph:
+class Paragraph(NamedTuple):
     """A few sentences."""
 
     words: Words
 
 
-@dataclass(frozen=True, slots=True)
-class Bullets:
+class Bullets(NamedTuple):
     """A list of short statements."""
 
     items: tuple[Words, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Formula:
+class Formula(NamedTuple):
     """An equation, as text and as LaTeX (without dollar signs)."""
 
     text: str
     latex: str
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A table's column: its title and on which side its cells line up."""
 
     title: str
     align: Literal["left", "right"] = "left"
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """Rows of cells; `footer` rows stand below a rule (totals)."""
 
     columns: tuple[Column, ...]
@@ -74,8 +67,7 @@ class Table:
     caption: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(NamedTuple):
     """A small matrix of numbers already written out, such as a window or a filter's slice.
 
     `muted` marks the cells that lie in the padding.
@@ -86,8 +78,7 @@ class Grid:
     muted: tuple[tuple[bool, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(NamedTuple):
     """Grids next to one another with signs between them: window × slice = products."""
 
     grids: tuple[Grid, ...]
@@ -95,8 +86,7 @@ class Side:
     after: Words = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(NamedTuple):
     """Commands or code, to be copied."""
 
     text: str
@@ -106,8 +96,7 @@ class Code:
 Part: TypeAlias = Heading | Paragraph | Bullets | Formula | Table | Side | Code
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """Parts in their order."""
 
     parts: tuple[Part, ...]
@@ -146,8 +135,7 @@ class Seen(Protocol):
     def start(self) -> Sizes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class SummaryRow:
+class SummaryRow(NamedTuple):
     """One layer in a network's summary. Shapes include the batch; it is None when open.
 
     inputs       names of the rows, or of the network's inputs, that feed it
@@ -193,8 +181,7 @@ class SummaryRow:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class SummaryTotals:
+class SummaryTotals(NamedTuple):
     """What a network amounts to; a weight that is shared counts once.
 
     trainable_bytes  when weights have several types; otherwise their share of `bytes`
@@ -213,8 +200,7 @@ class SummaryTotals:
         return {name: figure(getattr(self, name)) for name in names}
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(NamedTuple):
     """A network in rows, in an order in which each comes after what feeds it.
 
     inputs      the network's inputs and their shapes, batch included; they are no rows
@@ -226,7 +212,7 @@ class Summary:
     rows: tuple[SummaryRow, ...]
     totals: SummaryTotals
     layout: str = "channels_last"
-    inputs: Mapping[str, Sizes] = field(default_factory=dict)
+    inputs: Mapping[str, Sizes] = MappingProxyType({})
     outputs: tuple[str, ...] = ()
     sequential: bool = False
 

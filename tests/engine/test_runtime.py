@@ -235,6 +235,9 @@ def test_optimiser_passes_that_read_weights_do_not_stumble(monkeypatch: pytest.M
             for name in graph.nodes:
                 alone = Engine(graph, [name]).run(feeds)[name]
                 np.testing.assert_allclose(alone, every[name], rtol=1e-4, atol=1e-5)
+        # and the matrices stay where they are
+        used = Engine(dense, ["dense_4"])._in_place
+        assert len(used) == (4 if in_place_from == 0 else 0)
 
 
 def test_a_pass_that_cannot_read_a_matrix_gets_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:

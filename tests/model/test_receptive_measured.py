@@ -124,6 +124,13 @@ NETWORKS: dict[str, Callable[[], Graph]] = {
         ("d", K.Conv2DTranspose(3, 2, 2), "c"),
         ("out", K.Concatenate(), "a d"),
     ),
+    "up again beside what is narrower": lambda: graph(
+        (15, 12, 2),
+        ("a", K.Conv2D(3, 2, padding="same"), "image"),
+        ("b", K.MaxPooling2D((3, 2)), "image"),
+        ("c", K.UpSampling2D((3, 2)), "b"),
+        ("out", K.Concatenate(), "a c"),
+    ),
     "a separable convolution": lambda: graph(
         IMAGE, ("out", K.SeparableConv2D(3, (3, 5), (2, 3)), "image")
     ),
@@ -157,6 +164,7 @@ PERIODS = {
     "up and down again": {0: 1, 1: 3},
     "a transposed convolution": {0: 2, 1: 3},
     "a U: down, up and joined": {0: 2, 1: 2},
+    "up again beside what is narrower": {0: 3, 1: 2},
 }
 """Along which axes of the image fields are not all of one size, and after how many they repeat."""
 

@@ -42,7 +42,7 @@ class Network:
         )
         last = textbook.conv2d(join.shape, 5, (2, 3), pad=((1, 0), (0, 2)))
         self.equations = {
-            "first": first, "pool": pool, "left": left, "right": right, "join": join, "last": last
+            "first": first, "pool": pool, "right": right, "left": left, "join": join, "last": last
         }  # fmt: skip
         feeds = {
             "first": {"in": "image"}, "pool": {"in": "first"}, "left": {"in": "pool"},

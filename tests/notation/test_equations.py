@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from convscope.notation import Equation, evaluation, source, symbol
+from convscope.notation import Axis, Equation, Sum, evaluation, source, symbol, weight
 from convscope.notation.evaluation import evaluate, evaluate_box
 from convscope.notation.ledger import ledger
 from convscope.notation.sizes import UNKNOWN
@@ -271,7 +271,9 @@ def test_where_a_transposed_convolution_leaves_a_gap_nothing_is_read() -> None:
 def test_a_window_of_nothing_but_padding_is_none() -> None:
     equation = textbook.conv2d((5, 6, 2), 3, (2, 2), pad=((2, 2), (0, 0)))
     assert equation.window(((0, 0), (1, 1), (0, 0))) is None
+    assert equation.window(((7, 7), (1, 1), (0, 0))) is None
     assert equation.window(((0, 1), (1, 1), (0, 0))) == ((-2, 0), (1, 2), (0, 1))
+    assert equation.window(((6, 7), (1, 1), (0, 0))) == ((4, 6), (1, 2), (0, 1))
 
 
 # -- laws ------------------------------------------------------------------------------------------
@@ -338,8 +340,19 @@ def test_unknown_sizes_stay_unknown_and_weights_do_not_depend_on_them() -> None:
     assert textbook.conv2d((UNKNOWN, 28, UNKNOWN), 5, (3, 3)).weights["kernel"][2] is UNKNOWN
 
 
+def test_a_weight_that_is_read_in_two_places_is_as_large_as_the_larger() -> None:
+    y, i = Axis("y"), Axis("i", 3)
+    taps = weight("taps")
+    image = source((9,))
+    for first, second in ((0, 4), (4, 0)):
+        one = Equation(
+            (y,), Sum(i)(image[y + i] * taps[i + first] + image[y + i] * taps[i + second])
+        )
+        assert one.weights == {"taps": (7,)}
+
+
 def test_a_position_of_a_scalar() -> None:
-    total = Equation((), textbook.Sum(textbook.Axis("i", 5))(source((5,))[2] * 3.0))
+    total = Equation((), Sum(Axis("i", 5))(source((5,))[2] * 3.0))
     assert total.shape == ()
     assert evaluate(total, (), {"in": np.arange(5.0)}) == 30.0
     assert evaluate_box(total, (), {"in": np.arange(5.0)}) == 30.0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convscope.notation import Axis, Index, exactly, symbol
@@ -40,25 +40,34 @@ def trees(*operators: str) -> st.SearchStrategy[Tree]:
     return st.recursive(leaves, larger, max_leaves=6)
 
 
-def built(tree: Tree) -> Index:
+def exact_trees() -> st.SearchStrategy[Tree]:
+    """Return trees with an exact division, which stands outside of all others or beside them."""
+    divided = st.tuples(st.just("exact"), trees("floor", "mod"), st.integers(1, 6))
+    return st.one_of(divided, st.tuples(st.sampled_from(["add", "sub"]), divided, trees("floor")))
+
+
+def built(tree: Tree, axes: Sequence[Axis] = AXES) -> Index:
     """Return a tree as an index."""
     match tree:
         case int():
             return as_index(tree)
         case "axis", n:
-            return AXES[n]
-        case ("add" | "sub") as name, a, b:
-            result: Index = getattr(operator, name)(built(a), built(b))
+            return axes[n]
+        case name, a, b:
+            left, right = built(a, axes), b if isinstance(b, int) else built(b, axes)
+            result: Index = DONE[name](left, right)
             return result
-        case "mul", a, factor:
-            return built(a) * factor
-        case "floor", a, by:
-            return built(a) // by
-        case "mod", a, by:
-            return built(a) % by
-        case "exact", a, by:
-            return exactly(built(a), by)
     raise AssertionError(tree)
+
+
+DONE: dict[str, Callable[[Any, Any], Any]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "floor": operator.floordiv,
+    "mod": operator.mod,
+    "exact": exactly,
+}
 
 
 def by_hand(tree: Tree, point: tuple[int, ...]) -> int | None:
@@ -73,34 +82,36 @@ def by_hand(tree: Tree, point: tuple[int, ...]) -> int | None:
             right = b if name in ("mul", *DIVISIONS) else by_hand(b, point)
             if left is None or right is None or (name == "exact" and left % right):
                 return None
-            done: dict[str, Callable[[int, int], int]] = {
-                "add": operator.add,
-                "sub": operator.sub,
-                "mul": operator.mul,
-                "mod": operator.mod,
-            }
-            return done.get(name, operator.floordiv)(left, right)
+            value: int = DONE["floor" if name == "exact" else name](left, right)
+            return value
     raise AssertionError(tree)
 
+
+many = settings(max_examples=250)
+
+ANY = st.one_of(trees("floor", "mod"), exact_trees())
 
 POINTS = list(product(*map(range, SIZES)))
 RANGES = {axis: (0, axis.size - 1) for axis in AXES}
 
 
+@many
 @given(trees())
 def test_bounds_of_an_affine_index_are_exact(tree: Tree) -> None:
     values = [by_hand(tree, point) for point in POINTS]
     assert built(tree).bounds(RANGES) == (min(values), max(values))
 
 
-@given(trees(*DIVISIONS))
+@many
+@given(ANY)
 def test_bounds_are_never_too_narrow(tree: Tree) -> None:
     low, high = built(tree).bounds(RANGES)
     values = [v for point in POINTS if (v := by_hand(tree, point)) is not None]
     assert all(low <= v <= high for v in values)
 
 
-@given(trees(*DIVISIONS))
+@many
+@given(ANY)
 def test_values_at_points_and_on_a_grid(tree: Tree) -> None:
     index = built(tree)
     wanted = [by_hand(tree, point) for point in POINTS]
@@ -114,7 +125,8 @@ def test_values_at_points_and_on_a_grid(tree: Tree) -> None:
     assert [int(v) if w else None for v, w in zip(values, whole, strict=True)] == wanted
 
 
-@given(trees(*DIVISIONS), trees("floor"), st.integers(0, 2))
+@many
+@given(ANY, trees("floor"), st.integers(0, 2))
 def test_substituting_an_index_for_an_axis(tree: Tree, new: Tree, which: int) -> None:
     # the new index must stay within the axis, as an index that is read always does
     within = ("mod", new, SIZES[which])
@@ -128,7 +140,8 @@ def test_substituting_an_index_for_an_axis(tree: Tree, new: Tree, which: int) ->
         assert value is None or index.at(at) == value
 
 
-@given(trees(*DIVISIONS), st.sets(st.integers(0, 2)))
+@many
+@given(ANY, st.sets(st.integers(0, 2)))
 def test_a_spread_holds_every_value(tree: Tree, held: set[int]) -> None:
     bound = {AXES[n]: RANGES[AXES[n]] for n in held}
     spread = built(tree).spread(bound)
@@ -151,6 +164,7 @@ def test_a_spread_holds_every_value(tree: Tree, held: set[int]) -> None:
             assert all(spread.low <= v <= spread.high for v in values)
 
 
+@many
 @given(trees(), st.sets(st.integers(0, 2)))
 def test_a_spread_of_an_affine_index_is_exact(tree: Tree, held: set[int]) -> None:
     bound = {AXES[n]: RANGES[AXES[n]] for n in held}
@@ -158,6 +172,23 @@ def test_a_spread_of_an_affine_index_is_exact(tree: Tree, held: set[int]) -> Non
     ranges = {axis: bound.get(axis, (0, 0)) for axis in AXES}
     assert spread.slopes is not None
     assert (spread.low, spread.high) == built(tree).bounds(ranges)
+
+
+@many
+@given(trees("floor"))
+def test_an_index_has_moved_by_a_whole_number_after_a_period(tree: Tree) -> None:
+    period = built(tree, [Axis(name) for name in "yic"]).period()
+    for axis in range(3):
+        moves = set()
+        for place in range(12):
+            point = [1, 2, 3]
+            point[axis] = place
+            now = by_hand(tree, tuple(point))
+            point[axis] += period
+            then = by_hand(tree, tuple(point))
+            assert now is not None and then is not None
+            moves.add(then - now)
+        assert len(moves) == 1
 
 
 def test_what_divides_is_taken_out_of_a_quotient() -> None:

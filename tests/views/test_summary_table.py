@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,10 +125,10 @@ def test_sizes_may_be_symbols() -> None:
     n, k = sympy.symbols("n k", integer=True, positive=True)
     assert figures.shape(((n - 1) // 2, None, k, 3)) == "⌊n/2\u00a0−\u00a01/2⌋×?×k×3"
     assert figures.count(9 * k + k**2) == "k^2 + 9·k"
-    row = replace(TWO_LAYERS.rows[0], output_shape=(None, n - 2, k), params=9 * k)
+    row = TWO_LAYERS.rows[0]._replace(output_shape=(None, n - 2, k), params=9 * k)
     assert row.to_dict()["output_shape"] == [None, "n - 2", "k"]
     assert row.to_dict()["params"] == "9*k"
-    assert "(n − 2)×k" in render(replace(TWO_LAYERS, rows=(row,)), width=120)
+    assert "(n − 2)×k" in render(TWO_LAYERS._replace(rows=(row,)), width=120)
 
 
 @pytest.mark.parametrize(
@@ -200,8 +199,8 @@ def test_csv_can_be_read_back() -> None:
 
 def test_csv_of_hostile_names() -> None:
     names = ("=cmd()", "@a", EVIL, 'a,"b"')
-    rows = tuple(replace(TWO_LAYERS.rows[0], name=name, inputs=(EVIL,)) for name in names)
-    text = summary_csv(replace(TWO_LAYERS, rows=rows))
+    rows = tuple(TWO_LAYERS.rows[0]._replace(name=name, inputs=(EVIL,)) for name in names)
+    text = summary_csv(TWO_LAYERS._replace(rows=rows))
     assert text.replace("\n", "").isprintable()
     read = list(csv.DictReader(io.StringIO(text)))
     assert [row["name"] for row in read][:2] == ["'=cmd()", "'@a"]
@@ -210,9 +209,9 @@ def test_csv_of_hostile_names() -> None:
 
 
 def test_hostile_names_in_every_view() -> None:
-    row = replace(TWO_LAYERS.rows[0], name=EVIL, kind=EVIL, weights={EVIL: (1,)}, inputs=(EVIL,))
-    second = replace(row, name=EVIL + "2", shared_with=EVIL)
-    summary = replace(TWO_LAYERS, name=EVIL, rows=(row, second), inputs={EVIL: (None, 2, 2, 1)})
+    row = TWO_LAYERS.rows[0]._replace(name=EVIL, kind=EVIL, weights={EVIL: (1,)}, inputs=(EVIL,))
+    second = row._replace(name=EVIL + "2", shared_with=EVIL)
+    summary = TWO_LAYERS._replace(name=EVIL, rows=(row, second), inputs={EVIL: (None, 2, 2, 1)})
     for text in (render(summary, width=90), markdown(document(summary)), html(document(summary))):
         assert all(c == "\n" or c.isprintable() or c == "\u00a0" for c in text)
     assert "<script" not in html(document(summary))

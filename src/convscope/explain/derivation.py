@@ -54,9 +54,9 @@ class LayerExplanation:
         """Return why each output axis has its size, in words."""
         if self.equation is None:
             return []
-        if self.facts.output_shape in self.facts.input_shapes[:1] and self.main is None:
-            if not self.equation.fits:
-                return ["every axis: as long as the input's, one output for each of its numbers"]
+        kept = self.facts.output_shape in self.facts.input_shapes[:1] and self.main is None
+        if kept and not self.equation.fits:
+            return ["every axis: as long as the input's, one output for each of its numbers"]
         reasons = []
         sizes = self.equation.sizes
         for axis, fit in self.equation.fits.items():

@@ -6,8 +6,7 @@ The formulas are in `formulas`; here each gets its ONNX operators, and names are
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from convscope.errors import ActivationError
 from convscope.layers import formulas
@@ -21,8 +20,7 @@ Over = Callable[[Local, tuple[Axis, ...], Sequence[int], Sequence[Size]], Expres
 Emit = Callable[[Form, str, int], str]
 
 
-@dataclass(frozen=True)
-class Activation:
+class Activation(NamedTuple):
     """One activation: its name, its formula or its expression over an axis, its ONNX form.
 
     emit(form, input, axis) writes the ONNX operators and returns the output's name; `axis` counts

@@ -13,8 +13,7 @@ and nothing else: shapes, counts, windows, ledgers and texts are derived from th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 from convscope.errors import NotBuiltError, SettingError, ShapeError, WeightsError
 from convscope.layers.arguments import nearest
@@ -31,8 +30,7 @@ Shape: TypeAlias = tuple[Size, ...]
 Initializer: TypeAlias = Callable[[tuple[int, ...], "np.random.Generator"], "Array"]
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """A tensor of the ONNX graph: its name, and whether it lies channels-first although the layer
     that made it is channels-last (transposing is put off until somebody needs it)."""
 
@@ -69,8 +67,7 @@ class Form(Protocol):
         """Return the number of axes of a value, batch included."""
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """A layer and the shapes of inputs (without the batch) to try it on; no two sizes equal."""
 
     layer: Layer

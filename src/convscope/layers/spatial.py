@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from convscope.layers.arguments import (
     arrange,
@@ -53,8 +52,7 @@ class Spatial(Layer):
         return [value.lies(axis, self.rank + 2) for axis in range(first, first + self.rank)]
 
 
-@dataclass(frozen=True, slots=True)
-class Slide:
+class Slide(NamedTuple):
     """A window sliding over a map: the output's spatial axes, the window's axes, where it reads."""
 
     out: tuple[Axis, ...]

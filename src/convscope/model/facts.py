@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.base import Layer, Shape, shape_text
@@ -11,8 +10,7 @@ from convscope.notation import Equation, Size, macs
 from convscope.notation.sizes import UNKNOWN, product, tidy
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """One layer in its place: shapes without the batch, weights, counts.
 
     equation    None for an opaque layer
@@ -22,10 +20,10 @@ class Facts:
     equation: Equation | None
     input_shapes: tuple[Shape, ...]
     output_shape: Shape
-    weights: dict[str, Shape] = field(default_factory=dict)
-    params: Size = 0
-    trainable: Size = 0
-    macs: Size | None = None
+    weights: dict[str, Shape]
+    params: Size
+    trainable: Size
+    macs: Size | None
 
 
 _known: dict[Any, Facts] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowError
 from convscope.layers.arguments import nearest, split_channels
@@ -16,8 +16,7 @@ from convscope.notation.sizes import is_known, tidy
 __all__ = ["Graph", "Node", "Totals", "tensor_names"]
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One use of a layer: a name of its own, the layer, and the names of what feeds it."""
 
     name: str
@@ -25,8 +24,7 @@ class Node:
     inputs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """What a whole network amounts to; a weight that is shared counts once."""
 
     params: Size

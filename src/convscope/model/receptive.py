@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from convscope.notation import Axis, Equation, Size, Tensor
 from convscope.notation.index import Range, Spread
@@ -20,8 +19,7 @@ from convscope.notation.sizes import is_known, is_rational, largest, smallest
 Number: TypeAlias = int | float
 
 
-@dataclass(frozen=True, slots=True)
-class ReceptiveField:
+class ReceptiveField(NamedTuple):
     """Along each spatial axis of the image, in image positions:
 
     size     how many one output can see
@@ -34,8 +32,7 @@ class ReceptiveField:
     start: tuple[int | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """The field along one axis of the image, as it moves with one dimension of the output.
 
     axis      that dimension; None when all outputs see the same

@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from convscope.errors import ShapeError, WindowError
 from convscope.notation import printing
@@ -47,8 +46,7 @@ from convscope.notation.sizes import (
 __all__ = ["Axis", "Equation", "Fit", "Sum", "source", "weight"]
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+class Fit(NamedTuple):
     """Why an output axis has the size it has: at how many places the window still fits.
 
     window      how far one window reaches along the axis, in input positions

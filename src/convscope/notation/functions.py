@@ -6,8 +6,7 @@ elu, …) is a formula of primitives, so it is stated once and travels with the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 Formula: TypeAlias = Any
 """A nested tuple: ("max", "x", 0.0); strings are parameters, floats numbers, first the function."""
@@ -31,8 +30,7 @@ PRIMITIVES = {
 """Name to number of arguments. select(x, a, b) is a where x > 0, else b."""
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(NamedTuple):
     """A name and, unless it is a primitive, its parameters and its formula."""
 
     name: str

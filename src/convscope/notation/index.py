@@ -18,9 +18,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from convscope.notation.sizes import (
     Size,
@@ -424,8 +423,7 @@ def _is_one(value: Size) -> bool:
     return isinstance(value, int) and value == 1
 
 
-@dataclass(frozen=True, slots=True)
-class Spelling:
+class Spelling(NamedTuple):
     """How an index is spelled; `floor` and `remainder` take two texts."""
 
     plus: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from convscope.errors import SettingError
 from convscope.parts import (
@@ -28,8 +27,7 @@ STYLES = ("table", "keras", "keras2")
 _Align = Literal["left", "right"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(NamedTuple):
     """A column that can be asked for: its title, its side, its cell, and its total if it has one."""
 
     title: str
@@ -84,8 +82,7 @@ COLUMNS = tuple(_KINDS)
 """What `columns=` may name."""
 
 
-@dataclass(frozen=True, slots=True)
-class SummaryTable:
+class SummaryTable(NamedTuple):
     """A summary and the columns to show of it: the facts that a `Report` is made around."""
 
     summary: Summary
