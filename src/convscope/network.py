@@ -171,7 +171,10 @@ class Network:
 
         base = self.graph
         last = base.layout == "channels_last"
-        given = {n: as_input(a, base.inputs[n], last, n) for n, a in self._by_name(image).items()}
+        given = {
+            n: as_input(a, base.inputs[n], last, n).astype("float32", copy=False)
+            for n, a in self._by_name(image).items()
+        }
         graph = self._at({n: a.shape[1:] for n, a in given.items()})
         names = tuple(graph.nodes) if keep is None else tuple(graph.node(n).name for n in keep)
         names = (*names, *(n for n in graph.outputs if n not in names))

@@ -91,6 +91,13 @@ many = settings(max_examples=250)
 
 ANY = st.one_of(trees("floor", "mod"), exact_trees())
 
+DIVIDED = st.tuples(
+    st.sampled_from(["mod", "floor"]),
+    st.tuples(st.just("add"), st.integers(0, 2).map(lambda n: ("axis", n)), trees()),
+    st.integers(2, 6),
+)
+"""Quotients and remainders of what certainly moves."""
+
 POINTS = list(product(*map(range, SIZES)))
 RANGES = {axis: (0, axis.size - 1) for axis in AXES}
 
@@ -141,7 +148,7 @@ def test_substituting_an_index_for_an_axis(tree: Tree, new: Tree, which: int) ->
 
 
 @many
-@given(ANY, st.sets(st.integers(0, 2)))
+@given(st.one_of(ANY, DIVIDED), st.sets(st.integers(0, 2)))
 def test_a_spread_holds_every_value(tree: Tree, held: set[int]) -> None:
     bound = {AXES[n]: RANGES[AXES[n]] for n in held}
     spread = built(tree).spread(bound)
@@ -243,3 +250,14 @@ def test_a_single_axis_is_known_as_one() -> None:
     assert (Y + 1).single() is None
     assert (Y * 2).single() is None
     assert (Y // 2).single() is None
+
+
+def test_a_window_that_a_remainder_may_wrap_around_could_be_anywhere() -> None:
+    y, i = Axis("y"), Axis("i", 3)
+    wrapped = ((y + i) % 5).spread({i: (0, 2)})
+    # 0 1 2, 1 2 3, 2 3 4, 3 4 0: from one end to the other
+    assert (wrapped.slopes, wrapped.low, wrapped.high) == (None, 0, 4)
+    alone = ((y + 3) % 5).spread({})
+    assert (alone.slopes, alone.low, alone.high) == (None, 3, 3)
+    held = ((i + 3) % 5).spread({i: (0, 2)})
+    assert (held.slopes, held.low, held.high) == ({}, 0, 4)

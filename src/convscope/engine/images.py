@@ -24,7 +24,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 
 
 def as_input(given: Any, shape: Shape, channels_last: bool, name: str) -> Array:
-    """Return one input of the network, shape (1, *shape), float32.
+    """Return one input of the network, shape (1, *shape), its numbers as they were given.
 
     given    a path of an image or of an .npy array, a Pillow image, or an array of one input, with or without the
              batch axis of size 1, and without the channel axis where there is one channel
@@ -45,7 +45,6 @@ def as_input(given: Any, shape: Shape, channels_last: bool, name: str) -> Array:
         array = np.asarray(given)
         if array.dtype == object or array.dtype.kind not in "fiub":
             raise TypeError(f"its items are {array.dtype}")
-        array = array.astype(np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} must be an image or an array of numbers: {error}") from error
     return _fitted(array, shape, "the array", channels_last)
@@ -137,7 +136,7 @@ def _fitted(array: Array, shape: Shape, what: str, channels_last: bool) -> Array
     if array.ndim == rank - 1 and rank > 1 and is_known(channels) and channels == 1:
         array = array[..., None] if channels_last else array[None]
     if array.ndim == rank and _matches(array.shape, shape):
-        return array[None].astype(np.float32, copy=False)
+        return array[None]
     raise InputError(
         f"{what} has shape {shape_text(array.shape)}, but the network takes {shape_text(shape)}"
         f"{_advice(array, shape, channels_last)}"

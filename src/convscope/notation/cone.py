@@ -46,7 +46,8 @@ def cone(
     """Return what the number of `target` at `position` depends on, computed.
 
     `links` are in an order in which each comes after what feeds it; `given` holds the arrays that
-    are known from the start (the images), without a batch axis.
+    are known from the start (the images), without a batch axis; what is seen of them is rounded to
+    float32, as it is for an engine.
     """
 
     def shape_of(name: str) -> tuple[int, ...]:
@@ -72,7 +73,9 @@ def cone(
     patches: dict[str, Patch] = {}
     for name, array in given.items():
         if name in boxes:
-            patches[name] = Patch(array, (0,) * array.ndim, array.shape)
+            seen = array[tuple(slice(low, high + 1) for low, high in boxes[name])]
+            origin = tuple(low for low, _ in boxes[name])
+            patches[name] = Patch(np.asarray(seen, dtype=np.float32), origin, array.shape)
     numbers = 0
     for name in names:
         if name not in boxes:
