@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -127,3 +128,26 @@ def test_the_largest_of_a_pooling_is_named() -> None:
     assert trace.value == 41.0  # rows 2 and 3, columns 0 … 2 of map 1: the last is 36 + 4 + 1
     assert trace.to_dict()["reduction"] == "max"
     assert re.search(r"largest 41\.0+", str(trace))
+
+
+def test_numbers_that_are_not_finite_are_said_to_be_so() -> None:
+    model = Sequential(
+        [
+            Conv2D(3, 2, activation="relu", input_shape=(4, 5, 2)),
+            Flatten(),
+            Dense(4, activation="softmax"),
+        ]
+    )
+    kernel, *others = model.get_weights()
+    kernel[0, 0, 0, 0] = np.nan
+    model.set_weights([kernel, *others])
+    run = model.run(np.ones((4, 5, 2)))
+    for name, where in (("conv2d", (0, 0, 0)), ("dense", (2,))):
+        trace = run.trace(name, where)
+        assert trace.agrees and "ONNX Runtime computed NaN" in str(trace)
+        assert json.loads(trace.json())["value"] == "NaN"
+    assert run.trace("conv2d", (0, 0, 1)).agrees  # another filter knows nothing of it
+    image = np.ones((4, 5, 2))
+    image[0, 0, 0] = np.inf
+    trace = model.run(image).trace("conv2d", (0, 0, 1))
+    assert trace.agrees and ("∞" in str(trace) or trace.value == 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -248,6 +249,13 @@ def test_an_image_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (28, 28)).save(tmp_path / "colour.png")
     Image.new("RGBA", (28, 28), (0, 0, 0, 9)).save(tmp_path / "glass.png")
     (tmp_path / "text.png").write_text("no image")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "short.npy").write_bytes(
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (28, 9999999, 9999), }"
+        + b" " * 39
+        + b"\n"
+    )
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     model = Sequential([Conv2D(2, 3, input_shape=(28, 28, 1))])
     for name, said in (
         ("wide.png", "resize it to 28 rows and 28 columns"),
@@ -255,6 +263,9 @@ def test_an_image_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
         ("glass.png", "transparent in places"),
         ("text.png", "cannot be read as an image"),
         (".", "is a folder"),
+        ("pipe.png", "is not a plain file"),
+        ("short.npy", "cannot be read as a .npy array"),
+        ("objects.npy", "cannot be read as a .npy array"),
     ):
         with pytest.raises(InputError, match=said):
             model.run(tmp_path / name)

@@ -70,10 +70,9 @@ def as_batch(given: Any, shape: Shape, name: str) -> Array:
 
 
 def _stored(path: Path) -> Array:
-    try:
-        found: Array = np.load(path, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise InputError(f"there is no file {path}") from error
+    _regular(path, "file")
+    try:  # mapped, not read: a header that promises more than the file holds costs nothing
+        found: Array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} cannot be read as a .npy array: {error}") from error
     return found
@@ -82,20 +81,29 @@ def _stored(path: Path) -> Array:
 def _open(path: Path) -> Image:
     from PIL import Image
 
+    _regular(path, "image")
     try:
         image = Image.open(path, formats=FORMATS)
         image.load()
-    except FileNotFoundError as error:
-        raise InputError(f"there is no image {path}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{path} is too large an image: {error}") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{path} is a folder, not an image") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise InputError(
             f"{path} cannot be read as an image ({', '.join(FORMATS)}): {error}"
         ) from error
     return image
+
+
+def _regular(path: Path, what: str) -> None:
+    """Raise `InputError` unless a path is a plain file: a pipe could keep us waiting for ever."""
+    if path.is_dir():
+        raise InputError(
+            f"{path} is a folder, not an {what}" if what == "image" else f"{path} is a folder"
+        )
+    if not path.exists():
+        raise InputError(f"there is no {what} {path}")
+    if not path.is_file():
+        raise InputError(f"{path} is not a plain file")
 
 
 def _pixels(image: Image, channels_last: bool, what: str) -> Array:

@@ -92,7 +92,7 @@ class Trace:
             return None
         if not np.isfinite(self.value) or not np.isfinite(self.engine_value):
             return bool(np.array_equal(self.value, self.engine_value, equal_nan=True))
-        return bool(abs(self.difference) <= self.ledger.rounding)
+        return self.difference == 0 or bool(abs(self.difference) <= self.ledger.rounding)
 
     def document(self) -> Document:
         """Return the ledger as parts; long ones abbreviated so that what is shown still adds up."""
@@ -136,6 +136,21 @@ class Trace:
                     f"numbers on the way; the network was not run."
                 )
             return Paragraph(words)
+        if not np.isfinite([led.value, self.engine_value]).all():
+            same = (
+                Span("The engine agrees", "good")
+                if self.agrees
+                else Span("The engine does not agree", "bad")
+            )
+            return Paragraph(
+                [
+                    same,
+                    (
+                        f": ONNX Runtime computed {exact(self.engine_value)}, the ledger says "
+                        f"{exact(led.value)}. Numbers that are not finite cannot be subtracted."
+                    ),
+                ]
+            )
         room = scientific(led.rounding)
         if self.agrees:
             judged = Span("The engine agrees", "good")
@@ -257,7 +272,7 @@ def _side(led: Ledger, groups: Groups, n: int, column: _Column) -> Side:
 
 def _read(text: str) -> float:
     """Return the number that a shown decimal is."""
-    return float(text.replace("−", "-"))
+    return float(text.replace("−", "-").replace("∞", "inf"))
 
 
 def _places(groups: Groups, n: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import floor, isfinite
 from typing import Any
 
 from convscope.notation.sizes import Size, is_known, show
@@ -37,6 +38,8 @@ def shape_in_words(shape: Sequence[Size]) -> str:
 
 def decimal(value: float, places: int = 6) -> str:
     """Return a number with a fixed number of decimals and a true minus sign."""
+    if not isfinite(value):
+        return exact(value)
     text = f"{value:.{places}f}"
     if float(text) == 0.0:
         text = text.lstrip("-")
@@ -45,13 +48,13 @@ def decimal(value: float, places: int = 6) -> str:
 
 def exact(value: float) -> str:
     """Return a number with every digit that float32 has, and a true minus sign."""
-    return f"{value:.9g}".replace("-", "−")
+    return f"{value:.9g}".replace("-", "−").replace("inf", "∞").replace("nan", "NaN")
 
 
 def scientific(value: float) -> str:
     """Return a small number as 2·10⁻⁸."""
-    if value == 0:
-        return "0"
+    if value == 0 or not isfinite(value):
+        return exact(value)
     mantissa, exponent = f"{value:.1e}".split("e")
     power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"{mantissa.rstrip('0').rstrip('.')}·10{power}".replace("-", "−")
@@ -68,8 +71,6 @@ def adding_up(values: Sequence[float], total: float, places: int) -> tuple[list[
     >>> adding_up([0.25, 0.25, 0.5], 1.0, 1)
     (['0.3', '0.2', '0.5'], '1.0')
     """
-    from math import floor
-
     unit = 10.0**places
     scaled = [value * unit for value in values]
     whole = [floor(s) for s in scaled]
