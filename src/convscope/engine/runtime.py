@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-import convscope
 from convscope.engine.onnx_form import Writer, Written, model_proto
 from convscope.errors import EngineError
 from convscope.layers.base import Value
@@ -103,7 +102,7 @@ def _opened(
 
     options = ort.SessionOptions()
     options.log_severity_level = 4
-    folder = str(Path(convscope.__file__).parent)
+    folder = str(Path(__file__).parents[1])
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
     values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in apart.items()}
     copied = [name for name in apart if name not in in_place]
