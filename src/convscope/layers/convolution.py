@@ -11,16 +11,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from convscope.errors import ShapeError
-from convscope.layers.activations import activation as activation_named
-from convscope.layers.arguments import flag, known_per_axis, per_axis
-from convscope.layers.base import Form, Initializer, Sample, Shape, Value
-from convscope.layers.initializers import initializer
+from convscope.layers.arguments import known_per_axis, per_axis
+from convscope.layers.base import Form, Sample, Shape, Value
 from convscope.layers.spatial import Sliding
+from convscope.layers.weighing import Weighing
 from convscope.notation import Axis, Equation, Sum, size, weight
 from convscope.notation.sizes import is_known
 
 
-class Convolution(Sliding):
+class Convolution(Weighing, Sliding):
     """What Conv1D, Conv2D and Conv3D share."""
 
     def __init__(
@@ -50,17 +49,17 @@ class Convolution(Sliding):
         self.set_sliding(strides, padding, data_format)
         self.dilation_rate = known_per_axis(dilation_rate, self.rank, f"{kind}: dilation_rate")
         self.groups = known_per_axis(groups, 1, f"{kind}: groups")[0]
-        self.activation = activation_named(activation, f"{kind}: activation")
-        self.use_bias = flag(use_bias, f"{kind}: use_bias")
-        self.kernel_initializer = kernel_initializer
-        self.bias_initializer = bias_initializer
-        self._draw_kernel = initializer(kernel_initializer, f"{kind}: kernel_initializer")
-        self._draw_bias = initializer(bias_initializer, f"{kind}: bias_initializer")
-        self.kernel_regularizer = kernel_regularizer
-        self.bias_regularizer = bias_regularizer
-        self.activity_regularizer = activity_regularizer
-        self.kernel_constraint = kernel_constraint
-        self.bias_constraint = bias_constraint
+        self.set_weighing(
+            activation,
+            use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+        )
         if is_known(self.filters) and self.filters % self.groups:
             raise ShapeError(
                 f"{kind}: {self.filters} filters cannot be divided into {self.groups} groups; "
@@ -83,9 +82,6 @@ class Convolution(Sliding):
         total = Sum(*slide.window, c)(slide.read(channel) * weight("kernel")[*slide.window, c, o])
         pre = weight("bias")[o] + total if self.use_bias else total
         return self.activation.equation(slide.axes(o), pre)
-
-    def initializers(self) -> dict[str, Initializer]:
-        return {"kernel": self._draw_kernel} | ({"bias": self._draw_bias} if self.use_bias else {})
 
     def onnx_padding(self) -> dict[str, Any]:
         if self.padding == "causal":

@@ -11,14 +11,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from convscope.errors import SettingError, ShapeError
-from convscope.layers.activations import activation as activation_named
-from convscope.layers.arguments import flag, passing_axes
-from convscope.layers.base import Form, Initializer, Layer, Sample, Shape, Value
-from convscope.layers.initializers import initializer
+from convscope.layers.arguments import passing_axes
+from convscope.layers.base import Form, Sample, Shape, Value
+from convscope.layers.weighing import Weighing
 from convscope.notation import Axis, Equation, Sum, size, source, weight
 
 
-class Dense(Layer):
+class Dense(Weighing):
     """A dense (fully connected) layer: (…, channels) → (…, units).
 
     >>> layer = Dense(10)
@@ -50,17 +49,17 @@ class Dense(Layer):
     ) -> None:
         super().__init__(**common)
         self.units = size(units, "Dense: units")
-        self.activation = activation_named(activation, "Dense: activation")
-        self.use_bias = flag(use_bias, "Dense: use_bias")
-        self.kernel_initializer = kernel_initializer
-        self.bias_initializer = bias_initializer
-        self._draw_kernel = initializer(kernel_initializer, "Dense: kernel_initializer")
-        self._draw_bias = initializer(bias_initializer, "Dense: bias_initializer")
-        self.kernel_regularizer = kernel_regularizer
-        self.bias_regularizer = bias_regularizer
-        self.activity_regularizer = activity_regularizer
-        self.kernel_constraint = kernel_constraint
-        self.bias_constraint = bias_constraint
+        self.set_weighing(
+            activation,
+            use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+        )
         self.lora_rank = lora_rank
         self.lora_alpha = lora_alpha
         self.quantization_config = quantization_config
@@ -81,9 +80,6 @@ class Dense(Layer):
         total = Sum(c)(source(shape)[*places, c] * weight("kernel")[c, o])
         pre = weight("bias")[o] + total if self.use_bias else total
         return self.activation.equation((*places, o), pre)
-
-    def initializers(self) -> dict[str, Initializer]:
-        return {"kernel": self._draw_kernel} | ({"bias": self._draw_bias} if self.use_bias else {})
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         y = form.node("MatMul", form.plain(inputs[0]), form.weight("kernel"))

@@ -8,18 +8,19 @@ M is the depth multiplier: how many output channels are made of each input chann
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
-from convscope.layers.activations import activation as activation_named
-from convscope.layers.arguments import flag, known_per_axis, per_axis
-from convscope.layers.base import Form, Initializer, Sample, Shape, Value
-from convscope.layers.initializers import initializer
+from convscope.layers.arguments import known_per_axis, per_axis
+from convscope.layers.base import Form, Sample, Shape, Value
 from convscope.layers.spatial import Sliding
+from convscope.layers.weighing import Weighing
 from convscope.notation import Axis, Equation, Sum, weight
 
 
-class DepthwiseConvolution(Sliding):
+class DepthwiseConvolution(Weighing, Sliding):
     """What DepthwiseConv1D and DepthwiseConv2D share."""
+
+    kernels: ClassVar[dict[str, str]] = {"kernel": "depthwise"}
 
     def __init__(
         self,
@@ -46,17 +47,17 @@ class DepthwiseConvolution(Sliding):
         self.set_sliding(strides, padding, data_format)
         self.depth_multiplier = known_per_axis(depth_multiplier, 1, f"{kind}: depth_multiplier")[0]
         self.dilation_rate = known_per_axis(dilation_rate, self.rank, f"{kind}: dilation_rate")
-        self.activation = activation_named(activation, f"{kind}: activation")
-        self.use_bias = flag(use_bias, f"{kind}: use_bias")
-        self.depthwise_initializer = depthwise_initializer
-        self.bias_initializer = bias_initializer
-        self._draw_kernel = initializer(depthwise_initializer, f"{kind}: depthwise_initializer")
-        self._draw_bias = initializer(bias_initializer, f"{kind}: bias_initializer")
-        self.depthwise_regularizer = depthwise_regularizer
-        self.bias_regularizer = bias_regularizer
-        self.activity_regularizer = activity_regularizer
-        self.depthwise_constraint = depthwise_constraint
-        self.bias_constraint = bias_constraint
+        self.set_weighing(
+            activation,
+            use_bias,
+            depthwise_initializer=depthwise_initializer,
+            bias_initializer=bias_initializer,
+            depthwise_regularizer=depthwise_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            depthwise_constraint=depthwise_constraint,
+            bias_constraint=bias_constraint,
+        )
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
@@ -67,9 +68,6 @@ class DepthwiseConvolution(Sliding):
         total = Sum(*slide.window)(slide.read(c // many) * kernel)
         pre = weight("bias")[c] + total if self.use_bias else total
         return self.activation.equation(slide.axes(c), pre)
-
-    def initializers(self) -> dict[str, Initializer]:
-        return {"kernel": self._draw_kernel} | ({"bias": self._draw_bias} if self.use_bias else {})
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         spatial = range(self.rank)

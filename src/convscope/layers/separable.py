@@ -7,18 +7,22 @@ depth[y, x, c] = Σ i<kh, j<kw  in[y·s + i, x·s + j, ⌊c/M⌋] · depthwise_k
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
-from convscope.layers.activations import activation as activation_named
-from convscope.layers.arguments import flag, known_per_axis, per_axis
-from convscope.layers.base import Form, Initializer, Sample, Shape, Value
-from convscope.layers.initializers import initializer
+from convscope.layers.arguments import known_per_axis, per_axis
+from convscope.layers.base import Form, Sample, Shape, Value
 from convscope.layers.spatial import Sliding
+from convscope.layers.weighing import Weighing
 from convscope.notation import Axis, Equation, Sum, local, size, weight
 
 
-class SeparableConvolution(Sliding):
+class SeparableConvolution(Weighing, Sliding):
     """What SeparableConv1D and SeparableConv2D share."""
+
+    kernels: ClassVar[dict[str, str]] = {
+        "depthwise_kernel": "depthwise",
+        "pointwise_kernel": "pointwise",
+    }
 
     def __init__(
         self,
@@ -50,21 +54,20 @@ class SeparableConvolution(Sliding):
         self.set_sliding(strides, padding, data_format)
         self.dilation_rate = known_per_axis(dilation_rate, self.rank, f"{kind}: dilation_rate")
         self.depth_multiplier = known_per_axis(depth_multiplier, 1, f"{kind}: depth_multiplier")[0]
-        self.activation = activation_named(activation, f"{kind}: activation")
-        self.use_bias = flag(use_bias, f"{kind}: use_bias")
-        self.depthwise_initializer = depthwise_initializer
-        self.pointwise_initializer = pointwise_initializer
-        self.bias_initializer = bias_initializer
-        self._draw_depthwise = initializer(depthwise_initializer, f"{kind}: depthwise_initializer")
-        self._draw_pointwise = initializer(pointwise_initializer, f"{kind}: pointwise_initializer")
-        self._draw_bias = initializer(bias_initializer, f"{kind}: bias_initializer")
-        self.depthwise_regularizer = depthwise_regularizer
-        self.pointwise_regularizer = pointwise_regularizer
-        self.bias_regularizer = bias_regularizer
-        self.activity_regularizer = activity_regularizer
-        self.depthwise_constraint = depthwise_constraint
-        self.pointwise_constraint = pointwise_constraint
-        self.bias_constraint = bias_constraint
+        self.set_weighing(
+            activation,
+            use_bias,
+            depthwise_initializer=depthwise_initializer,
+            pointwise_initializer=pointwise_initializer,
+            bias_initializer=bias_initializer,
+            depthwise_regularizer=depthwise_regularizer,
+            pointwise_regularizer=pointwise_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            depthwise_constraint=depthwise_constraint,
+            pointwise_constraint=pointwise_constraint,
+            bias_constraint=bias_constraint,
+        )
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
@@ -78,13 +81,6 @@ class SeparableConvolution(Sliding):
         total = Sum(c)(depth[*slide.out, c] * weight("pointwise_kernel")[*zeros, c, o])
         pre = weight("bias")[o] + total if self.use_bias else total
         return self.activation.equation(slide.axes(o), pre)
-
-    def initializers(self) -> dict[str, Initializer]:
-        kernels = {
-            "depthwise_kernel": self._draw_depthwise,
-            "pointwise_kernel": self._draw_pointwise,
-        }
-        return kernels | ({"bias": self._draw_bias} if self.use_bias else {})
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         last, before, *_ = range(self.rank + 1, -1, -1)

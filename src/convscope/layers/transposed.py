@@ -13,24 +13,22 @@ from collections.abc import Iterable
 from typing import Any
 
 from convscope.errors import SettingError, ShapeError
-from convscope.layers.activations import activation as activation_named
 from convscope.layers.arguments import (
     OUTPUT_NAMES,
     WORDS,
-    flag,
     known_per_axis,
     whole,
     window_axes,
 )
-from convscope.layers.base import Form, Initializer, Sample, Shape, Value, shape_text
-from convscope.layers.initializers import initializer
+from convscope.layers.base import Form, Sample, Shape, Value, shape_text
 from convscope.layers.spatial import Sliding
+from convscope.layers.weighing import Weighing
 from convscope.notation import Axis, Equation, Size, Sum, exactly, size, source, weight
 from convscope.notation.printing import counted
 from convscope.notation.sizes import largest, show, surely_less, tidy
 
 
-class TransposedConvolution(Sliding):
+class TransposedConvolution(Weighing, Sliding):
     """What Conv1DTranspose, Conv2DTranspose and Conv3DTranspose share."""
 
     def __init__(
@@ -60,17 +58,17 @@ class TransposedConvolution(Sliding):
         self.set_sliding(strides, padding, data_format)
         self.output_padding = self._output_padding(output_padding)
         self.dilation_rate = known_per_axis(dilation_rate, self.rank, f"{kind}: dilation_rate")
-        self.activation = activation_named(activation, f"{kind}: activation")
-        self.use_bias = flag(use_bias, f"{kind}: use_bias")
-        self.kernel_initializer = kernel_initializer
-        self.bias_initializer = bias_initializer
-        self._draw_kernel = initializer(kernel_initializer, f"{kind}: kernel_initializer")
-        self._draw_bias = initializer(bias_initializer, f"{kind}: bias_initializer")
-        self.kernel_regularizer = kernel_regularizer
-        self.bias_regularizer = bias_regularizer
-        self.activity_regularizer = activity_regularizer
-        self.kernel_constraint = kernel_constraint
-        self.bias_constraint = bias_constraint
+        self.set_weighing(
+            activation,
+            use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+        )
 
     def _output_padding(self, value: Any) -> tuple[int, ...] | None:
         """Return how many outputs more than necessary there are along each axis; None leaves it open."""
@@ -154,9 +152,6 @@ class TransposedConvolution(Sliding):
         total = Sum(*window, c)(image[self.arranged(at, c)] * weight("kernel")[*window, o, c])
         pre = weight("bias")[o] + total if self.use_bias else total
         return self.activation.equation(self.arranged(out, o), pre)
-
-    def initializers(self) -> dict[str, Initializer]:
-        return {"kernel": self._draw_kernel} | ({"bias": self._draw_bias} if self.use_bias else {})
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         channel_axes = (self.rank + 1, self.rank, *range(self.rank))

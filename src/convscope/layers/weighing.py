@@ -1,0 +1,39 @@
+"""What layers share that weigh their input: kernels, perhaps a bias, and an activation."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from convscope.layers.activations import Activation
+from convscope.layers.activations import activation as activation_named
+from convscope.layers.arguments import flag
+from convscope.layers.base import Initializer, Layer
+from convscope.layers.initializers import initializer
+
+
+class Weighing(Layer):
+    """A layer with kernels, an optional bias and an activation, all under Keras's settings."""
+
+    kernels: ClassVar[dict[str, str]] = {"kernel": "kernel"}
+    """Each kernel, and how the settings that are about it begin: kernel_initializer, …"""
+
+    activation: Activation
+    use_bias: bool
+
+    def set_weighing(self, activation: object, use_bias: object, **kept: Any) -> None:
+        """Check and keep the activation, the bias and how each weight is drawn.
+
+        kept   the initializers, and what only training asks for (regularizers, constraints)
+        """
+        self.activation = activation_named(activation, f"{self.kind}: activation")
+        self.use_bias = flag(use_bias, f"{self.kind}: use_bias")
+        for name, value in kept.items():
+            setattr(self, name, value)
+        prefixes = {**self.kernels, "bias": "bias"}
+        self._draws: dict[str, Initializer] = {}
+        for weight, prefix in prefixes.items():
+            setting = f"{prefix}_initializer"
+            self._draws[weight] = initializer(kept[setting], f"{self.kind}: {setting}")
+
+    def initializers(self) -> dict[str, Initializer]:
+        return {w: draw for w, draw in self._draws.items() if w != "bias" or self.use_bias}
