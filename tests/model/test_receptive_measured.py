@@ -18,6 +18,7 @@ from convscope.layers import kinds
 from convscope.layers.base import Layer
 from convscope.model.graph import Graph
 from convscope.model.receptive import ReceptiveField
+from convscope.notation import UNKNOWN, symbol
 
 K: Any = type("Kinds", (), {name: kind for name, kind in kinds().items()})
 
@@ -282,8 +283,6 @@ def test_a_row_of_numbers_has_no_field() -> None:
 
 
 def test_unknown_and_symbolic_sizes() -> None:
-    from convscope.notation import UNKNOWN, symbol
-
     for rows in (UNKNOWN, symbol("n")):
         net = Graph("net", {"image": (rows, 17, 2)})
         net.add("conv", K.Conv2D(3, (3, 2), 2), ["image"])
@@ -293,6 +292,26 @@ def test_unknown_and_symbolic_sizes() -> None:
         # how much of the rows the mean is over nobody knows
         for name in ("pool", "out"):
             assert field(net, name) == ReceptiveField((None, 16), (None, None), (None, 0))
+
+
+def test_a_padding_that_depends_on_an_unknown_size() -> None:
+    # `same` with a stride: how large a field is and how it moves does not depend on the image's
+    # size, where it starts does (29 rows are padded by 1 before, 28 by none)
+    starts = {29: (-1, -1), 28: (0, -1)}
+    for rows in (UNKNOWN, symbol("n"), 29, 28):
+        net = Graph("net", {"image": (rows, 17, 2)})
+        net.add("a", K.Conv2D(3, 3, 2, "same"), ["image"])
+        net.add("b", K.Activation("relu"), ["a"])
+        net.add("c", K.Conv2D(3, 3, padding="same"), ["b"])
+        net.add("d", K.MaxPooling2D(2), ["c"])
+        assert field(net, "b") == ReceptiveField((3, 3), (2, 2), starts.get(rows, (None, -1)))
+        assert field(net, "d").size == (9, 9) and field(net, "d").stride == (4, 4)
+        # beside another path nobody knows how far apart the two are
+        net.add("e", K.Conv2D(3, 1, 2, "same"), ["image"])
+        net.add("sum", K.Add(), ["c", "e"])
+        assert field(net, "sum").size == ((7, 7) if rows in starts else (None, 7))
+        net.add("itself", K.Add(), ["b", "a"])
+        assert field(net, "itself").size == (3, 3)
 
 
 def test_two_images() -> None:

@@ -235,7 +235,16 @@ def test_what_divides_is_taken_out_of_a_quotient() -> None:
         (exactly(Y - I, 1), "y − i", "y-i"),
         (exactly(Y - I, 1) * 2, "2·(y − i)", r"2 \cdot (y-i)"),
         (1 - exactly(Y - I, 1), "−(y − i) + 1", "-(y-i)+1"),
-        (Y * symbol("s") + symbol("n") - 1, "s·y + (n − 1)", r"s \cdot y+(n - 1)"),
+        (Y * symbol("s") + symbol("n") - 1, "s·y + n − 1", r"s \cdot y+n - 1"),
+        (Y - symbol("n"), "y − n", "y-n"),
+        (Y - symbol("n") - 1, "y − (n + 1)", "y-(n + 1)"),
+        (Y - (symbol("n") // 2), "y − ⌊n/2⌋", r"y-\left\lfloor n/2 \right\rfloor"),
+        (Y * (symbol("s") + 1), "(s + 1)·y", r"(s + 1) \cdot y"),
+        (Y + UNKNOWN, "y + ?", r"y+\text{?}"),
+        (Y // (symbol("n") * 3), "⌊y/(3·n)⌋", r"\lfloor y/(3 \cdot n) \rfloor"),
+        # symbols that cancel
+        (Y * symbol("s") - Y * (symbol("s") - 1), "y", "y"),
+        (Y + symbol("n") - I - symbol("n"), "y − i", "y-i"),
         (Y // (symbol("n") - 1), "⌊y/(n − 1)⌋", r"\lfloor y/(n - 1) \rfloor"),
     ],
 )

@@ -42,6 +42,8 @@ class Field(NamedTuple):
     reach     what all outputs see together
     image     the image's size along the axis
     even      False when it moves, but not so; the one window is then output 0's
+    placed    False when only the size of a window is known, not where it is: behind a padding that
+              depends on an image size which nobody knows yet
     """
 
     axis: int | None
@@ -50,6 +52,7 @@ class Field(NamedTuple):
     reach: Range
     image: Size
     even: bool = True
+    placed: bool = True
 
     def at(self, low: int, high: int) -> Range | None:
         """Return what the outputs low … high see together; None for nothing."""
@@ -74,6 +77,12 @@ class Field(NamedTuple):
     def size(self) -> int | None:
         """How many positions one output sees, where it sees the most."""
         return max((w[1] - w[0] + 1 for w in self.windows if w is not None), default=None)
+
+    @property
+    def start(self) -> int | None:
+        """Where the first output's window starts that has one."""
+        window = next(filter(None, self.windows), None)
+        return window[0] if window is not None and self.placed else None
 
 
 Fields: TypeAlias = tuple[Field | None, ...]
@@ -124,6 +133,8 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor) -> Field | N
     spread = spreads[inner.axis]
     if not (is_rational(spread.low) and is_rational(spread.high)):
         return None
+    if spread.slopes is None and not inner.placed:
+        return None
     low, high = math.ceil(spread.low), math.floor(spread.high)
     moving = [axis for axis, slope in (spread.slopes or {}).items() if slope]
     if spread.slopes is not None and not moving:
@@ -133,11 +144,15 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor) -> Field | N
         return _uneven(inner, low, high)
     axis = moving[0]
     place, step = equation.axes.index(axis), spread.slopes[axis]
-    if place == inner.axis and step == 1 and spread.low == spread.high == 0:
+    shifted = not (is_known(spread.shift) and spread.shift == 0)
+    if place == inner.axis and step == 1 and spread.low == spread.high == 0 and not shifted:
         return inner  # each output reads what lies at its own position
+    if shifted and len(inner.windows) > 1:  # which of the windows it begins with is open
+        return None
     windows = _windows(inner, equation, tensor, axis, spread)
     reach = _reach(windows, inner.slope * step, equation.sizes[axis])
-    return Field(place, inner.slope * step, windows, reach, inner.image)
+    placed = inner.placed and not shifted
+    return Field(place, inner.slope * step, windows, reach, inner.image, placed=placed)
 
 
 def _windows(
@@ -192,8 +207,8 @@ def _whole(spread: Spread, size: Size) -> bool:
 
 def _union(a: Field | None, b: Field | None) -> Field | None:
     """Return the field of outputs that see both; None where that is now larger, now smaller."""
-    if a is None or b is None:
-        return None
+    if a is None or b is None or not (a.placed and b.placed):
+        return a if a is b else None
     reach = smallest(a.reach[0], b.reach[0]), largest(a.reach[1], b.reach[1])
     if (a.axis, a.slope) == (b.axis, b.slope) and a.even and b.even:
         count = math.lcm(len(a.windows), len(b.windows))
@@ -232,8 +247,8 @@ def readable(fields: Fields) -> ReceptiveField | None:
         None if field is None or field.axis is None or not even else _number(field.slope)
         for field in fields
     )
-    firsts = (None if f is None else next(filter(None, f.windows), None) for f in fields)
-    return ReceptiveField(size, stride, tuple(None if f is None else f[0] for f in firsts))
+    start = tuple(None if field is None else field.start for field in fields)
+    return ReceptiveField(size, stride, start)
 
 
 def _number(value: Any) -> Number:

@@ -1,16 +1,19 @@
 """The language of equations: one statement of what ONE output number is, everything else derived.
 
-index        axes and the whole-number expressions over them
-expression   reads, products, sums, maxima and means
-functions    named functions and their formulas
-equation     an equation: output shape and why, weights' shapes, windows
-counting     multiply–accumulates and other work
-printing     text, LaTeX and words
-serial       to JSON and back
-evaluation   values at positions, in float64 (needs numpy, which is imported only there)
-ledger       the arithmetic of one number, taken apart (needs numpy)
-cone         one number of a chain of equations, from the window it sees (needs numpy)
-sizes        ints, symbols and unknowns
+Each module is one part of it:
+
+    index        axes and the whole-number expressions over them
+    expression   reads, products, sums, maxima and means
+    functions    named functions and their formulas
+    equation     an equation: output shape and why, weights' shapes, windows
+    counting     multiply–accumulates and other work
+    printing     text, LaTeX and words
+    serial       to JSON and back
+    evaluation   values at positions, in float64 (needs numpy, which is imported only there)
+    ledger       the arithmetic of one number, taken apart (needs numpy)
+    cone         one number of a chain of equations, from the window it sees (needs numpy)
+    sizes        ints, symbols and unknowns
+    symbols      symbols in one form, shown and read back (needs sympy, imported only there)
 """
 
 from convscope.notation.counting import macs, other_work

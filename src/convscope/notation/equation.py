@@ -266,6 +266,7 @@ class Equation:
 
     def _united(self, a: Spread, b: Spread) -> Spread:
         """Return the smallest spread that holds two."""
+        a, b = a.settled(), b.settled()
         if a.slopes != b.slopes:
             # one stands still and holds wherever the other moves: a mean over the whole axis
             for still, moving in ((a, b), (b, a)):

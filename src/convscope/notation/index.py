@@ -55,7 +55,7 @@ class Index:
 
     def __init__(self, terms: tuple[tuple[Atom, Size], ...], const: Size) -> None:
         self.terms = terms
-        self.const = const
+        self.const = const if type(const) is int else tidy(const)
 
     # -- arithmetic -------------------------------------------------------------------------------
 
@@ -64,7 +64,7 @@ class Index:
             return self if _is_zero(other) else Index(self.terms, self.const + other)
         merged = dict(self.terms)
         for atom, factor in other.terms:
-            merged[atom] = merged.get(atom, 0) + factor
+            merged[atom] = tidy(merged[atom] + factor) if atom in merged else factor
         terms = tuple((atom, f) for atom, f in merged.items() if not _is_zero(f))
         return Index(terms, self.const + other.const)
 
@@ -88,7 +88,7 @@ class Index:
                 return self
             if factor == 0:
                 return Index((), 0)
-        return Index(tuple((atom, f * factor) for atom, f in self.terms), self.const * factor)
+        return Index(tuple((atom, tidy(f * factor)) for atom, f in self.terms), self.const * factor)
 
     __rmul__ = __mul__
 
@@ -182,7 +182,8 @@ class Index:
 
     def spread(self, bound: Mapping[Axis, Range]) -> Spread:
         """Return how the index moves with its axes while the bound ones run over their ranges."""
-        result = Spread({}, self.const, self.const)
+        const = self.const
+        result = Spread({}, const, const) if is_rational(const) else Spread({}, 0, 0, const)
         for atom, factor in self.terms:
             result = result.plus(atom.spread(bound).scaled(factor))
         return result
@@ -199,11 +200,12 @@ class Index:
             else:
                 result = f"{how.minus.strip()}{piece}" if negative else piece
         if not result:
-            return how.size(self.const)
+            return how.size(self.const, False)
         if not is_known(self.const):
-            if how.size(self.const).startswith(("−", "-")):
-                return f"{result}{how.minus}{_grouped_size(-self.const, how)}"
-            return f"{result}{how.plus}{_grouped_size(self.const, how)}"
+            text = how.size(self.const, False)
+            if text.startswith(how.minus.strip()):
+                return f"{result}{how.minus}{how.size(-self.const, True)}"
+            return f"{result}{how.plus}{text}"
         if self.const:
             result += f"{how.minus}{-self.const}" if self.const < 0 else f"{how.plus}{self.const}"
         return result
@@ -295,14 +297,14 @@ class Quotient(Operation):
         return result
 
     def spread(self, bound: Mapping[Axis, Range]) -> Spread:
-        inner = self.of.spread(bound)
+        inner = self.of.spread(bound).settled()
         if inner.slopes == {}:
             return Spread({}, *self.bounds(bound))
         exact = inner.scaled(_ratio(1, self.by))
         return Spread(exact.slopes, exact.low + _ratio(1 - self.by, self.by), exact.high)
 
     def spelled(self, how: Spelling) -> str:
-        return how.floor.format(_grouped(self.of, how), _grouped_size(self.by, how))
+        return how.floor.format(_grouped(self.of, how), how.size(self.by, True))
 
 
 class Remainder(Operation):
@@ -324,7 +326,7 @@ class Remainder(Operation):
         return result
 
     def spread(self, bound: Mapping[Axis, Range]) -> Spread:
-        inner = self.of.spread(bound)
+        inner = self.of.spread(bound).settled()
         if inner.slopes == {}:
             return Spread({}, *self.bounds(bound))
         numbers = is_rational(inner.low) and is_rational(inner.high)
@@ -334,7 +336,7 @@ class Remainder(Operation):
         return Spread(None, 0, self.by - 1)
 
     def spelled(self, how: Spelling) -> str:
-        return how.remainder.format(_grouped(self.of, how), _grouped_size(self.by, how))
+        return how.remainder.format(_grouped(self.of, how), how.size(self.by, True))
 
 
 class ExactQuotient(Operation):
@@ -358,12 +360,12 @@ class ExactQuotient(Operation):
         return exactly(self.of.substitute(replaced), self.by)
 
     def spread(self, bound: Mapping[Axis, Range]) -> Spread:
-        return self.of.spread(bound).scaled(_ratio(1, self.by))
+        return self.of.spread(bound).settled().scaled(_ratio(1, self.by))
 
     def spelled(self, how: Spelling) -> str:
         if _is_one(self.by):
             return self.of.spelled(how)
-        return f"{_grouped(self.of, how)}/{_grouped_size(self.by, how)}"
+        return f"{_grouped(self.of, how)}/{how.size(self.by, True)}"
 
 
 def exactly(of: Index, by: Size) -> Index:
@@ -379,22 +381,29 @@ class Spread:
     """How an index moves with axes: Σ slope·axis, plus something between low and high.
 
     `slopes` is None when it moves, but not along a straight line (a remainder); low and high are
-    then those of position 0.
+    then those of position 0. `shift` is what is to be added to both and is no number: the padding of
+    an input whose size is a symbol or unknown.
     """
 
-    __slots__ = ("high", "low", "slopes")
+    __slots__ = ("high", "low", "shift", "slopes")
 
-    def __init__(self, slopes: dict[Axis, Any] | None, low: Any, high: Any) -> None:
+    def __init__(
+        self, slopes: dict[Axis, Any] | None, low: Any, high: Any, shift: Size = 0
+    ) -> None:
         self.slopes = slopes
         self.low = low
         self.high = high
+        self.shift = shift
 
     def scaled(self, factor: Any) -> Spread:
         if _is_one(factor):
             return self
         slopes = None if self.slopes is None else {a: s * factor for a, s in self.slopes.items()}
         low, high = self.low * factor, self.high * factor
-        return Spread(slopes, high, low) if surely_less(factor, 0) else Spread(slopes, low, high)
+        shift = 0 if _is_zero(self.shift) else self.shift * factor
+        if surely_less(factor, 0):
+            low, high = high, low
+        return Spread(slopes, low, high, shift)
 
     def plus(self, other: Spread) -> Spread:
         slopes: dict[Axis, Any] | None = None
@@ -402,7 +411,14 @@ class Spread:
             slopes = dict(self.slopes)
             for axis, slope in other.slopes.items():
                 slopes[axis] = slopes.get(axis, 0) + slope
-        return Spread(slopes, self.low + other.low, self.high + other.high)
+        low, high = self.low + other.low, self.high + other.high
+        return Spread(slopes, low, high, self.shift + other.shift)
+
+    def settled(self) -> Spread:
+        """Return the same with the shift put into the bounds, which may then be no numbers."""
+        if _is_zero(self.shift):
+            return self
+        return Spread(self.slopes, self.low + self.shift, self.high + self.shift)
 
 
 def as_index(value: Index | Size) -> Index:
@@ -431,7 +447,7 @@ class Spelling(NamedTuple):
     times: str
     floor: str
     remainder: str
-    size: Callable[[Size], str]
+    size: Callable[[Size, bool], str]
 
 
 TEXT = Spelling(" + ", " − ", "·", "⌊{}/{}⌋", "{} mod {}", show)
@@ -448,7 +464,7 @@ def _times(factor: Size, atom: Atom, alone: bool, how: Spelling) -> str:
     if _is_one(factor):
         return text
     sign = "" if is_known(factor) and isinstance(atom, Axis) else how.times
-    return f"{_grouped_size(factor, how)}{sign}{text}"
+    return f"{how.size(factor, True)}{sign}{text}"
 
 
 def _grouped(index: Index, how: Spelling) -> str:
@@ -458,8 +474,3 @@ def _grouped(index: Index, how: Spelling) -> str:
     if single and not any(isinstance(a, (Remainder, ExactQuotient)) for a, _ in index.terms):
         return text
     return f"({text})"
-
-
-def _grouped_size(size: Size, how: Spelling) -> str:
-    text = how.size(size)
-    return f"({text})" if not is_known(size) and any(s in text for s in " -·") else text

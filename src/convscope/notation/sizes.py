@@ -183,21 +183,24 @@ def from_plain(value: int | str | None) -> Size:
     return tidy(symbols.parsed(value))
 
 
-def show(value: Size) -> str:
-    """Return a size as people read it: 28, n − 2, ⌊(n − 1)/2⌋, or "?" when unknown."""
+def show(value: Size, held: bool = False) -> str:
+    """Return a size as people read it: 28, n − 2, ⌊(n − 1)/2⌋, or "?" when unknown.
+
+    held   whether it is a factor or a divisor, so that more than one symbol needs brackets: (n − 2)
+    """
     if isinstance(value, int):
         return str(value) if value >= 0 else f"−{-value}"
     if value is UNKNOWN:
         return "?"
     from convscope.notation import symbols
 
-    return symbols.spelled(value, symbols.SHOWN)
+    return symbols.spelled(value, symbols.SHOWN, held)
 
 
-def latex(value: Size) -> str:
+def latex(value: Size, held: bool = False) -> str:
     """Return a size as LaTeX."""
     if not is_symbolic(value):
         return r"\text{?}" if value is UNKNOWN else str(value)
     from convscope.notation import symbols
 
-    return symbols.spelled(value, symbols.LATEX)
+    return symbols.spelled(value, symbols.LATEX, held)

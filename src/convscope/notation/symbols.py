@@ -95,9 +95,12 @@ _SUM, _QUOTIENT, _PRODUCT, _ATOM = 1, 2, 3, 4
 """How tightly a piece of text holds together; −a//b is not −(a//b), nor is a//b*c (a//b)*c."""
 
 
-def spelled(term: Term, dialect: Dialect) -> str:
-    """Return a term as text: ⌊(n + 1)/2⌋ as people read it, (n + 1)//2 as Python and JSON do."""
-    return _Speller(dialect).text(term)[0]
+def spelled(term: Term, dialect: Dialect, held: bool = False) -> str:
+    """Return a term as text: ⌊(n + 1)/2⌋ as people read it, (n + 1)//2 as Python and JSON do.
+
+    held   whether it is a factor or a divisor, so that a sum or a product needs brackets
+    """
+    return _Speller(dialect).within(term, _ATOM if held else _SUM)
 
 
 class _Speller:
