@@ -115,16 +115,16 @@ class Network:
 
     # -- running ----------------------------------------------------------------------------------
 
-    def _engine(self, keep: tuple[str, ...], graph: Graph) -> Engine:
+    def _engine(self, keep: tuple[str, ...], graph: Graph, many: bool = False) -> Engine:
         from convscope.engine.runtime import Engine
 
         shapes = tuple((n, tuple(map(str, s))) for n, s in graph.inputs.items())
         versions = tuple(layer.version for layer in graph.layers)
-        key = (keep, shapes, versions)
+        key = (keep, shapes, versions, many)
         if key not in self._engines:
             for old in [k for k in self._engines if k[2] != versions]:
                 del self._engines[old]
-            self._engines[key] = Engine(graph, keep)
+            self._engines[key] = Engine(graph, keep, many)
         return self._engines[key]
 
     def predict(self, x: Any, batch_size: int = 32, verbose: str | int = "auto") -> Any:
@@ -148,8 +148,8 @@ class Network:
         if type(batch_size) is not int or batch_size < 1:
             raise InputError(f"batch_size must be a whole number from 1, not {batch_size!r}")
         graph = self._at({n: a.shape[1:] for n, a in given.items()})
-        engine = self._engine(graph.outputs, graph)
         count = counts.pop()
+        engine = self._engine(graph.outputs, graph, many=min(count, batch_size) > 1)
         results: dict[str, Array] = {
             name: np.empty((count, *graph.shape(name)), dtype=np.float32) for name in graph.outputs
         }

@@ -32,9 +32,11 @@ class Engine:
     """A network made ready to run, for one set of activations to keep.
 
     keep    names of the layers whose outputs are returned, in their layers' own layouts
+    many    whether inputs come in batches of several: large matrices are then packed, not used in
+            place, since products of many rows repay the copy
     """
 
-    def __init__(self, graph: Graph, keep: Sequence[str]) -> None:
+    def __init__(self, graph: Graph, keep: Sequence[str], many: bool = False) -> None:
         self.graph = graph
         self.keep = tuple(keep)
         written = Writer(graph).write(self.keep)
@@ -47,7 +49,7 @@ class Engine:
         self._fetched = list(computed)
         self._session: Any = None
         if computed:  # else every layer passes its input on
-            self._session, self._in_place = _session(graph, written, dict(computed.values()))
+            self._session, self._in_place = _session(graph, written, dict(computed.values()), many)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return the kept activations for a batch: name → array with a batch axis.
@@ -71,7 +73,9 @@ def _plain(array: Array, value: Value) -> Array:
     return np.moveaxis(array, 1, -1) if value.moved else array
 
 
-def _session(graph: Graph, written: Written, outputs: Mapping[str, Value]) -> tuple[Any, list[Any]]:
+def _session(
+    graph: Graph, written: Written, outputs: Mapping[str, Value], many: bool
+) -> tuple[Any, list[Any]]:
     """Return an inference session, and the arrays that it uses in place (they must outlive it).
 
     Large matrices of dense layers are used where they lie. Kernels of convolutions are copied once,
@@ -80,7 +84,7 @@ def _session(graph: Graph, written: Written, outputs: Mapping[str, Value]) -> tu
     """
     apart = {n: a for n, a in written.weights.items() if a.nbytes >= APART_FROM}
     matrices = [name for name in apart if name in written.matrices]
-    if sum(apart[name].nbytes for name in matrices) < IN_PLACE_FROM:
+    if many or sum(apart[name].nbytes for name in matrices) < IN_PLACE_FROM:
         matrices = []
     model = model_proto(graph, written, outputs, apart).SerializeToString()
     try:

@@ -392,7 +392,7 @@ def trace_by_cone(
     """Return the ledger of one number from the patch of the image that it sees, nothing else run."""
     node = graph.node(layer)
     links: dict[str, Link] = {}
-    for name in _needed(graph, node.name):
+    for name in graph.needed([node.name]):
         other = graph.nodes[name]
         equation = graph.facts[name].equation
         if equation is None:
@@ -412,14 +412,3 @@ def _activation(node: Node) -> str:
     """Return what the layer calls its activation."""
     found = getattr(node.layer, "activation", None)
     return node.layer.kind.lower() if found is None else str(found.name)
-
-
-def _needed(graph: Graph, target: str) -> list[str]:
-    """Return the nodes that the target depends on, and itself, in graph order."""
-    wanted, stack = set(), [target]
-    while stack:
-        name = stack.pop()
-        if name in graph.nodes and name not in wanted:
-            wanted.add(name)
-            stack.extend(graph.nodes[name].inputs)
-    return [name for name in graph.nodes if name in wanted]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from convscope.parts import Figure, Seen, Sizes, figure
 from convscope.views.characters import NO_BREAK, printable
 
@@ -104,4 +106,11 @@ def _symbolic(text: str) -> str:
             if not depth:
                 break
         text = f"{text[:start]}⌊{text[start + 6 : end]}⌋{text[end + 1 :]}"
+    text = re.sub(r"\((\([^()]*\))//(\w+)\)|(\([^()]*\)|\w+)//(\w+)", _quotient, text)
     return text
+
+
+def _quotient(found: re.Match[str]) -> str:
+    """Return a // b as ⌊a/b⌋, without the brackets that then are too many."""
+    top, by = found[1] or found[3], found[2] or found[4]
+    return f"⌊{top}/{by}⌋"
