@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -243,3 +244,23 @@ def test_a_closed_pipe_is_no_error(folder: Path) -> None:
         command, shell=True, check=False, capture_output=True, text=True, cwd=folder
     )
     assert done.stderr == ""
+
+
+def test_ctrl_c_ends_it_with_130(folder: Path) -> None:
+    (folder / "slow.py").write_text(
+        # a shell that starts jobs in the background makes them deaf to Ctrl-C
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "print('started', flush=True)\ntime.sleep(60)\nmodel = None\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "convscope", "summary", "slow.py:model"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+    ) as child:
+        assert child.stdout is not None and child.stdout.readline() == "started\n"
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert said.strip() == "stopped"
