@@ -12,6 +12,7 @@ import pytest
 
 from convscope.layers import kinds
 from convscope.layers.base import Layer, Sample, tensor_names
+from convscope.model.facts import facts_of
 from convscope.notation import Equation
 from convscope.notation.evaluation import evaluate
 
@@ -49,10 +50,11 @@ def case(sample: Sample) -> Case:
     equation = sample.layer.equation(*sample.shapes)
     rng = np.random.default_rng(zlib.crc32(repr(sample).encode()))
     inputs = tuple(rng.normal(size=s).astype(np.float32) for s in sample.shapes)
-    shapes = {name: equation.weights[name] for name in sample.layer.initializers()}
-    weights = {n: rng.normal(size=s).astype(np.float32) for n, s in shapes.items()}
-    if "moving_variance" in weights:  # a variance is never negative
-        weights["moving_variance"] = np.abs(weights["moving_variance"]) + np.float32(0.1)
+    shapes = facts_of(sample.layer, sample.shapes).weights
+    weights = {n: np.asarray(rng.normal(size=s), dtype=np.float32) for n, s in shapes.items()}
+    for name in ("moving_variance", "variance"):  # which is never negative
+        if name in weights:
+            weights[name] = np.abs(weights[name]) + np.float32(0.1)
     return Case(sample.layer, equation, inputs, weights)
 
 

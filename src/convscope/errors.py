@@ -15,6 +15,8 @@
     ├── UnsupportedError    something that convscope does not do, said plainly
     └── EngineError         ONNX Runtime refused or failed
 
+and one warning, SourceWarning (a UserWarning): a file was opened, but not all that it says was understood.
+
 The message of each says what was wrong, the numbers received, where, and what would work.
 """
 
@@ -32,6 +34,7 @@ __all__ = [
     "SettingError",
     "ShapeError",
     "SourceError",
+    "SourceWarning",
     "UnsupportedError",
     "WeightsError",
     "WindowError",
@@ -92,3 +95,7 @@ class UnsupportedError(ConvscopeError):
 
 class EngineError(ConvscopeError):
     """ONNX Runtime refused the network, or failed while running it."""
+
+
+class SourceWarning(UserWarning):
+    """A model file was opened, but something in it was left out or could not be checked."""

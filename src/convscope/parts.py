@@ -147,7 +147,7 @@ class SummaryRow(NamedTuple):
     name: str
     kind: str
     inputs: tuple[str, ...]
-    input_shapes: tuple[Sizes, ...]
+    input_shapes: tuple[Sizes | None, ...]
     output_shape: Sizes | None
     weights: Mapping[str, Sizes]
     params: Figure
@@ -165,7 +165,7 @@ class SummaryRow(NamedTuple):
             "name": self.name,
             "kind": self.kind,
             "inputs": list(self.inputs),
-            "input_shapes": [_figures(shape) for shape in self.input_shapes],
+            "input_shapes": [None if s is None else _figures(s) for s in self.input_shapes],
             "output_shape": None if self.output_shape is None else _figures(self.output_shape),
             "weights": {name: _figures(shape) for name, shape in self.weights.items()},
             "params": figure(self.params),

@@ -115,7 +115,9 @@ class LayerExplanation:
         ]
         if equation is None:
             parts.append(
-                Paragraph("This layer has no equation here: it runs, but is not explained.")
+                Paragraph(
+                    "This layer has no equation here: it is named and counted, but not explained."
+                )
             )
             return parts
         parts += [Paragraph("What one output number is:"), Formula(str(equation), equation.latex())]

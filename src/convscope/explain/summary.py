@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convscope.layers.base import Shape
+from convscope.layers.base import UNKNOWN_SHAPE, Shape
 from convscope.model.graph import Graph
 from convscope.notation.sizes import plain
 from convscope.parts import Sizes, Summary, SummaryRow, SummaryTotals
@@ -14,8 +14,10 @@ def summarise(graph: Graph) -> Summary:
     first: dict[int, str] = {}
     shapes: dict[Shape, Sizes] = {}
 
-    def batched(shape: Shape) -> Sizes:
+    def batched(shape: Shape) -> Sizes | None:
         """Return a shape as JSON holds it, the open batch first; each shape once."""
+        if shape is UNKNOWN_SHAPE:
+            return None
         found = shapes.get(shape)
         if found is None:
             found = shapes[shape] = (None, *map(plain, shape))
@@ -54,7 +56,7 @@ def summarise(graph: Graph) -> Summary:
             plain(totals.bytes),
         ),
         graph.layout,
-        {name: batched(shape) for name, shape in graph.inputs.items()},
+        {name: (None, *map(plain, shape)) for name, shape in graph.inputs.items()},
         graph.outputs,
         graph.sequential,
     )

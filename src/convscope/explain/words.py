@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from math import floor, isfinite
 from typing import Any
 
+from convscope.layers.base import UNKNOWN_SHAPE
 from convscope.notation.sizes import Size, is_known, show
 
 
@@ -32,6 +33,8 @@ def _tight(size: Size) -> str:
 
 def shape_in_words(shape: Sequence[Size]) -> str:
     """Return a shape as people read it, symbols and all: (n − 2, m − 2, k1)."""
+    if shape is UNKNOWN_SHAPE:
+        return "a shape that nobody states"
     inner = ", ".join(map(show, shape))
     return f"({inner},)" if len(shape) == 1 else f"({inner})"
 

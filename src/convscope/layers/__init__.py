@@ -12,6 +12,7 @@ from convscope.layers.base import Layer, Sample
 __all__ = ["Layer", "Sample", "find", "kinds", "spellings"]
 
 
+@cache
 def find(name: str) -> type[Layer] | None:
     """Return the kind of that name or spelling, importing no file that does not mention it.
 

@@ -30,6 +30,16 @@ Shape: TypeAlias = tuple[Size, ...]
 Initializer: TypeAlias = Callable[[tuple[int, ...], "np.random.Generator"], "Array"]
 
 
+class _UnknownShape(tuple[Size, ...]):
+    """A shape of which not even the number of axes is known."""
+
+    __slots__ = ()
+
+
+UNKNOWN_SHAPE: Shape = _UnknownShape()
+"""What an opaque layer gives when nobody knows; compared with `is`, since () is a shape."""
+
+
 class Value(NamedTuple):
     """A tensor of the ONNX graph: its name, and whether it lies channels-first although the layer
     that made it is channels-last (transposing is put off until somebody needs it)."""
@@ -87,6 +97,9 @@ class Layer:
     non_trainable: ClassVar[tuple[str, ...]] = ()
     """Weights that training does not touch by gradient (moving averages)."""
 
+    unread: ClassVar[dict[str, tuple[int, ...]]] = {}
+    """Weights that Keras keeps and counts, but that no output depends on, and their shapes."""
+
     inputs_taken: ClassVar[tuple[int, int | None]] = (1, 1)
     """Least and most inputs."""
 
@@ -112,6 +125,7 @@ class Layer:
         self._seed: tuple[int, ...] = (0,)
         self._arrays: dict[str, Array] = {}
         self._given: list[Array] | None = given
+        self._stored: Callable[[str], Array] | None = None
         self.version = 0  # counts changes of weights, so that a compiled engine knows it is stale
 
     # -- what a kind states -----------------------------------------------------------------------
@@ -197,9 +211,15 @@ class Layer:
                 self._arrays[name] = self._draw(name, shape, number)
         return self._arrays
 
+    def attach(self, stored: Callable[[str], Array]) -> None:
+        """Take the weights from `stored(name)` when somebody first asks, instead of drawing them."""
+        self._stored = stored
+
     def _draw(self, name: str, shape: Shape, number: int) -> Array:
         import numpy as np
 
+        if self._stored is not None:
+            return self._stored(name)
         if not all(isinstance(s, int) for s in shape):
             raise NotBuiltError(
                 f"the {name} of {self.name} has the symbolic shape {shape_text(shape)}: "
@@ -303,6 +323,8 @@ def _shown(value: object) -> str:
 
 def shape_text(shape: Sequence[Size]) -> str:
     """Return a shape as messages show it: (28, 28, 1), unknown sizes as None."""
+    if shape is UNKNOWN_SHAPE:
+        return "unknown"
     inner = ", ".join("None" if s is UNKNOWN else str(plain(s)) for s in shape)
     return f"({inner},)" if len(shape) == 1 else f"({inner})"
 

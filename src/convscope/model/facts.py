@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.base import Layer, Shape, shape_text
+from convscope.layers.opaque import Opaque
 from convscope.notation import Equation, Size, macs
-from convscope.notation.sizes import UNKNOWN, product, tidy
+from convscope.notation.sizes import UNKNOWN, is_known, product, tidy
 
 
 class Facts(NamedTuple):
@@ -41,6 +42,8 @@ def facts_of(layer: Layer, shapes: tuple[Shape, ...]) -> Facts:
     if len(shapes) < least or (most is not None and len(shapes) > most):
         wanted = f"{least} input{'s' if least > 1 else ''}{' or more' if most is None else ''}"
         raise ShapeError(f"{layer.kind} takes {wanted}, not {len(shapes)}")
+    if isinstance(layer, Opaque):
+        return _stated(layer, shapes)
     common = (layer.trainable, layer.channels_last)
     key = (type(layer), tuple(layer.settings().values()), common, shapes)
     try:
@@ -54,13 +57,25 @@ def facts_of(layer: Layer, shapes: tuple[Shape, ...]) -> Facts:
     return found
 
 
+def _stated(layer: Opaque, shapes: tuple[Shape, ...]) -> Facts:
+    """Return the facts of an opaque layer: what its file says of it, nothing derived."""
+    weights = layer.stored or {}
+    params: Size = UNKNOWN
+    if layer.stored is not None:
+        params = tidy(sum((product(s) for s in weights.values()), 0))
+    known = is_known(params) and (params == 0 or not layer.trainable)
+    trainable = 0 if known else UNKNOWN
+    return Facts(None, shapes, layer.output_shape, weights, params, trainable, None)
+
+
 def _derive(layer: Layer, shapes: tuple[Shape, ...]) -> Facts:
     equation = layer.equation(*shapes)
     read = equation.weights
     names = list(layer.initializers())
-    if set(read) != set(names):
+    unread = {name: shape for name, shape in layer.unread.items() if name in names}
+    if {*read, *unread} != set(names):
         raise SettingError(f"{layer.kind} reads {sorted(read)} but draws {sorted(names)}")
-    weights = {name: read[name] for name in names}
+    weights = {name: unread[name] if name in unread else read[name] for name in names}
     for name, shape in weights.items():
         if UNKNOWN in shape:
             raise ShapeError(
@@ -70,5 +85,11 @@ def _derive(layer: Layer, shapes: tuple[Shape, ...]) -> Facts:
     fixed = layer.non_trainable if layer.trainable else tuple(weights)
     trainable = tidy(sum((product(s) for n, s in weights.items() if n not in fixed), 0))
     return Facts(
-        equation, shapes, equation.shape, weights, equation.params, trainable, macs(equation)
+        equation,
+        shapes,
+        equation.shape,
+        weights,
+        tidy(sum((product(s) for s in unread.values()), equation.params)),
+        trainable,
+        macs(equation),
     )

@@ -1,0 +1,51 @@
+"""A layer without an equation: what convscope does not know, it names and counts, and leaves unexplained."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from convscope.errors import UnsupportedError
+from convscope.layers.base import UNKNOWN_SHAPE, Form, Layer, Shape, Value
+
+
+class Opaque(Layer):
+    """A layer that keeps its name, its shapes and its parameters, and explains nothing.
+
+    >>> Opaque("LSTM", (None, 64)).opaque
+    True
+
+    kind            what the framework calls it
+    output_shape    without the batch, None where nobody knows it
+    stored          the shapes of its weights by name, None where nobody knows them
+
+    It can be neither run nor traced.
+    """
+
+    inputs_taken: ClassVar[tuple[int, int | None]] = (0, None)
+
+    def __init__(
+        self,
+        kind: str,
+        output_shape: Shape | None = None,
+        stored: dict[str, Shape] | None = None,
+        **common: Any,
+    ) -> None:
+        self._kind = kind
+        super().__init__(**common)
+        self.output_shape: Shape = UNKNOWN_SHAPE if output_shape is None else output_shape
+        self.stored = stored
+
+    @property
+    def kind(self) -> str:
+        """The kind's name, as its framework spells it."""
+        return self._kind
+
+    @property
+    def opaque(self) -> bool:
+        return True
+
+    def onnx(self, form: Form, *inputs: Value) -> Value:
+        raise UnsupportedError(
+            f"{self.name} ({self.kind}) has no equation here, so it cannot be run; layers that do "
+            f"not depend on it can be traced by the cone"
+        )
