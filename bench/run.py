@@ -99,6 +99,44 @@ def two_layers() -> list[Row]:
     ]  # fmt: skip
 
 
+OUR_SUMMARY = "import convscope; convscope.open({path!r}).summary()"
+THEIR_SUMMARY = "import keras; keras.saving.load_model({path!r}).summary()"
+
+
+def file_rows() -> list[Row]:
+    """Summaries of .keras files as whole processes, against Keras loading and summarising them."""
+    import tempfile
+
+    bounds = {"ResNet50": 20, "VGG16": 30}
+    rows = []
+    for name, bound in bounds.items():
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(Path(folder) / f"{name}.keras")
+            made = f"import keras; keras.applications.{name}(weights=None).save({path!r})"
+            process(made, KERAS_BACKEND="torch")
+            ours, theirs = OUR_SUMMARY.format(path=path), THEIR_SUMMARY.format(path=path)
+            runs: dict[str, list[tuple[float, float]]] = {ours: [], theirs: []}
+            for number in range(4):
+                for code in (ours, theirs):
+                    found = process(code, KERAS_BACKEND="torch")
+                    if number:
+                        runs[code].append(found)
+            size = os.path.getsize(path) / 1e6
+        a, b = (statistics.median(s for s, _ in runs[c]) for c in (ours, theirs))
+        m, n = (statistics.median(m for _, m in runs[c]) for c in (ours, theirs))
+        rows += [
+            Row(
+                f"summary of {name}.keras ({size:.0f} MB), whole process",
+                f"{a:.3f} s", f"Keras {b:.2f} s", f"{b / a:.0f}× faster", f"≥ {bound}×", b / a >= bound,
+            ),
+            Row(
+                "the same, peak memory",
+                f"{m:.0f} MiB", f"Keras {n:.0f} MiB", f"{n / m:.1f}× less", "≤ 70 MiB", m <= 70,
+            ),
+        ]  # fmt: skip
+    return rows
+
+
 def ledger_row() -> list[Row]:
     """The ledger of one number of 3·3·512 terms, activations at hand."""
     import numpy as np
@@ -314,6 +352,7 @@ def channels_first(model: Any) -> Any:
 
 BENCHES: dict[str, Callable[[], list[Row]]] = {
     "two_layers": two_layers,
+    "files": file_rows,
     "ledger": ledger_row,
     "cone": cone_row,
     "deep": deep_row,

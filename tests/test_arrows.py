@@ -21,6 +21,7 @@ ORDER = [
     "explain",
     "network",
     "building",
+    "formats",
     "demo",
     "readers",
     "cli",
@@ -123,7 +124,7 @@ def loaded_by(code: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-HEAVY = {"numpy", "sympy", "onnx", "onnxruntime", "PIL", "rich", "torch", "keras"}
+HEAVY = {"numpy", "sympy", "pyfive", "onnx", "onnxruntime", "PIL", "rich", "torch", "keras"}
 
 
 def test_nothing_is_loaded_before_it_is_needed() -> None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from convscope.views.report import Report
 
 MODEL_HELP = (
-    "MODEL is file.py:attribute or module:attribute (a network, or a function that returns one), "
-    "or demo, the network that comes along."
+    "MODEL is a .keras or .h5 file, file.py:attribute or module:attribute (a network, or a function "
+    "that returns one), or demo, the network that comes along."
 )
 
 
@@ -43,7 +43,7 @@ class Commands(click.Group):
             context.exit(1)
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: Exception | str) -> str:
     from convscope.views.characters import printable
 
     return printable(str(error))
@@ -90,9 +90,17 @@ def _width() -> int:
 
 
 def _open(model: str) -> Network:
-    import convscope
+    import warnings
 
-    return convscope.open(model)
+    import convscope
+    from convscope.errors import SourceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SourceWarning)
+        network = convscope.open(model)
+    for remark in network.warnings:
+        click.echo(f"Warning: {_one_line(remark)}", err=True)
+    return network
 
 
 model_argument = click.argument("model", metavar="MODEL")
@@ -271,7 +279,7 @@ def run(
     network = _open(model)
     if layer is not None:
         network.graph.node(layer)
-        png = png or Path(f"{layer}.png")
+        png = png or Path(f"{layer.replace('/', '_')}.png")
     for target in (out, png):
         if target is not None and target.exists() and not force:
             raise OutputError(f"{target} exists already; --force replaces it")

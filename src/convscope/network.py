@@ -54,6 +54,7 @@ class Network:
         self.seed = seed
         self._graph: Graph | None = None
         self._engines: dict[Any, Engine] = {}
+        self.warnings: list[str] = []  # what its file says that was left out
 
     @property
     def graph(self) -> Graph:
@@ -398,7 +399,12 @@ def _complete(path: str | Path, suffix: str, what: str) -> Iterator[Path]:
 
 def _position(graph: Graph, layer: str, position: Sequence[int]) -> tuple[int, ...]:
     """Return a checked position; negative indices count from the end, as in numpy."""
-    facts = graph.facts[graph.node(layer).name]
+    node = graph.node(layer)
+    facts = graph.facts[node.name]
+    if node.layer.opaque:
+        raise UnsupportedError(
+            f"{node.name} ({node.layer.kind}) has no equation, so its numbers cannot be taken apart"
+        )
     shape = facts.output_shape
     try:
         where = tuple(p.__index__() for p in position)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, Protocol
 
-from convscope.errors import SourceError
+from convscope.errors import SourceError, SourceWarning
 from convscope.network import Network
 
 __all__ = ["open"]
@@ -36,16 +37,21 @@ def readers() -> tuple[Reader, ...]:
 def open(source: Any) -> Network:
     """Return the network that a source names or holds.
 
-    source   a network of convscope's own; "module:attribute" or "file.py:attribute", which runs that
-             Python code of yours; or "demo", the network that convscope ships
+    source   a network of convscope's own; a .keras or .h5 file, or a live keras.Model; "module:attribute"
+             or "file.py:attribute", which runs that Python code of yours; or "demo", the network that
+             convscope ships
 
-    Raises `SourceError`, which says what can be opened, for anything else.
+    Raises `SourceError`, which says what can be opened, for anything else. What a file says and
+    convscope leaves out is a `SourceWarning` each, and stays in the network's `warnings`.
     """
     if isinstance(source, Network):
         return source
     for reader in readers():
         if reader.is_mine(source):
-            return reader.read(source)
+            network = reader.read(source)
+            for remark in network.warnings:
+                warnings.warn(remark, SourceWarning, stacklevel=2)
+            return network
     shown = repr(source) if isinstance(source, str) else type(source).__name__
     known = ", ".join(reader.ACCEPTS for reader in readers())
     raise SourceError(f"{shown} is not a network that convscope can open; it opens {known}")

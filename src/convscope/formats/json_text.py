@@ -1,0 +1,63 @@
+"""JSON from a file that may be hostile: bounded in size and depth, no key twice, no NaN."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convscope.errors import SourceError
+
+MOST_BYTES = 64 << 20
+MOST_DEPTH = 100
+
+
+def read_json(data: bytes | str, what: str) -> Any:
+    """Return what a JSON text says; raise `SourceError`, naming `what`, for one that breaks a bound.
+
+    >>> read_json('{"a": [1, 2]}', "config.json")
+    {'a': [1, 2]}
+    """
+    import json
+
+    if len(data) > MOST_BYTES:
+        raise SourceError(f"{what} is {len(data):,} bytes of JSON; {MOST_BYTES:,} are the most")
+    try:
+        found = json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise SourceError(f"{what} is nested deeper than {MOST_DEPTH} levels") from error
+    except (ValueError, UnicodeError) as error:
+        raise SourceError(f"{what} is not valid JSON: {error}") from error
+    _check_depth(found, what)
+    return found
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {twice[:80]!r} stands there twice")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a number that JSON has")
+
+
+def _check_depth(found: Any, what: str) -> None:
+    level = [found]
+    for _ in range(MOST_DEPTH + 1):
+        level = [
+            child
+            for value in level
+            for child in (
+                value.values()
+                if isinstance(value, dict)
+                else value
+                if isinstance(value, list)
+                else ()
+            )
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return
+    raise SourceError(f"{what} is nested deeper than {MOST_DEPTH} levels")

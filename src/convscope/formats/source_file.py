@@ -1,0 +1,54 @@
+"""A file on disk as readers use it: a regular file, the same one each time it is opened."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from convscope.errors import SourceError
+
+
+class SourceFile:
+    """A regular file; `open` raises `SourceError` once it is no longer what it was."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            found = path.stat()
+        except (OSError, ValueError) as error:
+            raise SourceError(f"cannot read {path}: {_reason(error)}") from error
+        if stat.S_ISDIR(found.st_mode):
+            raise SourceError(f"{path} is a folder, not a model file")
+        if not stat.S_ISREG(found.st_mode):
+            raise SourceError(f"{path} is not a regular file")
+        self.size = found.st_size
+        self._identity = _identity(found)
+
+    def open(self) -> BinaryIO:
+        """Return the file opened for reading."""
+        try:
+            file = self.path.open("rb")
+        except OSError as error:
+            raise SourceError(f"cannot read {self.path}: {_reason(error)}") from error
+        if _identity(os.fstat(file.fileno())) != self._identity:
+            file.close()
+            raise SourceError(f"{self.path} has changed since it was opened; open it again")
+        return file
+
+    def first(self, count: int) -> bytes:
+        """Return its first bytes."""
+        with self.open() as file:
+            return file.read(count)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def _identity(found: os.stat_result) -> tuple[int, ...]:
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

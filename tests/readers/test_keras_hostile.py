@@ -1,0 +1,274 @@
+"""Hostile and damaged files: each is opened, opened with warnings, or refused by a typed error. Nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hostile
+import keras
+import numpy as np
+import pytest
+
+import convscope
+from convscope.errors import ConvscopeError, SourceError, SourceWarning, WeightsError
+
+pytestmark = pytest.mark.filterwarnings("default")  # Keras's own conversions warn with numpy 2
+
+MOST_SECONDS = 5.0
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network with everything in it: operations, a nested network, a layer used twice."""
+    x = keras.Input((8, 9, 3), name="image")
+    y = keras.layers.Conv2D(4, 3, padding="same", name="conv")(x)
+    y = keras.layers.BatchNormalization(name="norm")(y) + 3.0
+    inner = keras.Sequential(
+        [keras.Input((8, 9, 4)), keras.layers.Conv2D(4, 3, padding="same")], name="inner"
+    )
+    y = keras.ops.multiply(inner(y), inner(inner(y)))
+    y = keras.layers.GlobalAveragePooling2D(name="pool")(y)
+    y = keras.layers.Dense(5, activation="softmax", name="dense")(y)
+    folder = tmp_path_factory.mktemp("good")
+    model = keras.Model(x, y, name="small")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.save(folder / "good.keras")
+        model.save(folder / "good.h5")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def members(good: Path) -> hostile.Members:
+    return hostile.members_of(good / "good.keras")
+
+
+@pytest.mark.parametrize(
+    ("trick", "message"), hostile.REFUSED, ids=lambda v: getattr(v, "__name__", "")
+)
+def test_refused(
+    trick: hostile.Trick, message: str, members: hostile.Members, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.keras"
+    trick(members, path)
+    begun = time.monotonic()
+    with pytest.raises(SourceError, match=message):
+        convscope.open(path)
+    assert time.monotonic() - begun < MOST_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("trick", "message"), hostile.REFUSED_LATER, ids=lambda v: getattr(v, "__name__", "")
+)
+def test_opens_but_its_weights_are_refused(
+    trick: hostile.Trick, message: str, members: hostile.Members, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.keras"
+    trick(members, path)
+    network = convscope.open(path)
+    assert network.count_params() == 4 * 28 + 16 + 148 + 25
+    begun = time.monotonic()
+    with pytest.raises((SourceError, WeightsError), match=message):
+        network.get_weights()
+    assert time.monotonic() - begun < MOST_SECONDS
+
+
+def test_no_name_of_a_member_becomes_a_path(members: hostile.Members, tmp_path: Path) -> None:
+    path = tmp_path / "inside" / "up.keras"
+    path.parent.mkdir()
+    hostile.write({**members, "../evil.txt": b"x", "/tmp/evil.txt": b"x"}, path)
+    assert len(convscope.open(path).get_weights()) == 10
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["inside", "up.keras"]
+
+
+def test_a_folder_a_pipe_and_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"cannot read .*none\.keras"):
+        convscope.open(tmp_path / "none.keras")
+    (tmp_path / "folder.keras").mkdir()
+    with pytest.raises(SourceError, match="is a folder"):
+        convscope.open(tmp_path / "folder.keras")
+    os.mkfifo(tmp_path / "pipe.keras")
+    with pytest.raises(SourceError, match="not a regular file"):
+        convscope.open(tmp_path / "pipe.keras")
+
+
+def test_a_file_that_changes_after_it_was_opened(good: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.keras"
+    path.write_bytes((good / "good.keras").read_bytes())
+    network = convscope.open(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(SourceError, match="has changed since it was opened"):
+        network.get_weights()
+
+
+def opened(path: Path) -> str:
+    """Open a file, look at all of it, and say how that ended."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            network = convscope.open(path)
+            network.facts().to_dict()
+            network.explain().to_dict()
+        except ConvscopeError:
+            return "refused"
+        try:
+            for weight in network.get_weights():
+                float(np.sum(weight, dtype=np.float64))
+        except ConvscopeError:
+            return "its weights refused"
+    return "with warnings" if any(w.category is SourceWarning for w in caught) else "opened"
+
+
+COUNT = int(os.environ.get("CONVSCOPE_MUTATIONS", "200"))
+"""How many damaged files of each kind; more by CONVSCOPE_MUTATIONS=5000."""
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_damaged_files(good: Path, tmp_path: Path, suffix: str) -> None:
+    """Bytes changed, cut out, doubled, at places that a seed chooses."""
+    whole = (good / f"good.{suffix}").read_bytes()
+    path = tmp_path / f"damaged.{suffix}"
+    ends: dict[str, int] = {}
+    with np.errstate(all="ignore"):
+        for seed in range(COUNT):
+            rng = np.random.default_rng([seed, len(suffix)])
+            data = bytearray(whole)
+            for _ in range(int(rng.integers(1, 6))):
+                at = int(rng.integers(len(data)))
+                match rng.integers(4):
+                    case 0:
+                        data[at] = int(rng.integers(256))
+                    case 1:
+                        data[at : at + 8] = bytes(rng.choice([0, 255], 8).astype(np.uint8))
+                    case 2:
+                        del data[at : at + int(rng.integers(1, 64))]
+                    case _:
+                        data[at:at] = data[at : at + int(rng.integers(1, 64))]
+            path.write_bytes(data)
+            begun = time.monotonic()
+            end = opened(path)
+            assert time.monotonic() - begun < MOST_SECONDS, seed
+            ends[end] = ends.get(end, 0) + 1
+    assert sum(ends.values()) == COUNT
+    assert ends.get("refused", 0) + ends.get("its weights refused", 0) > COUNT // 10
+
+
+ODD: list[Any] = [
+    None, True, 0, -1, 1 << 70, 1.5, "", "x", "../../etc/passwd", [], [[]], [None, None], {}, {"a": 1},
+    [1 << 40, 1 << 40, 3], {"class_name": "function", "config": "os.system"}, [["image", 0, 0]],
+]  # fmt: skip
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the place of everything in a JSON value."""
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    for key, below in items:
+        yield (*path, key)
+        yield from leaves(below, (*path, key))
+
+
+def test_odd_values_anywhere_in_the_config(members: hostile.Members, tmp_path: Path) -> None:
+    config = json.loads(members[hostile.CONFIG])
+    places = list(leaves(config))
+    path = tmp_path / "odd.keras"
+    rng = np.random.default_rng(5)
+    ends: dict[str, int] = {}
+    for number in range(3 * COUNT):
+        text = json.dumps(config)
+        changed = json.loads(text)
+        where = places[int(rng.integers(len(places)))]
+        odd = ODD[int(rng.integers(len(ODD)))]
+        target = changed
+        for key in where[:-1]:
+            target = target[key]
+        target[where[-1]] = odd
+        hostile.with_config(members, path, changed)
+        begun = time.monotonic()
+        end = opened(path)
+        assert time.monotonic() - begun < MOST_SECONDS, (number, where, odd)
+        ends[end] = ends.get(end, 0) + 1
+    assert ends["refused"] > COUNT // 10 and ends["opened"] > COUNT // 10, ends
+
+
+CANARY = """
+import sys, warnings
+from pathlib import Path
+import convscope
+from convscope.layers import kinds
+kinds()
+folder = Path(sys.argv[1])
+warnings.simplefilter("ignore")
+def look(path):
+    try:
+        network = convscope.open(path)
+        network.facts().to_dict()
+        network.explain().to_dict()
+        network.get_weights()
+    except convscope.errors.ConvscopeError:
+        pass
+for good in ("good.keras", "good.h5"):
+    look(folder / good)          # everything that is imported late is imported now
+import difflib, numpy.lib.format
+armed, seen = None, []
+own = str(Path(convscope.__file__).parent)   # the kinds' sources, in which names are looked up
+def hook(event, arguments):
+    if armed is None:
+        return
+    if event == "open" and str(arguments[0]) != str(armed) and not str(arguments[0]).startswith(own):
+        seen.append(f"{armed.name}: open {arguments[0]}")
+    bad = ("exec", "compile", "marshal.", "pickle.", "subprocess.", "os.system", "os.exec", "os.posix_spawn",
+           "os.fork", "socket.", "ctypes.", "shutil.", "os.remove", "os.rename", "os.mkdir", "urllib.")
+    if event.startswith(bad):
+        seen.append(f"{armed.name}: {event} {str(arguments)[:80]}")
+sys.addaudithook(hook)
+for path in sorted(folder.iterdir()):
+    armed = path
+    look(path)
+    armed = None
+print("\\n".join(seen))
+"""
+
+
+def test_the_canary(good: Path, members: hostile.Members, tmp_path: Path) -> None:
+    """Nothing is run, unpickled or sent, and no file is opened but the one that was given."""
+    for name in ("good.keras", "good.h5"):
+        (tmp_path / name).write_bytes((good / name).read_bytes())
+    count = len(list(hostile.everything(members, tmp_path)))
+    x = keras.Input((4,))
+    with_lambda = keras.Model(x, keras.layers.Lambda(lambda v: v * 2, output_shape=(4,))(x))
+    with_lambda.save(tmp_path / "lambda.keras")
+    done = subprocess.run(
+        [sys.executable, "-c", CANARY, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
+    assert count == len(hostile.REFUSED) + len(hostile.REFUSED_LATER)
+
+
+def test_a_lambda_is_opaque_and_its_code_is_not_touched(tmp_path: Path) -> None:
+    x = keras.Input((4,))
+    y = keras.layers.Lambda(lambda v: v * 2, output_shape=(4,), name="twice")(x)
+    keras.Model(x, keras.layers.Dense(3, name="after")(y)).save(tmp_path / "lambda.keras")
+    network = convscope.open(tmp_path / "lambda.keras")
+    twice, after = network.facts().rows
+    assert (twice.kind, twice.opaque, twice.output_shape, twice.params) == (
+        "Lambda",
+        True,
+        (None, 4),
+        0,
+    )
+    assert (after.opaque, after.output_shape, after.params) == (False, (None, 3), 15)
