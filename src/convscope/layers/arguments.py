@@ -184,7 +184,9 @@ def data_format(value: object) -> str:
 
 
 def split_channels(shape: Sequence[Size], channels_last: bool) -> tuple[tuple[Size, ...], Size]:
-    """Return the spatial sizes and the number of channels."""
+    """Return the spatial sizes and the number of channels; a single number is one channel."""
+    if not shape:
+        return (), 1
     return (tuple(shape[:-1]), shape[-1]) if channels_last else (tuple(shape[1:]), shape[0])
 
 

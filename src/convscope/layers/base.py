@@ -172,6 +172,14 @@ class Layer:
         """Whether the layer has no equation (it still runs, and keeps its shapes and values)."""
         return False
 
+    def opaque_facts(self, shapes: Sequence[Shape]) -> tuple[Shape, dict[str, Shape] | None, Size]:
+        """Return what is known of an opaque layer without an equation, for inputs of these shapes.
+
+        Its output's shape (or UNKNOWN_SHAPE), its weights' shapes (None if nobody knows them), and
+        how many of their numbers are trained (or UNKNOWN).
+        """
+        raise SettingError(f"{self.kind} is not opaque")
+
     @classmethod
     def parameters(cls) -> tuple[str, ...]:
         """Return the names of the settings that the kind takes."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from convscope.errors import UnsupportedError
 from convscope.layers.base import UNKNOWN_SHAPE, Form, Layer, Shape, Value
+from convscope.notation import UNKNOWN, Size
 
 
 class Opaque(Layer):
@@ -43,6 +45,11 @@ class Opaque(Layer):
     @property
     def opaque(self) -> bool:
         return True
+
+    def opaque_facts(self, shapes: Sequence[Shape]) -> tuple[Shape, dict[str, Shape] | None, Size]:
+        nothing = self.stored is not None and not self.stored
+        # which of its weights are moving averages, say, only its framework knows
+        return self.output_shape, self.stored, 0 if nothing or not self.trainable else UNKNOWN
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         raise UnsupportedError(

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.base import Layer, Shape, shape_text
-from convscope.layers.opaque import Opaque
 from convscope.notation import Equation, Size, macs
-from convscope.notation.sizes import UNKNOWN, is_known, product, tidy
+from convscope.notation.sizes import UNKNOWN, product, tidy
 
 
 class Facts(NamedTuple):
@@ -42,8 +41,10 @@ def facts_of(layer: Layer, shapes: tuple[Shape, ...]) -> Facts:
     if len(shapes) < least or (most is not None and len(shapes) > most):
         wanted = f"{least} input{'s' if least > 1 else ''}{' or more' if most is None else ''}"
         raise ShapeError(f"{layer.kind} takes {wanted}, not {len(shapes)}")
-    if isinstance(layer, Opaque):
-        return _stated(layer, shapes)
+    if layer.opaque:
+        output, weights, trainable = layer.opaque_facts(shapes)
+        params = UNKNOWN if weights is None else _together(weights)
+        return Facts(None, shapes, output, weights or {}, params, trainable, None)
     common = (layer.trainable, layer.channels_last)
     key = (type(layer), tuple(layer.settings().values()), common, shapes)
     try:
@@ -57,15 +58,8 @@ def facts_of(layer: Layer, shapes: tuple[Shape, ...]) -> Facts:
     return found
 
 
-def _stated(layer: Opaque, shapes: tuple[Shape, ...]) -> Facts:
-    """Return the facts of an opaque layer: what its file says of it, nothing derived."""
-    weights = layer.stored or {}
-    params: Size = UNKNOWN
-    if layer.stored is not None:
-        params = tidy(sum((product(s) for s in weights.values()), 0))
-    known = is_known(params) and (params == 0 or not layer.trainable)
-    trainable = 0 if known else UNKNOWN
-    return Facts(None, shapes, layer.output_shape, weights, params, trainable, None)
+def _together(weights: dict[str, Shape]) -> Size:
+    return tidy(sum((product(shape) for shape in weights.values()), 0))
 
 
 def _derive(layer: Layer, shapes: tuple[Shape, ...]) -> Facts:

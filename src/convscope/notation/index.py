@@ -428,7 +428,9 @@ def as_index(value: Index | Size) -> Index:
 
 def _ratio(a: Size, b: Size) -> Any:
     """Return a / b without rounding."""
-    return Fraction(a, b) if is_known(a) and is_known(b) else a / b
+    if is_known(a) and is_known(b):
+        return a // b if a % b == 0 else Fraction(a, b)
+    return a / b
 
 
 def _is_zero(value: Size) -> bool:

@@ -1,0 +1,194 @@
+"""An ONNX node as a layer: the equation that its operator's rule states, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from convscope.errors import SettingError, ShapeError, UnsupportedError
+from convscope.layers.base import Initializer, Layer, Shape, tensor_names
+from convscope.notation import Equation, Size
+from convscope.notation.sizes import product
+from convscope.operators import rules
+from convscope.operators.rule import (
+    Fed,
+    Given,
+    Node,
+    NoEquation,
+    Slot,
+    Weight,
+    check_reads,
+    settled,
+    unknown_in,
+)
+
+if TYPE_CHECKING:
+    from convscope.layers.base import Array
+
+FLOATS = (1, 11)
+"""What ONNX calls float32 and float64."""
+
+NOT_TRAINED = {"BatchNormalization": ("mean", "variance")}
+"""Weights that training does not touch by gradient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One output of an ONNX node: everything that its equation depends on, but for the shapes.
+
+    domain       "" for ONNX's own operators
+    attributes   the node's settings, in the order of their names
+    output       which of the node's outputs it is, and how many those are
+    element      ONNX's number for the type of all its numbers (1 is float32); 0 where they differ
+    """
+
+    op: str
+    domain: str
+    opset: int
+    attributes: tuple[tuple[str, Any], ...]
+    slots: tuple[Slot, ...]
+    output: int
+    outputs: int
+    element: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a rule made of a node: an equation, or the reason why there is none.
+
+    batched   whether the output is one row of a batch
+    shape     the output's, without the batch where it is batched; None when there is no equation
+    """
+
+    equation: Equation | None
+    batched: bool = False
+    reason: str = ""
+
+    @property
+    def shape(self) -> Shape | None:
+        return None if self.equation is None else self.equation.shape
+
+
+@lru_cache(maxsize=4096)
+def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
+    """Return what an operator's rule states for inputs of these shapes (without the batch).
+
+    Raises `SettingError` or `ShapeError` for a node that cannot be.
+    """
+    rule = rules().get(use.op) if use.domain == "" else None
+    if rule is None:
+        return Stated(None, reason=f"{use.op} has no equation here")
+    if use.element not in FLOATS:
+        return Stated(None, reason="it computes with other numbers than float32")
+    fed = iter(zip(tensor_names(len(shapes)), shapes, strict=True))
+    whole: list[Shape | None] = []
+    names: list[str | None] = []
+    for slot in use.slots:
+        if isinstance(slot, Fed):
+            name, shape = next(fed)
+            names.append(name)
+            whole.append((1, *shape) if slot.batched else shape)
+        else:
+            names.append(slot.name if isinstance(slot, Weight) else None)
+            whole.append(None if slot is None else slot.shape)
+    node = Node(
+        use.op, use.opset, dict(use.attributes), use.slots, whole, names, use.output, use.outputs, use.element,
+    )  # fmt: skip
+    batched = frozenset(
+        name or "" for slot, name in zip(use.slots, names, strict=True)
+        if isinstance(slot, Fed) and slot.batched
+    )  # fmt: skip
+    try:
+        equation, keeps = settled(rule.state(node), batched)
+        check_reads(equation)
+        if 0 in equation.shape:
+            raise NoEquation("its output is empty")
+        held = {slot.name: slot.shape for slot in use.slots if isinstance(slot, Weight)}
+        if equation.weights != held:
+            raise NoEquation("it does not read all of its weights")
+    except NoEquation as error:
+        return Stated(None, reason=str(error))
+    except (SettingError, ShapeError, TypeError):
+        if any(map(unknown_in, shapes)):
+            return Stated(None, reason="it depends on a size that is not known yet")
+        raise
+    return Stated(equation, keeps)
+
+
+class Operator(Layer):
+    """One output of an ONNX node, in ONNX's own layout.
+
+    use       the node
+    arrays    weight name → what gives its numbers
+    shape     the output's shape where there is no equation (without the batch)
+    """
+
+    inputs_taken = (0, None)
+    channels_last = False
+
+    def __init__(
+        self,
+        name: str,
+        use: Use,
+        arrays: Mapping[str, Callable[[], Array]],
+        explained: bool,
+        shape: Shape = (),
+    ) -> None:
+        self.use = use
+        super().__init__()
+        self.name = name
+        self.arrays = arrays
+        self.explained = explained
+        self.shape = shape
+
+    @property
+    def non_trainable(self) -> tuple[str, ...]:  # type: ignore[override]
+        return NOT_TRAINED.get(self.use.op, ())
+
+    @property
+    def kind(self) -> str:
+        return self.use.op
+
+    @property
+    def opaque(self) -> bool:
+        return not self.explained
+
+    def settings(self) -> dict[str, Any]:
+        return {"use": self.use, "explained": self.explained, "shape": self.shape}
+
+    def equation(self, *shapes: Shape) -> Equation:
+        stated = state(self.use, tuple(shapes))
+        if stated.equation is None:
+            raise ShapeError(f"{self.name} ({self.kind}) has no equation: {stated.reason}")
+        return stated.equation
+
+    def opaque_facts(self, shapes: Sequence[Shape]) -> tuple[Shape, dict[str, Shape], Size]:
+        held = {slot.name: slot.shape for slot in self.use.slots if isinstance(slot, Weight)}
+        return self.shape, held, sum((product(shape) for shape in held.values()), 0)
+
+    def initializers(self) -> dict[str, Initializer]:
+        return {
+            slot.name: _stored(self.arrays[slot.name])
+            for slot in self.use.slots
+            if isinstance(slot, Weight)
+        }
+
+    def set_weights(self, weights: Sequence[Array]) -> NoReturn:
+        """Always raises `UnsupportedError`: the file that was opened is what runs."""
+        raise UnsupportedError(
+            f"{self.name}: the weights of an ONNX model are those of its file; change them there"
+        )
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self.use.attributes)
+        return f"{self.kind}({given})"
+
+
+def _stored(get: Callable[[], Array]) -> Initializer:
+    """Return a weight's numbers as something that is "drawn" once, like any layer's."""
+    return lambda shape, rng: get()
+
+
+__all__ = ["Fed", "Given", "Operator", "Stated", "Use", "Weight", "state"]

@@ -1,0 +1,63 @@
+"""Matrix products: Gemm and MatMul.
+
+out[n, o] = bias[o] + Σ k  in[n, k] · kernel[k, o]
+"""
+
+from __future__ import annotations
+
+from convscope.errors import ShapeError
+from convscope.layers.base import shape_text
+from convscope.notation import Axis, Equation, Expression, Size, Sum
+from convscope.notation.sizes import is_known
+from convscope.operators.rule import Node, Rule, aligned, axes_of, spread, together
+
+
+def _same(node: Node, a: Size, b: Size) -> None:
+    if is_known(a) and is_known(b) and a != b:
+        shapes = " and ".join(shape_text(node.shape(place)) for place in (0, 1))
+        raise ShapeError(f"{node.op}: the matrices {shapes} do not fit together")
+
+
+def gemm(node: Node) -> Equation:
+    a, b = node.shape(0), node.shape(1)
+    if len(a) != 2 or len(b) != 2:
+        raise ShapeError(f"{node.op} takes matrices, not {shape_text(a)} and {shape_text(b)}")
+    across, down = node.flag("transA"), node.flag("transB")
+    _same(node, a[0] if across else a[1], b[1] if down else b[0])
+    n = Axis("n", a[1] if across else a[0], "image")
+    o = Axis("o", b[0] if down else b[1], "unit")
+    k = Axis("k", a[0] if across else a[1], "input")
+    left = node.read(0, *((k, n) if across else (n, k)))
+    right = node.read(1, *((o, k) if down else (k, o)))
+    total: Expression = Sum(k)(left * right)
+    alpha, beta = node.number("alpha", 1.0), node.number("beta", 1.0)
+    if alpha != 1.0:
+        total = alpha * total
+    if node.has(2) and beta != 0.0:
+        bias = spread(node, 2, (n, o))
+        total = (bias if beta == 1.0 else beta * bias) + total
+    return Equation((n, o), total)
+
+
+def matmul(node: Node) -> Equation:
+    a, b = node.shape(0), node.shape(1)
+    if not a or not b:
+        raise ShapeError(f"{node.op} takes no single numbers")
+    row, column = len(a) > 1, len(b) > 1
+    _same(node, a[-1], b[-2] if column else b[-1])
+    k = Axis("k", a[-1], "input")
+    outer = (a[:-2], b[:-2])
+    lead = together(node.op, outer)
+    axes = axes_of((*lead, 1, 1))[: len(lead)]
+    m = Axis("m" if lead else "n", a[-2] if row else 1, "row" if lead else "image")
+    o = Axis("o", b[-1], "unit")
+    left = node.read(0, *aligned(node, 0, outer[0], axes), *((m, k) if row else (k,)))
+    right = node.read(1, *aligned(node, 1, outer[1], axes), *((k, o) if column else (k,)))
+    out = (*axes, *((m,) if row else ()), *((o,) if column else ()))
+    return Equation(out, Sum(k)(left * right))
+
+
+RULES = {
+    "Gemm": Rule(gemm, {0: "matrix", 1: "kernel", 2: "bias"}),
+    "MatMul": Rule(matmul, {0: "matrix", 1: "kernel"}),
+}

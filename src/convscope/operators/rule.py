@@ -1,0 +1,412 @@
+"""What an operator's rule is given and what it states: one ONNX node, and an equation over whole tensors.
+
+A rule writes its equation over ONNX's own axes, the batch included. Whether the batch can be left out of
+it, because every output row depends on the input row of the same number and on nothing else of the batch,
+is then seen from the equation itself (`settled`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from convscope.errors import SettingError, ShapeError
+from convscope.layers.arguments import OUTPUT_NAMES, WORDS
+from convscope.layers.base import Shape, shape_text
+from convscope.notation import Axis, Equation, Expression, Index, Local, Read, Size, Tensor
+from convscope.notation import source as given_source
+from convscope.notation import weight as given_weight
+from convscope.notation.expression import (
+    Binary,
+    Call,
+    Number,
+    Padded,
+    Pieces,
+    Reduction,
+)
+from convscope.notation.sizes import UNKNOWN, is_known
+
+LARGEST = 1 << 31
+"""Settings from here on are refused: no tensor has as many positions along one axis."""
+
+MOST_AXES = 8
+"""Tensors of more axes than this have no equation here."""
+
+
+class NoEquation(Exception):
+    """This use of an operator cannot be said as an equation; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """An input that an earlier node or the image gives; batched where its first axis is the batch."""
+
+    batched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """An input that the file gives: numbers that the equation reads."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An input that the file gives and that shapes the equation: axes, pads, a single number."""
+
+    values: tuple[Any, ...]
+    shape: tuple[int, ...]
+
+
+Slot: TypeAlias = Fed | Weight | Given | None
+"""One ONNX input; None where it is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How an operator becomes an equation.
+
+    state     the equation of a node, over whole tensors
+    weights   what inputs are called when the file gives them, by their places; "*" for all others
+    given     places of inputs whose numbers shape the equation, and must be in the file
+    """
+
+    state: Callable[[Node], Equation]
+    weights: Mapping[int | str, str] = field(default_factory=dict)
+    given: frozenset[int] = frozenset()
+
+    def weight_name(self, place: int) -> str | None:
+        """Return what an input that the file gives is called as a weight; None where it is none."""
+        return self.weights.get(place, self.weights.get("*"))
+
+
+class Node:
+    """One ONNX node as its rule sees it: settings that are checked as they are asked for, and tensors.
+
+    shapes   of every input, the batch included (as one image); None where it is left out
+    """
+
+    def __init__(
+        self,
+        op: str,
+        opset: int,
+        attributes: Mapping[str, Any],
+        slots: Sequence[Slot],
+        shapes: Sequence[Shape | None],
+        names: Sequence[str | None],
+        output: int,
+        outputs: int,
+        element: int,
+    ) -> None:
+        self.op, self.opset, self.element = op, opset, element
+        self.output, self.outputs = output, outputs
+        self.attributes, self.slots = attributes, slots
+        self._shapes, self._names = shapes, names
+
+    # -- inputs -----------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    def has(self, place: int) -> bool:
+        """Whether an input is there."""
+        return place < len(self.slots) and self.slots[place] is not None
+
+    def slot(self, place: int) -> Slot:
+        """Return how an input is given; raise where it is left out."""
+        if not self.has(place):
+            raise SettingError(f"its input {place + 1} is missing")
+        return self.slots[place]
+
+    def shape(self, place: int = 0) -> Shape:
+        """Return an input's shape, the batch included."""
+        self.slot(place)
+        found = self._shapes[place]
+        assert found is not None, "what is there has a shape"
+        return found
+
+    def batched(self, place: int) -> bool:
+        """Whether an input's first axis is the batch."""
+        slot = self.slot(place)
+        return isinstance(slot, Fed) and slot.batched
+
+    def tensor(self, place: int = 0) -> Tensor:
+        """Return an input as something that can be read."""
+        slot, name = self.slot(place), self._names[place]
+        if name is None:
+            raise NoEquation(f"its input {place + 1} cannot be read")
+        if isinstance(slot, Weight):
+            return given_weight(name)
+        return given_source(self.shape(place), name)
+
+    def read(self, place: int, *at: Index | Size) -> Expression:
+        """Return the read of an input; a single number that the file gives stands as it is."""
+        slot = self.slot(place)
+        if isinstance(slot, Given):
+            if len(slot.values) != 1:
+                raise NoEquation(f"its input {place + 1} is no single number")
+            return Number(float(slot.values[0]))
+        shape = self.shape(place)
+        if len(at) != len(shape):
+            raise ShapeError(
+                f"{self.op}: its input {place + 1} has shape {shape_text(shape)}, but {len(at)} "
+                f"{'axes are' if len(at) != 1 else 'axis is'} needed"
+            )
+        return self.tensor(place)[at]
+
+    def values(self, place: int) -> tuple[Any, ...]:
+        """Return the numbers of an input that the file gives."""
+        slot = self.slot(place)
+        if not isinstance(slot, Given):
+            raise NoEquation(f"its input {place + 1} is known only when it runs")
+        return slot.values
+
+    def whole_values(self, place: int) -> tuple[int, ...]:
+        """Return the whole numbers of an input that the file gives."""
+        return tuple(
+            _whole(v, f"input {place + 1}", -LARGEST * LARGEST) for v in self.values(place)
+        )
+
+    def rank(self, least: int, most: int) -> int:
+        """Return how many axes the first input has; raise unless that many can be."""
+        rank = len(self.shape())
+        if rank < least:
+            raise ShapeError(
+                f"{self.op} takes inputs of at least {least} axes, not {shape_text(self.shape())}"
+            )
+        if rank > most:
+            raise NoEquation(f"it has {rank} axes")
+        return rank
+
+    # -- settings ---------------------------------------------------------------------------------
+
+    def text(self, name: str, default: str, allowed: Sequence[str] = ()) -> str:
+        """Return a setting that is a word."""
+        value = self.attributes.get(name, default)
+        if not isinstance(value, str) or (allowed and value not in allowed):
+            options = f", one of {', '.join(allowed)}" if allowed else ""
+            raise SettingError(f"{name} must be a word{options}, not {value!r}")
+        return value
+
+    def whole(self, name: str, default: int, least: int = 0, most: int = LARGEST) -> int:
+        """Return a setting that is a whole number within bounds."""
+        return _whole(self.attributes.get(name, default), name, least, most)
+
+    def flag(self, name: str, default: int = 0) -> bool:
+        """Return a setting that is 0 or 1."""
+        return bool(self.whole(name, default, 0, 1))
+
+    def number(self, name: str, default: float) -> float:
+        """Return a setting that is a finite number."""
+        value = self.attributes.get(name, default)
+        if (
+            isinstance(value, (int, float))
+            and not isinstance(value, bool)
+            and abs(value) < float("inf")
+        ):
+            return float(value)
+        raise SettingError(f"{name} must be a finite number, not {value!r}")
+
+    def wholes(
+        self, name: str, count: int | None, default: Sequence[int] | None, least: int = 0
+    ) -> tuple[int, ...] | None:
+        """Return a setting that is whole numbers, `count` of them; the default where it is not set."""
+        value = self.attributes.get(name)
+        if value is None:
+            return None if default is None else tuple(default)
+        if not isinstance(value, tuple) or (count is not None and len(value) != count):
+            wanted = "" if count is None else f" {count}"
+            raise SettingError(f"{name} must be{wanted} whole numbers, not {value!r}")
+        return tuple(_whole(v, f"{name} = {list(value)}: every number", least) for v in value)
+
+    def axis(self, value: int, rank: int, what: str = "axis", end: bool = False) -> int:
+        """Return which axis a number means, counted from the front."""
+        last = rank if end else rank - 1
+        if not -rank <= value <= last:
+            raise SettingError(
+                f"{what} = {value} does not exist: the tensor has {rank} axes, 0 … {rank - 1}"
+            )
+        return value + rank if value < 0 else value
+
+    def axes(self, place: int, default: Sequence[int] | None = None) -> tuple[int, ...] | None:
+        """Return the setting `axes`, from the attribute or (in newer opsets) the input; may be negative."""
+        if "axes" in self.attributes:
+            return self.wholes("axes", None, None, -LARGEST)
+        if self.has(place):
+            return self.whole_values(place)
+        return None if default is None else tuple(default)
+
+    def places(self, axes: Sequence[int], rank: int) -> tuple[int, ...]:
+        """Return axes counted from the front, in order; each may be named once."""
+        found = tuple(sorted(self.axis(a, rank, "axes") for a in axes))
+        if len(set(found)) != len(found):
+            raise SettingError(f"axes = {list(axes)} names an axis twice")
+        return found
+
+
+def _whole(value: object, what: str, least: int = 0, most: int = LARGEST) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise SettingError(f"{what} must be a whole number, not {value!r}")
+    if not least <= value <= most:
+        raise SettingError(f"{what} must lie in {least} … {most}, not {value}")
+    return value
+
+
+def axes_of(shape: Sequence[Size], channel: str = "c", word: str = "channel") -> tuple[Axis, ...]:
+    """Return axes for a tensor, called as in a map: image, channel, rows, columns.
+
+    >>> [axis.name for axis in axes_of((1, 3, 8, 9))]
+    ['n', 'c', 'y', 'x']
+    """
+    rank = len(shape)
+    if rank > MOST_AXES:
+        raise NoEquation(f"it has {rank} axes")
+    if rank == 1:
+        return (Axis(channel, shape[0], word),)
+    spatial = max(rank - 2, 0)
+    names = OUTPUT_NAMES.get(spatial, tuple(f"p{n}" for n in range(1, spatial + 1)))
+    words = WORDS.get(spatial, ("position",) * spatial)
+    every = zip(("n", channel, *names), shape, ("image", word, *words), strict=False)
+    return tuple(Axis(name, size, what) for name, size, what in every)
+
+
+def size_is(size: Size, number: int) -> bool:
+    """Whether a size is known to be this number."""
+    return is_known(size) and size == number
+
+
+def all_known(*shapes: Sequence[Size]) -> None:
+    """Raise `NoEquation` unless every size is a number."""
+    if any(not is_known(size) for shape in shapes for size in shape):
+        raise NoEquation("it depends on a size that is not known yet")
+
+
+def broadcast(node: Node, places: Sequence[int]) -> Shape:
+    """Return the shape of inputs together, aligned at the last axis as in numpy."""
+    return together(node.op, [node.shape(place) for place in places])
+
+
+def together(op: str, shapes: Sequence[Shape]) -> Shape:
+    """Return the shape of tensors together; raise `ShapeError` where they do not fit."""
+    rank = max(map(len, shapes))
+    sizes = []
+    for across in zip(*((1,) * (rank - len(s)) + tuple(s) for s in shapes), strict=True):
+        larger = [size for size in across if not size_is(size, 1)]
+        known = [size for size in larger if is_known(size)]
+        if len(set(known)) > 1:
+            every = " and ".join(map(shape_text, shapes))
+            raise ShapeError(f"{op}: the shapes {every} do not fit together")
+        sizes.append(known[0] if known else larger[0] if larger else 1)
+    return tuple(sizes)
+
+
+def spread(node: Node, place: int, axes: Sequence[Axis]) -> Expression:
+    """Return the read of an input at the position of broadcast axes."""
+    if isinstance(node.slot(place), Given):
+        return node.read(place)
+    return node.read(place, *aligned(node, place, node.shape(place), axes))
+
+
+def aligned(
+    node: Node, place: int, sizes: Sequence[Size], axes: Sequence[Axis]
+) -> list[Index | int]:
+    """Return the last axes as indices of an input; 0 where one number serves all positions."""
+    last = axes[len(axes) - len(sizes) :]
+    batched = node.batched(place)
+    return [
+        0 if size_is(size, 1) and not (batched and number == 0) else axis
+        for number, (size, axis) in enumerate(zip(sizes, last, strict=True))
+    ]
+
+
+# -- the batch ------------------------------------------------------------------------------------
+
+
+def settled(equation: Equation, batched: frozenset[str]) -> tuple[Equation, bool]:
+    """Return the equation of one image, and whether its output is one row of a batch.
+
+    `batched` names the inputs whose first axis is the batch. Where every read of those is of the
+    output's own row, the batch is left out on both sides. Where the operator mixes or moves the batch
+    axis, the output is what one image gives, all axes kept.
+    """
+    if not batched:
+        return equation, False
+    row = equation.axes[0] if equation.axes else None
+    keeps = row is not None
+    for read, indices, _ in equation.inlined:
+        if read.tensor.name in batched:
+            if read.padding is not None and read.padding[0] != (0, 0):
+                raise NoEquation("it pads the batch")
+            keeps = keeps and indices[0].single() is row
+        elif row is not None and any(row in index.axes() for index in indices):
+            keeps = False
+    strip = _Strip(batched, row if keeps else None)
+    axes = equation.axes[1:] if keeps else equation.axes
+    return Equation(axes, strip.expression(equation.expression), equation.name), keeps
+
+
+class _Strip:
+    """Rewrites an expression without the first index of batched inputs, and without one axis."""
+
+    def __init__(self, batched: frozenset[str], row: Axis | None) -> None:
+        self.batched, self.row = batched, row
+        self._tensors: dict[str, Tensor] = {}
+        self._locals: dict[Local, Local] = {}
+
+    def expression(self, node: Expression) -> Expression:
+        match node:
+            case Read():
+                return self.read(node)
+            case Binary(operator, left, right):
+                return Binary(operator, self.expression(left), self.expression(right))
+            case Call(function, arguments):
+                return Call(function, tuple(map(self.expression, arguments)))
+            case Reduction(kind, axes, body):
+                return Reduction(kind, axes, self.expression(body))
+            case Pieces(axis, ends, bodies):
+                return Pieces(axis, ends, tuple(map(self.expression, bodies)))
+        return node
+
+    def read(self, node: Read) -> Expression:
+        tensor = node.tensor
+        if isinstance(tensor, Local):
+            kept = [n for n, axis in enumerate(tensor.axes) if axis is not self.row]
+            return Read(self.local(tensor), tuple(node.indices[n] for n in kept))
+        if tensor.role != "input" or tensor.name not in self.batched:
+            return node
+        if tensor.name not in self._tensors:
+            assert tensor.shape is not None
+            self._tensors[tensor.name] = given_source(tensor.shape[1:], tensor.name)
+        short = self._tensors[tensor.name]
+        if node.padding is None:
+            return short[node.indices[1:]]
+        return Padded(short, node.padding[1:], node.outside)[node.indices[1:]]
+
+    def local(self, item: Local) -> Local:
+        if item not in self._locals:
+            axes = tuple(axis for axis in item.axes if axis is not self.row)
+            sizes = tuple(axis.size for axis in axes)
+            body = self.expression(item.expression)
+            self._locals[item] = Local(item.name, "local", sizes, axes, body)
+        return self._locals[item]
+
+
+def check_reads(equation: Equation) -> None:
+    """Raise `ShapeError` when an axis runs further than the input that it reads."""
+    sizes = equation.sizes
+    for read, indices, _ in equation.inlined:
+        if read.tensor.role != "input" or read.padding is not None:
+            continue
+        for index, size in zip(indices, read.tensor.shape or (), strict=True):
+            axis = index.single()
+            length = None if axis is None else sizes.get(axis, axis.size)
+            if is_known(length) and is_known(size) and length > size:
+                raise ShapeError(f"an axis of {length} positions reads an input of {size}")
+
+
+def unknown_in(shape: Sequence[Size] | None) -> bool:
+    """Whether a size of a shape is not known."""
+    return shape is None or UNKNOWN in shape

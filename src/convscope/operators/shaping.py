@@ -1,0 +1,365 @@
+"""Operators that only move numbers: every output is one number of the input, or a border's.
+
+out[n, k] = in[n, k // 49, k // 7 mod 7, k mod 7]
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from convscope.errors import SettingError, ShapeError
+from convscope.layers.base import Shape, shape_text
+from convscope.notation import Axis, Equation, Expression, Index, Pieces
+from convscope.notation.expression import Number
+from convscope.notation.sizes import UNKNOWN, is_known
+from convscope.operators.rule import (
+    LARGEST,
+    Node,
+    NoEquation,
+    Rule,
+    all_known,
+    axes_of,
+    size_is,
+)
+
+
+def _moved(node: Node, shape: Shape) -> Equation:
+    """Return the equation of the same numbers in the same order, in another shape."""
+    before = node.shape()
+    if len(before) == len(shape) and all(
+        a is b or a == b for a, b in zip(before, shape, strict=True)
+    ):
+        axes = axes_of(shape)
+        return Equation(axes, node.read(0, *axes))
+    all_known(before, shape)
+    if math.prod(before) != math.prod(shape):
+        raise ShapeError(
+            f"{node.op}: {math.prod(before)} numbers of shape {shape_text(before)} do not fit into "
+            f"{shape_text(tuple(shape))}"
+        )
+    axes = axes_of(shape)
+    flat: Index = Index((), 0)
+    inner = 1
+    for axis in reversed(axes):
+        flat = flat + axis * inner
+        inner *= axis.size
+    return Equation(axes, node.read(0, *_unflattened(flat, before)))
+
+
+def _unflattened(flat: Index, shape: Sequence[int]) -> list[Index]:
+    """Return where a flat position lies in a tensor of this shape."""
+    at: list[Index] = []
+    inner = math.prod(shape)
+    for place, size in enumerate(shape):
+        inner //= size
+        index = flat // inner
+        at.append(index % size if place else index)
+    return at
+
+
+def reshape(node: Node) -> Equation:
+    if "shape" in node.attributes:
+        wanted = node.wholes("shape", None, ()) or ()
+    else:
+        wanted = node.whole_values(1)
+    before = node.shape()
+    zero = node.flag("allowzero")
+    sizes: list[object] = []
+    for place, size in enumerate(wanted):
+        if size == 0 and not zero:
+            if place >= len(before):
+                raise SettingError(f"shape = {list(wanted)} keeps axis {place}, which is not there")
+            sizes.append(before[place])
+        elif size < -1:
+            raise SettingError(f"shape = {list(wanted)} has a size of {size}")
+        else:
+            sizes.append(size)
+    if sizes.count(-1) > 1:
+        raise SettingError(f"shape = {list(wanted)} leaves two sizes open")
+    if -1 in sizes:
+        others = [s for s in sizes if s != -1]
+        kept = [s for s in before if s is UNKNOWN]
+        if kept and others.count(UNKNOWN) == len(kept):
+            before = tuple(s for s in before if s is not UNKNOWN)
+            others = [s for s in others if s is not UNKNOWN]
+        all_known(before, others)
+        rest = math.prod(others)  # type: ignore[arg-type]
+        if rest == 0 or math.prod(before) % rest:
+            raise ShapeError(
+                f"{node.op}: {shape_text(before)} does not fit into shape {list(wanted)}"
+            )
+        sizes[sizes.index(-1)] = math.prod(before) // rest
+    return _moved(node, tuple(sizes))
+
+
+def flatten(node: Node) -> Equation:
+    shape = node.shape()
+    first = node.axis(node.whole("axis", 1, -LARGEST), len(shape), end=True)
+    rows, row = shape[:first], shape[first:]
+    all_known(row, rows)
+    return _moved(node, (math.prod(rows), math.prod(row)))
+
+
+def squeeze(node: Node) -> Equation:
+    shape = node.shape()
+    axes = node.axes(1)
+    if axes is None:
+        all_known(shape)
+        gone: tuple[int, ...] = tuple(n for n, size in enumerate(shape) if size == 1)
+    else:
+        gone = node.places(axes, len(shape))
+        for place in gone:
+            if not size_is(shape[place], 1):
+                raise ShapeError(f"{node.op}: axis {place} of {shape_text(shape)} is not of size 1")
+    kept = [n for n in range(len(shape)) if n not in gone]
+    out = axes_of([shape[n] for n in kept])
+    where: dict[int, Axis] = dict(zip(kept, out, strict=True))
+    return Equation(out, node.read(0, *(where.get(n, 0) for n in range(len(shape)))))
+
+
+def unsqueeze(node: Node) -> Equation:
+    shape = node.shape()
+    axes = node.axes(1, ()) or ()
+    if len(axes) > 8:
+        raise NoEquation("it has too many axes")
+    new = node.places(axes, len(shape) + len(axes))
+    rest = iter(shape)
+    out = axes_of([1 if n in new else next(rest) for n in range(len(shape) + len(axes))])
+    return Equation(out, node.read(0, *(a for n, a in enumerate(out) if n not in new)))
+
+
+def transpose(node: Node) -> Equation:
+    shape = node.shape()
+    order = node.wholes("perm", len(shape), tuple(reversed(range(len(shape))))) or ()
+    if sorted(order) != list(range(len(shape))):
+        raise SettingError(f"perm = {list(order)} must name each of {len(shape)} axes once")
+    out = axes_of([shape[n] for n in order])
+    at = [out[order.index(n)] for n in range(len(shape))]
+    return Equation(out, node.read(0, *at))
+
+
+def pad(node: Node) -> Equation:
+    shape = node.shape()
+    rank = len(shape)
+    mode = node.text("mode", "constant")
+    if mode not in ("constant", "edge"):
+        raise NoEquation(f"its border is of the kind {mode!r}")
+    if "pads" in node.attributes:
+        pads = node.wholes("pads", None, (), -LARGEST) or ()
+    else:
+        pads = node.whole_values(1)
+    value = node.number("value", 0.0)
+    if node.has(2) and node.opset >= 11:
+        (value,) = map(float, node.values(2)[:1])
+    named = node.whole_values(3) if node.has(3) else range(rank)
+    places = [node.axis(a, rank, "axes") for a in named]
+    if len(pads) != 2 * len(places):
+        raise SettingError(f"pads = {list(pads)} must be {2 * len(places)} numbers")
+    before, after = [0] * rank, [0] * rank
+    for n, place in enumerate(places):
+        before[place], after[place] = pads[n], pads[n + len(places)]
+    if any(abs(p) > LARGEST for p in (*before, *after)):
+        raise SettingError(f"pads = {list(pads)} are larger than any map")
+    sizes = [s if b == a == 0 else s + b + a for s, b, a in zip(shape, before, after, strict=True)]
+    for n, size in enumerate(sizes):
+        if is_known(size) and size < 1:
+            raise ShapeError(
+                f"{node.op} leaves nothing of axis {n}: {shape_text(shape)} with pads {list(pads)}"
+            )
+    out = axes_of(sizes)
+    at = [axis - b if b else axis for axis, b in zip(out, before, strict=True)]
+    borders = [(max(b, 0), max(a, 0)) for b, a in zip(before, after, strict=True)]
+    outside = "edge" if mode == "edge" else "zero"
+    body: Expression = node.tensor().padded(borders, outside)[tuple(at)]  # type: ignore[arg-type]
+    if mode == "constant" and value != 0.0:
+        all_known(sizes)
+        for axis, (b, a), size in zip(out, borders, sizes, strict=True):
+            if b or a:
+                parts = [(b, Number(value)), (size - a, body), (size, Number(value))]
+                held = [
+                    (e, x)
+                    for e, x in parts
+                    if not (x is not body and (e == 0 or (e == size and not a)))
+                ]
+                body = Pieces(axis, tuple(e for e, _ in held), tuple(x for _, x in held))
+    return Equation(out, body)
+
+
+def slices(node: Node) -> Equation:
+    shape = node.shape()
+    rank = len(shape)
+    if "starts" in node.attributes:
+        starts = node.wholes("starts", None, (), -LARGEST * LARGEST) or ()
+        ends = node.attributes.get("ends", ())
+        axes = node.wholes("axes", None, range(len(starts)), -LARGEST)
+        steps: tuple[int, ...] = (1,) * len(starts)
+    else:
+        starts, ends = node.whole_values(1), node.whole_values(2)
+        axes = node.whole_values(3) if node.has(3) else tuple(range(len(starts)))
+        steps = node.whole_values(4) if node.has(4) else (1,) * len(starts)
+    assert axes is not None
+    if not len(starts) == len(ends) == len(axes) == len(steps):
+        raise SettingError("starts, ends, axes and steps must be equally many")
+    firsts, strides, sizes = [0] * rank, [1] * rank, list(shape)
+    for start, end, named, step in zip(starts, ends, axes, steps, strict=True):
+        if step == 0:
+            raise SettingError("a step of 0 never ends")
+        place = node.axis(named, rank, "axes")
+        all_known((shape[place],))
+        taken = range(shape[place])[slice(start, end, step)]
+        if not taken:
+            raise NoEquation("its output is empty")
+        firsts[place], strides[place], sizes[place] = taken[0], step, len(taken)
+    out = axes_of(sizes)
+    at = [axis * s + f for axis, s, f in zip(out, strides, firsts, strict=True)]
+    return Equation(out, node.read(0, *at))
+
+
+def split(node: Node) -> Equation:
+    shape = node.shape()
+    place = node.axis(node.whole("axis", 0, -LARGEST), len(shape))
+    all_known((shape[place],))
+    if "split" in node.attributes:
+        lengths = node.wholes("split", None, ()) or ()
+    elif node.has(1):
+        lengths = node.whole_values(1)
+    else:
+        many = node.whole("num_outputs", node.outputs, 1)
+        each = -(-shape[place] // many)
+        lengths = (*(each,) * (many - 1), shape[place] - each * (many - 1))
+    if sum(lengths) != shape[place] or min(lengths) < 0 or node.output >= len(lengths):
+        raise ShapeError(f"{node.op}: {list(lengths)} do not add up to {shape[place]}")
+    first = sum(lengths[: node.output])
+    if lengths[node.output] == 0:
+        raise NoEquation("its output is empty")
+    out = axes_of([lengths[node.output] if n == place else s for n, s in enumerate(shape)])
+    return Equation(out, node.read(0, *(a + first if n == place else a for n, a in enumerate(out))))
+
+
+def expand(node: Node) -> Equation:
+    shape, wanted = node.shape(), node.whole_values(1)
+    rank = max(len(shape), len(wanted))
+    own = (1,) * (rank - len(shape)) + tuple(shape)
+    asked = (1,) * (rank - len(wanted)) + tuple(wanted)
+    all_known(own)
+    for a, b in zip(own, asked, strict=True):
+        if a != b and 1 not in (a, b):
+            raise ShapeError(f"{node.op}: {shape_text(shape)} cannot become {list(wanted)}")
+        if not 1 <= b <= LARGEST:
+            raise NoEquation("its output is empty")
+    out = axes_of([max(a, b) for a, b in zip(own, asked, strict=True)])
+    last = out[rank - len(shape) :]
+    at = [a if s == a.size else 0 for s, a in zip(shape, last, strict=True)]
+    return Equation(out, node.read(0, *at))
+
+
+def tile(node: Node) -> Equation:
+    shape, times = node.shape(), node.whole_values(1)
+    all_known(shape)
+    if len(times) != len(shape) or min(times, default=1) < 1:
+        raise NoEquation("its output is empty")
+    out = axes_of([s * t for s, t in zip(shape, times, strict=True)])
+    return Equation(
+        out,
+        node.read(0, *(a % s if t > 1 else a for a, s, t in zip(out, shape, times, strict=True))),
+    )
+
+
+def depth_to_space(node: Node) -> Equation:
+    node.rank(4, 4)
+    n_, c_, h, w = node.shape()
+    block = node.whole("blocksize", 0, 1)
+    all_known((c_, h, w))
+    if c_ % (block * block):
+        raise ShapeError(f"{node.op}: {c_} channels do not make blocks of {block}×{block}")
+    depth = c_ // (block * block)
+    n, c, y, x = out = axes_of((n_, depth, h * block, w * block))
+    if node.text("mode", "DCR", ("DCR", "CRD")) == "DCR":
+        channel = (y % block) * (block * depth) + (x % block) * depth + c
+    else:
+        channel = c * (block * block) + (y % block) * block + x % block
+    return Equation(out, node.read(0, n, channel, y // block, x // block))
+
+
+def space_to_depth(node: Node) -> Equation:
+    node.rank(4, 4)
+    n_, c_, h, w = node.shape()
+    block = node.whole("blocksize", 0, 1)
+    all_known((c_, h, w))
+    if h % block or w % block:
+        raise ShapeError(f"{node.op}: a map of {h}×{w} is not made of blocks of {block}×{block}")
+    n, c, y, x = out = axes_of((n_, c_ * block * block, h // block, w // block))
+    if node.text("mode", "DCR", ("DCR", "CRD")) == "DCR":
+        corner, channel = c // c_, c % c_
+    else:
+        corner, channel = c % (block * block), c // (block * block)
+    return Equation(
+        out, node.read(0, n, channel, y * block + corner // block, x * block + corner % block)
+    )
+
+
+def gather(node: Node) -> Equation:
+    shape, where = node.shape(), node.whole_values(1)
+    place = node.axis(node.whole("axis", 0, -LARGEST), len(shape))
+    all_known((shape[place],))
+    slot = node.slot(1)
+    rank = len(getattr(slot, "shape", ()))
+    if rank > 1 or not where:
+        raise NoEquation("it gathers by more than one axis")
+    size = shape[place]
+    if any(not -size <= v < size for v in where):
+        raise ShapeError(f"{node.op}: {list(where)} lie outside an axis of {size}")
+    where = tuple(v % size for v in where)
+    if rank == 0:
+        kept = [n for n in range(len(shape)) if n != place]
+        out = axes_of([shape[n] for n in kept])
+        named = dict(zip(kept, out, strict=True))
+        return Equation(out, node.read(0, *(named.get(n, where[0]) for n in range(len(shape)))))
+    step = where[1] - where[0] if len(where) > 1 else 1
+    if step == 0 or any(b - a != step for a, b in pairwise(where)):
+        raise NoEquation("it gathers in no regular order")
+    out = axes_of([len(where) if n == place else s for n, s in enumerate(shape)])
+    at = [a * step + where[0] if n == place else a for n, a in enumerate(out)]
+    return Equation(out, node.read(0, *at))
+
+
+def dropout(node: Node) -> Equation:
+    if node.output:
+        raise NoEquation("it says what was dropped")
+    if node.has(2) and any(node.values(2)):
+        raise NoEquation("it is set to training")
+    axes = axes_of(node.shape())
+    return Equation(axes, node.read(0, *axes))
+
+
+def cast(node: Node) -> Equation:
+    if node.whole("to", 0) != node.element:
+        raise NoEquation("it turns numbers into others")
+    return constant(node)
+
+
+def constant(node: Node) -> Equation:
+    axes = axes_of(node.shape())
+    return Equation(axes, node.read(0, *axes))
+
+
+RULES = {
+    "Reshape": Rule(reshape, given=frozenset((1,))),
+    "Flatten": Rule(flatten),
+    "Squeeze": Rule(squeeze, given=frozenset((1,))),
+    "Unsqueeze": Rule(unsqueeze, given=frozenset((1,))),
+    "Transpose": Rule(transpose),
+    "Pad": Rule(pad, given=frozenset((1, 2, 3))),
+    "Slice": Rule(slices, given=frozenset((1, 2, 3, 4))),
+    "Split": Rule(split, given=frozenset((1,))),
+    "Expand": Rule(expand, given=frozenset((1,))),
+    "Tile": Rule(tile, given=frozenset((1,))),
+    "DepthToSpace": Rule(depth_to_space),
+    "SpaceToDepth": Rule(space_to_depth),
+    "Gather": Rule(gather, given=frozenset((1,))),
+    "Dropout": Rule(dropout, given=frozenset((1, 2))),
+    "Cast": Rule(cast),
+    "Constant": Rule(constant, {0: "value"}),
+}
