@@ -16,6 +16,7 @@ ORDER = [
     "errors",
     "notation",
     "layers",
+    "operators",
     "model",
     "engine",
     "explain",
@@ -23,6 +24,7 @@ ORDER = [
     "building",
     "formats",
     "demo",
+    "stored",
     "readers",
     "cli",
 ]

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from convscope.views.report import Report
 
 MODEL_HELP = (
-    "MODEL is a .keras or .h5 file, file.py:attribute or module:attribute (a network, or a function "
-    "that returns one), or demo, the network that comes along."
+    "MODEL is a file (.onnx, .keras, .h5), file.py:attribute or module:attribute (a network, or a "
+    "function that returns one), or demo, the network that comes along."
 )
 
 
@@ -43,7 +43,7 @@ class Commands(click.Group):
             context.exit(1)
 
 
-def _one_line(error: Exception | str) -> str:
+def _one_line(error: object) -> str:
     from convscope.views.characters import printable
 
     return printable(str(error))
@@ -279,7 +279,7 @@ def run(
     network = _open(model)
     if layer is not None:
         network.graph.node(layer)
-        png = png or Path(f"{layer.replace('/', '_')}.png")
+        png = png or Path(f"{layer.strip('/').replace('/', '_')}.png")
     for target in (out, png):
         if target is not None and target.exists() and not force:
             raise OutputError(f"{target} exists already; --force replaces it")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from convscope.engine.runtime import Engine
+    from convscope.engine.runtime import Runner
     from convscope.explain.derivation import Explanation
     from convscope.explain.pictures import Comparison
     from convscope.explain.trace import Trace
@@ -46,14 +46,15 @@ if TYPE_CHECKING:
 class Network:
     """A network: what `Sequential`, `Model` and `convscope.open` give.
 
-    `graph` holds its layers wired up, with the facts that follow from their equations.
+    `graph` holds its layers wired up, with the facts that follow from their equations; `warnings` says
+    what was left out or changed when it was opened.
     """
 
     def __init__(self, name: str, seed: int = 0) -> None:
         self.name = name
         self.seed = seed
         self._graph: Graph | None = None
-        self._engines: dict[Any, Engine] = {}
+        self._engines: dict[Any, Runner] = {}
         self.warnings: list[str] = []  # what its file says that was left out
 
     @property
@@ -116,17 +117,24 @@ class Network:
 
     # -- running ----------------------------------------------------------------------------------
 
-    def _engine(self, keep: tuple[str, ...], graph: Graph, many: bool = False) -> Engine:
-        from convscope.engine.runtime import Engine
-
+    def _engine(self, keep: tuple[str, ...], graph: Graph, many: bool = False) -> Runner:
         shapes = tuple((n, tuple(map(str, s))) for n, s in graph.inputs.items())
         versions = tuple(layer.version for layer in graph.layers)
         key = (keep, shapes, versions, many)
         if key not in self._engines:
             for old in [k for k in self._engines if k[2] != versions]:
                 del self._engines[old]
-            self._engines[key] = Engine(graph, keep, many)
+            self._engines[key] = self._ready(graph, keep, many)
         return self._engines[key]
+
+    def _ready(self, graph: Graph, keep: tuple[str, ...], many: bool) -> Runner:
+        """Return the network made ready to run; one that was opened as ONNX runs that model.
+
+        `many` says that inputs will come in batches.
+        """
+        from convscope.engine.runtime import Engine
+
+        return Engine(graph, keep, many)
 
     def predict(self, x: Any, batch_size: int = 32, verbose: str | int = "auto") -> Any:
         """Return the outputs for a batch of inputs: numpy in, numpy out.
@@ -211,10 +219,14 @@ class Network:
         The file passes onnx's checker and gives the same outputs. An existing file of that name is
         replaced only when the new one is complete. Raises `OutputError` when it cannot be written.
         """
+        with _complete(path, ".onnx", "export writes ONNX") as part:
+            self._write(part)
+
+    def _write(self, path: Path) -> None:
+        """Write the network as ONNX; one that was opened from a file writes that."""
         from convscope.engine.runtime import export
 
-        with _complete(path, ".onnx", "export writes ONNX") as part:
-            export(self.graph, part)
+        export(self.graph, path)
 
     # -- looking ----------------------------------------------------------------------------------
 

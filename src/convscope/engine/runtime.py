@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -26,6 +26,13 @@ ONNX Runtime packs smaller ones into a copy, which makes products of many rows u
 
 MOST_IN_A_FILE = (1 << 31) - (1 << 20)
 """How many bytes of weights one ONNX file holds: protobuf stops at 2 GiB."""
+
+
+class Runner(Protocol):
+    """What runs a network: `Engine` from its layers, `StoredEngine` from the file it came from."""
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the kept activations for a batch: name → array with a batch axis."""
 
 
 class Engine:

@@ -129,7 +129,7 @@ class Trace:
         led = self.ledger
         if self.engine_value is None or self.difference is None:
             words: list[str | Span] = ["The value is ", Span(exact(led.value), "strong")]
-            if self.cone is not None:
+            if self.cone is not None and self.image:
                 patch = times(high - low + 1 for low, high in self.cone.boxes[self.image])
                 words.append(
                     f", computed from a {patch} patch of {self.image} and {grouped(self.cone.numbers)} "
@@ -404,7 +404,7 @@ def trace_by_cone(
         links[name] = Link(equation, feeds, other.layer.weights)
     seen = cone(links, node.name, position, images)
     found = ledger(graph.facts[node.name].equation, position, seen.values)  # type: ignore[arg-type]
-    image = next(name for name in images if name in seen.boxes)
+    image = next((name for name in images if name in seen.boxes), "")
     return Trace(node.name, node.layer.kind, found, None, _activation(node), seen, image)
 
 

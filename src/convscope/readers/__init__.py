@@ -37,9 +37,9 @@ def readers() -> tuple[Reader, ...]:
 def open(source: Any) -> Network:
     """Return the network that a source names or holds.
 
-    source   a network of convscope's own; a .keras or .h5 file, or a live keras.Model; "module:attribute"
-             or "file.py:attribute", which runs that Python code of yours; or "demo", the network that
-             convscope ships
+    source   a network of convscope's own; the name of an .onnx, .keras or .h5 file; a live keras.Model or
+             onnx.ModelProto; "module:attribute" or "file.py:attribute", which runs that Python code of
+             yours; or "demo", the network that convscope ships
 
     Raises `SourceError`, which says what can be opened, for anything else. What a file says and
     convscope leaves out is a `SourceWarning` each, and stays in the network's `warnings`.

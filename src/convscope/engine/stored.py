@@ -1,0 +1,200 @@
+"""Running a model as it was stored: ONNX Runtime on the file's own bytes, with more outputs asked for.
+
+Protocol buffers add up: the bytes of a model followed by the bytes of another that has nothing but
+outputs are the first model with those outputs. So the weights are never written again.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+import convscope
+from convscope.errors import EngineError, InputError
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+TIME_LIMIT = 120.0
+"""After so many seconds a run is stopped: a Loop in a file need not end."""
+
+SHARE = 0.75
+"""Which share of the machine's memory a run may want."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """An input of the model: its type, and whether its first axis is the batch."""
+
+    dtype: Any
+    batched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Where a layer's value is found: a tensor, or an array that is known; batched or not."""
+
+    tensor: str
+    batched: bool
+    known: Callable[[], Array] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """A model ready to be run: its bytes, what its graph names, and arrays kept in other files.
+
+    outputs    the tensors that are outputs already
+    external   tensor name → what gives the array that the model only refers to
+    alone      whether images must go through it one by one: its batch is fixed to 1, or mixed
+    """
+
+    name: str
+    data: bytes
+    inputs: Mapping[str, Feed]
+    outputs: frozenset[str]
+    external: Mapping[str, Callable[[], Array]]
+    alone: bool
+
+
+class StoredEngine:
+    """A stored model made ready to run, for one set of activations to keep.
+
+    needed   the layer whose value has to be an array of numbers: the network's output
+    limit    seconds after which a run is stopped
+    """
+
+    def __init__(
+        self,
+        material: Material,
+        keep: Mapping[str, Fetched],
+        needed: str,
+        limit: float = TIME_LIMIT,
+    ) -> None:
+        self.material, self.keep = material, dict(keep)
+        self.needed, self.limit = needed, limit
+        fetched = [k.tensor for k in keep.values() if k.known is None]
+        self._fetched = [t for t in dict.fromkeys(fetched) if t not in material.inputs]
+        self._session: Any = None
+        if self._fetched:
+            self._session = _opened(material, self._fetched)
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the kept activations for a batch: name → array with a batch axis.
+
+        Values that are no arrays of numbers, or empty ones, are left out. Raises `EngineError` when
+        ONNX Runtime fails on these inputs or needs too long.
+        """
+        rows = len(next(iter(inputs.values()))) if inputs else 1
+        if rows > 1 and self.material.alone:
+            parts = [self._run({n: a[r : r + 1] for n, a in inputs.items()}) for r in range(rows)]
+            return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return self._run(inputs)
+
+    def _run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        given = {name: self._given(name, array) for name, array in inputs.items()}
+        found: dict[str, Any] = dict(given)
+        if self._session is not None:
+            results = self._results(given)
+            found.update(zip(self._fetched, results, strict=True))
+        kept = {}
+        for name, where in self.keep.items():
+            value = found[where.tensor] if where.known is None else np.asarray(where.known())
+            array = _numbers(value)
+            if array is not None:
+                kept[name] = array if where.batched else array[np.newaxis]
+        if self.needed in self.keep and self.needed not in kept:
+            raise EngineError(
+                f"the output {self.needed} of {self.material.name} is no array of numbers, or an empty one"
+            )
+        return kept
+
+    def _given(self, name: str, array: Array) -> Array:
+        feed = self.material.inputs[name]
+        if feed.dtype is None:
+            raise InputError(f"{name} takes no numbers, so that it cannot be given")
+        with np.errstate(all="ignore"):
+            return np.ascontiguousarray((array if feed.batched else array[0]).astype(feed.dtype))
+
+    def _results(self, given: Mapping[str, Array]) -> list[Any]:
+        import onnxruntime as ort
+
+        options = ort.RunOptions()
+        options.log_severity_level = 4
+
+        stopped = threading.Event()
+
+        def stop() -> None:
+            stopped.set()
+            options.terminate = True
+
+        timer = threading.Timer(self.limit, stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            found: list[Any] = self._session.run(self._fetched, given, options)
+            return found
+        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            if stopped.is_set():
+                raise EngineError(
+                    f"{self.material.name} was stopped: it ran for more than {self.limit:g} seconds"
+                ) from error
+            raise EngineError(
+                f"ONNX Runtime failed on {self.material.name}: {_first(error)}"
+            ) from error
+        finally:
+            timer.cancel()
+
+
+def _numbers(value: Any) -> Array | None:
+    """Return a value as numbers that every view can show; None for texts, sequences, nothing."""
+    if not isinstance(value, np.ndarray) or value.size == 0:
+        return None
+    if value.dtype.kind in "bfiu" and value.dtype != np.float32:
+        return value.astype(np.float64 if value.dtype.itemsize > 2 else np.float32)
+    return value if value.dtype == np.float32 else None
+
+
+def _opened(material: Material, fetched: list[str]) -> Any:
+    """Return an inference session on the model's bytes, with these tensors among its outputs."""
+    import onnxruntime as ort
+    from onnx import GraphProto, ModelProto, ValueInfoProto
+
+    more = [ValueInfoProto(name=t) for t in fetched if t not in material.outputs]
+    added = ModelProto(graph=GraphProto(output=more)).SerializeToString() if more else b""
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    # nothing is read from there: every array that the model refers to is handed over below
+    folder = str(Path(convscope.__file__).parent / "engine")
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
+    if material.external:
+        values = [ort.OrtValue.ortvalue_from_numpy(get()) for get in material.external.values()]
+        options.add_external_initializers(list(material.external), values)
+    try:
+        return ort.InferenceSession(
+            material.data + added, options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # ONNX Runtime's errors share no base class of their own
+        raise EngineError(f"ONNX Runtime refused {material.name}: {_first(error)}") from error
+
+
+def check_memory(name: str, wanted: int) -> None:
+    """Raise `EngineError` when a run would want more memory than the machine can give."""
+    try:
+        whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not every system says how much it has
+        whole = 1 << 35
+    if wanted > whole * SHARE:
+        raise EngineError(
+            f"running {name} would take {wanted / 2**30:,.1f} GiB, and this machine has "
+            f"{whole / 2**30:,.1f} GiB; nothing was run"
+        )
+
+
+def _first(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

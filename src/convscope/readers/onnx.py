@@ -1,0 +1,28 @@
+"""ONNX models: files, with their external data, and live ModelProtos."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from convscope.network import Network
+
+ACCEPTS = "FILE.onnx, an onnx.ModelProto"
+
+
+def is_mine(source: Any) -> bool:
+    """Whether the source is the name of an .onnx file, or a live ModelProto."""
+    if isinstance(source, (str, os.PathLike)):
+        return Path(source).suffix.lower() == ".onnx"
+    return type(source).__name__ == "ModelProto" and hasattr(source, "SerializeToString")
+
+
+def read(source: Any) -> Network:
+    """Return the network that a model holds; raises `SourceError` when it cannot be read."""
+    from convscope.stored.opened import OpenedNetwork
+    from convscope.stored.source import from_file, from_proto
+
+    if isinstance(source, (str, os.PathLike)):
+        return OpenedNetwork(from_file(Path(source)))
+    return OpenedNetwork(from_proto(source))

@@ -1,0 +1,562 @@
+"""The graph of layers that a model's message holds: one for every output of a node that is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from convscope.engine.stored import Feed, Fetched, Material
+from convscope.errors import SettingError, ShapeError, SourceError
+from convscope.layers.base import Shape, shape_text
+from convscope.model.graph import Graph, Totals
+from convscope.model.naming import Names, snake
+from convscope.notation.sizes import UNKNOWN, is_known
+from convscope.operators import rules
+from convscope.operators.layer import FLOATS, Operator, Use, state
+from convscope.operators.rule import LARGEST, Fed, Given, Slot, Weight
+from convscope.stored.folding import fold
+from convscope.stored.source import Constant, Source, check_bytes, declared, numpy_type, reader_of
+
+if TYPE_CHECKING:
+    from onnx import AttributeProto, GraphProto, NodeProto, TypeProto, ValueInfoProto
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+MOST_GIVEN = 64
+"""Constants of more numbers than this do not shape an equation."""
+
+LONGEST_NAME = 200
+
+RESERVED = ("file", "allow_pickle", "args", "kwds")
+"""Names that numpy's writer of .npz files has for itself."""
+
+
+class OpenedGraph(Graph):
+    """The graph of a model that was opened.
+
+    fetched   where each layer's value is found
+    again     how many numbers layers have as weights that another layer has already, and how many of
+              those are trained by gradient (again_trained)
+    """
+
+    def __init__(self, source: Source, inputs: dict[str, Shape]) -> None:
+        super().__init__(source.name, inputs, "channels_first")
+        self.source = source
+        self.fetched: dict[str, Fetched] = {}
+        self.material: Material | None = None
+        self.again = self.again_trained = 0
+
+    @property
+    def totals(self) -> Totals:
+        """The whole model's figures; a tensor that several layers read counts once."""
+        found = super().totals
+        return found._replace(
+            params=found.params - self.again,
+            trainable=found.trainable - self.again_trained,
+            bytes=found.bytes - 4 * self.again,
+        )
+
+    def at(self, inputs: dict[str, Shape]) -> OpenedGraph:
+        """Return the same model on inputs of other shapes, read anew: shapes may be computed in it."""
+        try:
+            return build(self.source, inputs)
+        except SourceError as error:
+            raise ShapeError(str(error)) from error
+
+
+@dataclass(slots=True)
+class Held:
+    """What is known of a tensor.
+
+    node      the layer or input that gives it; None for a constant that is no layer yet
+    shape     with the batch, as that of one image; None when not even the number of axes is known
+    element   ONNX's number for its type; 0 when it is unknown
+    """
+
+    node: str | None
+    shape: Shape | None
+    batched: bool
+    element: int
+    constant: Constant | None = None
+
+    @property
+    def own(self) -> Shape:
+        """The shape without the batch."""
+        if self.shape is None:
+            return (UNKNOWN,)
+        return self.shape[1:] if self.batched else self.shape
+
+
+def build(source: Source, sizes: Mapping[str, Shape] | None = None) -> OpenedGraph:
+    """Return the graph of a model, for inputs as the file says or of the given shapes.
+
+    Raises `SourceError` for a graph that cannot be.
+    """
+    return _Builder(source, sizes).graph()
+
+
+class _Builder:
+    def __init__(self, source: Source, sizes: Mapping[str, Shape] | None) -> None:
+        self.source, self.proto = source, source.model.graph
+        self.tensors: dict[str, Held] = {}
+        self.names, self.taken = Names(), set(RESERVED)
+        self.shared: dict[Any, Operator] = {}
+        self.counted: set[int] = set()
+        self.places: dict[str, Feed] = {}
+        self.alone = False
+        self._inferred: dict[str, tuple[int, Shape | None]] | None = None
+        shapes: dict[str, Shape] = {}
+        for value in self.proto.input:
+            if value.name in source.weights:
+                continue
+            if value.name in shapes or not value.name:
+                raise self.wrong(f"two inputs are named {value.name!r}")
+            held = self._input(value)
+            if sizes is not None:
+                own = sizes[value.name]
+                held.shape = (1, *own) if held.batched else own
+            shapes[value.name] = held.own
+            self.tensors[value.name] = held
+            self.taken.add(value.name)
+        for name, weight in source.weights.items():
+            if name not in self.tensors:
+                self.tensors[name] = Held(None, weight.shape, False, _element(weight.dtype), weight)
+        self.result = OpenedGraph(source, shapes)
+
+    def wrong(self, what: str) -> SourceError:
+        return SourceError(f"{self.source.name}: {what}")
+
+    # -- inputs -----------------------------------------------------------------------------------
+
+    def _input(self, value: ValueInfoProto) -> Held:
+        element, shape = _typed(value.type)
+        whole: Shape | None = shape
+        batched = whole is not None and len(whole) > 1 and _is_one(whole[0])
+        single = batched and whole is not None and is_known(whole[0])
+        dtype: Any = None
+        if value.type.HasField("tensor_type"):
+            dtype = _dtype(element)
+        if whole is not None and any(is_known(s) and not 0 <= s < LARGEST for s in whole):
+            raise self.wrong(
+                f"its input {value.name!r} has the impossible shape {shape_text(whole)}"
+            )
+        self.places[value.name] = Feed(dtype, batched)
+        self.alone = self.alone or single or not batched
+        if batched and whole is not None:
+            whole = (1, *whole[1:])
+        return Held(value.name, whole, batched, element)
+
+    # -- nodes ------------------------------------------------------------------------------------
+
+    def graph(self) -> OpenedGraph:
+        outputs = [value.name for value in self.proto.output]
+        used = set(outputs).union(*map(_read_by, self.proto.node))
+        for node in self.proto.node:
+            for name in node.input:
+                if name and name not in self.tensors:
+                    raise self.wrong(
+                        f"the node {node.name or node.op_type!r} reads {name!r}, which nothing before "
+                        f"it gives"
+                    )
+            self._node(node, used)
+        results = []
+        for name in outputs:
+            if name not in self.tensors:
+                raise self.wrong(f"its output {name!r} is given by no node")
+            held = self.tensors[name]
+            results.append(self._passed(name) if held.node in self.places else self._layer(name))
+        self.result.outputs = tuple(dict.fromkeys(results))
+        if not results:
+            raise self.wrong("it has no outputs")
+        self.result.material = Material(
+            self.source.name,
+            self.source.data,
+            self.places,
+            frozenset(outputs),
+            self.source.external,
+            self.alone,
+        )
+        return self.result
+
+    def _node(self, node: NodeProto, used: set[str]) -> None:
+        opset = self.source.opset
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        attributes = {a.name: _setting(a) for a in node.attribute}
+        named = [(place, name) for place, name in enumerate(node.output) if name]
+        for _, name in named:
+            if name in self.tensors:
+                raise self.wrong(f"the tensor {name!r} is given twice")
+        if domain == "" and named and self._folded(node, attributes, named[0][1]):
+            return
+        for number, (place, name) in enumerate(named):
+            if number and name not in used:
+                continue
+            self._use(node, domain, opset, attributes, place, name, number)
+
+    def _folded(self, node: NodeProto, attributes: dict[str, Any], name: str) -> bool:
+        """Keep what a node gives if that is known already; return whether it is."""
+        found: Constant | None = None
+        if node.op_type == "Constant":
+            found = _constant(node, self.source.name)
+        elif node.op_type in ("Shape", "Size") and len(node.input) == 1:
+            shape = self.tensors[node.input[0]].shape
+            if shape is not None and all(map(is_known, shape)):
+                sizes = np.array(shape, dtype=np.int64)
+                if node.op_type == "Size":
+                    sizes = sizes.prod()
+                else:
+                    sizes = sizes[attributes.get("start", 0) : attributes.get("end")]
+                found = Constant(sizes.shape, sizes.dtype, lambda: sizes, True)
+        elif node.input and node.input[0] and len(node.output) == 1:
+            inputs = [self.tensors[n].constant for n in node.input if n]
+            known = [c for c in inputs if c is not None]
+            if len(known) == len(node.input):
+                found = fold(node.op_type, attributes, known)
+        if found is None:
+            return False
+        self.tensors[name] = Held(None, found.shape, False, _element(found.dtype), found)
+        return True
+
+    def _use(
+        self,
+        node: NodeProto,
+        domain: str,
+        opset: int,
+        attributes: dict[str, Any],
+        place: int,
+        tensor: str,
+        number: int,
+    ) -> None:
+        """Make a layer of one output of a node."""
+        op = node.op_type
+        rule = rules().get(op) if domain == "" else None
+        inputs = list(node.input)
+        while inputs and not inputs[-1]:
+            inputs.pop()
+        slots: list[Slot] = []
+        feeds: list[str] = []
+        held_inputs: list[Held] = []
+        arrays: dict[str, Constant] = {}
+        readable = rule is not None
+        elements = set()
+        for where, name in enumerate(inputs):
+            held = self.tensors[name] if name else None
+            slot = None if held is None else self._slot(held, rule, where, op, arrays)
+            if held is not None and isinstance(slot, Fed):
+                feeds.append(self._fed(name))
+                held = self.tensors[name]
+                held_inputs.append(held)
+                slot = Fed(held.batched)
+                readable = readable and held.shape is not None
+            if held is not None and not isinstance(slot, Given):
+                elements.add(held.element)
+            slots.append(slot)
+        if rule is None:  # a subgraph reads what lies outside it without naming it as an input
+            for name in _captured(node):
+                outer = self.tensors.get(name)
+                if outer is not None and outer.node is not None and outer.node not in feeds:
+                    feeds.append(outer.node)
+                    held_inputs.append(outer)
+        element = elements.pop() if len(elements) == 1 else 0
+        fixed = tuple(
+            sorted((n, v) for n, v in attributes.items() if not isinstance(v, np.ndarray))
+        )
+        use = Use(op, domain, opset, fixed, tuple(slots), place, len(node.output), element)
+        layer_name = self._name(node, op, number, place)
+        shapes = tuple(held.own for held in held_inputs)
+        stated = None
+        if readable and not any(0 in shape for shape in shapes):
+            try:
+                stated = state(use, shapes)
+            except (SettingError, ShapeError) as error:
+                raise self.wrong(f"{layer_name} ({op}): {error}") from error
+        explained = stated is not None and stated.equation is not None
+        if explained and stated is not None:
+            shape, batched, own = None, stated.batched, stated.shape or ()
+        else:
+            element, shape = self._infer(tensor)
+            batched = any(h.batched for h in held_inputs) and shape is not None
+            batched = batched and len(shape or ()) > 1 and _is_one((shape or (0,))[0])
+            own = Held(None, shape, batched, 0).own
+        key = (use, shapes, tuple(n for n in inputs if n and self.tensors[n].constant), own)
+        layer = self.shared.get(key) if arrays else None
+        if layer is None:
+            getters = {name: constant.get for name, constant in arrays.items()}
+            layer = Operator(layer_name, use, getters, explained, () if explained else own)
+            if arrays:
+                self.shared[key] = layer
+                self._count(layer, arrays)
+        try:
+            facts = self.result.add(layer_name, layer, feeds)
+            layer.build(facts.weights, (0,))
+        except (SettingError, ShapeError) as error:
+            raise self.wrong(str(error)) from error
+        if explained:
+            shape = (1, *facts.output_shape) if batched else facts.output_shape
+        # what joins the rows of a batch, or may do so unseen, is right for one image at a time
+        self.alone = self.alone or (not batched and any(h.batched for h in held_inputs))
+        self.tensors[tensor] = Held(layer_name, shape, batched, element)
+        self.result.fetched[layer_name] = Fetched(tensor, batched)
+
+    def _slot(
+        self, held: Held, rule: Any, place: int, op: str, arrays: dict[str, Constant]
+    ) -> Slot:
+        """Return how an input is seen: fed by a layer, a weight, or numbers that shape the equation."""
+        constant = held.constant
+        if constant is None or held.node is not None:
+            return Fed(held.batched)
+        if rule is None:
+            single = constant.count == 1 and (constant.written or not constant.shape)
+            if constant.dtype.kind != "f" or single:
+                return Given((), ())
+            return self._weight(f"weight_{place}", constant, arrays)
+        if place in rule.given:
+            if constant.count <= MOST_GIVEN and constant.dtype.kind in "biuf":
+                return _given(constant)
+            return Fed(False)
+        name = rule.weight_name(place)
+        if name is None or held.element not in FLOATS or constant.count == 0:
+            return Fed(False)
+        if constant.count == 1 and (constant.written or not constant.shape):
+            return _given(constant)
+        return self._weight(name, constant, arrays)
+
+    def _count(self, layer: Operator, arrays: Mapping[str, Constant]) -> None:
+        """Note which of a layer's weights another layer has already."""
+        for name, constant in arrays.items():
+            if id(constant) in self.counted:
+                self.result.again += constant.count
+                if name not in layer.non_trainable:
+                    self.result.again_trained += constant.count
+            self.counted.add(id(constant))
+
+    def _weight(self, name: str, constant: Constant, arrays: dict[str, Constant]) -> Weight:
+        base, number = name, 1
+        while name in arrays:
+            name, number = f"{base}_{number}", number + 1
+        arrays[name] = constant
+        return Weight(name, constant.shape)
+
+    def _fed(self, tensor: str) -> str:
+        """Return the layer or input that gives a tensor; a constant becomes a layer of its own."""
+        held = self.tensors[tensor]
+        return held.node if held.node is not None else self._layer(tensor)
+
+    def _layer(self, tensor: str) -> str:
+        """Return the layer that gives a tensor, made for a constant."""
+        held = self.tensors[tensor]
+        if held.node is not None:
+            return held.node
+        constant = held.constant
+        assert constant is not None
+        name = self._free(tensor)
+        explained = held.element in FLOATS and constant.count > 0 and len(constant.shape) <= 8
+        slot = (Weight("value", constant.shape),) if explained else ()
+        use = Use("Constant", "", self.source.opset, (), slot, 0, 1, held.element)
+        layer = Operator(name, use, {"value": constant.get}, explained, constant.shape)
+        if explained:
+            self._count(layer, {"value": constant})
+        facts = self.result.add(name, layer, ())
+        layer.build(facts.weights, (0,))
+        held.node = name
+        self.result.fetched[name] = Fetched(tensor, False, constant.get)
+        return name
+
+    def _passed(self, tensor: str) -> str:
+        """Return a layer for an output that is an input as it is."""
+        held = self.tensors[tensor]
+        name = self.names.new("identity", self.taken)
+        self.taken.add(name)
+        use = Use("Identity", "", self.source.opset, (), (Fed(held.batched),), 0, 1, held.element)
+        readable = held.shape is not None and 0 not in held.shape
+        layer = Operator(name, use, {}, readable, held.own)
+        self.result.add(name, layer, (tensor,))
+        self.result.fetched[name] = Fetched(tensor, held.batched)
+        return name
+
+    def _name(self, node: NodeProto, op: str, number: int, place: int) -> str:
+        """Return the node's own name, or one made from what it is and how many there were before."""
+        if not node.name:
+            name = self.names.new(snake(op) or "node", self.taken)
+            self.taken.add(name)
+            return name
+        return self._free(f"{node.name}:{place}" if number else node.name)
+
+    def _free(self, name: str) -> str:
+        name = name[:LONGEST_NAME] or "node"
+        if name in self.taken:
+            name = self.names.new(name, self.taken)
+        self.taken.add(name)
+        return name
+
+    # -- shapes by onnx's own inference -----------------------------------------------------------
+
+    def _infer(self, tensor: str) -> tuple[int, Shape | None]:
+        """Return the type and shape that onnx's shape inference finds for a tensor."""
+        if self._inferred is None:
+            self._inferred = dict(_infer(self.source, self.tensors, self.places))
+        return self._inferred.get(tensor, (0, None))
+
+
+def _infer(
+    source: Source, tensors: Mapping[str, Held], places: Mapping[str, Feed]
+) -> Iterator[tuple[str, tuple[int, Shape | None]]]:
+    """Yield what onnx's shape inference finds, on a copy of the graph without its weights."""
+    from onnx import GraphProto, ModelProto, helper, shape_inference
+
+    graph = GraphProto(
+        name="shapes", node=source.model.graph.node, output=source.model.graph.output
+    )
+    for value in source.model.graph.input:
+        if value.name not in places:
+            continue
+        held = tensors[value.name]
+        copied = graph.input.add()
+        copied.CopyFrom(value)
+        if held.shape is not None and value.type.HasField("tensor_type"):
+            for dim, size in zip(copied.type.tensor_type.shape.dim, held.shape, strict=False):
+                if is_known(size):
+                    dim.dim_value = size
+    for tensor in source.model.graph.initializer:
+        if (
+            sum(1 for _ in tensor.dims) <= 1
+            and tensor.ByteSize() < 1024
+            and tensor.name not in source.external
+        ):
+            graph.initializer.add().CopyFrom(tensor)
+        else:
+            graph.input.append(
+                helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+            )
+    model = ModelProto(
+        ir_version=max(source.model.ir_version, 4),
+        opset_import=source.model.opset_import,
+        graph=graph,
+    )
+    try:
+        found = shape_inference.infer_shapes(model, data_prop=True).graph
+    except (shape_inference.InferenceError, RuntimeError, ValueError, TypeError, MemoryError):
+        # the shapes then stay unknown
+        found = graph
+    for value in (*found.value_info, *found.output):
+        yield value.name, _typed(value.type)
+
+
+def _typed(kind: TypeProto) -> tuple[int, Shape | None]:
+    """Return a tensor's element type and shape; (0, None) for what is no tensor."""
+    if not kind.HasField("tensor_type"):
+        return 0, None
+    tensor = kind.tensor_type
+    if not tensor.HasField("shape"):
+        return tensor.elem_type, None
+    shape = tuple(
+        dim.dim_value if dim.HasField("dim_value") else UNKNOWN for dim in tensor.shape.dim
+    )
+    return tensor.elem_type, shape
+
+
+def _is_one(size: Any) -> bool:
+    """Whether a first axis can be that of one image: of size 1, or open."""
+    return size is UNKNOWN or (is_known(size) and size == 1)
+
+
+@lru_cache(maxsize=64)
+def _element(dtype: Any) -> int:
+    from onnx import helper
+
+    try:
+        return int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+    except (KeyError, ValueError, TypeError):
+        return 0
+
+
+def _dtype(element: int) -> Any:
+    """Return numpy's type of an input, if that holds plain numbers."""
+    found = numpy_type(element)
+    return found if found is not None and found.kind in "biuf" else None
+
+
+def _given(constant: Constant) -> Given:
+    array = constant.get()
+    if array.dtype.kind == "f":
+        return Given(tuple(map(_short, array.ravel())), constant.shape)
+    return Given(tuple(array.ravel().tolist()), constant.shape)
+
+
+def _short(number: Any) -> float:
+    """Return a float32 as the shortest decimal that means it: 1e-05, not 9.99999974738e-06."""
+    return float(str(np.float32(number))) if number.dtype == np.float32 else float(number)
+
+
+def _setting(attribute: AttributeProto) -> Any:
+    """Return an attribute as plain data; arrays as numpy's, what no rule reads as nothing."""
+    kinds = type(attribute)
+    match attribute.type:
+        case kinds.FLOAT:
+            return _short(np.float32(attribute.f))
+        case kinds.INT:
+            return int(attribute.i)
+        case kinds.STRING:
+            return attribute.s.decode("utf-8", "replace")
+        case kinds.FLOATS:
+            return tuple(_short(np.float32(v)) for v in attribute.floats)
+        case kinds.INTS:
+            return tuple(map(int, attribute.ints))
+        case kinds.TENSOR if len(attribute.t.raw_data) < 1 << 16:
+            try:
+                return reader_of(attribute.t, attribute.name)()
+            except SourceError:
+                return None
+    return None
+
+
+def _constant(node: NodeProto, where: str) -> Constant | None:
+    """Return what a Constant node holds; None for sparse tensors and texts."""
+    for attribute in node.attribute:
+        match attribute.name:
+            case "value" if attribute.HasField("t"):
+                shape, dtype = declared(attribute.t, where)
+                check_bytes(attribute.t, shape, dtype, where)
+                return Constant(shape, dtype, reader_of(attribute.t, where), True)
+            case "value_float" | "value_floats":
+                many = attribute.floats if attribute.name.endswith("s") else attribute.f
+                return _numbers(many, np.float32)
+            case "value_int" | "value_ints":
+                many = attribute.ints if attribute.name.endswith("s") else attribute.i
+                return _numbers(many, np.int64)
+    return None
+
+
+def _numbers(values: Any, dtype: Any) -> Constant:
+    array = np.array(values if isinstance(values, (int, float)) else list(values), dtype=dtype)
+    return Constant(array.shape, array.dtype, lambda: array, True)
+
+
+def _read_by(node: NodeProto) -> set[str]:
+    return {*node.input, *_captured(node)}
+
+
+def _captured(node: NodeProto) -> Sequence[str]:
+    """Return the names that subgraphs of a node read, in order; some are their own."""
+    found: dict[str, None] = {}
+    stack = list(_graphs(node))
+    while stack:
+        graph = stack.pop()
+        found.update(dict.fromkeys(v.name for v in graph.output))
+        for inner in graph.node:
+            found.update(dict.fromkeys(inner.input))
+            stack += _graphs(inner)
+    return list(found)
+
+
+def _graphs(node: NodeProto) -> Iterator[GraphProto]:
+    """Yield the subgraphs of a node."""
+    for attribute in node.attribute:
+        if attribute.type == attribute.GRAPH:
+            yield attribute.g
+        elif attribute.type == attribute.GRAPHS:
+            yield from attribute.graphs

@@ -1,0 +1,212 @@
+"""What is known when a file is read: constants, and the arithmetic of shapes that exporters write out.
+
+Only small arrays are computed; large ones are moved lazily (a reshaped weight), never added up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from convscope.stored.source import MOST_ELEMENTS, Constant
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+SMALL = 1 << 14
+"""Arrays of at most so many numbers are moved at once."""
+
+MOST_COMPUTED = 512
+"""Operators on so many numbers together are computed; of more, two could make a very large one."""
+
+MOST_MOVED = 1 << 30
+"""Arrays of at most so many numbers are given another shape."""
+
+Attributes: TypeAlias = Mapping[str, Any]
+
+
+def _axes(given: Attributes, more: Sequence[Array]) -> tuple[int, ...] | None:
+    found = given.get("axes")
+    if found is None and more:
+        found = more[0].ravel().tolist()
+    return None if found is None else tuple(found)
+
+
+def _reshape(x: Array, given: Attributes, *more: Array) -> Array:
+    wanted = given.get("shape") or more[0].ravel().tolist()
+    keep = not given.get("allowzero", 0)
+    return x.reshape([x.shape[n] if s == 0 and keep else s for n, s in enumerate(wanted)])
+
+
+def _squeeze(x: Array, given: Attributes, *more: Array) -> Array:
+    return np.squeeze(x, _axes(given, more))
+
+
+def _unsqueeze(x: Array, given: Attributes, *more: Array) -> Array:
+    return np.expand_dims(x, _axes(given, more) or ())
+
+
+def _transpose(x: Array, given: Attributes) -> Array:
+    return x.transpose(given.get("perm"))
+
+
+def _flatten(x: Array, given: Attributes) -> Array:
+    first = given.get("axis", 1)
+    first += x.ndim if first < 0 else 0
+    rows = int(np.prod(x.shape[:first], dtype=np.int64))
+    return x.reshape(rows, x.size // max(rows, 1))
+
+
+MOVES: dict[str, Callable[..., Array]] = {
+    "Identity": lambda x, given: x,
+    "Reshape": _reshape,
+    "Squeeze": _squeeze,
+    "Unsqueeze": _unsqueeze,
+    "Transpose": _transpose,
+    "Flatten": _flatten,
+}
+"""What only moves numbers: done when somebody asks for them."""
+
+
+def _slice(given: Attributes, x: Array, *more: Array) -> Array:
+    if more:
+        starts, ends, *rest = (m.ravel().tolist() for m in more)
+        axes = rest[0] if rest else list(range(len(starts)))
+        steps = rest[1] if len(rest) > 1 else [1] * len(starts)
+    else:
+        starts, ends = given["starts"], given["ends"]
+        axes, steps = given.get("axes", range(len(starts))), [1] * len(starts)
+    at: list[Any] = [slice(None)] * x.ndim
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        at[axis] = slice(start, end, step)
+    found: Array = x[tuple(at)]
+    return found
+
+
+def _reduce(of: Callable[..., Any]) -> Callable[..., Array]:
+    def reduced(given: Attributes, x: Array, *more: Array) -> Array:
+        axes = _axes(given, more)
+        if not axes and given.get("noop_with_empty_axes", 0):
+            return x
+        keep = bool(given.get("keepdims", 1))
+        return np.asarray(of(x, axis=axes or None, keepdims=keep), dtype=x.dtype)
+
+    return reduced
+
+
+def _divided(given: Attributes, a: Array, b: Array) -> Array:
+    if a.dtype.kind in "iu":  # ONNX cuts towards 0, numpy's // goes down
+        return np.trunc(np.divide(a, b)).astype(a.dtype)
+    return np.divide(a, b)
+
+
+def _range(given: Attributes, start: Array, end: Array, step: Array) -> Array:
+    if abs(float(end) - float(start)) > SMALL * abs(float(step)):
+        raise ValueError("too long a range")
+    found: Array = np.arange(start.item(), end.item(), step.item(), dtype=start.dtype)
+    return found
+
+
+def _expand(given: Attributes, x: Array, shape: Array) -> Array:
+    wanted = np.broadcast_shapes(x.shape, tuple(shape.tolist()))
+    return np.broadcast_to(x, wanted)
+
+
+def _cast(given: Attributes, x: Array) -> Array:
+    from onnx import helper
+
+    return x.astype(helper.tensor_dtype_to_np_dtype(given["to"]))
+
+
+def _two(of: Callable[[Any, Any], Any]) -> Callable[..., Array]:
+    return lambda given, a, b: np.asarray(of(a, b))
+
+
+def _one(of: Callable[[Any], Any]) -> Callable[..., Array]:
+    return lambda given, x: np.asarray(of(x), dtype=x.dtype)
+
+
+ARITHMETIC: dict[str, Callable[..., Array]] = {
+    "Gather": lambda given, x, at: np.take(x, at, axis=given.get("axis", 0)),
+    "Concat": lambda given, *parts: np.concatenate(parts, axis=given.get("axis", 0)),
+    "Slice": _slice,
+    "Cast": _cast,
+    "Range": _range,
+    "Expand": _expand,
+    "Add": _two(np.add),
+    "Sub": _two(np.subtract),
+    "Mul": _two(np.multiply),
+    "Div": _divided,
+    "Max": _two(np.maximum),
+    "Min": _two(np.minimum),
+    "Mod": _two(np.mod),
+    "Pow": lambda given, a, b: np.power(a, b).astype(a.dtype),
+    "Equal": _two(np.equal),
+    "Less": _two(np.less),
+    "Greater": _two(np.greater),
+    "And": _two(np.logical_and),
+    "Or": _two(np.logical_or),
+    "Not": _one(np.logical_not),
+    "Neg": _one(np.negative),
+    "Abs": _one(np.abs),
+    "Floor": _one(np.floor),
+    "Ceil": _one(np.ceil),
+    "Sqrt": _one(np.sqrt),
+    "Where": lambda given, c, a, b: np.asarray(np.where(c, a, b)),
+    "ReduceProd": _reduce(np.prod),
+    "ReduceSum": _reduce(np.sum),
+    "ReduceMax": _reduce(np.max),
+    "ReduceMin": _reduce(np.min),
+}
+"""What is computed, on arrays as small as shapes are."""
+
+
+def fold(op: str, given: Attributes, inputs: Sequence[Constant]) -> Constant | None:
+    """Return what an operator makes of constants; None where that is left to ONNX Runtime."""
+    try:
+        if op == "ConstantOfShape":
+            return _filled(given, inputs[0])
+        if op in MOVES and inputs and inputs[0].count > SMALL:
+            return _moved(MOVES[op], given, inputs)
+        if sum(c.count for c in inputs) > (SMALL if op in MOVES else MOST_COMPUTED):
+            return None
+        with np.errstate(all="ignore"):
+            if op in MOVES:
+                first, *more = (c.get() for c in inputs)
+                found = np.asarray(MOVES[op](first, given, *more))
+            elif op in ARITHMETIC:
+                found = np.asarray(ARITHMETIC[op](given, *(c.get() for c in inputs)))
+            else:
+                return None
+    except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError):
+        return None  # ONNX Runtime will say what is wrong with it
+    if found.size > SMALL:
+        return None
+    return Constant(found.shape, found.dtype, lambda: found, op not in MOVES or inputs[0].written)
+
+
+def _filled(given: Attributes, shape: Constant) -> Constant | None:
+    if shape.count > 64:
+        return None
+    sizes = tuple(shape.get().ravel().tolist())
+    value = np.asarray(given.get("value", np.zeros(1, np.float32))).ravel()
+    total = 1
+    for size in sizes:
+        total *= size
+    if any(type(s) is not int or s < 0 for s in sizes) or total > MOST_ELEMENTS or value.size != 1:
+        return None
+    number = value[0]
+    return Constant(sizes, value.dtype, lambda: np.broadcast_to(number, sizes))
+
+
+def _moved(
+    move: Callable[..., Array], given: Attributes, inputs: Sequence[Constant]
+) -> Constant | None:
+    first, *rest = inputs
+    if first.count > MOST_MOVED or any(c.count > SMALL for c in rest):
+        return None
+    more = [c.get() for c in rest]
+    # an array that is never written takes no memory: it only finds out the shape
+    shape = move(np.empty(first.shape, np.int8), given, *more).shape
+    return Constant(shape, first.dtype, lambda: move(first.get(), given, *more), first.written)

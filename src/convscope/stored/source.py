@@ -1,0 +1,426 @@
+"""A model's bytes, checked before anything is built from them; data in other files read by our rules.
+
+The file may be hostile. Nothing that it names is opened unless it is a plain file, with one name, inside
+the model's own folder; ONNX Runtime and onnx are given bytes and arrays, never a path.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from convscope.errors import SourceError
+
+if TYPE_CHECKING:
+    from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+MOST_BYTES = (1 << 31) - 1
+"""How large a protocol buffer can be."""
+
+OLDEST = 7
+"""Older operator sets are converted: ONNX Runtime lacks many of their operators."""
+
+CONVERTED_TO = 13
+MOST_NODES = 1_000_000
+MOST_ELEMENTS = 1 << 40
+
+KEYS = ("location", "offset", "length", "checksum")
+"""What a reference to external data may say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """Numbers that are known before the model runs.
+
+    written   whether they stand in the graph itself, not among the model's weights
+    """
+
+    shape: tuple[int, ...]
+    dtype: Any
+    get: Callable[[], Array]
+    written: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many numbers there are."""
+        return math.prod(self.shape)
+
+
+@dataclass
+class Source:
+    """A model that was read: its message, its bytes, its weights, and what is to be said about it."""
+
+    model: ModelProto
+    data: bytes
+    name: str
+    opset: int
+    weights: dict[str, Constant]
+    external: dict[str, Callable[[], Array]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def from_file(path: Path) -> Source:
+    """Return the model that a file holds; raises `SourceError`."""
+    data = _bytes(path)
+    return _checked(_parsed(data, str(path)), data, path.stem, str(path), path.parent)
+
+
+def from_proto(model: ModelProto) -> Source:
+    """Return a live model; raises `SourceError`."""
+    try:
+        data = model.SerializeToString()
+        own = type(model).FromString(data)
+    except Exception as error:  # protobuf's errors differ from version to version
+        raise SourceError(f"the ModelProto cannot be serialised: {_first(error)}") from error
+    return _checked(own, data, model.graph.name or "model", "the ModelProto", None)
+
+
+def _bytes(path: Path) -> bytes:
+    """Return the bytes of a plain file; a pipe or a device would never end."""
+    try:
+        handle = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise SourceError(f"{path} is no plain file")
+        if found.st_size == 0:
+            raise SourceError(f"{path} is empty")
+        if found.st_size > MOST_BYTES:
+            raise SourceError(f"{path} has {found.st_size:,} bytes; an ONNX file has 2 GiB at most")
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(MOST_BYTES)
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
+    finally:
+        os.close(handle)
+
+
+def _parsed(data: bytes, where: str) -> ModelProto:
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from onnx import ModelProto
+
+    try:
+        model: ModelProto = ModelProto.FromString(data)
+        return model
+    except (DecodeError, ValueError, RuntimeError) as error:
+        ends = f"it begins with {_shown(data[:16])} and ends with {_shown(data[-16:])}"
+        raise SourceError(f"{where} is no ONNX model ({_first(error)}); {ends}") from error
+
+
+def _shown(data: bytes) -> str:
+    return data.hex(" ")
+
+
+def _checked(model: ModelProto, data: bytes, name: str, where: str, folder: Path | None) -> Source:
+    """Return a source from a message: opset, functions, nodes, weights and references checked."""
+    _names_are_text(model, where)
+    opsets = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
+    if not model.HasField("graph") or not (model.graph.node or model.graph.output):
+        raise SourceError(f"{where} holds no graph: it is no ONNX model, or an empty one")
+    if len(model.graph.node) > MOST_NODES:
+        raise SourceError(
+            f"{where} has {len(model.graph.node):,} nodes; {MOST_NODES:,} at most are read"
+        )
+    plain = any(node.domain in ("", "ai.onnx") for node in model.graph.node)
+    opset = max(opsets, default=1 if plain else CONVERTED_TO)
+    warnings: list[str] = []
+    _no_references(model, where)
+    references = [t for t in model.graph.initializer if t.data_location == t.EXTERNAL]
+    if references and folder is None:
+        raise SourceError(
+            f"{where} refers to data in other files (as {references[0].name!r} does): open the file "
+            f"itself, or load the data with onnx.load"
+        )
+    if opset < OLDEST or model.functions:
+        if references:
+            raise SourceError(
+                f"{where} has external data and needs to be converted (opset {opset}); save it with "
+                f"its data inside"
+            )
+        model, opset = _converted(model, opset, where, warnings)
+        data = model.SerializeToString()
+    weights: dict[str, Constant] = {}
+    external: dict[str, Callable[[], Array]] = {}
+    for tensor in model.graph.initializer:
+        shape, dtype = declared(tensor, where)
+        if tensor.name in weights:
+            raise SourceError(f"{where} has two initializers named {tensor.name!r}")
+        if tensor.data_location == tensor.EXTERNAL:
+            assert folder is not None
+            get = external_reader(tensor, shape, dtype, folder, where)
+            external[tensor.name] = get
+        else:
+            check_bytes(tensor, shape, dtype, where)
+            get = reader_of(tensor, where)
+        weights[tensor.name] = Constant(shape, dtype, get)
+    return Source(model, data, name, opset, weights, external, warnings)
+
+
+def _names_are_text(model: ModelProto, where: str) -> None:
+    """Raise when a name is not UTF-8: protobuf then gives bytes, and nobody could ask for it."""
+    graph = model.graph
+    names: list[object] = [graph.name, *(o.domain for o in model.opset_import)]
+    names += (value.name for value in (*graph.input, *graph.output, *graph.initializer))
+    for node in graph.node:
+        names += (node.name, node.op_type, node.domain, *node.input, *node.output)
+        names += (attribute.name for attribute in node.attribute)
+    for name in names:
+        if not isinstance(name, str):
+            raise SourceError(f"{where}: the name {name!r} is no text")
+
+
+def _converted(
+    model: ModelProto, opset: int, where: str, warnings: list[str]
+) -> tuple[ModelProto, int]:
+    """Return the model in a newer opset, its functions written out."""
+    from onnx import inliner, version_converter
+
+    try:
+        if model.functions:
+            model = inliner.inline_local_functions(model)
+        if opset < OLDEST:
+            model = version_converter.convert_version(model, CONVERTED_TO)
+            warnings.append(f"{where} has opset {opset} and was converted to opset {CONVERTED_TO}")
+            opset = CONVERTED_TO
+        return model, opset
+    except Exception as error:  # onnx's C++ raises errors of several kinds
+        raise SourceError(
+            f"{where} has opset {opset}, and onnx could not convert it: {_first(error)}"
+        ) from error
+
+
+# -- tensors --------------------------------------------------------------------------------------
+
+
+def declared(tensor: TensorProto, where: str) -> tuple[tuple[int, ...], Any]:
+    """Return a tensor's shape and numpy type, as far as they can be."""
+    shape = tuple(tensor.dims)
+    if any(size < 0 for size in shape) or math.prod(shape) > MOST_ELEMENTS:
+        raise SourceError(f"{where}: the tensor {tensor.name!r} has the impossible shape {shape}")
+    if tensor.HasField("segment"):
+        raise SourceError(f"{where}: the tensor {tensor.name!r} is stored in segments")
+    dtype = numpy_type(tensor.data_type)
+    if dtype is None:
+        raise SourceError(
+            f"{where}: the tensor {tensor.name!r} has the unknown type {tensor.data_type}"
+        )
+    return shape, dtype
+
+
+@lru_cache(maxsize=64)
+def numpy_type(element: int) -> Any:
+    """Return numpy's type for ONNX's number of one; None for an unknown number."""
+    from onnx import helper
+
+    try:
+        return np.dtype(helper.tensor_dtype_to_np_dtype(element))
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def check_bytes(tensor: TensorProto, shape: tuple[int, ...], dtype: Any, where: str) -> None:
+    """Raise unless a tensor holds as many bytes as its shape says (where that is easily told)."""
+    if not tensor.HasField("raw_data"):
+        stored = sum(
+            len(numbers)
+            for numbers in (
+                tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data,
+                tensor.uint64_data, tensor.string_data,
+            )
+        )  # fmt: skip
+        if math.prod(shape) > 16 * stored:
+            raise SourceError(
+                f"{where}: the tensor {tensor.name!r} says {shape}, but holds {stored:,} numbers"
+            )
+        return
+    told = math.prod(shape) * dtype.itemsize
+    if dtype.kind in "fiub" and dtype.isbuiltin == 1 and told != len(tensor.raw_data):
+        raise SourceError(
+            f"{where}: the tensor {tensor.name!r} says {shape} of {dtype}, {told:,} bytes, but holds "
+            f"{len(tensor.raw_data):,}"
+        )
+
+
+def reader_of(tensor: TensorProto, where: str) -> Callable[[], Array]:
+    """Return what gives a tensor's array, in the type that it has."""
+
+    def get() -> Array:
+        from onnx import numpy_helper
+
+        try:
+            return np.asarray(numpy_helper.to_array(tensor))
+        except Exception as error:  # numpy's and onnx's errors of several kinds
+            raise SourceError(
+                f"{where}: the tensor {tensor.name!r} cannot be read: {_first(error)}"
+            ) from error
+
+    return get
+
+
+def _no_references(model: ModelProto, where: str) -> None:
+    """Raise when a tensor outside the graph's own initializers refers to another file."""
+    for tensor in _inner_tensors(model):
+        if tensor.data_location == tensor.EXTERNAL or tensor.external_data:
+            raise SourceError(
+                f"{where}: a tensor inside a node or a subgraph refers to another file; only the "
+                f"model's own initializers may"
+            )
+
+
+def _inner_tensors(model: ModelProto) -> Iterator[TensorProto]:
+    nodes: list[NodeProto] = list(model.graph.node)
+    for function in model.functions:
+        nodes += function.node
+        for given in function.attribute_proto:
+            yield from _tensors_in(given, nodes)
+    for sparse in model.graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for information in model.training_info:
+        for graph in (information.initialization, information.algorithm):
+            yield from _tensors_of(graph, nodes)
+    while nodes:
+        for attribute in nodes.pop().attribute:
+            yield from _tensors_in(attribute, nodes)
+
+
+def _tensors_in(attribute: AttributeProto, nodes: list[NodeProto]) -> Iterator[TensorProto]:
+    for kind, value in attribute.ListFields():  # whatever its type says
+        match kind.name:
+            case "t":
+                yield value
+            case "tensors":
+                yield from value
+            case "sparse_tensor":
+                yield from (value.values, value.indices)
+            case "sparse_tensors":
+                for sparse in value:
+                    yield from (sparse.values, sparse.indices)
+            case "g":
+                yield from _tensors_of(value, nodes)
+            case "graphs":
+                for graph in value:
+                    yield from _tensors_of(graph, nodes)
+
+
+def _tensors_of(graph: GraphProto, nodes: list[NodeProto]) -> Iterator[TensorProto]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    nodes += graph.node
+
+
+# -- data in other files --------------------------------------------------------------------------
+
+
+class _Held:
+    """An open file beside the model; closed when nobody needs it any more."""
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+
+    def __del__(self) -> None:
+        os.close(self.handle)
+
+    def read(self, start: int, length: int) -> bytes:
+        parts, left = [], length
+        while left:
+            part = os.pread(self.handle, min(left, 1 << 30), start + length - left)
+            if not part:
+                raise OSError("the file has become shorter")
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts)
+
+
+def external_reader(
+    tensor: TensorProto, shape: tuple[int, ...], dtype: Any, folder: Path, where: str
+) -> Callable[[], Array]:
+    """Return what gives an array that lies in another file in the model's folder.
+
+    The file is opened at once, following no link at any step, and checked on the open handle.
+    """
+    what = f"{where}: the tensor {tensor.name!r}"
+    told: dict[str, str] = {}
+    for entry in tensor.external_data:
+        if entry.key not in KEYS or entry.key in told:
+            raise SourceError(
+                f"{what} refers to other data by {entry.key!r}; only {', '.join(KEYS)} mean something, "
+                f"each once"
+            )
+        told[entry.key] = entry.value
+    if dtype.kind not in "fiub" or dtype.isbuiltin != 1:
+        raise SourceError(f"{what} lies in another file as {dtype}, which is not read")
+    length = math.prod(shape) * dtype.itemsize
+    start = _number(told.get("offset", "0"), "offset", what)
+    if "length" in told and _number(told["length"], "length", what) != length:
+        raise SourceError(f"{what} needs {length:,} bytes, but refers to {told['length']}")
+    held = _Held(_beside(told.get("location", ""), folder, what))
+    found = os.fstat(held.handle)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        raise SourceError(f"{what}: {told['location']!r} is no plain file with one name")
+    if start + length > found.st_size:
+        raise SourceError(
+            f"{what} needs {length:,} bytes from {start:,} on, but {told['location']!r} has "
+            f"{found.st_size:,}"
+        )
+
+    def get() -> Array:
+        try:
+            return np.frombuffer(held.read(start, length), dtype).reshape(shape)
+        except OSError as error:
+            raise SourceError(f"{what} cannot be read: {error}") from error
+
+    return get
+
+
+def _number(text: str, name: str, what: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise SourceError(f"{what}: the {name} {text[:40]!r} is no whole number")
+    return int(text)
+
+
+def _beside(location: str, folder: Path, what: str) -> int:
+    """Open a file inside the folder, following no link; return the handle."""
+    windows = PureWindowsPath(location)
+    steps = PurePosixPath(location).parts
+    bad = "\0" in location or "\\" in location or windows.drive or windows.root
+    if not steps or bad or PurePosixPath(location).is_absolute() or ".." in steps:
+        raise SourceError(
+            f"{what} refers to {location[:80]!r}, which is not inside the model's folder"
+        )
+    follow = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    here = -1
+    try:
+        here = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        for step in steps[:-1]:
+            inner = os.open(step, os.O_RDONLY | os.O_DIRECTORY | follow, dir_fd=here)
+            os.close(here)
+            here = inner
+        return os.open(steps[-1], os.O_RDONLY | os.O_NONBLOCK | follow, dir_fd=here)
+    except OSError as error:
+        raise SourceError(
+            f"{what} refers to {location[:80]!r}, which cannot be opened as a plain file in the "
+            f"model's folder: {error.strerror or error}"
+        ) from error
+    finally:
+        if here >= 0:
+            os.close(here)
+
+
+def _first(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
