@@ -13,13 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from convscope.errors import LayerLookupError, SettingError
+from convscope.errors import LayerLookupError, SettingError, UnsupportedError
+from convscope.layers.activations import Activation
 from convscope.layers.base import Layer, Shape, checked_shape, shape_text
 from convscope.layers.input_layer import InputLayer
 from convscope.layers.wire import Wire
 from convscope.model.graph import Graph
 from convscope.model.naming import Names, snake
 from convscope.network import Network
+from convscope.notation.sizes import is_known
 
 
 class Sequential(Network):
@@ -129,6 +131,36 @@ class Sequential(Network):
         except Exception:
             self._graph = None
             raise
+
+    def to_keras(self) -> Any:
+        """Return the same network, weights included, as a live Keras model: to train it, or to save it.
+
+        Raises `UnsupportedError` without Keras (and one of its backends), or for a layer that Keras
+        does not have; `NotBuiltError` before there is an input shape.
+        """
+        shape = tuple(size if is_known(size) else None for size in self.input_shape)
+        try:
+            import keras
+        except ImportError as error:
+            raise UnsupportedError(
+                f"to_keras needs Keras and a backend (pip install keras torch): {error}"
+            ) from error
+        made = [keras.Input(shape, name=self._input_name)]
+        for layer in self._layers:
+            kind = getattr(keras.layers, layer.kind, None)
+            if kind is None:
+                raise UnsupportedError(f"{layer.name}: Keras has no layer {layer.kind}")
+            settings = {
+                name: value.name if isinstance(value, Activation) else value
+                for name, value in layer.settings().items()
+            }
+            made.append(kind(**settings, name=layer.name))
+            made[-1].trainable = layer.trainable
+        model = keras.Sequential(made, name=self.name)
+        for layer in self._layers:
+            if layer.weight_shapes:
+                model.get_layer(layer.name).set_weights(layer.get_weights())
+        return model
 
     @property
     def input_shape(self) -> Shape:

@@ -292,8 +292,8 @@ class Network:
     def compile(self, *arguments: Any, **settings: Any) -> NoReturn:
         """Always raises `UnsupportedError`: convscope explains networks, it does not train them."""
         raise UnsupportedError(
-            "convscope explains networks and does not train them: train in Keras or PyTorch, and "
-            "give the weights to set_weights"
+            "convscope explains networks and does not train them: Sequential.to_keras() gives a live "
+            "Keras model to train, and set_weights takes the weights back"
         )
 
     fit = compile
