@@ -429,13 +429,12 @@ def main(names: list[str]) -> int:
     table = "\n".join(lines)
     print(table)
     if not names:
-        import keras
-        import onnxruntime
+        from importlib.metadata import version
 
         machine = (
             f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
-            f"Python {platform.python_version()}, Keras {keras.__version__} on PyTorch, "
-            f"ONNX Runtime {onnxruntime.__version__}"
+            f"Python {platform.python_version()}, Keras {version('keras')} on PyTorch, "
+            f"ONNX Runtime {version('onnxruntime')}"
         )
         page = HERE / "README.md"
         before = page.read_text(encoding="utf-8").split("<!-- table -->")[0]

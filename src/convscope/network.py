@@ -159,6 +159,10 @@ class Network:
         graph = self._at({n: a.shape[1:] for n, a in given.items()})
         count = counts.pop()
         engine = self._engine(graph.outputs, graph, many=min(count, batch_size) > 1)
+        if 0 < count <= batch_size:
+            whole = engine.run(given)
+            found = [whole[name] for name in graph.outputs]
+            return found[0] if len(found) == 1 else found
         results: dict[str, Array] = {
             name: np.empty((count, *graph.shape(name)), dtype=np.float32) for name in graph.outputs
         }
