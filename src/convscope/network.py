@@ -183,7 +183,7 @@ class Network:
         from convscope.engine.images import as_input
 
         base = self.graph
-        last = base.layout == "channels_last"
+        last = base.image_layout == "channels_last"
         given = {
             n: as_input(a, base.inputs[n], last, n).astype("float32", copy=False)
             for n, a in self._by_name(image).items()
@@ -285,7 +285,7 @@ class Network:
         from convscope.views.report import Report
 
         base = self.graph
-        last = base.layout == "channels_last"
+        last = base.image_layout == "channels_last"
         given = {n: as_input(a, base.inputs[n], last, n) for n, a in self._by_name(image).items()}
         graph = self._at({n: a.shape[1:] for n, a in given.items()})
         where = _position(graph, layer, position)

@@ -36,6 +36,7 @@ from convscope import (
     UpSampling2D,
     ZeroPadding2D,
 )
+from convscope.demo import digits
 from convscope.errors import EngineError, InputError, SourceWarning, UnsupportedError
 from convscope.layers import Layer
 from convscope.network import Network
@@ -512,3 +513,18 @@ def test_the_command_line_says_what_was_converted(tmp_path: Path) -> None:
     done = command("summary", "old.onnx", at=tmp_path)
     assert done.returncode == 0
     assert done.stderr == "Warning: old.onnx has opset 6 and was converted to opset 13\n"
+
+
+def test_the_images_of_a_channels_last_network_stay_so(tmp_path: Path) -> None:
+    demo = convscope.open("demo")
+    demo.export(tmp_path / "demo.onnx")
+    net = convscope.open(tmp_path / "demo.onnx")
+    for name in ("conv2d", "conv2d_1", "max_pooling2d"):
+        assert net.graph.receptive_field(name) == demo.graph.receptive_field(name)
+    digit = digits()["seven"]
+    run = net.run(digit)
+    np.testing.assert_allclose(run.output, demo.run(digit).output, atol=1e-6)
+    assert run.trace("conv2d_1", (7, 15, 17)).agrees
+    real = [p["engine_agrees"] for p in run.compare("conv2d_1", (7, 15, 17)).to_dict()["pictures"]]
+    assert real == [False, False, True, False]
+    assert net.trace(digit, "conv2d_1", (7, 15, 17)).facts.cone.numbers > 1

@@ -339,7 +339,7 @@ def _larger(graph: Graph) -> Graph | None:
     ((name, shape),) = graph.inputs.items()
     if len(shape) < 2 or not all(map(is_known, shape)):
         return None
-    channel = len(shape) - 1 if graph.layout == "channels_last" else 0
+    channel = len(shape) - 1 if graph.image_layout == "channels_last" else 0
     grown = tuple(s if place == channel else s * 10 for place, s in enumerate(shape))
     try:
         return graph.at({name: grown})

@@ -38,12 +38,22 @@ class Graph:
     """Inputs and nodes in an order in which each comes after what feeds it.
 
     `add` derives a node's facts at once, so an impossible layer fails where it is added.
+
+    layout          how its maps lie: "channels_last" or "channels_first"
+    image_layout    how its images lie, where that is another way
     """
 
-    def __init__(self, name: str, inputs: dict[str, Shape], layout: str = "channels_last") -> None:
+    def __init__(
+        self,
+        name: str,
+        inputs: dict[str, Shape],
+        layout: str = "channels_last",
+        image_layout: str | None = None,
+    ) -> None:
         self.name = name
         self.inputs = dict(inputs)
         self.layout = layout
+        self.image_layout = image_layout or layout
         self.sequential = False
         self.nodes: dict[str, Node] = {}
         self.facts: dict[str, Facts] = {}
@@ -117,7 +127,7 @@ class Graph:
 
     def at(self, inputs: dict[str, Shape]) -> Graph:
         """Return the same network on inputs of other shapes; layers and weights are shared."""
-        other = Graph(self.name, inputs, self.layout)
+        other = Graph(self.name, inputs, self.layout, self.image_layout)
         for node in self.nodes.values():
             other.add(node.name, node.layer, node.inputs)
         other.outputs, other.sequential = self.outputs, self.sequential
@@ -147,7 +157,7 @@ class Graph:
         Positions are those of the first map among the inputs; in a map of another size they mean
         something else.
         """
-        last = self.layout == "channels_last"
+        last = self.image_layout == "channels_last"
         maps = [split_channels(s, last)[0] for s in self.inputs.values() if len(s) > 1]
         spatial = split_channels(shape, last)[0]
         if not spatial:

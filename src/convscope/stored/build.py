@@ -44,7 +44,9 @@ class OpenedGraph(Graph):
     """
 
     def __init__(self, source: Source, inputs: dict[str, Shape]) -> None:
-        super().__init__(source.name, inputs, "channels_first")
+        proto = source.model.graph
+        images = "channels_last" if _moved_at_once(proto, inputs) else "channels_first"
+        super().__init__(source.name, inputs, "channels_first", images)
         self.source = source
         self.fetched: dict[str, Fetched] = {}
         self.material: Material | None = None
@@ -89,6 +91,21 @@ class Held:
         if self.shape is None:
             return (UNKNOWN,)
         return self.shape[1:] if self.batched else self.shape
+
+
+def _moved_at_once(proto: GraphProto, inputs: Mapping[str, Shape]) -> bool:
+    """Whether every map among the inputs goes straight into a transposition to channels-first.
+
+    So do the files that exporters write of channels-last networks; their images lie channels-last.
+    """
+    maps = {name: len(shape) + 1 for name, shape in inputs.items() if len(shape) > 1}
+    readers = [node for node in proto.node if any(name in maps for name in node.input)]
+    for node in readers:
+        rank = maps.get(node.input[0], 0)
+        order = [list(a.ints) for a in node.attribute if a.name == "perm"]
+        if node.op_type != "Transpose" or order != [[0, rank - 1, *range(1, rank - 1)]]:
+            return False
+    return bool(readers)
 
 
 def build(source: Source, sizes: Mapping[str, Shape] | None = None) -> OpenedGraph:
