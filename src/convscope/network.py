@@ -159,17 +159,17 @@ class Network:
         graph = self._at({n: a.shape[1:] for n, a in given.items()})
         count = counts.pop()
         engine = self._engine(graph.outputs, graph, many=min(count, batch_size) > 1)
-        if 0 < count <= batch_size:
-            whole = engine.run(given)
-            found = [whole[name] for name in graph.outputs]
-            return found[0] if len(found) == 1 else found
-        results: dict[str, Array] = {
-            name: np.empty((count, *graph.shape(name)), dtype=np.float32) for name in graph.outputs
-        }
-        for start in _progress(range(0, count, batch_size), bool(verbose)):
-            rows = slice(start, start + batch_size)
-            for name, array in engine.run({n: a[rows] for n, a in given.items()}).items():
-                results[name][rows] = array
+        results: dict[str, Array]
+        if 0 < count <= batch_size:  # one batch is given back as it comes
+            results = engine.run(given)
+        else:
+            results = {
+                name: np.empty((count, *graph.shape(name)), np.float32) for name in graph.outputs
+            }
+            for start in _progress(range(0, count, batch_size), bool(verbose)):
+                rows = slice(start, start + batch_size)
+                for name, array in engine.run({n: a[rows] for n, a in given.items()}).items():
+                    results[name][rows] = array
         found = [results[name] for name in graph.outputs]
         return found[0] if len(found) == 1 else found
 

@@ -17,6 +17,7 @@ from convscope import (
     BatchNormalization,
     Conv2D,
     Dense,
+    Dropout,
     Flatten,
     GlobalAveragePooling2D,
     Input,
@@ -295,3 +296,11 @@ def test_a_long_prediction_shows_a_bar_on_stderr_and_gives_the_same(
     assert written.out == ""
     assert model.predict(x, batch_size=2, verbose=0).shape == (9, 4)
     assert capsys.readouterr().err == ""
+
+
+def test_a_prediction_is_never_the_array_that_was_given() -> None:
+    model = Sequential([Dropout(0.5, input_shape=(4, 5))])
+    x = np.ones((3, 4, 5), dtype=np.float32)
+    found = model.predict(x)
+    assert not np.shares_memory(found, x)
+    np.testing.assert_array_equal(found, x)
