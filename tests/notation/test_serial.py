@@ -76,20 +76,18 @@ def test_pieces_and_borders() -> None:
 def test_the_documented_form() -> None:
     y, i = Axis("y", word="row"), Axis("i", 3, "row")
     image = source((28,)).padded(((1, 1),), "zero")
+    read = {
+        "read": "in",
+        "at": [{"terms": [[0, 2], [1, 1]], "const": -1}],
+        "padding": [[1, 1]],
+        "outside": "zero",
+    }
+    largest = {"reduce": "max", "over": [1], "body": read}
     assert to_json(Equation((y,), Max(i)(image[y * 2 + i - 1]))) == {
         "name": "out",
         "text": "out[y] = max i<3  in[2y + i − 1]",
         "axes": [0],
-        "expression": {
-            "reduce": "max",
-            "over": [1],
-            "body": {
-                "read": "in",
-                "at": [{"terms": [[0, 2], [1, 1]], "const": -1}],
-                "padding": [[1, 1]],
-                "outside": "zero",
-            },
-        },
+        "expression": largest,
         "locals": [],
         "tensors": {"in": {"role": "input", "shape": [28]}},
         "index": [
@@ -97,4 +95,21 @@ def test_the_documented_form() -> None:
             {"name": "i", "size": 3, "word": "row"},
         ],
         "functions": {},
+        "ledger": {
+            "axes": [0],
+            "preactivation": largest,
+            "activation": [],
+            "whole": False,
+            "main": {
+                "reduce": "max",
+                "over": None,
+                "window": [1],
+                "read": read,
+                "weights": [],
+                "channel": None,
+            },
+            "added": [],
+            "listed_axes": [0],
+            "listed": [],
+        },
     }

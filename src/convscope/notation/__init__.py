@@ -7,6 +7,7 @@ Each module is one part of it:
     functions    named functions and their formulas
     equation     an equation: output shape and why, weights' shapes, windows
     counting     multiply–accumulates and other work
+    anatomy      the parts that the number is made of: activation, main reduction, what is added
     printing     text, LaTeX and words
     serial       to JSON and back
     evaluation   values at positions, in float64 (needs numpy, which is imported only there)

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from convscope.notation.anatomy import Main, anatomy
 from convscope.notation.equation import Equation
 from convscope.notation.evaluation import Array, Evaluator, Values, full
 from convscope.notation.expression import (
-    PREACTIVATION,
     Binary,
     Call,
     Expression,
@@ -28,10 +28,9 @@ from convscope.notation.expression import (
     Read,
     Reduction,
     addends,
-    factors,
 )
 from convscope.notation.functions import Formula, Function, primitive
-from convscope.notation.index import IN_WORDS, OUT_WORDS, Axis
+from convscope.notation.index import Axis
 
 _OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "div"}
 
@@ -109,53 +108,24 @@ def ledger(equation: Equation, position: Sequence[int], values: Values) -> Ledge
     evaluator = Evaluator(values)
     value, rounding = _Rounding(evaluator).of(equation.expression, given, 0)
 
-    expression, activation = equation.expression, tuple[str, ...]()
-    inner = given
-    held = next((item for item in equation.locals if item.name == PREACTIVATION), None)
-    if held is not None:
-        expression = held.expression
-        inner = dict(zip(held.axes, where, strict=True))
-    else:
-        expression, activation = _peel(expression)
-    before = float(value) if not activation and held is None else None
-    if before is None:
-        before = float(evaluator.value(expression, inner, 0))
-
-    pieces = list(addends(expression))
-    main = next((p for p in pieces if isinstance(p, Reduction) and _groupable(p)), None)
-    if main is None:
-        readings = _readings(equation.expression, given, evaluator)
-        return Ledger(
-            equation, where, float(value), before, None, 0, None, activation, held is not None,
-            readings, None, rounding,
-        )  # fmt: skip
-    rest = [piece for piece in pieces if piece is not main]
-    bias = sum(float(evaluator.value(piece, inner, 0)) for piece in rest) if rest else None
-    readings = tuple(r for piece in rest for r in _readings(piece, inner, evaluator))
-    groups = _group(main, inner, evaluator)
-    terms = int(np.prod([axis.size for axis in main.axes]))
+    parts = anatomy(equation)
+    inner: dict[Axis, Any] = dict(zip(parts.axes, where, strict=True))
+    before = float(value)
+    if parts.activation or parts.whole:
+        before = float(evaluator.value(parts.preactivation, inner, 0))
+    listed = dict(zip(parts.listed_axes, where, strict=True))
+    readings = tuple(r for part in parts.listed for r in _readings(part, listed, evaluator))
+    bias, terms, kind, groups = None, 0, None, None
+    if parts.main is not None:
+        if parts.added:
+            bias = sum(float(evaluator.value(piece, inner, 0)) for piece in parts.added)
+        terms = math.prod(axis.size for axis in parts.main.reduction.axes)
+        kind = parts.main.reduction.kind
+        groups = _group(parts.main, inner, evaluator)
     return Ledger(
-        equation, where, float(value), before, bias, terms, main.kind, activation, held is not None,
+        equation, where, float(value), before, bias, terms, kind, parts.activation, parts.whole,
         readings, groups, rounding,
     )  # fmt: skip
-
-
-def _peel(expression: Expression) -> tuple[Expression, tuple[str, ...]]:
-    """Return what stands inside the functions applied last, and their names."""
-    names: tuple[str, ...] = ()
-    while isinstance(expression, Call) and all(
-        isinstance(a, Number) for a in expression.arguments[1:]
-    ):
-        names += (expression.function.name,)
-        expression = expression.arguments[0]
-    return expression, names
-
-
-def _groupable(node: Reduction) -> bool:
-    """Whether a reduction is over reads, or products of an input's read and a weight's."""
-    parts = list(factors(node.body))
-    sources = [p for p in parts if isinstance(p, Read) and p.tensor.role != "weight"]
-    return len(sources) == 1 and all(isinstance(p, Read) for p in parts)
 
 
 def _readings(
@@ -181,12 +151,10 @@ def _readings(
     return tuple(found.values())
 
 
-def _group(node: Reduction, given: Mapping[Axis, Any], evaluator: Evaluator) -> Groups:
-    parts = [p for p in factors(node.body) if isinstance(p, Read)]
-    read = next(p for p in parts if p.tensor.role != "weight")
-    over = [axis for axis in node.axes if axis.word in IN_WORDS][:1]
-    window = [axis for axis in node.axes if axis not in over]
-    ordered = Reduction(node.kind, (*over, *window), node.body)
+def _group(main: Main, given: Mapping[Axis, Any], evaluator: Evaluator) -> Groups:
+    read, kind = main.read, main.reduction.kind
+    over = () if main.over is None else (main.over,)
+    ordered = Reduction(kind, (*over, *main.window), main.reduction.body)
     inner, depth = evaluator.open(ordered, given, 0)
     sizes = tuple(axis.size for axis in ordered.axes)
 
@@ -199,33 +167,32 @@ def _group(node: Reduction, given: Mapping[Axis, Any], evaluator: Evaluator) -> 
     shape = _shape(read, evaluator)
     inside = spread(evaluator.inside(read, inner, places, shape))
     kernels = products = None
-    weights = [spread(evaluator.value(p, inner, depth)) for p in parts if p is not read]
+    weights = [spread(evaluator.value(p, inner, depth)) for p in main.weights]
     if weights:
         kernels = weights[0]
         for other in weights[1:]:
             kernels = kernels * other
         products = windows * kernels
     rows = (products if products is not None else windows).reshape(len(windows), -1)
-    if node.kind == "max":
+    if kind == "max":
         partials = rows.max(axis=1)
     else:
         partials = rows.sum(axis=1)
-        if node.kind == "mean":
+        if kind == "mean":
             skipped = read.outside == "skip"
             partials = partials / (inside.sum() if skipped else inside.size)
     first = [spread(place).reshape(len(windows), -1).min(axis=1) for place in places]
-    place = _channel_place(read, over)
-    corners = [f for n, f in enumerate(first) if n != place]
+    corners = [f for n, f in enumerate(first) if n != main.channel]
     none = np.zeros(len(windows), dtype=int)
     return Groups(
-        channels=none if place is None else first[place],
+        channels=none if main.channel is None else first[main.channel],
         windows=windows,
         inside=inside,
         kernels=kernels,
         products=products,
         partials=partials,
         corners=np.stack(corners, axis=1) if corners else np.empty((len(windows), 0), dtype=int),
-        axes=tuple(axis.name for axis in window),
+        axes=tuple(axis.name for axis in main.window),
         tensor=read.tensor.name,
     )
 
@@ -234,19 +201,6 @@ def _shape(read: Read, evaluator: Evaluator) -> tuple[int, ...]:
     if isinstance(read.tensor, Local):  # a local has no border, so its sizes are never compared
         return (0,) * len(read.tensor.axes)
     return tuple(evaluator.values[read.tensor.name].shape)
-
-
-def _channel_place(read: Read, over: list[Axis]) -> int | None:
-    """Return which index of a read is the channel: where the grouping axis moves, or, without one,
-    where only channels do; None where there is none."""
-    for place, index in enumerate(read.indices):
-        if over and over[0] in index.axes():
-            return place
-    for place, index in enumerate(read.indices):
-        axes = index.axes()
-        if not over and axes and all(axis.word in (*IN_WORDS, *OUT_WORDS) for axis in axes):
-            return place
-    return None
 
 
 class _Rounding:

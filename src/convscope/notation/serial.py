@@ -2,12 +2,20 @@
 
     {"name": "out", "axes": [ids], "expression": …, "locals": [{"name", "axes", "expression"}],
      "tensors": {"in": {"role": "input", "shape": [28, 28, 1]}, "kernel": {"role": "weight"}},
-     "index": [{"name": "y", "size": 26, "word": "row"}, …], "functions": {"relu": {…}}}
+     "index": [{"name": "y", "size": 26, "word": "row"}, …], "functions": {"relu": {…}},
+     "ledger": {"axes": [ids], "preactivation": …, "activation": ["relu"], "whole": false,
+                "main": {"reduce": "sum", "over": id, "window": [ids], "read": …, "weights": […],
+                         "channel": 2},
+                "added": […], "listed_axes": [ids], "listed": […]}}
 
 Axes are numbered in "index"; a whole-number expression is {"terms": [[atom, factor], …], "const"},
 where an atom is an axis' number or {"op": "floor" | "mod" | "exact", "of": …, "by": …}. A size is a
 number, a symbol's text ("(n + 1)//2") or null when unknown. Everything is plain lists, numbers and
 strings, so that any language can evaluate it; infinite numbers are the strings "inf" and "-inf".
+
+"ledger" says how the number is taken apart, field by field as in `anatomy`, with parts of "expression"
+and "locals" written again; "main" and its "over" and "channel" may be null. It follows from the rest,
+so reading leaves it aside.
 """
 
 from __future__ import annotations
@@ -15,6 +23,7 @@ from __future__ import annotations
 import math
 from typing import Any, TypeAlias
 
+from convscope.notation.anatomy import anatomy
 from convscope.notation.equation import Equation
 from convscope.notation.expression import (
     Binary,
@@ -78,6 +87,7 @@ class _Writer:
             for item in e.locals
         ]
         expression = self.expression(e.expression)
+        ledger = self.ledger()
         sizes = e.sizes
         index = [
             {"name": a.name, "size": plain(sizes.get(a, a.size)), "word": a.word}
@@ -92,6 +102,30 @@ class _Writer:
             "tensors": self.tensors,
             "index": index,
             "functions": self.functions,
+            "ledger": ledger,
+        }
+
+    def ledger(self) -> Json:
+        parts = anatomy(self.equation)
+        main = parts.main
+        return {
+            "axes": [self.axis(a) for a in parts.axes],
+            "preactivation": self.expression(parts.preactivation),
+            "activation": list(parts.activation),
+            "whole": parts.whole,
+            "main": None
+            if main is None
+            else {
+                "reduce": main.reduction.kind,
+                "over": None if main.over is None else self.axis(main.over),
+                "window": [self.axis(a) for a in main.window],
+                "read": self.expression(main.read),
+                "weights": [self.expression(read) for read in main.weights],
+                "channel": main.channel,
+            },
+            "added": [self.expression(part) for part in parts.added],
+            "listed_axes": [self.axis(a) for a in parts.listed_axes],
+            "listed": [self.expression(part) for part in parts.listed],
         }
 
     def axis(self, axis: Axis) -> int:

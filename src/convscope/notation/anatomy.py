@@ -1,0 +1,127 @@
+"""How an equation is taken apart: its activation, its main reduction, and what is added to that.
+
+    out = relu( bias[o] + Σ i<3, j<3, c<32  in[y + i, x + j, c] · kernel[i, j, c, o] )
+          ────  ───────   ──────────────────────────────────────────────────────────
+     activation  added     main: window i, j; one group for each c; reads `in`, weighs it by `kernel`
+
+It is read off the equation alone, without numbers, so that whoever has numbers (the ledger here, the
+explorer's script from the JSON) takes it apart the same way.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from convscope.notation.equation import Equation
+from convscope.notation.expression import (
+    PREACTIVATION,
+    Call,
+    Expression,
+    Number,
+    Read,
+    Reduction,
+    addends,
+    factors,
+)
+from convscope.notation.index import IN_WORDS, OUT_WORDS, Axis
+
+
+class Main(NamedTuple):
+    """The reduction whose terms a ledger lists, in groups.
+
+    reduction   the sum, maximum or mean itself
+    over        the axis with one group for each step (the input's channels); None for a single group
+    window      the other axes it runs over
+    read        what is read of the input, or of a local made of it
+    weights     what that is multiplied by; nothing for a pooling
+    channel     which of the read's indices says the channel; None where none does
+    """
+
+    reduction: Reduction
+    over: Axis | None
+    window: tuple[Axis, ...]
+    read: Read
+    weights: tuple[Read, ...]
+    channel: int | None
+
+
+class Anatomy(NamedTuple):
+    """The parts of an equation.
+
+    axes           what the position runs along, for `preactivation` and everything in it
+    preactivation  the value before the activation; the whole expression where there is none
+    activation     the names of the functions applied last, outermost first
+    whole          whether an activation over a whole axis is applied last instead (softmax)
+    main           the main reduction; None where there is none
+    added          what is added to the main reduction
+    listed_axes    what the position runs along for `listed`
+    listed         the expressions whose readings outside reductions a ledger lists: what is added, or
+                   everything where there is no main reduction
+    """
+
+    axes: tuple[Axis, ...]
+    preactivation: Expression
+    activation: tuple[str, ...]
+    whole: bool
+    main: Main | None
+    added: tuple[Expression, ...]
+    listed_axes: tuple[Axis, ...]
+    listed: tuple[Expression, ...]
+
+
+def anatomy(equation: Equation) -> Anatomy:
+    """Return the parts of an equation."""
+    axes, before, activation = equation.axes, equation.expression, tuple[str, ...]()
+    held = next((item for item in equation.locals if item.name == PREACTIVATION), None)
+    if held is not None:
+        axes, before = held.axes, held.expression
+    else:
+        before, activation = _peeled(before)
+    pieces = tuple(addends(before))
+    main = next((p for p in pieces if isinstance(p, Reduction) and _groupable(p)), None)
+    whole = held is not None
+    if main is None:
+        everything = (equation.expression,)
+        return Anatomy(axes, before, activation, whole, None, (), equation.axes, everything)
+    added = tuple(piece for piece in pieces if piece is not main)
+    return Anatomy(axes, before, activation, whole, _opened(main), added, axes, added)
+
+
+def _peeled(expression: Expression) -> tuple[Expression, tuple[str, ...]]:
+    """Return what stands inside the functions applied last, and their names."""
+    names: tuple[str, ...] = ()
+    while isinstance(expression, Call) and all(
+        isinstance(a, Number) for a in expression.arguments[1:]
+    ):
+        names += (expression.function.name,)
+        expression = expression.arguments[0]
+    return expression, names
+
+
+def _groupable(node: Reduction) -> bool:
+    """Whether a reduction is over reads, or products of an input's read and a weight's."""
+    parts = list(factors(node.body))
+    sources = [p for p in parts if isinstance(p, Read) and p.tensor.role != "weight"]
+    return len(sources) == 1 and all(isinstance(p, Read) for p in parts)
+
+
+def _opened(node: Reduction) -> Main:
+    parts = [p for p in factors(node.body) if isinstance(p, Read)]
+    read = next(p for p in parts if p.tensor.role != "weight")
+    over = next((axis for axis in node.axes if axis.word in IN_WORDS), None)
+    window = tuple(axis for axis in node.axes if axis is not over)
+    weights = tuple(p for p in parts if p is not read)
+    return Main(node, over, window, read, weights, _channel_place(read, over))
+
+
+def _channel_place(read: Read, over: Axis | None) -> int | None:
+    """Return which index of a read is the channel: where the grouping axis moves, or, without one,
+    where only channels do; None where there is none."""
+    for place, index in enumerate(read.indices):
+        axes = index.axes()
+        if over is not None:
+            if over in axes:
+                return place
+        elif axes and all(axis.word in (*IN_WORDS, *OUT_WORDS) for axis in axes):
+            return place
+    return None
