@@ -20,6 +20,7 @@ ORDER = [
     "model",
     "engine",
     "explain",
+    "explorer",
     "network",
     "building",
     "formats",
@@ -34,7 +35,7 @@ APART = {"parts": set(), "views": {"parts", "errors"}}
 """Rooms beside the line, and what they may see."""
 
 OPEN_TO_ALL = {"parts"}
-FROM = {"views": "network"}
+FROM = {"views": "explorer"}
 """From which room on a room beside the line may be used."""
 
 
@@ -126,7 +127,10 @@ def loaded_by(code: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-HEAVY = {"numpy", "sympy", "pyfive", "onnx", "onnxruntime", "PIL", "rich", "torch", "keras"}
+HEAVY = {"numpy", "sympy", "pyfive", "onnx", "onnxruntime", "PIL", "rich", "torch", "keras"} | {
+    "starlette",
+    "uvicorn",
+}
 
 
 def test_nothing_is_loaded_before_it_is_needed() -> None:

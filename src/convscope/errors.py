@@ -13,6 +13,7 @@
     ├── SourceError         a model file or name that cannot be opened
     ├── OutputError         a file that cannot be written
     ├── UnsupportedError    something that convscope does not do, said plainly
+    ├── ServerError         the explorer cannot listen where it was asked to
     └── EngineError         ONNX Runtime refused or failed
 
 and one warning, SourceWarning (a UserWarning): a file was opened, but not all that it says was understood.
@@ -31,6 +32,7 @@ __all__ = [
     "NotBuiltError",
     "OutputError",
     "PositionError",
+    "ServerError",
     "SettingError",
     "ShapeError",
     "SourceError",
@@ -91,6 +93,10 @@ class OutputError(ConvscopeError):
 
 class UnsupportedError(ConvscopeError):
     """Something that convscope does not do."""
+
+
+class ServerError(ConvscopeError):
+    """The explorer's server cannot listen where it was asked to."""
 
 
 class EngineError(ConvscopeError):

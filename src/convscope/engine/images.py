@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -36,7 +37,10 @@ def as_input(given: Any, shape: Shape, channels_last: bool, name: str) -> Array:
         return as_input(_stored(Path(given)), shape, channels_last, name)
     if isinstance(given, (str, os.PathLike)):
         return _fitted(
-            _pixels(_open(Path(given)), channels_last, str(given)), shape, str(given), channels_last
+            _pixels(open_image(Path(given), str(given)), channels_last, str(given)),
+            shape,
+            str(given),
+            channels_last,
         )
     if hasattr(given, "getbands"):
         what = "the image"
@@ -78,20 +82,49 @@ def _stored(path: Path) -> Array:
     return found
 
 
-def _open(path: Path) -> Image:
-    from PIL import Image
+def open_image(source: Path | bytes, what: str) -> Image:
+    """Return an image from a file, or from the bytes of one; `what` is what errors call it.
 
-    _regular(path, "image")
-    try:
-        image = Image.open(path, formats=FORMATS)
-        image.load()
+    Raises `InputError` for what is none of `FORMATS`, is broken, or has more pixels than Pillow allows.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(source, Path):
+        _regular(source, "image")
+    try:  # Pillow keeps files with several pictures open, so the file is ours
+        with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+            image = Image.open(file, formats=FORMATS)
+            pixels, most = image.width * image.height, Image.MAX_IMAGE_PIXELS
+            if most is not None and pixels > most:  # Pillow itself only warns, up to twice as many
+                raise InputError(
+                    f"{what} is too large an image: {pixels:,} pixels, {most:,} at most"
+                )
+            image.load()
+    except InputError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"{path} is too large an image: {error}") from error
+        raise InputError(f"{what} is too large an image: {error}") from error
+    except UnidentifiedImageError as error:
+        raise InputError(
+            f"{what} cannot be read as an image ({', '.join(FORMATS)}): it {_beginning(source)}"
+        ) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise InputError(
-            f"{path} cannot be read as an image ({', '.join(FORMATS)}): {error}"
+            f"{what} cannot be read as an image ({', '.join(FORMATS)}): {error}"
         ) from error
     return image
+
+
+def _beginning(source: Path | bytes) -> str:
+    """Return how a file begins, which says more than that it is no image."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            source = file.read(8)
+    if not source:
+        return "is empty"
+    first = source[:8]
+    text = "".join(chr(b) if 32 <= b < 127 else "." for b in first)
+    return f"starts with the bytes {first.hex(' ')} ({text!r})"
 
 
 def _regular(path: Path, what: str) -> None:
@@ -106,25 +139,48 @@ def _regular(path: Path, what: str) -> None:
         raise InputError(f"{path} is not a plain file")
 
 
-def _pixels(image: Image, channels_last: bool, what: str) -> Array:
-    """Return an image's pixels divided by 255: (rows, columns, channels) or channels first."""
+def plain(image: Image, what: str) -> Image:
+    """Return an image as grey or RGB, perhaps with how opaque each pixel is: no palette, no key colour.
+
+    Raises `InputError` for pixels of any other kind.
+    """
+    glass = "transparency" in image.info
     if image.mode == "P":
-        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+        image = image.convert("RGBA" if glass else "RGB")
+    elif glass and image.mode in ("1", "L", "RGB"):
+        image = image.convert("RGBA" if image.mode == "RGB" else "LA")
     if image.mode == "1":
         image = image.convert("L")
-    if image.mode in ("LA", "RGBA"):
-        low = image.getextrema()[-1]
-        if isinstance(low, tuple) and low[0] < 255:
-            raise InputError(
-                f"{what} is transparent in places; put it on a background first, since a network "
-                f"has no say about what lies behind it"
-            )
-        image = image.convert(image.mode[:-1])
-    if image.mode not in ("L", "RGB"):
+    if image.mode not in ("L", "LA", "RGB", "RGBA"):
         raise InputError(
             f"{what} has pixels of the kind {image.mode}; 8-bit grey or RGB is what a network takes "
             f"(Pillow: image.convert('L') or image.convert('RGB'))"
         )
+    return image
+
+
+def transparent(image: Image) -> bool:
+    """Say whether something behind a plain image would be seen through it."""
+    if image.mode not in ("LA", "RGBA"):
+        return False
+    low = image.getextrema()[-1]
+    return isinstance(low, tuple) and low[0] < 255
+
+
+def flat(image: Image) -> Image:
+    """Return a plain image without how opaque its pixels are."""
+    return image.convert(image.mode.removesuffix("A"))
+
+
+def _pixels(image: Image, channels_last: bool, what: str) -> Array:
+    """Return an image's pixels divided by 255: (rows, columns, channels) or channels first."""
+    image = plain(image, what)
+    if transparent(image):
+        raise InputError(
+            f"{what} is transparent in places; put it on a background first, since a network "
+            f"has no say about what lies behind it"
+        )
+    image = flat(image)
     array = np.asarray(image, dtype=np.float32) / np.float32(255)
     if array.ndim == 2:
         array = array[..., None]

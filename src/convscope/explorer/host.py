@@ -1,0 +1,317 @@
+"""The host of the explorer: answers the page's questions, whatever carries them.
+
+A server, a notebook or a file that is being written all hold one `Host` and pass it questions: small
+JSON objects such as {"ask": "values", "run": 1, "layer": "conv2d_1", "box": [[0, 2], [0, 2], [0, 31]]}.
+An answer is JSON and, for numbers, bytes: little-endian, in C order.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from convscope.errors import InputError, LayerLookupError, PositionError, UnsupportedError
+from convscope.explorer import description
+from convscope.explorer.preparing import prepare
+from convscope.explorer.protocol import Answer
+from convscope.layers.arguments import nearest
+from convscope.model.graph import Graph
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array: TypeAlias = np.ndarray[Any, Any]
+
+Json: TypeAlias = Any
+
+RUNS_KEPT = 4
+"""How many runs a host remembers: pages that are open beside one another each have their own."""
+
+MOST_VALUES = 1 << 24
+"""How many numbers one answer may hold (64 MiB of float32)."""
+
+
+class SomeRun(Protocol):
+    """What a run is to its host: the graph at the image's size, and every activation."""
+
+    graph: Graph
+    activations: dict[str, Array]
+
+
+class SomeNetwork(Protocol):
+    """What a network is to its host."""
+
+    warnings: list[str]
+
+    @property
+    def graph(self) -> Graph: ...
+
+    def run(self, image: Any) -> Any: ...
+
+    def editable(self, layer: str) -> dict[str, dict[str, Any]]: ...
+
+    def whatif(self, edits: Any) -> Any: ...
+
+
+class Host:
+    """Answers questions about one network and its runs. Safe to ask from several threads.
+
+    network   the network
+    image     what goes through it first: whatever `Network.run` takes, or a run; None for nothing yet
+    samples   images that come along: name to file
+
+    Raises `InputError` for an image that the network cannot take as it is, saying what it needs.
+    """
+
+    def __init__(
+        self,
+        network: SomeNetwork,
+        image: Any = None,
+        samples: Mapping[str, Path] | None = None,
+    ) -> None:
+        self.network = network
+        self.samples = dict(samples or {})
+        self._runs: dict[int, _Held] = {}
+        self._last = 0
+        self._lock = threading.Lock()
+        self._answers: dict[str, Callable[[Mapping[str, Any], bytes | None], Answer]] = {
+            "network": self._network,
+            "layer": self._layer,
+            "values": self._values,
+            "maps": self._maps,
+            "tiles": self._tiles,
+            "settings": self._settings,
+            "whatif": self._whatif,
+            "sample": self._sample,
+            "image": self._image,
+        }
+        if hasattr(image, "activations"):
+            self._add(image, "the input")
+        elif image is not None:
+            self._ran(image)
+
+    def answer(self, question: Mapping[str, Any], body: bytes | None = None) -> Answer:
+        """Return the answer to a question; raises a `ConvscopeError` that says what is wrong with it."""
+        asked = question.get("ask")
+        found = self._answers.get(asked) if isinstance(asked, str) else None
+        if found is None:
+            raise UnsupportedError(
+                f"the explorer cannot be asked {asked!r}; it answers {', '.join(self._answers)}"
+            )
+        return found(question, body)
+
+    def _ran(self, image: Any) -> dict[str, Json]:
+        """Run an image, a picture's file step by step, and remember the run."""
+        path = Path(image) if isinstance(image, (str, os.PathLike)) else None
+        if path is None or path.suffix.lower() == ".npy" or not self._takes_pictures():
+            return self._add(self.network.run(image), "the array" if path is None else path.name)
+        if path.is_file():
+            prepared = self._prepared(path.read_bytes(), (), path.name)
+            if "array" in prepared:
+                return self._add(self.network.run(prepared["array"]), path.name, prepared["steps"])
+        return self._add(self.network.run(image), path.name)  # which says what is wrong with it
+
+    def _takes_pictures(self) -> bool:
+        shapes = list(self.network.graph.inputs.values())
+        return len(shapes) == 1 and len(shapes[0]) == 3
+
+    def _prepared(self, picture: bytes, steps: Sequence[str], name: str) -> dict[str, Any]:
+        graph = self.network.graph
+        if len(graph.inputs) != 1:
+            raise InputError(
+                f"the network has {len(graph.inputs)} inputs, {', '.join(graph.inputs)}: give them "
+                f"from Python, as in net.explore({{name: array, …}})"
+            )
+        (shape,) = graph.inputs.values()
+        return prepare(picture, shape, graph.image_layout == "channels_last", steps, name)
+
+    def _add(self, run: SomeRun, source: str, steps: Sequence[Json] = ()) -> dict[str, Json]:
+        """Remember a run; return what a page is told of it. The oldest of many is forgotten."""
+        held = _Held(run, source, list(steps))
+        with self._lock:
+            self._last += 1
+            number = self._last
+            self._runs[number] = held
+            for old in list(self._runs)[:-RUNS_KEPT]:
+                del self._runs[old]
+        return held.facts(number)
+
+    # -- answers ----------------------------------------------------------------------------------
+
+    def _network(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
+        found = description.network(self.network.graph)
+        found["warnings"] = list(self.network.warnings)
+        found["samples"] = list(self.samples)
+        with self._lock:
+            newest = max(self._runs, default=None)
+            found["run"] = None if newest is None else self._runs[newest].facts(newest)
+        return Answer(found)
+
+    def _layer(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
+        graph = self._held(question).run.graph if "run" in question else self.network.graph
+        return Answer(description.layer(graph, _text(question, "layer")))
+
+    def _values(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
+        """Numbers of an activation or of a weight, those of a box if one is named."""
+        import numpy as np
+
+        array = self._array(question)
+        box = question.get("box")
+        if box is not None:
+            array = array[_slices(box, array.shape)]
+        if array.size > MOST_VALUES:
+            raise UnsupportedError(
+                f"{array.size:,} numbers at once are too many; ask for a box of at most {MOST_VALUES:,}"
+            )
+        exact = np.float32 if array.dtype.itemsize <= 2 or array.dtype == np.float32 else np.float64
+        sent = np.ascontiguousarray(array, dtype=np.dtype(exact).newbyteorder("<"))
+        return Answer({"shape": list(array.shape), "dtype": np.dtype(exact).name}, sent.tobytes())
+
+    def _maps(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
+        """How much is going on in each map of a layer: the mean of its squares."""
+        import numpy as np
+
+        maps = self._map_view(question)
+        flat = np.nan_to_num(maps.reshape(len(maps), -1), nan=0.0, posinf=0.0, neginf=0.0)
+        energy = np.square(flat, dtype=np.float64).mean(axis=1) if flat.size else []
+        return Answer({"energy": [float(e) for e in energy]})
+
+    def _tiles(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
+        """Pictures of some maps, as numbers: each the mean of a block where the map is large."""
+        maps = self._map_view(question)
+        side = question.get("side")
+        if type(side) is not int or not 1 <= side <= 1024:
+            raise InputError(f"side must be a whole number from 1 to 1024, not {side!r}")
+        wanted = question.get("maps")
+        if not isinstance(wanted, list) or not all(
+            type(n) is int and 0 <= n < len(maps) for n in wanted
+        ):
+            raise InputError(f"maps must be numbers of maps, 0 … {len(maps) - 1}")
+        picked = description.shrunk(maps[wanted], side)
+        if picked.size > MOST_VALUES:
+            raise UnsupportedError(f"{len(wanted)} maps at once are too many")
+        facts = {"tile": list(picked.shape[1:]), "of": list(maps.shape[1:])}
+        return Answer(facts, picked.astype("<f4").tobytes())
+
+    def _settings(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
+        """A layer's settings, as a form can offer them."""
+        return Answer({"settings": self.network.editable(_text(question, "layer"))})
+
+    def _whatif(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
+        """The table of what edits would change: [[layer, setting, value], …]."""
+        edits = question.get("edits")
+        if not isinstance(edits, list) or not all(isinstance(e, list) for e in edits):
+            raise InputError(f"edits must be [[layer, setting, value], …], not {edits!r:.80}")
+        given = [[*e[:2], _tuples(e[2])] if len(e) == 3 else e for e in edits]
+        return Answer(self.network.whatif(given).facts.to_dict())
+
+    def _sample(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
+        """One of the images that come along goes through the network."""
+        name = question.get("name")
+        if not isinstance(name, str) or name not in self.samples:
+            raise InputError(f"there is no sample {name!r}; there are {', '.join(self.samples)}")
+        return Answer({"run": self._ran(self.samples[name])})
+
+    def _image(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
+        """A picture goes through the network, or an offer of the steps that it needs before."""
+        if not body:
+            raise InputError("there is no picture: its bytes go with the question")
+        steps = question.get("steps", [])
+        if not isinstance(steps, list):
+            raise InputError(f"steps must be a list of names, not {steps!r:.80}")
+        name = str(question.get("name", "the picture"))[:120]
+        prepared = self._prepared(body, steps, name)
+        if "offer" in prepared:
+            return Answer(prepared)
+        run = self.network.run(prepared["array"])
+        return Answer({"run": self._add(run, name, prepared["steps"])})
+
+    # -- what questions name ------------------------------------------------------------------------
+
+    def _held(self, question: Mapping[str, Any]) -> _Held:
+        number = question.get("run")
+        with self._lock:
+            held = self._runs.get(number) if type(number) is int else None
+        if held is None:
+            raise InputError(
+                f"run {number!r} is not remembered any more (the last {RUNS_KEPT} are): "
+                f"choose the image again"
+            )
+        return held
+
+    def _array(self, question: Mapping[str, Any]) -> Array:
+        name = _text(question, "layer")
+        weight = question.get("weight")
+        if weight is None:
+            run = self._held(question).run
+            if name not in run.activations:
+                name = run.graph.node(name).name
+            if name not in run.activations:
+                raise LayerLookupError(f"{name} was not kept: run(image) without keep= keeps all")
+            return run.activations[name]
+        weights = self.network.graph.node(name).layer.weights
+        if not isinstance(weight, str) or weight not in weights:
+            raise LayerLookupError(
+                f"{name} has no weight {weight!r}{nearest(str(weight), list(weights))}; "
+                f"it has {', '.join(weights) or 'none'}"
+            )
+        found: Array = weights[weight]
+        return found
+
+    def _map_view(self, question: Mapping[str, Any]) -> Array:
+        array = self._array(question)
+        graph = self._held(question).run.graph
+        return description.maps_of(array, description.roles(graph, array.shape))
+
+
+class _Held:
+    """A run, and what its image is called."""
+
+    def __init__(self, run: SomeRun, source: str, steps: list[Json]) -> None:
+        self.run, self.source, self.steps = run, source, steps
+        self._ranges: dict[str, Json] | None = None
+
+    def facts(self, number: int) -> dict[str, Json]:
+        """Return what a page is told of a run."""
+        graph = self.run.graph
+        if self._ranges is None:
+            self._ranges = description.ranges(self.run.activations)
+        output = graph.outputs[0]
+        return {
+            "id": number,
+            "source": self.source,
+            "steps": self.steps,
+            "shapes": {n: list(a.shape) for n, a in self.run.activations.items()},
+            "ranges": self._ranges,
+            "output": output,
+            "largest": description.largest(self.run.activations[output]),
+        }
+
+
+def _text(question: Mapping[str, Any], key: str) -> str:
+    found = question.get(key)
+    if not isinstance(found, str):
+        raise InputError(f"{key} must be a name, not {found!r}")
+    return found
+
+
+def _tuples(value: Json) -> Any:
+    """Return a setting as layers take it: lists, which JSON has, as tuples."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _slices(box: Any, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Return the slices of a box, (first, last) along each axis; raises `PositionError`."""
+    fits = isinstance(box, list) and len(box) == len(shape)
+    if not fits or not all(
+        isinstance(pair, list)
+        and len(pair) == 2
+        and all(type(p) is int for p in pair)
+        and 0 <= pair[0] <= pair[1] < size
+        for pair, size in zip(box, shape, strict=True)
+    ):
+        raise PositionError(f"a box of {shape} is [first, last] along each axis, not {box!r}")
+    return tuple(slice(first, last + 1) for first, last in box)

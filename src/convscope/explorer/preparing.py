@@ -1,0 +1,266 @@
+"""An uploaded picture becomes the array that a network takes: in steps that are shown, each with its numbers.
+
+No step is taken that was not asked for, except the last two, which every picture goes through: the
+channel axis comes first where the network wants it so, and the pixels are divided by 255. Where a step
+is missing, the answer is an offer of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from convscope.engine.images import as_input, flat, open_image, plain, transparent
+from convscope.errors import InputError
+from convscope.layers.arguments import nearest, split_channels
+from convscope.layers.base import Shape, shape_text
+from convscope.notation.sizes import is_known
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+STEPS = (
+    "background:white",
+    "background:black",
+    "grey",
+    "rgb",
+    "invert",
+    "crop-and-resize",
+    "resize",
+)
+"""What can be asked for, in the order in which it is done."""
+
+
+def prepare(
+    picture: bytes,
+    shape: Shape,
+    channels_last: bool,
+    steps: Sequence[str] = (),
+    name: str = "the picture",
+) -> dict[str, Any]:
+    """Return the array that a network takes for a picture, with the steps that led there, or an offer.
+
+    picture   the bytes of a PNG, JPEG, WebP, BMP or GIF
+    shape     what the network takes, without the batch: rows, columns and channels, some perhaps unknown
+    steps     those that were asked for, from `STEPS`; one that this picture does not need is left out
+
+    Returns {"array": (1, *shape) float32, "steps": [{"step", "words", "before", "after", "range"}],
+    "picture": {"format", "kind", "shape"}}, with the shapes before and after each step and the smallest
+    and the largest value after it. When steps are missing: {"offer": [{"step", "or", "why"}], "shape",
+    "picture"}: asking for the same steps and each one that is offered (or one of "or") gives the array. Raises `InputError` for what is no picture, for steps that nobody knows, and for a network
+    that takes no pictures.
+    """
+    _check(shape, channels_last, steps)
+    image = open_image(picture, name)
+    kind = {"format": image.format, "kind": image.mode, "shape": [image.height, image.width]}
+    work = _Work(plain(image, name), shape, channels_last, frozenset(steps))
+    work.background()
+    work.color()
+    work.invert()
+    work.size()
+    if work.offer:
+        wanted = [s if is_known(s) else None for s in shape]
+        return {"offer": work.offer, "shape": wanted, "picture": kind}
+    array = as_input(work.image, shape, channels_last, name)
+    work.finish(array)
+    return {"array": array, "steps": work.done, "picture": kind}
+
+
+def _check(shape: Shape, channels_last: bool, steps: Sequence[str]) -> None:
+    if len(shape) != 3:
+        raise InputError(
+            f"the network takes {shape_text(shape)}, which is no picture: give it an array in a .npy "
+            f"file, as in convscope explore MODEL --image x.npy"
+        )
+    _, channels = split_channels(shape, channels_last)
+    if is_known(channels) and channels not in (1, 3):
+        raise InputError(
+            f"the network takes {shape_text(shape)}, {channels} channels, and a picture has 1 (grey) "
+            f"or 3 (RGB): give it an array in a .npy file, as in convscope explore MODEL --image x.npy"
+        )
+    for step in steps:
+        if not isinstance(step, str) or step not in STEPS:
+            raise InputError(
+                f"there is no step {step!r}{nearest(str(step), STEPS)}: the steps are {', '.join(STEPS)}"
+            )
+    for one, other in (("background:white", "background:black"), ("crop-and-resize", "resize")):
+        if one in steps and other in steps:
+            raise InputError(f"{one} and {other} cannot both be done")
+
+
+class _Work:
+    """A picture under way: what was done to it, and what would have to be."""
+
+    def __init__(
+        self, image: Image, shape: Shape, channels_last: bool, steps: frozenset[str]
+    ) -> None:
+        self.image = image
+        space, self.channels = split_channels(shape, channels_last)
+        self.rows, self.columns = space
+        self.channels_last = channels_last
+        self.steps = steps
+        self.done: list[dict[str, Any]] = []
+        self.offer: list[dict[str, Any]] = []
+
+    def _do(self, step: str, words: str, image: Image) -> None:
+        """Note that a step led from the picture at hand to another."""
+        before, self.image = self.image, image
+        low, high = _range(image)
+        self.done.append(
+            {
+                "step": step,
+                "words": words,
+                "before": _shape(before),
+                "after": _shape(image),
+                "range": [low, high],
+            }
+        )
+
+    def _miss(self, step: str, why: str, *others: str) -> None:
+        self.offer.append({"step": step, "or": list(others), "why": why})
+
+    def background(self) -> None:
+        """Put a transparent picture on a background; an opaque one only loses the channel that says so."""
+        if not transparent(self.image):
+            self.image = flat(self.image)
+            return
+        for color, value in (("white", 255), ("black", 0)):
+            if f"background:{color}" in self.steps:
+                words = f"value = α · pixel + (1 − α) · {value}: on a {color} background"
+                self._do(f"background:{color}", words, _on(self.image, value))
+                return
+        why = "the picture is transparent in places, and a network has no say about what lies behind it"
+        self._miss("background:white", why, "background:black")
+        self.image = _on(self.image, 255)  # to see what else would be missing
+
+    def color(self) -> None:
+        """Bring the picture to the number of channels that is wanted."""
+        if self.image.mode == "RGB" and "grey" in self.steps:
+            self._do("grey", "grey = 0.299·R + 0.587·G + 0.114·B, rounded", self.image.convert("L"))
+        if self.image.mode == "L" and "rgb" in self.steps and self.channels != 1:
+            self._do("rgb", "R = G = B = grey", self.image.convert("RGB"))
+        have = len(self.image.getbands())
+        if not is_known(self.channels) or have == self.channels:
+            return
+        if have == 3:
+            self._miss("grey", "three channels where one is wanted")
+        else:
+            self._miss("rgb", "one channel where three are wanted")
+
+    def invert(self) -> None:
+        """Turn dark into bright: a network that learnt white strokes on black sees black ones on white."""
+        if "invert" in self.steps:
+            from PIL import ImageOps
+
+            self._do("invert", "value = 255 − value", ImageOps.invert(self.image))
+
+    def size(self) -> None:
+        """Bring the picture to the rows and columns that are wanted; an unknown number is its own."""
+        have = (self.image.height, self.image.width)
+        rows = self.rows if is_known(self.rows) else have[0]
+        columns = self.columns if is_known(self.columns) else have[1]
+        if have == (rows, columns):
+            return
+        if "crop-and-resize" in self.steps:
+            part = _middle(have, (rows, columns))
+            if part != have:
+                words = f"the middle {part[0]}×{part[1]} of {have[0]}×{have[1]}"
+                self._do("crop", words, _cropped(self.image, part))
+        elif "resize" not in self.steps:
+            why = f"{have[0]}×{have[1]} pixels where {rows}×{columns} are wanted"
+            whole = _middle(have, (rows, columns)) == have
+            self._miss(*(("resize", why) if whole else ("crop-and-resize", why, "resize")))
+            return
+        if (self.image.height, self.image.width) != (rows, columns):
+            way = _way((self.image.height, self.image.width), (rows, columns))
+            words = f"{self.image.height}×{self.image.width} → {rows}×{columns}: {way.words}"
+            self._do("resize", words, _resized(self.image, rows, columns, way))
+
+    def finish(self, array: Any) -> None:
+        """Note the last steps, which led to the array."""
+        before = _shape(self.image)
+        low, high = _range(self.image)
+        if not self.channels_last:
+            first = [before[2], *before[:2]]
+            words = f"{shape_text(before)} → {shape_text(first)}: the channel axis comes first"
+            self.done.append(
+                {
+                    "step": "channels first",
+                    "words": words,
+                    "before": before,
+                    "after": first,
+                    "range": [low, high],
+                }
+            )
+            before = first
+        self.done.append(
+            {
+                "step": "divide by 255",
+                "words": "value = pixel / 255",
+                "before": before,
+                "after": list(array.shape[1:]),
+                "range": [float(array.min()), float(array.max())],
+            }
+        )
+
+
+class _Way(NamedTuple):
+    """How a picture is brought to another size."""
+
+    filter: Any
+    words: str
+
+
+def _way(have: tuple[int, int], wanted: tuple[int, int]) -> _Way:
+    from PIL.Image import Resampling
+
+    if all(h >= w for h, w in zip(have, wanted, strict=True)):
+        return _Way(Resampling.BOX, "each pixel is the mean of the box that it covers, rounded")
+    return _Way(Resampling.BILINEAR, "between the nearest pixels in proportion (bilinear), rounded")
+
+
+def _middle(have: tuple[int, int], wanted: tuple[int, int]) -> tuple[int, int]:
+    """Return the largest rows and columns of the wanted proportion, at least one of each.
+
+    >>> _middle((100, 60), (28, 28)), _middle((30, 400), (28, 56)), _middle((56, 56), (28, 28))
+    ((60, 60), (30, 60), (56, 56))
+    """
+    rows, columns = have
+    tall, wide = wanted
+    if rows * wide > columns * tall:
+        return max(1, columns * tall // wide), columns
+    return rows, max(1, rows * wide // tall)
+
+
+def _cropped(image: Image, part: tuple[int, int]) -> Image:
+    top, left = (image.height - part[0]) // 2, (image.width - part[1]) // 2
+    return image.crop((left, top, left + part[1], top + part[0]))
+
+
+def _resized(image: Image, rows: int, columns: int, way: _Way) -> Image:
+    """Return an image of another size, rounded once: Pillow itself rounds after each axis."""
+    import numpy as np
+    from PIL import Image as pillow
+
+    bands = [b.convert("F").resize((columns, rows), way.filter) for b in image.split()]
+    whole = [pillow.fromarray(np.rint(np.asarray(b)).astype(np.uint8)) for b in bands]
+    return pillow.merge(image.mode, whole)
+
+
+def _on(image: Image, value: int) -> Image:
+    from PIL import Image as pillow
+
+    above = flat(image)
+    below = pillow.new(above.mode, above.size, (value,) * len(above.getbands()))
+    return pillow.composite(above, below, image.getchannel("A"))
+
+
+def _shape(image: Image) -> list[int]:
+    return [image.height, image.width, len(image.getbands())]
+
+
+def _range(image: Image) -> tuple[int, int]:
+    import numpy as np
+
+    pixels = np.asarray(image)
+    return int(pixels.min()), int(pixels.max())
