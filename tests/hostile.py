@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import struct
 import warnings
@@ -14,6 +15,9 @@ from typing import Any
 
 import h5py
 import numpy as np
+
+import convscope
+from convscope.errors import ConvscopeError, SourceWarning
 
 Members = dict[str, bytes]
 Trick = Callable[[Members, Path], None]
@@ -246,6 +250,165 @@ def doubling_networks(members: Members, path: Path) -> None:
     with_config(members, path, inner)
 
 
+# -- weights in other dress -----------------------------------------------------------------------
+
+NPZ, MAP = "model.weights.npz", "model.weights.json"
+
+
+class _Evil:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return exec, ("raise SystemExit('a pickle was run')",)
+
+
+def _with_npz(members: Members, path: Path, npz: bytes) -> None:
+    write({**{n: d for n, d in members.items() if n != WEIGHTS}, NPZ: npz}, path)
+
+
+def npz_that_runs_code(members: Members, path: Path) -> None:
+    held = io.BytesIO()
+    np.savez(held, **{"layers/conv2d": np.array(_Evil(), dtype=object)})
+    _with_npz(members, path, held.getvalue())
+
+
+def npz_bomb(members: Members, path: Path) -> None:
+    held = io.BytesIO()
+    np.savez_compressed(held, **{"layers/conv2d": np.zeros(40 << 20, np.uint8)})
+    _with_npz(members, path, held.getvalue())
+
+
+def sharded(members: Members) -> tuple[Members, dict[str, list[str]]]:
+    """Part the weights in two files as Keras does; return the members, and the map to be added."""
+    names = ["model_00000.weights.h5", "model_00001.weights.h5"]
+    held = [io.BytesIO(), io.BytesIO()]
+    said: dict[str, list[str]] = {}
+    with (
+        h5py.File(io.BytesIO(members[WEIGHTS])) as whole,
+        h5py.File(held[0], "w") as first,
+        h5py.File(held[1], "w") as second,
+    ):
+
+        def copy(path: str, item: Any) -> None:
+            if not isinstance(item, h5py.Dataset):
+                first.require_group(path).attrs.update(item.attrs)
+                return
+            late = "conv2d" not in path
+            (second if late else first)[path] = item[()]
+            group = f"/{path.rpartition('/')[0]}"
+            said[group] = sorted({*said.get(group, []), names[late]})
+
+        whole.visititems(copy)
+    rest = {n: d for n, d in members.items() if n != WEIGHTS}
+    return rest | {n: h.getvalue() for n, h in zip(names, held, strict=True)}, said
+
+
+def write_sharded(members: Members, path: Path, said: Any) -> None:
+    write({**members, MAP: json.dumps({"metadata": {}, "weight_map": said}).encode()}, path)
+
+
+def a_shard_elsewhere(members: Members, path: Path) -> None:
+    parted, said = sharded(members)
+    (path.parent / "up.weights.h5").write_bytes(parted["model_00000.weights.h5"])
+    said["/layers/conv2d/vars"] = [f"../{path.parent.name}/up.weights.h5"]
+    write_sharded(parted, path, said)
+    (path.parent / "up.weights.h5").unlink()
+
+
+def a_shard_that_is_missing(members: Members, path: Path) -> None:
+    parted, said = sharded(members)
+    del parted["model_00001.weights.h5"]
+    write_sharded(parted, path, said)
+
+
+def a_shard_listed_twice(members: Members, path: Path) -> None:
+    parted, said = sharded(members)
+    said["/layers/conv2d/vars"] *= 2
+    write_sharded(parted, path, said)
+
+
+def a_path_in_the_map_twice(members: Members, path: Path) -> None:
+    parted, said = sharded(members)
+    text = json.dumps({"weight_map": said}).replace("{", '{"weight_map": {}, ', 1)
+    write({**parted, MAP: text.encode()}, path)
+
+
+def an_array_in_two_shards(members: Members, path: Path) -> None:
+    parted, said = sharded(members)
+    said["/layers/conv2d/vars"].append("model_00002.weights.h5")
+    write_sharded(
+        {**parted, "model_00002.weights.h5": parted["model_00000.weights.h5"]}, path, said
+    )
+
+
+def a_map_that_is_wrong(members: Members, path: Path) -> None:
+    parted, said = sharded(members)
+    said["/layers/conv2d/vars"] = ["model_00001.weights.h5"]
+    write_sharded(parted, path, said)
+
+
+def a_map_that_leaves_out(members: Members, path: Path) -> None:
+    parted, said = sharded(members)
+    del said["/layers/dense/vars"]
+    write_sharded(parted, path, said)
+
+
+def a_map_that_is_a_list(members: Members, path: Path) -> None:
+    parted, said = sharded(members)
+    write_sharded(parted, path, list(said))
+
+
+def a_map_of_many(members: Members, path: Path) -> None:
+    parted, said = sharded(members)
+    names = [f"model_{n:05}.weights.h5" for n in range(101)]
+    parted.update((name, b"") for name in names if name not in parted)
+    write_sharded(parted, path, {**said, "/more/vars": names})
+
+
+def packed_shards(members: Members, path: Path) -> None:
+    parted, said = sharded(members)
+    text = json.dumps({"weight_map": said}).encode()
+    write({**parted, MAP: text}, path, zipfile.ZIP_DEFLATED)
+
+
+def a_shard_that_is_a_bomb(members: Members, path: Path) -> None:
+    parted, said = sharded(members)
+    parted["model_00001.weights.h5"] = b"\x89HDF\r\n\x1a\n" + bytes(40 << 20)
+    text = json.dumps({"weight_map": said}).encode()
+    write({**parted, MAP: text}, path, zipfile.ZIP_DEFLATED)
+
+
+# -- layers said to be the same ----------------------------------------------------------------------
+
+
+def one_mark_on_two_layers(members: Members, path: Path) -> None:
+    def edit(layers: list[Any]) -> None:
+        _nth(layers, "Conv2D")["shared_object_id"] = 7
+        _nth(layers, "Dense")["shared_object_id"] = 7
+
+    _edited(members, path, edit)
+
+
+def a_mark_that_is_no_number(members: Members, path: Path) -> None:
+    _edited(members, path, lambda ls: _nth(ls, "Conv2D").update(shared_object_id=[1]))
+
+
+def alike_and_alike_again(members: Members, path: Path) -> None:
+    """Eight layers of one name, whose settings differ in their last number only, and one to compare."""
+
+    def edit(layers: list[Any]) -> None:
+        for n in range(9):
+            settings = {"name": "same", "trainable": True, "z": [0] * 200_000 + [n]}
+            made = {"module": "keras.layers", "class_name": "ReLU", "config": settings}
+            layers.append({**made, "shared_object_id": 5} if n == 8 else made)
+
+    _edited(members, path, edit)
+
+
+def many_layers(members: Members, path: Path) -> None:
+    layer = {"class_name": "ReLU", "config": {"name": "r", "trainable": True}}
+    inner = {"class_name": "Sequential", "config": {"name": "s", "layers": [layer] * 300}}
+    _edited(members, path, lambda ls: ls.extend([inner] * 200))
+
+
 REFUSED: list[tuple[Trick, str]] = [
     (two_members_of_one_name, "two members named 'config.json'"),
     (overlapping_members, "has no header|overlaps|two names"),
@@ -277,6 +440,11 @@ REFUSED: list[tuple[Trick, str]] = [
     (reads_nothing_there, "do not exist, or itself"),
     (one_name_twice, "two of its layers have one name"),
     (doubling_networks, "nested deeper than|more than 50,000 calls"),
+    (a_shard_that_is_a_bomb, "more than 100 times"),
+    (one_mark_on_two_layers, r"dense: it is said to be the layer at .*conv, whose settings differ"),
+    (a_mark_that_is_no_number, "shared_object_id must be a whole number"),
+    (alike_and_alike_again, "too many layers that they are the same"),
+    (many_layers, "it has more than 50,000 layers"),
 ]
 """What is refused when it is opened, and what the message says."""
 
@@ -416,6 +584,27 @@ REFUSED_LATER: list[tuple[Trick, str]] = [
     (no_hdf5, "HDF5, its start"),
     (no_weights, "has no model.weights.h5"),
     (weights_cut_short, "HDF5"),
+    (npz_that_runs_code, "opening a pickle runs whatever code it holds"),
+    (npz_bomb, "opening a pickle runs whatever code it holds"),
+    (
+        a_shard_elsewhere,
+        r"conv2d/vars' names '\.\./.*/up\.weights\.h5', not a file of weights beside",
+    ),
+    (a_shard_that_is_missing, "has no member 'model_00001.weights.h5'"),
+    (a_shard_listed_twice, "conv2d/vars' lists a file twice"),
+    (a_path_in_the_map_twice, "the key 'weight_map' stands there twice"),
+    (
+        an_array_in_two_shards,
+        "/layers/conv2d/vars/. is stored in model_00002.weights.h5 and in another",
+    ),
+    (a_map_that_is_wrong, "in model_00001.weights.h5, but it is in model_00000.weights.h5"),
+    (
+        a_map_that_leaves_out,
+        "/layers/dense/vars is in no file, but it is in model_00001.weights.h5",
+    ),
+    (a_map_that_is_a_list, "weight_map must be an object"),
+    (a_map_of_many, "names 101 files; 100 are the most"),
+    (packed_shards, "is compressed; Keras stores it as it is"),
 ]
 """What opens, since its config is good, and is refused when a weight is asked for."""
 
@@ -426,3 +615,49 @@ def everything(members: Members, folder: Path) -> Iterator[Path]:
         path = folder / f"{trick.__name__}.keras"
         trick(members, path)
         yield path
+
+
+# -- ways to look at damaged files ------------------------------------------------------------------
+
+
+def opened(path: Path) -> str:
+    """Open a file, look at all of it, and say how that ended."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            network = convscope.open(path)
+            network.facts().to_dict()
+            network.explain().to_dict()
+        except ConvscopeError:
+            return "refused"
+        try:
+            for weight in network.get_weights():
+                float(np.sum(weight, dtype=np.float64))
+        except ConvscopeError:
+            return "its weights refused"
+    return "with warnings" if any(w.category is SourceWarning for w in caught) else "opened"
+
+
+COUNT = int(os.environ.get("CONVSCOPE_MUTATIONS", "200"))
+"""How many damaged files of each kind; more by CONVSCOPE_MUTATIONS=5000."""
+
+MOST_SECONDS = 5.0
+
+ODD: list[Any] = [
+    None, True, 0, -1, 1 << 70, 1.5, "", "x", "../../etc/passwd", [], [[]], [None, None], {}, {"a": 1},
+    [1 << 40, 1 << 40, 3], {"class_name": "function", "config": "os.system"}, [["image", 0, 0]],
+]  # fmt: skip
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the place of everything in a JSON value."""
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    for key, below in items:
+        yield (*path, key)
+        yield from leaves(below, (*path, key))

@@ -146,17 +146,33 @@ def _show(report: Report[Any], form: str | None, color: bool) -> None:
     help="Our table, what Keras 3 prints, or Keras 2's classic text.",
 )
 @click.option("--columns", help="Which columns of our table, separated by commas.")
+@click.option(
+    "--depth", type=int, help="Fold networks nested deeper than this into a row each; 1 folds all."
+)
+@click.option(
+    "--layers",
+    metavar="FROM:TO",
+    help="Only these rows: names, or places from 1; either side may be missing.",
+)
 @click.option("--json", "form", flag_value="json", help="One JSON object on stdout.")
 @click.option("--markdown", "form", flag_value="markdown", help="A Markdown table.")
 @click.option("--csv", "form", flag_value="csv", help="Comma-separated values.")
 @color_option
 @click.pass_obj
-def summary(color: bool, model: str, style: str, columns: str | None, form: str | None) -> None:
+def summary(
+    color: bool,
+    model: str,
+    style: str,
+    columns: str | None,
+    depth: int | None,
+    layers: str | None,
+    form: str | None,
+) -> None:
     """Every layer: output shape, weights, parameters, MACs, receptive field."""
     from convscope.views import summary as views
 
     chosen = [c.strip() for c in columns.split(",")] if columns else None
-    facts = _open(model).facts()
+    facts = _open(model).facts(depth, layers)
     match form:
         case "json":
             from convscope.views.strict_json import strict_json
@@ -171,6 +187,12 @@ def summary(color: bool, model: str, style: str, columns: str | None, form: str 
         case _:
             text = views.render(facts, style, chosen, width=_width(), color=color)
     click.echo(text.rstrip("\n"))
+    if form is None and style == "keras2":
+        from convscope.views.keras2_summary import cut_short
+
+        if cut := cut_short(facts):
+            many = f"{cut:,} cells are" if cut > 1 else "one cell is"
+            click.echo(f"Note: {many} cut short, as Keras 2 cut them; our table is whole", err=True)
 
 
 @main.command(epilog=MODEL_HELP, short_help="a layer's equation, its sizes and why")

@@ -117,10 +117,16 @@ class Network:
 
     # -- running ----------------------------------------------------------------------------------
 
-    def _engine(self, keep: tuple[str, ...], graph: Graph, many: bool = False) -> Runner:
+    def _engine(self, keep: tuple[str, ...], graph: Graph, rows: int = 1, count: int = 1) -> Runner:
+        """Return what runs the network; raise `EngineError` if memory is too small for so many rows."""
+        from convscope.engine.estimate import check_run
+
+        many = rows > 1
         shapes = tuple((n, tuple(map(str, s))) for n, s in graph.inputs.items())
         versions = tuple(layer.version for layer in graph.layers)
         key = (keep, shapes, versions, many)
+        if count > 1 or key not in self._engines:
+            check_run(graph, keep, rows, count)
         if key not in self._engines:
             for old in [k for k in self._engines if k[2] != versions]:
                 del self._engines[old]
@@ -158,7 +164,7 @@ class Network:
             raise InputError(f"batch_size must be a whole number from 1, not {batch_size!r}")
         graph = self._at({n: a.shape[1:] for n, a in given.items()})
         count = counts.pop()
-        engine = self._engine(graph.outputs, graph, many=min(count, batch_size) > 1)
+        engine = self._engine(graph.outputs, graph, min(count, batch_size), count)
         results: dict[str, Array]
         if 0 < count <= batch_size:  # one batch is given back as it comes
             results = engine.run(given)
@@ -184,14 +190,13 @@ class Network:
 
         base = self.graph
         last = base.image_layout == "channels_last"
-        given = {
-            n: as_input(a, base.inputs[n], last, n).astype("float32", copy=False)
-            for n, a in self._by_name(image).items()
-        }
+        given = {n: as_input(a, base.inputs[n], last, n) for n, a in self._by_name(image).items()}
         graph = self._at({n: a.shape[1:] for n, a in given.items()})
         names = tuple(graph.nodes) if keep is None else tuple(graph.node(n).name for n in keep)
         names = (*names, *(n for n in graph.outputs if n not in names))
-        values = self._engine(names, graph).run(given)
+        engine = self._engine(names, graph)
+        given = {n: a.astype("float32", copy=False) for n, a in given.items()}
+        values = engine.run(given)
         found = {n: a[0] for n, a in given.items()} | {n: a[0] for n, a in values.items()}
         return Run(self, graph, found)
 
@@ -240,6 +245,8 @@ class Network:
         style: str = "table",
         columns: Sequence[str] | None = None,
         file: TextIO | None = None,
+        depth: int | None = None,
+        layers: str | Sequence[Any] | None = None,
     ) -> None:
         """Print what every layer is: output shape, weights, parameters, MACs, receptive field.
 
@@ -247,21 +254,28 @@ class Network:
         columns       which columns of our table to show, and in which order
         line_length   how wide Keras's styles are
         file          where to print, stdout by default
+        depth         how deeply nested networks are shown; deeper ones are folded into a row each
+        layers        the first and the last row to show: "conv2d_1:flatten", ("conv2d_1", None), or
+                      places from 1: "3:7"; totals stay those of the whole network
 
-        Raises `NotBuiltError` before there is an input shape, `SettingError` for an unknown style.
+        Raises `NotBuiltError` before there is an input shape, `SettingError` for an unknown style or a
+        range that runs backwards, `LayerLookupError` for a layer that there is not.
         """
         from convscope.views.ansi import terminal
         from convscope.views.summary import render
 
         width, color = terminal(file or sys.stdout)
-        text = render(self.facts(), style, columns, line_length, width, color)
+        text = render(self.facts(depth, layers), style, columns, line_length, width, color)
         print(text.rstrip("\n"), file=file)
 
-    def facts(self) -> Summary:
-        """Return the summary as data: rows and totals, what `summary --json` writes with to_dict()."""
+    def facts(self, depth: int | None = None, layers: str | Sequence[Any] | None = None) -> Summary:
+        """Return the summary as data: rows and totals, what `summary --json` writes with to_dict().
+
+        See `summary` for `depth` and `layers`.
+        """
         from convscope.explain.summary import summarise
 
-        return summarise(self.graph)
+        return summarise(self.graph, depth, layers)
 
     def explain(self, layer: str | None = None) -> Report[Explanation]:
         """Return the explanation of one layer, or of the whole network: equation, sizes and why.

@@ -135,13 +135,25 @@ class Seen(Protocol):
     def start(self) -> Sizes: ...
 
 
+class Inside(NamedTuple):
+    """What a row stands for that is a folded network: how many layers, how many of them opaque."""
+
+    layers: int
+    opaque: int = 0
+
+
 class SummaryRow(NamedTuple):
-    """One layer in a network's summary. Shapes include the batch; it is None when open.
+    """One layer in a network's summary, or one network that is folded.
+
+    Shapes include the batch; it is None when open. A folded network's output and receptive field are
+    those of the last of its layers that is read from outside; its weights are named "conv/kernel".
 
     inputs       names of the rows, or of the network's inputs, that feed it
     params       None while it is not built; a layer used again carries its figures again
     macs         None where there are none to speak of
     shared_with  the name of the earlier row that uses the same layer, if one does
+    inside       what a folded network holds; None for a layer
+    own          parameters and trainable ones that no earlier row holds, where one holds some of them
     """
 
     name: str
@@ -157,6 +169,8 @@ class SummaryRow(NamedTuple):
     opaque: bool = False
     activation: str | None = None
     shared_with: str | None = None
+    inside: Inside | None = None
+    own: tuple[Figure, Figure] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as `summary --json` writes it."""
@@ -178,6 +192,38 @@ class SummaryRow(NamedTuple):
                 "start": _figures(seen.start),
             },
             "opaque": self.opaque,
+            **({} if self.inside is None else {"layers_inside": self.inside.layers}),
+        }
+
+
+class Shown(NamedTuple):
+    """How much of a network a summary shows.
+
+    first, last   the places, from 1, of the rows that are shown
+    rows          how many rows there are
+    layers        how many layers there are, those in folded networks included
+    depth         how deep networks are shown that are nested; None for all the way
+    """
+
+    first: int
+    last: int
+    rows: int
+    layers: int
+    depth: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether all rows are shown."""
+        return self.last - self.first + 1 == self.rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as `summary --json` writes it."""
+        return {
+            "from": self.first,
+            "to": self.last,
+            "rows": self.rows,
+            "layers": self.layers,
+            "depth": self.depth,
         }
 
 
@@ -206,6 +252,7 @@ class Summary(NamedTuple):
     inputs      the network's inputs and their shapes, batch included; they are no rows
     outputs     names of the rows that leave the network; when empty, those that nobody reads
     sequential  whether it is a plain stack of layers (Keras prints its inputs only if not)
+    shown       which rows were asked for, and how nested networks are folded; None for everything
     """
 
     name: str
@@ -215,13 +262,22 @@ class Summary(NamedTuple):
     inputs: Mapping[str, Sizes] = MappingProxyType({})
     outputs: tuple[str, ...] = ()
     sequential: bool = False
+    shown: Shown | None = None
+
+    @property
+    def visible(self) -> tuple[SummaryRow, ...]:
+        """The rows to be shown."""
+        return (
+            self.rows if self.shown is None else self.rows[self.shown.first - 1 : self.shown.last]
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `summary --json` writes."""
+        """Return what `summary --json` writes; `totals` are those of the whole network."""
         return {
             "name": self.name,
             "layout": self.layout,
-            "layers": [row.to_dict() for row in self.rows],
+            **({} if self.shown is None else {"shown": self.shown.to_dict()}),
+            "layers": [row.to_dict() for row in self.visible],
             "totals": self.totals.to_dict(),
         }
 

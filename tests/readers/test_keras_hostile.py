@@ -8,21 +8,18 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import hostile
 import keras
 import numpy as np
 import pytest
+from hostile import COUNT, MOST_SECONDS, ODD, leaves, opened
 
 import convscope
-from convscope.errors import ConvscopeError, SourceError, SourceWarning, WeightsError
+from convscope.errors import SourceError, WeightsError
 
 pytestmark = pytest.mark.filterwarnings("default")  # Keras's own conversions warn with numpy 2
-
-MOST_SECONDS = 5.0
 
 
 @pytest.fixture(scope="module")
@@ -109,28 +106,6 @@ def test_a_file_that_changes_after_it_was_opened(good: Path, tmp_path: Path) -> 
         network.get_weights()
 
 
-def opened(path: Path) -> str:
-    """Open a file, look at all of it, and say how that ended."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            network = convscope.open(path)
-            network.facts().to_dict()
-            network.explain().to_dict()
-        except ConvscopeError:
-            return "refused"
-        try:
-            for weight in network.get_weights():
-                float(np.sum(weight, dtype=np.float64))
-        except ConvscopeError:
-            return "its weights refused"
-    return "with warnings" if any(w.category is SourceWarning for w in caught) else "opened"
-
-
-COUNT = int(os.environ.get("CONVSCOPE_MUTATIONS", "200"))
-"""How many damaged files of each kind; more by CONVSCOPE_MUTATIONS=5000."""
-
-
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
 def test_damaged_files(good: Path, tmp_path: Path, suffix: str) -> None:
     """Bytes changed, cut out, doubled, at places that a seed chooses."""
@@ -159,26 +134,6 @@ def test_damaged_files(good: Path, tmp_path: Path, suffix: str) -> None:
             ends[end] = ends.get(end, 0) + 1
     assert sum(ends.values()) == COUNT
     assert ends.get("refused", 0) + ends.get("its weights refused", 0) > COUNT // 10
-
-
-ODD: list[Any] = [
-    None, True, 0, -1, 1 << 70, 1.5, "", "x", "../../etc/passwd", [], [[]], [None, None], {}, {"a": 1},
-    [1 << 40, 1 << 40, 3], {"class_name": "function", "config": "os.system"}, [["image", 0, 0]],
-]  # fmt: skip
-
-
-def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the place of everything in a JSON value."""
-    items = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    for key, below in items:
-        yield (*path, key)
-        yield from leaves(below, (*path, key))
 
 
 def test_odd_values_anywhere_in_the_config(members: hostile.Members, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def as_input(given: Any, shape: Shape, channels_last: bool, name: str) -> Array:
 
 
 def as_batch(given: Any, shape: Shape, name: str) -> Array:
-    """Return a batch of inputs, shape (n, *shape), float32; raises `InputError` if it is not one."""
+    """Return a batch of inputs, shape (n, *shape), as it was given; raises `InputError` if it is not one."""
     try:
         array = np.asarray(given)
         if array.dtype.kind not in "fiub":
@@ -70,7 +70,7 @@ def as_batch(given: Any, shape: Shape, name: str) -> Array:
             f"{name} must have shape {shape_text((UNKNOWN, *shape))}, one row an input, "
             f"not {shape_text(array.shape)}{hint}"
         )
-    return array.astype(np.float32, copy=False)
+    return array
 
 
 def _stored(path: Path) -> Array:

@@ -6,7 +6,6 @@ outputs are the first model with those outputs. So the weights are never written
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,9 +21,6 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 TIME_LIMIT = 120.0
 """After so many seconds a run is stopped: a Loop in a file need not end."""
-
-SHARE = 0.75
-"""Which share of the machine's memory a run may want."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,19 +176,6 @@ def _opened(material: Material, fetched: list[str]) -> Any:
         )
     except Exception as error:  # ONNX Runtime's errors share no base class of their own
         raise EngineError(f"ONNX Runtime refused {material.name}: {_first(error)}") from error
-
-
-def check_memory(name: str, wanted: int) -> None:
-    """Raise `EngineError` when a run would want more memory than the machine can give."""
-    try:
-        whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # not every system says how much it has
-        whole = 1 << 35
-    if wanted > whole * SHARE:
-        raise EngineError(
-            f"running {name} would take {wanted / 2**30:,.1f} GiB, and this machine has "
-            f"{whole / 2**30:,.1f} GiB; nothing was run"
-        )
 
 
 def _first(error: Exception) -> str:

@@ -1,53 +1,47 @@
-"""A network in rows: shapes, weights, counts and receptive fields, ready for any view."""
+"""A network in rows: shapes, weights, counts and receptive fields, ready for any view.
+
+>>> from convscope import Conv2D, Flatten, Sequential
+>>> model = Sequential([Conv2D(32, 3, input_shape=(28, 28, 1)), Conv2D(64, 3), Flatten()])
+>>> [row.name for row in summarise(model.graph, layers="conv2d_1:").visible]
+['conv2d_1', 'flatten']
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+from convscope.explain.folding import Fold, folds
+from convscope.explain.selection import selected
 from convscope.layers.base import UNKNOWN_SHAPE, Shape
 from convscope.model.graph import Graph
-from convscope.notation.sizes import plain
-from convscope.parts import Sizes, Summary, SummaryRow, SummaryTotals
+from convscope.notation.sizes import plain, tidy
+from convscope.parts import Inside, Shown, Sizes, Summary, SummaryRow, SummaryTotals
 
 
-def summarise(graph: Graph) -> Summary:
-    """Return the summary of a network: one row for every use of a layer, and totals."""
-    rows = []
-    first: dict[int, str] = {}
-    shapes: dict[Shape, Sizes] = {}
+def summarise(
+    graph: Graph, depth: int | None = None, layers: str | Sequence[Any] | None = None
+) -> Summary:
+    """Return the summary of a network: one row for every use of a layer, and totals of them all.
 
-    def batched(shape: Shape) -> Sizes | None:
-        """Return a shape as JSON holds it, the open batch first; each shape once."""
-        if shape is UNKNOWN_SHAPE:
-            return None
-        found = shapes.get(shape)
-        if found is None:
-            found = shapes[shape] = (None, *map(plain, shape))
-        return found
+    depth    how deeply nested networks are shown; deeper ones are folded into a row each
+    layers   the first and the last row to show: "conv2d_1:flatten", "3:7", ("conv2d_1", None)
 
-    for name, node in graph.nodes.items():
-        facts = graph.facts[name]
-        shared = first.setdefault(id(node.layer), name)
-        activation = getattr(node.layer, "activation", None)
-        rows.append(
-            SummaryRow(
-                name,
-                node.layer.kind,
-                node.inputs,
-                tuple(map(batched, facts.input_shapes)),
-                batched(facts.output_shape),
-                {n: tuple(map(plain, s)) for n, s in facts.weights.items()},
-                plain(facts.params),
-                plain(facts.trainable),
-                None if facts.macs is None else plain(facts.macs),
-                graph.receptive_field(name),
-                node.layer.opaque,
-                None if activation is None else activation.name,
-                None if shared == name else shared,
-            )
-        )
+    Raises `LayerLookupError` for rows that there are not, `SettingError` for a depth or a range that
+    cannot be.
+    """
+    made = folds(graph, depth)
+    rows = tuple(_Rows(graph, made).all())
+    shown = None
+    if depth is not None or layers is not None:
+        first, last = selected(graph.name, made, layers)
+        shown = Shown(first, last, len(rows), len(graph.nodes), depth)
     totals = graph.totals
+    home = {name: fold.name for fold in made for name in fold.nodes}
+    stack = graph.nested.get("") == "Sequential" and all(len(row.inputs) == 1 for row in rows)
     return Summary(
         graph.name,
-        tuple(rows),
+        rows,
         SummaryTotals(
             plain(totals.params),
             plain(totals.trainable),
@@ -57,6 +51,126 @@ def summarise(graph: Graph) -> Summary:
         ),
         graph.layout,
         {name: (None, *map(plain, shape)) for name, shape in graph.inputs.items()},
-        graph.outputs,
-        graph.sequential,
+        tuple(dict.fromkeys(home.get(name, name) for name in graph.outputs)),
+        graph.sequential or (depth is not None and stack),
+        shown,
     )
+
+
+class _Rows:
+    """Makes the rows of a network, in order; what a layer weighs belongs to its first row."""
+
+    def __init__(self, graph: Graph, made: Sequence[Fold]) -> None:
+        self.graph, self.made = graph, made
+        self._shapes: dict[Shape, Sizes] = {}
+        self._home = {name: fold.name for fold in made for name in fold.nodes}
+        self._first: dict[tuple[int, ...], str] = {}
+        self._met: set[int] = set()
+        self._leaving = self._all_leaving() if len(made) < len(self._home) else {}
+
+    def all(self) -> list[SummaryRow]:
+        """Return every row."""
+        return [self._layer(f) if f.kind is None else self._network(f) for f in self.made]
+
+    def _batched(self, shape: Shape) -> Sizes | None:
+        """Return a shape as JSON holds it, the open batch first; each shape once."""
+        if shape is UNKNOWN_SHAPE:
+            return None
+        found = self._shapes.get(shape)
+        if found is None:
+            found = self._shapes[shape] = (None, *map(plain, shape))
+        return found
+
+    def _layer(self, fold: Fold) -> SummaryRow:
+        """Return the row of one use of a layer."""
+        name = fold.name
+        node, facts = self.graph.nodes[name], self.graph.facts[name]
+        shared = self._first.setdefault((id(node.layer),), name)
+        held = shared == name and id(node.layer) in self._met  # by a network that is folded
+        self._met.add(id(node.layer))
+        activation = getattr(node.layer, "activation", None)
+        return SummaryRow(
+            name,
+            node.layer.kind,
+            tuple(self._home.get(n, n) for n in node.inputs),
+            tuple(map(self._batched, facts.input_shapes)),
+            self._batched(facts.output_shape),
+            {n: tuple(map(plain, s)) for n, s in facts.weights.items()},
+            plain(facts.params),
+            plain(facts.trainable),
+            None if facts.macs is None else plain(facts.macs),
+            self.graph.receptive_field(name),
+            node.layer.opaque,
+            None if activation is None else activation.name,
+            None if shared == name else shared,
+            own=(0, 0) if held and facts.weights else None,
+        )
+
+    # -- folded networks --------------------------------------------------------------------------
+
+    def _network(self, fold: Fold) -> SummaryRow:
+        """Return the row of a folded network: what goes in, what comes out last, all that is inside."""
+        graph = self.graph
+        nodes = [graph.nodes[name] for name in fold.nodes]
+        once = {id(node.layer): node for node in reversed(nodes)}
+        facts = [graph.facts[node.name] for node in once.values()]
+        new = [graph.facts[node.name] for key, node in once.items() if key not in self._met]
+        shared = self._first.setdefault(tuple(id(node.layer) for node in nodes), fold.name)
+        partly = shared == fold.name and len(new) < len(facts)
+        self._met.update(once)
+        work = [m for node in nodes if (m := graph.facts[node.name].macs) is not None]
+        last = self._leaving.get(fold.name, fold.nodes[-1])
+        feeds = self._feeds(fold)
+        return SummaryRow(
+            fold.name,
+            fold.kind or "",
+            tuple(name for name, _ in feeds),
+            tuple(self._batched(shape) for _, shape in feeds),
+            self._batched(graph.shape(last)),
+            {
+                f"{_below(node.name, fold.name)}/{name}": tuple(map(plain, shape))
+                for node in reversed(once.values())
+                for name, shape in graph.facts[node.name].weights.items()
+            },
+            plain(tidy(sum((f.params for f in facts), 0))),
+            plain(tidy(sum((f.trainable for f in facts), 0))),
+            plain(tidy(sum(work, 0))) if work else None,
+            graph.receptive_field(last),
+            any(node.layer.opaque for node in nodes),
+            None,
+            None if shared == fold.name else shared,
+            Inside(len(nodes), sum(node.layer.opaque for node in nodes)),
+            (
+                plain(tidy(sum((f.params for f in new), 0))),
+                plain(tidy(sum((f.trainable for f in new), 0))),
+            )
+            if partly
+            else None,
+        )
+
+    def _feeds(self, fold: Fold) -> list[tuple[str, Shape]]:
+        """Return what a folded network reads from outside, each row or input once for each shape."""
+        inside = set(fold.nodes)
+        found: dict[tuple[str, Shape], None] = {}
+        for name in fold.nodes:
+            for source in self.graph.nodes[name].inputs:
+                if source not in inside:
+                    found[self._home.get(source, source), self.graph.shape(source)] = None
+        return list(found)
+
+    def _all_leaving(self) -> dict[str, str]:
+        """Return for each row the last of its layers whose output is read outside it."""
+        found: dict[str, int] = {}
+        place = {name: number for number, name in enumerate(self.graph.nodes)}
+        names = list(place)
+        used = [(name, "") for name in self.graph.outputs]
+        used += [(n, self._home[m]) for m, node in self.graph.nodes.items() for n in node.inputs]
+        for name, reader in used:
+            row = self._home.get(name)
+            if row is not None and row != reader:
+                found[row] = max(found.get(row, 0), place[name])
+        return {row: names[number] for row, number in found.items()}
+
+
+def _below(name: str, row: str) -> str:
+    return name[len(row) + 1 :] if name.startswith(f"{row}/") else name

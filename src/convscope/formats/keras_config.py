@@ -19,6 +19,7 @@ from convscope.model.naming import snake
 SEQUENTIAL = ("Sequential",)
 FUNCTIONAL = ("Functional", "Model")
 LONGEST_NAME = 400
+MOST_LAYERS = 50_000
 
 Place: TypeAlias = tuple[str, int, int]
 """A layer's name, which of its calls, which of the outputs."""
@@ -43,7 +44,9 @@ class Part:
 
     calls     what each call of it was given
     said      the shape that its config says it was built for, without the batch
-    path      where the weights lie in the archive's HDF5 file
+    shared    what marks it as a layer that stands in the config several times
+    first     the part that is the same layer, met earlier
+    again     the parts that are this layer, met later
     """
 
     name: str
@@ -57,7 +60,9 @@ class Part:
     children: list[Part] = field(default_factory=list)
     inputs: list[Place] = field(default_factory=list)
     outputs: list[Place] = field(default_factory=list)
-    path: str = ""
+    shared: int | None = None
+    first: Part | None = None
+    again: list[Part] = field(default_factory=list)
 
     @property
     def sequential(self) -> bool:
@@ -95,14 +100,28 @@ class Part:
 
 def parse(config: Any, what: str) -> Part:
     """Return the network that a config describes; raise `SourceError` where it makes no sense."""
+    _check_count(config, what)
     top = _part(mapping(config, what), what)
     if not top.container:
         raise SourceError(
             f"{what} describes a {top.kind}; convscope opens Sequential and Functional networks "
             f"(a subclassed model keeps its wiring in Python code, not in its file)"
         )
-    _give_paths(top, "")
     return top
+
+
+def _check_count(config: Any, what: str) -> None:
+    """Raise `SourceError` for a config of very many layers, before anything is made of them."""
+    count = 0
+    waiting = [config] if isinstance(config, dict) else []
+    while waiting:
+        settings = waiting.pop().get("config")
+        layers = settings.get("layers") if isinstance(settings, dict) else settings
+        if isinstance(layers, list):
+            count += len(layers)
+            waiting += [layer for layer in layers if isinstance(layer, dict)]
+        if count > MOST_LAYERS:
+            raise SourceError(f"{what}: it has more than {MOST_LAYERS:,} layers")
 
 
 def _part(config: dict[str, Any], where: str) -> Part:
@@ -129,6 +148,10 @@ def _part(config: dict[str, Any], where: str) -> Part:
     built = config.get("build_config")
     if isinstance(built, dict):
         part.said = said_shape(built.get("input_shape"))
+    shared = config.get("shared_object_id")
+    if shared is not None and type(shared) is not int:
+        raise SourceError(f"{where}: shared_object_id must be a whole number, not {shared!r:.80}")
+    part.shared = shared
     part.calls = _calls(config.get("inbound_nodes"), f"{where}: inbound_nodes")
     if part.container:
         layers = sequence(settings["layers"], f"{where}: layers")
@@ -139,20 +162,6 @@ def _part(config: dict[str, Any], where: str) -> Part:
             part.inputs = list(places(settings.get("input_layers"), f"{where}: input_layers"))
             part.outputs = list(places(settings.get("output_layers"), f"{where}: output_layers"))
     return part
-
-
-def _give_paths(container: Part, path: str) -> None:
-    """Say where each part's weights lie: by class and order among its siblings, as Keras counts."""
-    counts: dict[str, int] = {}
-    for child in container.children:
-        if child.operation or (container.sequential and child.kind == "InputLayer"):
-            continue
-        base = snake(child.kind)
-        number = counts.get(base, 0)
-        counts[base] = number + 1
-        child.path = f"{path}layers/{base}_{number}" if number else f"{path}layers/{base}"
-        if child.container:
-            _give_paths(child, f"{child.path}/")
 
 
 # -- calls ----------------------------------------------------------------------------------------

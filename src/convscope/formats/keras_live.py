@@ -7,6 +7,7 @@ from typing import Any
 
 from convscope.errors import WeightsError
 from convscope.formats.keras_config import Part
+from convscope.formats.keras_sharing import same
 from convscope.formats.keras_weights import as_float32
 
 
@@ -17,6 +18,7 @@ class LiveWeights:
         self.what = what
         self._live: dict[Part, Any] = {}
         self._shapes: dict[Part, Mapping[str, Any]] = {}
+        self._met: dict[int, Part] = {}
         self._place(top, model)
 
     def _place(self, container: Part, model: Any) -> None:
@@ -26,7 +28,10 @@ class LiveWeights:
             if live is None:
                 continue
             self._live[child] = live
-            if child.container:
+            first = self._met.setdefault(id(live), child)
+            if first is not child and child.kind != "InputLayer":
+                same(child, first)
+            elif child.container:
                 self._place(child, live)
 
     def stored_shapes(self, part: Part) -> dict[str, tuple[int, ...]]:

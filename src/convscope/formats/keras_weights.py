@@ -3,46 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from convscope.errors import SourceError, WeightsError
 from convscope.formats.keras_config import Part
+from convscope.model.naming import snake
 
 if TYPE_CHECKING:
     import numpy as np
 
     from convscope.formats.hdf5 import Hdf5, Stored
+    from convscope.formats.keras_shards import Shards
 
     Array: TypeAlias = np.ndarray[Any, Any]
+Held = TypeVar("Held", "Hdf5", "Hdf5 | Shards")
+"""What holds the arrays: one HDF5 file, or one or several."""
 Shapes: TypeAlias = Mapping[str, tuple[Any, ...]]
 
 SHOWN = 8
 _OLD, _NEW = "_layer_checkpoint_dependencies", "layers"
 
 
-class Weights:
+class Weights(Generic[Held]):
     """The weights of a network in an HDF5 file, looked at when somebody first asks for one.
 
     Two formats, two subclasses: each says how what is stored is found (`look`, `of`).
     """
 
-    def __init__(self, opened: Callable[[], Hdf5], what: str) -> None:
+    def __init__(self, opened: Callable[[], Held], what: str) -> None:
         self.what = what
-        self._opened = opened
-        self._hdf5: Hdf5 | None = None
+        self._opened: Callable[[], Held] = opened
+        self._hdf5: Held | None = None
         self._expected: list[tuple[Part, str, Shapes]] = []
         self._found: dict[tuple[int, str], Stored] | None = None
         self._unknown: dict[Part, dict[str, Stored]] = {}
 
     @property
-    def hdf5(self) -> Hdf5:
+    def hdf5(self) -> Held:
         if self._hdf5 is None:
             hdf5 = self._opened()
             self.look(hdf5)
             self._hdf5 = hdf5
         return self._hdf5
 
-    def look(self, hdf5: Hdf5) -> None:
+    def look(self, hdf5: Held) -> None:
         """List what is stored."""
         raise NotImplementedError
 
@@ -137,10 +141,15 @@ def as_float32(array: Array) -> Array:
     return np.require(array, dtype=np.float32, requirements=["C", "A"])
 
 
-class ArchiveWeights(Weights):
+class ArchiveWeights(Weights["Hdf5 | Shards"]):
     """The weights of a .keras archive: found by class and order, compared by name."""
 
-    def look(self, hdf5: Hdf5) -> None:
+    def __init__(self, opened: Callable[[], Hdf5 | Shards], what: str, top: Part) -> None:
+        super().__init__(opened, what)
+        self._top = top
+        self._paths: dict[Part, str] = {}
+
+    def look(self, hdf5: Hdf5 | Shards) -> None:
         arrays, self._groups = hdf5.walk()
         self._lists: dict[str, list[tuple[int, Stored]]] = {}
         for path, stored in arrays.items():
@@ -151,21 +160,34 @@ class ArchiveWeights(Weights):
                 raise SourceError(f"{self.what}: /{path} holds {stored.dtype}, not numbers")
         for items in self._lists.values():
             items.sort(key=lambda item: item[0])
-        self._old = _NEW not in self._groups and _OLD in self._groups
+        old = _NEW not in self._groups and _OLD in self._groups
+        self._place(self._top, "", _OLD if old else _NEW)
 
-    def _group(self, part: Part) -> str:
-        path = part.path
-        if self._old:
-            path = "/".join(_OLD if step == _NEW else step for step in path.split("/"))
-        return path
+    def _place(self, container: Part, path: str, among: str) -> None:
+        """Say where each part's weights lie: by class and order among its siblings, as Keras counts."""
+        counts: dict[str, int] = {}
+        for child in container.children:
+            if child.operation or (container.sequential and child.kind == "InputLayer"):
+                continue
+            if child.first and among == _OLD:  # which passes over what it has met before it counts
+                continue
+            base = snake(child.kind)
+            number = counts.get(base, 0)
+            counts[base] = number + 1
+            self._paths[child] = (
+                f"{path}{among}/{base}_{number}" if number else f"{path}{among}/{base}"
+            )
+            if child.container:
+                self._place(child, f"{self._paths[child]}/", among)
+
+    def _own(self, part: Part) -> list[tuple[int, Stored]]:
+        return self._lists.get(f"{self._paths[part]}/vars", []) if part in self._paths else []
 
     def of(self, part: Part) -> list[tuple[str | None, Stored]]:
-        path = self._group(part)
-        own = self._lists.get(f"{path}/vars", [])
-        return [(None, stored) for _, stored in own]
+        return [(None, stored) for _, stored in self._own(part)]
 
     def all_of(self, part: Part) -> dict[str, Stored]:
-        path = self._group(part)
+        path = self._paths[part]
         return {
             f"{group[len(path) + 1 :].removesuffix('vars')}{number}": stored
             for group, items in sorted(self._lists.items())
@@ -174,19 +196,25 @@ class ArchiveWeights(Weights):
         }
 
     def objection(self, part: Part) -> str | None:
-        group = self._groups.get(f"{self._group(part)}/vars")
-        name = (
-            None if group is None else self.hdf5.attributes(f"{self._group(part)}/vars").get("name")
-        )
+        path = self._paths[part]
+        for other in part.again:
+            if self._own(other):
+                return (
+                    f"its config says that {other.where} is the same layer, but weights are stored "
+                    f"at /{path} and at /{self._paths[other]}"
+                )
+        name = None
+        if f"{path}/vars" in self._groups:
+            name = self.hdf5.attributes(f"{path}/vars").get("name")
         if name is None:
             return None
         from convscope.formats.hdf5 import text_of
 
-        found = text_of(name, f"{self.what}: the name at /{part.path}")
-        return None if found == part.name else f"the weights at /{part.path} are those of {found!r}"
+        found = text_of(name, f"{self.what}: the name at /{path}")
+        return None if found == part.name else f"the weights at /{path} are those of {found!r}"
 
 
-class LegacyWeights(Weights):
+class LegacyWeights(Weights["Hdf5"]):
     """The weights of a legacy .h5 file: found by the names that each layer's group lists."""
 
     def __init__(self, opened: Callable[[], Hdf5], what: str, top: Part) -> None:

@@ -41,6 +41,7 @@ class Graph:
 
     layout          how its maps lie: "channels_last" or "channels_first"
     image_layout    how its images lie, where that is another way
+    nested          the kinds of the networks that were laid flat into it, by their names; its own is ""
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Graph:
         self.layout = layout
         self.image_layout = image_layout or layout
         self.sequential = False
+        self.nested: dict[str, str] = {}
         self.nodes: dict[str, Node] = {}
         self.facts: dict[str, Facts] = {}
         self.outputs: tuple[str, ...] = ()
@@ -131,6 +133,7 @@ class Graph:
         for node in self.nodes.values():
             other.add(node.name, node.layer, node.inputs)
         other.outputs, other.sequential = self.outputs, self.sequential
+        other.nested = self.nested
         return other
 
     def needed(self, names: Iterable[str]) -> list[str]:

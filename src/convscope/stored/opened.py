@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convscope.engine.stored import TIME_LIMIT, StoredEngine, check_memory
+from convscope.engine.stored import TIME_LIMIT, StoredEngine
 from convscope.errors import EngineError, OutputError
 from convscope.model.graph import Graph
 from convscope.network import Network
-from convscope.notation.sizes import is_known, product
+from convscope.notation.sizes import is_known
 from convscope.stored.build import OpenedGraph, build
 
 if TYPE_CHECKING:
@@ -46,10 +46,6 @@ class OpenedNetwork(Network):
 
     def _ready(self, graph: Graph, keep: tuple[str, ...], many: bool) -> Runner:
         assert isinstance(graph, OpenedGraph) and graph.material is not None
-        sizes = [_bytes(graph, name) for name in graph.nodes]
-        kept = sum(_bytes(graph, name) for name in keep)
-        held = sum(layer_bytes for layer_bytes in map(_weights, graph.layers))
-        check_memory(self.name, kept + held + 2 * max(sizes, default=0))
         fetched = {name: graph.fetched[name] for name in keep}
         return StoredEngine(graph.material, fetched, graph.outputs[0], self.time_limit)
 
@@ -79,16 +75,3 @@ class OpenedNetwork(Network):
                 )
         found: bytes = model.SerializeToString()
         return found
-
-
-def _bytes(graph: Graph, name: str) -> int:
-    """Return how many bytes a layer's output has, as far as its size is known."""
-    return _size(graph.shape(name))
-
-
-def _weights(layer: Any) -> int:
-    return sum(map(_size, (layer.weight_shapes or {}).values()))
-
-
-def _size(shape: Any) -> int:
-    return 4 * int(product(shape)) if all(map(is_known, shape)) else 0

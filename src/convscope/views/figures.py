@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from convscope.parts import Figure, Seen, Sizes, figure
+from convscope.parts import Figure, Seen, Sizes, Summary, figure
 from convscope.views.characters import NO_BREAK, printable
 
 NONE = "–"
@@ -72,6 +72,25 @@ def weights(shapes: dict[str, Sizes]) -> str:
     """Return weights and their shapes: kernel 3×3×32×64, bias 64."""
     shown = [f"{printable(name)}{NO_BREAK}{shape(sizes)}" for name, sizes in shapes.items()]
     return ", ".join(shown) or NONE
+
+
+def extent(summary: Summary) -> str:
+    """Return how much of a network a summary shows: 190 layers, folded to depth 1: 17 rows, of which …"""
+    shown = summary.shown
+    number = len(summary.rows) if shown is None else shown.layers
+    text = f"{number:,} layer{'s' if number != 1 else ''}"
+    if shown is None:
+        return text
+    if shown.depth is not None:
+        rows = f"{shown.rows:,} row{'s' if shown.rows != 1 else ''}"
+        text += f", folded to depth {shown.depth}: {rows}"
+    if not shown.whole:
+        first, last = (printable(summary.rows[n - 1].name) for n in (shown.first, shown.last))
+        one = shown.first == shown.last
+        places = f"{shown.first:,}" if one else f"{shown.first:,} to {shown.last:,}"
+        names = first if one else f"{first} … {last}"
+        text += f", of which {places} {'is' if one else 'are'} shown ({names})"
+    return text
 
 
 def memory(value: Figure) -> str:

@@ -35,9 +35,9 @@ class Line:
 
 
 def keras_lines(summary: Summary) -> tuple[list[Line], bool]:
-    """Return one line for each layer, and whether they are a plain chain."""
+    """Return one line for each layer that is shown, and whether the network is a plain chain."""
     if summary.sequential:
-        rows = [row for row in summary.rows if row.kind != "InputLayer"]
+        rows = [row for row in summary.visible if row.kind != "InputLayer"]
         return [Line(r.name, r.kind, (r.output_shape,), r.params, ()) for r in rows], True
     nodes = _nodes(summary)
     owner = {name: row.shared_with or name for name, row in nodes.items()}
@@ -58,6 +58,11 @@ def keras_lines(summary: Summary) -> tuple[list[Line], bool]:
         and all(len(row.inputs) <= 1 for row in nodes.values())
         and all(len(used) == 1 for used in uses.values())
     )
+    if summary.shown is not None and not summary.shown.whole:
+        visible = {owner[row.name] for row in summary.visible}
+        if summary.shown.first == 1:
+            visible |= nodes.keys() - {row.name for row in summary.rows}
+        lines = [line for line in lines if line.name in visible]
     return lines, chain
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from convscope.parts import Figure, Sizes, Summary, SummaryTotals, figure
 from convscope.views.characters import cells, printable
-from convscope.views.figures import count, scaled, size
+from convscope.views.figures import count, extent, scaled, size
 from convscope.views.keras_order import keras_lines
 
 _WORD = re.compile(r"\s*\S+\s*")
@@ -39,6 +39,7 @@ def keras_text(summary: Summary, line_length: int | None = None) -> str:
             f'Model: "{printable(summary.name)}"',
             *_box(heading, rows, widths),
             *_totals(summary.totals),
+            *([] if summary.shown is None else [f" Shown: {extent(summary)}"]),
         ]
     )
 

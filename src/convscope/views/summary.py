@@ -40,15 +40,29 @@ def _none(text: str) -> Words:
     return Span(text, "dim") if text == NONE else text
 
 
-def _own(row: SummaryRow, value: Any) -> Words:
-    """Return a count that belongs to a layer, not to its every use."""
+def _own(row: SummaryRow, value: Any, place: int) -> Words:
+    """Return a count that belongs to a layer, not to its every use: what no row above has counted."""
     if row.shared_with and row.weights:
         return Span("shared", "dim")
+    if row.own is not None:
+        own = row.own[place]
+        if not figure(own):
+            return Span("shared", "dim")
+        return (Span("shared +", "dim"), f" {figures.count(own)}")
     return _none(figures.count(value))
 
 
 def _layer(row: SummaryRow) -> str:
-    return f"{row.name} ({row.kind}{', opaque' if row.opaque else ''})"
+    return f"{row.name} ({_kind(row)})"
+
+
+def _kind(row: SummaryRow) -> str:
+    """Return what a row is: Conv2D; LSTM, opaque; Functional of 12 layers, 2 opaque."""
+    if row.inside is None:
+        return f"{row.kind}{', opaque' if row.opaque else ''}"
+    many = f"{row.inside.layers:,} layer{'s' if row.inside.layers != 1 else ''}"
+    opaque = f", {row.inside.opaque:,} opaque" if row.inside.opaque else ""
+    return f"{row.kind} of {many}{opaque}"
 
 
 def _shape(sizes: Sequence[Any] | None) -> str:
@@ -58,20 +72,22 @@ def _shape(sizes: Sequence[Any] | None) -> str:
 def _weights(row: SummaryRow) -> Words:
     if row.shared_with and row.weights:
         return Span(f"those of {row.shared_with}", "dim")
+    if row.inside is not None:
+        return f"{len(row.weights):,} in its layers" if row.weights else _none(NONE)
     return _none(figures.weights(dict(row.weights)))
 
 
 _KINDS: dict[str, _Kind] = {
     "layer": _Kind("layer (kind)", "left", _layer),
     "name": _Kind("layer", "left", lambda row: row.name),
-    "kind": _Kind("kind", "left", lambda row: row.kind),
+    "kind": _Kind("kind", "left", lambda row: row.kind if row.inside is None else _kind(row)),
     "activation": _Kind("activation", "left", lambda row: _none(row.activation or NONE)),
     "inputs": _Kind("inputs", "left", lambda row: _none(", ".join(row.inputs) or NONE)),
     "input": _Kind("input shape", "left", lambda row: ", ".join(map(_shape, row.input_shapes))),
     "output": _Kind("output shape", "left", lambda row: _shape(row.output_shape)),
     "weights": _Kind("weights", "left", _weights),
-    "params": _Kind("params", "right", lambda row: _own(row, row.params), "params"),
-    "trainable": _Kind("trainable", "right", lambda row: _own(row, row.trainable), "trainable"),
+    "params": _Kind("params", "right", lambda row: _own(row, row.params, 0), "params"),
+    "trainable": _Kind("trainable", "right", lambda row: _own(row, row.trainable, 1), "trainable"),
     "macs": _Kind("MACs", "right", lambda row: _none(figures.count(row.macs)), "macs"),
     "receptive_field": _Kind(
         "receptive field", "left", lambda row: _none(figures.field(row.receptive_field))
@@ -110,7 +126,7 @@ def document(summary: Summary, columns: Sequence[str] | None = None) -> Document
             _with_arrow(kind.cell(row), arrows.get(row.name) if not n else None)
             for n, kind in enumerate(kinds)
         )
-        for row in summary.rows
+        for row in summary.visible
     ]
     footer: tuple[tuple[Words, ...], ...] = ()
     if any(kind.total for kind in kinds) and not kinds[0].total:
@@ -118,7 +134,8 @@ def document(summary: Summary, columns: Sequence[str] | None = None) -> Document
             figures.count(getattr(summary.totals, kind.total)) if kind.total else ""
             for kind in kinds
         ]
-        footer = (("total", *cells[1:]),)
+        part = summary.shown is not None and not summary.shown.whole
+        footer = (("total of the whole network" if part else "total", *cells[1:]),)
     table = Table(tuple(Column(k.title, k.align) for k in kinds), tuple(rows), footer)
     return Document((Paragraph(_opening(summary)), table, Paragraph(_closing(summary))))
 
@@ -173,10 +190,11 @@ def _opening(summary: Summary) -> Words:
     channels = {"channels_last": "channels last", "channels_first": "channels first"}
     if any(len(sizes) > 2 for _, sizes in shapes):
         words.append(f", {channels.get(summary.layout, summary.layout)}")
-    opaque = sum(row.opaque for row in summary.rows)
-    words.append(f"; {len(summary.rows):,} layer{'s' if len(summary.rows) != 1 else ''}")
+    opaque = sum(row.inside.opaque if row.inside else row.opaque for row in summary.rows)
+    words.append(f"; {figures.extent(summary)}")
     if opaque:
-        words.append(f", {opaque:,} of them without an equation")
+        of = "of them" if summary.shown is None else "of the layers"
+        words.append(f", {opaque:,} {of} without an equation")
     return words
 
 
@@ -234,11 +252,11 @@ def summary_csv(summary: Summary) -> str:
 
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    rows = [row.to_dict() for row in summary.rows]
-    names = list(rows[0]) if rows else ["name", "kind"]
+    rows = [row.to_dict() for row in summary.visible]
+    names = list(dict.fromkeys(name for row in rows for name in row)) or ["name", "kind"]
     writer.writerow(names)
     for row in rows:
-        writer.writerow([_csv_cell(value) for value in row.values()])
+        writer.writerow([_csv_cell(row.get(name)) for name in names])
     return stream.getvalue()
 
 

@@ -1,0 +1,197 @@
+"""What one part of a Keras config is among our layers: its kind, its settings; opaque where we have none.
+
+Class names are looked up in our own table only; nothing that a file names is imported or run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from convscope.errors import ActivationError, ConvscopeError, SourceError, WeightsError
+from convscope.formats.keras_config import Operand, Part, SizesSaid
+from convscope.layers import find, spellings
+from convscope.layers.base import Layer, Shape
+from convscope.layers.opaque import Opaque
+
+MOST_OPAQUE = 2_000  # whose stored weights are looked up
+MOST_NAMES = 100  # of classes, that are looked up one by one
+
+IGNORED = re.compile(
+    r".*_(initializer|regularizer|constraint)|name|trainable|dtype|(batch_)?(input_)?shape|seed|"
+    r"momentum|synchronized|autocast|ragged|sparse|optional|noise_shape|registered_name|"
+    r"renorm_(clipping|momentum)|virtual_batch_size|quantization_config|lora_\w+|input_dim"
+)
+"""Settings that change nothing about what a trained layer computes, or that are read elsewhere."""
+
+WITH_A_NUMBER = {
+    "Add": "add", "Subtract": "subtract", "Multiply": "multiply", "Divide": "divide",
+    "TrueDivide": "divide", "Maximum": "maximum", "Minimum": "minimum",
+}  # fmt: skip
+MERGING = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
+FUNCTIONS = {
+    "Relu": "relu", "Relu6": "relu6", "Sigmoid": "sigmoid", "Silu": "silu", "Tanh": "tanh",
+    "HardSigmoid": "hard_sigmoid", "HardSilu": "hard_silu", "Softplus": "softplus",
+    "Softsign": "softsign", "LogSigmoid": "log_sigmoid", "Selu": "selu", "Mish": "mish", "Exp": "exponential",
+}  # fmt: skip
+"""Operations of keras.ops that are one of our activations."""
+
+ONLY_IN_TRAINING = (
+    "RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast",
+    "RandomBrightness", "RandomShear", "RandomHue", "RandomSaturation", "RandomGrayscale",
+    "RandomErasing", "RandomColorJitter", "RandomPosterization", "RandomSharpness", "RandomInvert",
+    "RandomGaussianBlur", "RandomPerspective", "RandomElasticTransform",
+)  # fmt: skip
+"""Layers that make training images differ, and are the identity when the network is used."""
+
+LAMBDA = "TFOpLambda"
+OLDER = {
+    "__operators__.add": "Add", "math.add": "Add", "__operators__.sub": "Subtract",
+    "math.subtract": "Subtract", "math.multiply": "Multiply", "__operators__.mul": "Multiply",
+    "math.truediv": "Divide", "__operators__.truediv": "Divide", "math.divide": "Divide",
+    "math.maximum": "Maximum", "math.minimum": "Minimum", "nn.relu": "Relu", "nn.relu6": "Relu6",
+    "math.sigmoid": "Sigmoid", "nn.silu": "Silu", "math.tanh": "Tanh",
+}  # fmt: skip
+"""What Keras 2 called the operations it wrapped in TFOpLambda layers."""
+
+LAYER_LIKE = ("trainable", "dtype", "function")
+
+
+class StoredShapes(Protocol):
+    """The shapes of whatever is stored for a layer that nobody knows."""
+
+    def stored_shapes(self, part: Part) -> dict[str, tuple[int, ...]]: ...
+
+
+class LayerMaker:
+    """Makes layers of what a config says of them, one at a time.
+
+    remarks   what was left out or changed so far, in words
+    """
+
+    def __init__(self, weights: StoredShapes) -> None:
+        self.weights = weights
+        self.remarks: list[str] = []
+        self._opaque_count = 0
+        self._kinds: dict[str, type[Layer] | None] = {}
+
+    def remark(self, part: Part, said: str) -> None:
+        """Note what people should know about a part."""
+        self.remarks.append(f"{part.where}: {said}")
+
+    def layer(self, part: Part) -> Layer:
+        """Return the layer that a part describes; an opaque one where we have no such kind."""
+        kind = None
+        if part.of_keras or part.kind in ("LayerScale", "CustomScaleLayer"):
+            name = part.kind
+            if re.fullmatch(r"[A-Za-z]\w*", name) and name not in ("Opaque", "Arithmetic"):
+                kind = self._kind(name)
+        if part.of_keras and part.kind in ONLY_IN_TRAINING:
+            self.remark(
+                part, f"{part.kind} changes images only in training; it passes them on here"
+            )
+            return _made("Identity", trainable=False)
+        if kind is None or kind.__name__ == "InputLayer":
+            return self.opaque(part)
+        settings = self._settings(part, kind)
+        try:
+            return kind(**settings)
+        except ActivationError:
+            self.remark(part, f"its activation is unknown, so {part.kind} is opaque")
+            return self.opaque(part)
+        except (ConvscopeError, TypeError, ValueError, OverflowError) as error:
+            raise SourceError(f"{part.where}: {error}") from error
+
+    def _kind(self, name: str) -> type[Layer] | None:
+        """Return our kind of that name, at a bounded cost for a file of many names."""
+        if name not in self._kinds:
+            few = len(self._kinds) < MOST_NAMES
+            self._kinds[name] = find(name) if few else spellings().get(name)
+        return self._kinds[name]
+
+    def _settings(self, part: Part, kind: type[Layer]) -> dict[str, Any]:
+        known = kind.parameters()
+        found: dict[str, Any] = {"trainable": part.settings.get("trainable") is not False}
+        for name, value in part.settings.items():
+            if IGNORED.fullmatch(name):
+                continue
+            if name in known:
+                found[name] = _plain(value)
+            elif value and value != 1:
+                self.remark(
+                    part, f"its setting {name} = {str(value)[:60]} is not known and was left out"
+                )
+        if kind.__name__ == "BatchNormalization" and isinstance(found.get("axis"), tuple):
+            axis = found["axis"]
+            found["axis"] = axis[0] if len(axis) == 1 else axis
+        dtype = part.settings.get("dtype")
+        if isinstance(dtype, dict):
+            policy = dtype.get("config")
+            dtype = policy.get("name") if isinstance(policy, dict) else None
+        if dtype not in (None, "float32"):
+            self.remark(part, f"it computes in {str(dtype)[:40]} in Keras, and in float32 here")
+        return found
+
+    def opaque(self, part: Part, shape: Shape | None = None) -> Opaque:
+        """Return an opaque layer, with what its stored weights say of its parameters."""
+        stored = None
+        self._opaque_count += 1
+        if part.operation:
+            stored = {}
+        elif self._opaque_count < MOST_OPAQUE:
+            try:
+                stored = self.weights.stored_shapes(part)
+            except (SourceError, WeightsError) as error:
+                self.remark(part, f"its parameters are not counted: {error}")
+        layer = Opaque(part.kind, shape, stored)
+        layer.trainable = part.settings.get("trainable") is not False
+        return layer
+
+    def operation(
+        self, part: Part, given: Sequence[Operand], said: Mapping[int, SizesSaid | None]
+    ) -> Layer:
+        """Return the layer that does what an operation of keras.ops does; opaque if there is none."""
+        kind = part.kind
+        if kind == LAMBDA:
+            kind = OLDER.get(str(part.settings.get("function")), "")
+        given = [o for o in given if o.keyword != "name"]
+        tensors = [o for o in given if o.place is not None]
+        settings = {k: v for k, v in part.settings.items() if k not in ("name", *LAYER_LIKE)}
+        pair = len(given) == 2 and not settings
+        try:
+            if kind in WITH_A_NUMBER and pair and len(tensors) == 1:
+                constant = next(o.number for o in given if o.place is None)
+                if constant is not None:
+                    reverse = given[0].place is None
+                    return _made("Arithmetic", WITH_A_NUMBER[kind], constant, reverse=reverse)
+            if kind in MERGING and pair and len(tensors) == 2:
+                return _made(kind)
+            if kind == "Concatenate" and set(settings) <= {"axis"} and settings.get("axis") != 0:
+                return _made(kind, axis=settings.get("axis", -1))
+            if kind in FUNCTIONS and len(given) == 1 and not settings:
+                return _made("Activation", FUNCTIONS[kind])
+            shape = tensors[0].shape if len(tensors) == 1 else None
+            if kind == "Mean" and settings.get("axis") == [1, 2] and shape and len(shape) == 3:
+                return _made("GlobalAveragePooling2D", keepdims=settings.get("keepdims", False))
+        except (ConvscopeError, TypeError, ValueError) as error:
+            raise SourceError(f"{part.where}: {error}") from error
+        layer = Opaque(part.kind, None, {})
+        return layer
+
+
+def _made(kind: str, *arguments: Any, **settings: Any) -> Layer:
+    found = find(kind)
+    assert found is not None
+    return found(*arguments, **settings)
+
+
+def _plain(value: Any) -> Any:
+    """Return a setting as a layer takes it: lists as tuples, a named function as its name."""
+    if isinstance(value, list):
+        return tuple(map(_plain, value))
+    if isinstance(value, dict) and value.get("class_name") == "function":
+        return value.get("config")
+    if isinstance(value, dict) and isinstance(value.get("value"), list):  # __numpy__, __tensor__
+        return _plain(value["value"])
+    return value

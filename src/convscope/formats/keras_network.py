@@ -1,0 +1,319 @@
+"""The network that a Keras config describes: parts become layers, calls become nodes of the graph."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from convscope.building import layout_of
+from convscope.errors import ConvscopeError, SourceError
+from convscope.formats.keras_config import Operand, Part, Place, SizesSaid, said_shape
+from convscope.formats.keras_layers import LAMBDA, LayerMaker
+from convscope.layers.base import UNKNOWN_SHAPE, Layer, Shape
+from convscope.layers.opaque import Opaque
+from convscope.model.graph import Graph
+from convscope.model.naming import Names
+from convscope.network import Network
+from convscope.notation.sizes import UNKNOWN, is_known
+
+MOST_CALLS = 50_000
+SHORTER_REMARKS = 20
+
+
+class Weights(Protocol):
+    """Where a network's weights come from: a file of either format, or a live model."""
+
+    def stored_shapes(self, part: Part) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of whatever is kept for a layer that nobody knows."""
+
+    def expect(self, part: Part, name: str, shapes: Mapping[str, Shape]) -> None:
+        """Note what a layer's weights must be, to be compared when the first is asked for."""
+
+    def fetch(self, part: Part, name: str) -> Any:
+        """Return one weight as float32; raise `WeightsError` if any are not those of the config."""
+
+
+class Builder:
+    """Makes a network of what a config says: parts become layers, calls become nodes of the graph."""
+
+    def __init__(self, top: Part, what: str, weights: Weights) -> None:
+        self.top, self.what, self.weights = top, what, weights
+        self.built: dict[Part, Layer] = {}
+        self._maker = LayerMaker(weights)
+        self._used: set[Part] = set()
+        self._names = Names()
+        self._network = Network(top.name)
+        self._count = 0
+
+    def network(self) -> Network:
+        """Return the network; warn of everything that was left out."""
+        inputs = dict(self._inputs())
+        for name, shape in inputs.items():
+            if not shape:
+                raise SourceError(f"{self.what}: its input {name} has no axes besides the batch")
+        for part in self.top.leaves():
+            if part.kind not in ("InputLayer", LAMBDA) and not part.operation and not part.first:
+                self.built[part] = self._maker.layer(part)
+        layout = layout_of(self.built.values())
+        for layer in self.built.values():
+            if not hasattr(layer, "data_format"):
+                layer.channels_last = layout == "channels_last"
+        graph = Graph(self.top.name, inputs, layout)
+        graph.nested[""] = self.top.kind
+        self._network._graph = graph
+        outputs = self._container(self.top, "", list(inputs), {})
+        graph.outputs = tuple(outputs)
+        graph.sequential = self.top.sequential and all(
+            len(node.inputs) == 1 for node in graph.nodes.values()
+        )
+        for name in outputs:
+            if name in graph.inputs:
+                raise SourceError(f"{self.what}: its output {name} is an input; it has no layers")
+        remarks = self._maker.remarks
+        shown = remarks[:SHORTER_REMARKS]
+        if len(remarks) > len(shown):
+            shown.append(f"{self.what}: {len(remarks) - len(shown)} more of these")
+        self._network.warnings = shown
+        return self._network
+
+    def _inputs(self) -> Iterable[tuple[str, Shape]]:
+        """Yield the network's inputs and their shapes."""
+        top = self.top
+        layers = [child for child in top.children if child.kind == "InputLayer"]
+        if top.sequential:
+            said = _said_input(layers[0]) if layers else None
+            if said is None and not layers and top.children:
+                said = _said_input(top.children[0]) or top.children[0].said
+            if said is None:
+                said = said_shape(top.settings.get("build_input_shape")) or top.said
+            if said is None:
+                raise SourceError(
+                    f"{self.what}: {top.name} was saved before it had an input shape; give its first "
+                    f"layer one, or call it once, and save it again"
+                )
+            yield (layers[0].name if layers else "input"), _shape(said)
+            return
+        known = {child.name: child for child in layers}
+        seen = set()
+        for name, _, _ in top.inputs:
+            said = _said_input(known[name]) if name in known else None
+            if said is None or name in seen:
+                raise SourceError(
+                    f"{self.what}: its input {name!r} has no shape, or stands there twice"
+                )
+            seen.add(name)
+            yield name, _shape(said)
+
+    # -- calls ------------------------------------------------------------------------------------
+
+    def _container(
+        self, part: Part, prefix: str, feeds: Sequence[str], said: Mapping[int, SizesSaid | None]
+    ) -> list[str]:
+        """Add the layers of a container that reads these nodes; return the nodes that it gives.
+
+        said   what those who read its outputs say of their shapes
+        """
+        try:
+            if part.sequential:
+                return [self._chain(part, prefix, feeds, said.get(0))]
+            return self._wired(part, prefix, feeds, said)
+        except RecursionError as error:
+            raise SourceError(f"{part.where}: networks are nested too deeply") from error
+
+    def _chain(
+        self, part: Part, prefix: str, feeds: Sequence[str], at_the_end: SizesSaid | None
+    ) -> str:
+        if len(feeds) != 1:
+            raise SourceError(f"{part.where}: a Sequential reads one input, not {len(feeds)}")
+        children = [child for child in part.children if child.kind != "InputLayer"]
+        (name,) = feeds
+        for child, after in zip(children, [*children[1:], None], strict=True):
+            said = at_the_end if after is None else after.said
+            given = [Operand((name, 0, 0))]
+            found = self._call(child, prefix, given, [name], {0: said})
+            name = found[0]
+        return name
+
+    def _wired(
+        self, part: Part, prefix: str, feeds: Sequence[str], outside: Mapping[int, SizesSaid | None]
+    ) -> list[str]:
+        """Add the calls of a functional network, each after those that feed it."""
+        if len(part.inputs) != len(feeds):
+            raise SourceError(
+                f"{part.where}: it has {len(part.inputs)} inputs, but reads {len(feeds)}"
+            )
+        children = {child.name: child for child in part.children}
+        if len(children) < len(part.children):
+            raise SourceError(f"{part.where}: two of its layers have one name")
+        values: dict[Place, str] = {}
+        for place, name in zip(part.inputs, feeds, strict=True):
+            values[place] = name
+        said = _said_of(part)
+        for number, (name, call, output) in enumerate(part.outputs):
+            outputs = said[name, call]
+            outputs[output] = outputs[output] or outside.get(number)
+        last = {name: number for name, number in sorted(said)}
+        order = {name: number for number, name in enumerate(children)}
+        waiting: dict[tuple[int, int], int] = {}
+        readers: dict[tuple[str, int], list[tuple[int, int]]] = {}
+        calls: dict[tuple[int, int], tuple[Part, int, list[Operand]]] = {}
+        ready: list[tuple[int, int]] = []
+        inputs = {name for name, _, _ in part.inputs}
+        for child in part.children:
+            if child.kind == "InputLayer" or child.name in inputs:
+                continue
+            # Keras 2 counts a nested network's own making as its first call
+            first = 1 if child.container and last.get(child.name) == len(child.calls) else 0
+            for number, given in enumerate(child.calls):
+                key = (order[child.name], number + first)
+                calls[key] = (child, number + first, given)
+                needs = {
+                    o.place[:2] for o in given if o.place is not None and o.place not in values
+                }
+                waiting[key] = len(needs)
+                for need in needs:
+                    readers.setdefault(need, []).append(key)
+                if not needs:
+                    heapq.heappush(ready, key)
+        done = 0
+        while ready:
+            key = heapq.heappop(ready)
+            child, number, given = calls[key]
+            done += 1
+            names = [self._value(values, o.place, child) for o in given if o.place is not None]
+            outputs = said.get((child.name, number), {})
+            for output, name in self._call(child, prefix, given, names, outputs).items():
+                values[child.name, number, output] = name
+            for reader in readers.get((child.name, number), ()):
+                waiting[reader] -= 1
+                if not waiting[reader]:
+                    heapq.heappush(ready, reader)
+        if done < len(calls):
+            stuck = next(calls[key][0] for key in calls if waiting[key])
+            raise SourceError(f"{stuck.where}: it reads layers that do not exist, or itself")
+        return [self._value(values, place, part) for place in part.outputs]
+
+    def _value(self, values: Mapping[Place, str], place: Place, part: Part) -> str:
+        if place not in values:
+            raise SourceError(
+                f"{part.where}: it reads output {place[2]} of call {place[1]} of {place[0]!r:.80}, "
+                f"which does not exist"
+            )
+        return values[place]
+
+    def _call(
+        self,
+        part: Part,
+        prefix: str,
+        given: Sequence[Operand],
+        feeds: Sequence[str],
+        said: Mapping[int, SizesSaid | None],
+    ) -> dict[int, str]:
+        """Add one call of a part; return the node of each of its outputs.
+
+        said   what those who read its outputs say of their shapes
+        """
+        self._count += 1
+        if self._count > MOST_CALLS:
+            raise SourceError(f"{self.what}: it makes more than {MOST_CALLS:,} calls of layers")
+        graph = self._network.graph
+        name = prefix + part.name
+        again = part.container and part in self._used
+        if again or name in graph.nodes or name in graph.inputs:
+            name = self._names.new(f"{name}_again", graph.nodes)
+        if part.container:
+            self._used.add(part)
+            graph.nested[name] = part.kind
+            return dict(enumerate(self._container(part, f"{name}/", feeds, said)))
+        part = part.first or part
+        layer = self.built.get(part) or self._maker.operation(part, given, said)
+        unknown = any(graph.shape(feed) is UNKNOWN_SHAPE for feed in feeds)
+        if unknown and not isinstance(layer, Opaque):
+            layer = self._maker.opaque(part)
+            self.built.setdefault(part, layer)
+        shape = said.get(0)
+        if isinstance(layer, Opaque) and shape is not None:
+            layer.output_shape = _shape(shape)
+        first = part not in self._used
+        if first or layer.name is None:
+            layer.name = name
+        self._add(name, layer, feeds)
+        if first and part in self.built:
+            if not isinstance(layer, Opaque):
+                self.weights.expect(part, name, layer.weight_shapes or {})
+            layer.attach(lambda weight: self._weight(part, weight))
+        self._used.add(part)
+        self._compare(part, name, shape)
+        found = {0: name}
+        for output in sorted(said):
+            if output:
+                found[output] = f"{name}:{output}"
+                shape = said[output]
+                other = Opaque(part.kind, None if shape is None else _shape(shape), {})
+                other.name = found[output]
+                self._add(found[output], other, [name])
+        return found
+
+    def _add(self, name: str, layer: Layer, feeds: Sequence[str]) -> None:
+        try:
+            self._network._build(name, layer, feeds)
+        except ConvscopeError as error:
+            raise SourceError(f"{self.what}: {error}") from error
+        except (
+            ArithmeticError,
+            LookupError,
+            TypeError,
+            ValueError,
+            RecursionError,
+            MemoryError,
+        ) as error:
+            # settings that each pass their check and together make no sense
+            raise SourceError(
+                f"{self.what}: {name} ({layer.kind}) makes no sense: {type(error).__name__}: {error}"
+            ) from error
+
+    def _weight(self, part: Part, name: str) -> Any:
+        return self.weights.fetch(part, name)
+
+    def _compare(self, part: Part, name: str, said: SizesSaid | None) -> None:
+        """Remark when the config says another output shape than follows from the equation."""
+        found = self._network.graph.shape(name)
+        if said is None or found is UNKNOWN_SHAPE:
+            return
+        pairs = list(zip(said, found, strict=False))
+        if len(said) != len(found) or any(
+            a is not None and is_known(b) and a != b for a, b in pairs
+        ):
+            self._maker.remark(
+                part, f"its config says it gives {said}, but by its settings it gives {found}"
+            )
+
+
+def _said_of(part: Part) -> dict[tuple[str, int], dict[int, SizesSaid | None]]:
+    """Return what a network's config says of every output that is read: its shape, if it does."""
+    found: dict[tuple[str, int], dict[int, SizesSaid | None]] = {}
+    for child in part.children:
+        for call in child.calls:
+            for operand in call:
+                if operand.place is not None:
+                    name, number, output = operand.place
+                    outputs = found.setdefault((name, number), {})
+                    outputs[output] = outputs.get(output) or operand.shape
+    for name, number, output in part.outputs:
+        found.setdefault((name, number), {}).setdefault(output, None)
+    return found
+
+
+def _said_input(part: Part) -> SizesSaid | None:
+    """Return the input shape that a layer's settings state, in any of Keras's ways."""
+    for key in ("batch_shape", "batch_input_shape"):
+        if key in part.settings:
+            return said_shape(part.settings[key])
+    if "shape" in part.settings and isinstance(part.settings["shape"], list):
+        return said_shape([None, *part.settings["shape"]])
+    return None
+
+
+def _shape(said: SizesSaid) -> Shape:
+    return tuple(UNKNOWN if size is None else size for size in said)
