@@ -10,7 +10,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 from convscope.errors import LayerLookupError, SettingError, UnsupportedError
@@ -131,6 +132,11 @@ class Sequential(Network):
         except Exception:
             self._graph = None
             raise
+
+    def _replace(self, layers: Mapping[int, Layer]) -> None:
+        self._layers = [layers[id(layer)] for layer in self._layers]
+        self._held = {id(layer) for layer in self._layers}
+        self._taken, self._names = set(self._taken), deepcopy(self._names)
 
     def to_keras(self) -> Any:
         """Return the same network, weights included, as a live Keras model: to train it, or to save it.

@@ -316,6 +316,26 @@ def run(
             click.echo(f"wrote {target}", err=True)
 
 
+@main.command(
+    epilog=MODEL_HELP, short_help="settings changed: what becomes of every layer after them"
+)
+@model_argument
+@click.argument("edits", metavar="LAYER.SETTING=VALUE ...", nargs=-1, required=True)
+@_formats
+@color_option
+@click.pass_obj
+def whatif(color: bool, model: str, edits: tuple[str, ...], form: str | None) -> None:
+    """What settings of layers would change: shapes, weights, parameters, MACs, receptive fields.
+
+    An edit is LAYER.SETTING=VALUE, as in conv2d.kernel_size=5 or conv2d_1.padding=same; VALUE is a
+    number, several with commas (3,5), a word, true, false or none. Several edits are made at once.
+    """
+    from convscope.model.settings import read_edit
+
+    given = [read_edit(text) for text in edits]
+    _show(_open(model).whatif(given), form, color)
+
+
 @main.command(epilog=MODEL_HELP, short_help="write the network as an ONNX file")
 @model_argument
 @click.argument("file", metavar="FILE.onnx", type=click.Path(path_type=Path))

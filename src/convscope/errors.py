@@ -48,7 +48,12 @@ class ConvscopeError(Exception):
 
 
 class SettingError(ConvscopeError, ValueError):
-    """A layer was given a setting that cannot be."""
+    """A layer was given a setting that cannot be.
+
+    allowed   the words that could stand there, where there are only a few
+    """
+
+    allowed: tuple[str, ...] = ()
 
 
 class ActivationError(SettingError):

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import sys
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeAlias
+from copy import copy
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TextIO, TypeAlias
 
 from convscope.errors import (
     InputError,
@@ -21,10 +21,11 @@ from convscope.errors import (
     NotBuiltError,
     OutputError,
     PositionError,
+    SettingError,
     UnsupportedError,
     WeightsError,
 )
-from convscope.layers.base import Layer, shape_text
+from convscope.layers.base import Layer, drawn_from, shape_text
 from convscope.model.graph import Graph
 from convscope.notation.sizes import is_known
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from convscope.explain.derivation import Explanation
     from convscope.explain.pictures import Comparison
     from convscope.explain.trace import Trace
+    from convscope.explain.whatif import Changes, History
+    from convscope.model.editing import Edit
     from convscope.parts import Summary
     from convscope.views.report import Report
 
@@ -56,6 +59,7 @@ class Network:
         self._graph: Graph | None = None
         self._engines: dict[Any, Runner] = {}
         self.warnings: list[str] = []  # what its file says that was left out
+        self._history: History | None = None  # what it was edited from
 
     @property
     def graph(self) -> Graph:
@@ -113,7 +117,7 @@ class Network:
         """Wire a layer in; its weights are drawn from the seed and its name, whatever the order."""
         assert self._graph is not None
         facts = self._graph.add(name, layer, inputs)
-        layer.build(facts.weights, (self.seed, zlib.crc32(name.encode())))
+        layer.build(facts.weights, drawn_from(self.seed, name))
 
     # -- running ----------------------------------------------------------------------------------
 
@@ -304,6 +308,93 @@ class Network:
         graph = self._at({n: a.shape[1:] for n, a in given.items()})
         where = _position(graph, layer, position)
         return Report(trace_by_cone(graph, {n: a[0] for n, a in given.items()}, layer, where))
+
+    # -- what if ----------------------------------------------------------------------------------
+
+    def edit(self, layer: str | Mapping[str, Mapping[str, Any]], /, **settings: Any) -> Self:
+        """Return this network with settings of a layer changed; this one stays as it is.
+
+        layer      the layer's name; or, for several layers at once, {name: {setting: value}}
+        settings   what to change, under Keras's names: kernel_size=5, strides=(2, 1), padding="same"
+
+        Weights that still fit are kept (the same arrays, not copies); the others are drawn anew from
+        the seed. `changes()` of the result is the table of what became different.
+
+        Raises `SettingError`, `ShapeError` or `WindowError` for what cannot be, saying which layer
+        breaks, why, and which values would do; `LayerLookupError` for a layer that there is not;
+        `UnsupportedError` for one that has no equation.
+
+        >>> from convscope import Conv2D, Sequential
+        >>> model = Sequential([Conv2D(32, 3, input_shape=(28, 28, 1)), Conv2D(64, 3)])
+        >>> model.edit("conv2d", kernel_size=5).layers[1].get_weights()[0].shape
+        (3, 3, 32, 64)
+        >>> model.edit("conv2d", kernel_size=5).output_shape, model.output_shape
+        ((22, 22, 64), (24, 24, 64))
+        """
+        from convscope.model.editing import Edit
+
+        several = {layer: settings} if isinstance(layer, str) else layer
+        if settings and several is layer:
+            raise SettingError("edit takes a layer's name and settings, or one dict of several")
+        return self._edit([Edit(n, s, v) for n, of in several.items() for s, v in of.items()])
+
+    def _edit(self, edits: Iterable[Edit]) -> Self:
+        from convscope.explain.whatif import History
+        from convscope.model.editing import EditError, checked, edited
+
+        graph = self.graph
+        given = checked(graph, edits)
+        try:
+            made = edited(graph, given, self.seed)
+        except EditError as failed:
+            from convscope.model.remedies import explained
+
+            raise explained(graph, given, failed) from failed.cause
+        other = copy(self)
+        other._graph, other._engines = made.graph, {}
+        other.warnings = list(self.warnings)
+        other._history = History.after(self._history, graph, made)
+        other._replace(made.replaced)
+        return other
+
+    def _replace(self, layers: Mapping[int, Layer]) -> None:
+        """Put layers in the place of others, which are named by their ids; for who keeps a list."""
+
+    def whatif(self, edits: Iterable[Sequence[Any]]) -> Report[Changes]:
+        """Return the table of what edits would change: every layer's figures, old beside new.
+
+        edits   (layer, setting, value) each, all made at once: [("conv2d", "kernel_size", 5)]
+
+        The same as `edit(…).changes()`; see `edit` for what is raised.
+        """
+        from convscope.model.editing import Edit
+
+        given = [tuple(edit) for edit in edits]
+        for one in given:
+            if len(one) != 3 or not all(isinstance(word, str) for word in one[:2]):
+                raise SettingError(f"an edit is (layer, setting, value), not {one!r:.80}")
+        return self._edit([Edit(*one) for one in given]).changes()
+
+    def changes(self) -> Report[Changes]:
+        """Return the table of what became different from the network that this one was edited from.
+
+        After several edits in a row: from the first. It also has .to_dict(), .json(), .markdown() …
+        """
+        from convscope.explain.whatif import changes
+        from convscope.views.report import Report
+
+        return Report(changes(self.graph, self._history, self.seed))
+
+    def editable(self, layer: str) -> dict[str, dict[str, Any]]:
+        """Return a layer's settings as a form can offer them: name → {"value", "kind", …}.
+
+        The kinds are int, number, bool, choice (with its "choices"), sizes (with their "count"), list
+        and text; plain data throughout. {} for a layer without an equation, which cannot be edited.
+        A model opened as ONNX has ONNX's settings: kernel_shape, strides, pads …, filters, units.
+        """
+        from convscope.model.settings import editable
+
+        return editable(self.graph.node(layer).layer)
 
     # -- training ---------------------------------------------------------------------------------
 

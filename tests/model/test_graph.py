@@ -51,7 +51,7 @@ def test_a_window_that_is_too_large_tells_what_shrank_the_map() -> None:
         ),
     )
     assert said == (
-        "conv2d_4: a window of 5 rows does not fit: the input has 3 rows; "
+        "conv2d_4: a window of 5 rows does not fit: the input has 3 rows, and 3 ≥ 5 fails; "
         "maxpooling2d_3 (MaxPooling2D) made (3, 3, 16) of (9, 9, 16); "
         "maxpooling2d_1 (MaxPooling2D) made (9, 9, 8) of (27, 29, 8); "
         "conv2d_0 (Conv2D) made (27, 29, 8) of (29, 31, 3)"
@@ -86,7 +86,7 @@ def test_channels_first_maps_shrink_along_other_axes() -> None:
         ),
     )
     assert said == (
-        "conv2d_2: a window of 7 columns does not fit: the input has 4 columns; "
+        "conv2d_2: a window of 7 columns does not fit: the input has 4 columns, and 4 ≥ 7 fails; "
         "conv2d_0 (Conv2D) made (2, 5, 4) of (3, 9, 8)"
     )
 
@@ -94,7 +94,7 @@ def test_channels_first_maps_shrink_along_other_axes() -> None:
 def test_an_image_that_is_too_small_by_itself() -> None:
     said = refused(WindowError, lambda: chain((4, 5, 1), Conv2D(2, 7)))
     assert said == (
-        "conv2d_0: a window of 7 rows does not fit: the input has 4 rows "
+        "conv2d_0: a window of 7 rows does not fit: the input has 4 rows, and 4 ≥ 7 fails "
         "(image has shape (4, 5, 1))"
     )
 

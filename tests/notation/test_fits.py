@@ -198,13 +198,16 @@ def test_numbers_with_their_nouns() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((3, 5), "a window of 5 rows does not fit: the input has 3 rows"),
-        ((1, 2), "a window of 2 rows does not fit: the input has 1 row"),
+        ((3, 5), "a window of 5 rows does not fit: the input has 3 rows, and 3 ≥ 5 fails"),
+        ((1, 2), "a window of 2 rows does not fit: the input has 1 row, and 1 ≥ 2 fails"),
         (
             (3, 7, 1, (1, 2)),
-            "a window of 7 rows does not fit: the input has 3 rows and 3 of padding",
+            "a window of 7 rows does not fit: the input has 3 rows and 3 of padding, and 3 + 3 ≥ 7 fails",
         ),
-        ((3, 3, 1, (0, 0), 2), "a window of 5 rows does not fit: the input has 3 rows"),
+        (
+            (3, 3, 1, (0, 0), 2),
+            "a window of 5 rows does not fit: the input has 3 rows, and 3 ≥ (3 − 1)·2 + 1 = 5 fails",
+        ),
     ],
 )
 def test_a_window_that_is_too_large(arguments: Any, message: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from convscope.errors import EngineError
-from convscope.layers.base import Layer, Value
+from convscope.layers.base import Layer, Shape, Value
 from convscope.model.graph import Graph
 from convscope.notation.sizes import UNKNOWN, is_known
 
@@ -63,6 +63,7 @@ class Writer:
         self._layer: Layer | None = None
         self._prefix = ""
         self._rank = 0
+        self._shapes: tuple[Shape, ...] = ()
         self._count = 0
         self._transposes: dict[tuple[str, tuple[int, ...]], str] = {}
         self._weights: dict[tuple[int, str], list[str]] = {}
@@ -77,6 +78,7 @@ class Writer:
             node = self.graph.nodes[name]
             self._layer, self._prefix, self._count = node.layer, name, 0
             self._rank = len(self.graph.shape(name)) + 1
+            self._shapes = self.graph.facts[name].input_shapes
             start = len(written.operators)
             value = node.layer.onnx(self, *(written.values[n] for n in node.inputs))
             written.values[name] = self._named(name, value, written.operators[start:])
@@ -147,6 +149,9 @@ class Writer:
 
     def rank(self, value: Value) -> int:
         return self.written.ranks.get(value.name, self._rank)
+
+    def input_shape(self) -> Shape:
+        return self._shapes[0]
 
     def plain(self, value: Value) -> str:
         if not value.moved:

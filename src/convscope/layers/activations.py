@@ -217,7 +217,9 @@ def activation(given: object, what: str) -> Activation:
                 f"{what}: the activation {name!r} is not supported: {NOT_SUPPORTED[name]}"
             )
         names = sorted([*ACTIVATIONS, *ALIASES])
-        raise ActivationError(
+        error = ActivationError(
             f"{what}: unknown activation {given!r}{nearest(name, names)}; known are {', '.join(names)}"
         )
+        error.allowed = tuple(sorted(ACTIVATIONS))
+        raise error
     raise ActivationError(f"{what} must be the name of an activation, not {given!r}")

@@ -173,7 +173,9 @@ def choice(value: object, what: str, allowed: Sequence[str]) -> str:
         return value.lower()
     hint = nearest(str(value).lower(), allowed)
     options = ", ".join(repr(a) for a in allowed)
-    raise SettingError(f"{what} must be one of {options}, not {value!r}{hint}")
+    error = SettingError(f"{what} must be one of {options}, not {value!r}{hint}")
+    error.allowed = tuple(allowed)
+    raise error
 
 
 def data_format(value: object) -> str:

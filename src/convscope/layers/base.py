@@ -12,7 +12,9 @@ and nothing else: shapes, counts, windows, ledgers and texts are derived from th
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 from convscope.errors import NotBuiltError, SettingError, ShapeError, WeightsError
@@ -75,6 +77,9 @@ class Form(Protocol):
 
     def rank(self, value: Value) -> int:
         """Return the number of axes of a value, batch included."""
+
+    def input_shape(self) -> Shape:
+        """Return the shape of the layer's first input, without the batch, in its own layout."""
 
 
 class Sample(NamedTuple):
@@ -215,19 +220,48 @@ class Layer:
         Empty before the layer is part of a model with an input shape.
         """
         for number, (name, shape) in enumerate((self.weight_shapes or {}).items()):
-            if name not in self._arrays:
-                self._arrays[name] = self._draw(name, shape, number)
+            self._array(name, shape, number)
         return self._arrays
 
     def attach(self, stored: Callable[[str], Array]) -> None:
         """Take the weights from `stored(name)` when somebody first asks, instead of drawing them."""
         self._stored = stored
 
+    def take_over(self, other: Layer) -> tuple[str, ...]:
+        """Take the weights of a layer in whose place this one stands; return the names of the rest.
+
+        A weight is taken where name and shape are the same: the same array, which neither copies and
+        which is still drawn or read only when one of them is asked for it. The rest are drawn anew.
+        What is set later in one layer is not seen in the other.
+        """
+        before = copy(other)  # keeps what the weights are now, whatever is set there later
+        known = other.weight_shapes or {}
+        shapes = self.weight_shapes or {}
+        kept = {name for name, shape in shapes.items() if known.get(name) == shape}
+        self._arrays, self._stored = {}, None
+        if kept:
+            places = {name: number for number, name in enumerate(known)}
+            own = {name: number for number, name in enumerate(shapes)}
+
+            def stored(name: str) -> Array:
+                if name in kept:
+                    return before._array(name, known[name], places[name])
+                return self._fresh(name, shapes[name], own[name])
+
+            self._stored = stored
+        return tuple(name for name in shapes if name not in kept)
+
+    def _array(self, name: str, shape: Shape, number: int) -> Array:
+        if name not in self._arrays:
+            self._arrays[name] = self._draw(name, shape, number)
+        return self._arrays[name]
+
     def _draw(self, name: str, shape: Shape, number: int) -> Array:
+        return self._fresh(name, shape, number) if self._stored is None else self._stored(name)
+
+    def _fresh(self, name: str, shape: Shape, number: int) -> Array:
         import numpy as np
 
-        if self._stored is not None:
-            return self._stored(name)
         if not all(isinstance(s, int) for s in shape):
             raise NotBuiltError(
                 f"the {name} of {self.name} has the symbolic shape {shape_text(shape)}: "
@@ -282,6 +316,11 @@ class Layer:
             f"{name}={value!r}" for name, value in self.settings().items() if value is not None
         )
         return f"{self.kind}({given})"
+
+
+def drawn_from(seed: int, name: str) -> tuple[int, ...]:
+    """Return what the weights of a node are drawn from: so that the order of drawing does not matter."""
+    return seed, zlib.crc32(name.encode())
 
 
 def _shapes_text(shapes: dict[str, Shape]) -> str:

@@ -7,7 +7,7 @@ One filter o is as deep as its input has channels: it reads every one of them an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from convscope.errors import ShapeError
@@ -15,7 +15,7 @@ from convscope.layers.arguments import known_per_axis, per_axis
 from convscope.layers.base import Form, Sample, Shape, Value
 from convscope.layers.spatial import Sliding
 from convscope.layers.weighing import Weighing
-from convscope.notation import Axis, Equation, Sum, size, weight
+from convscope.notation import Axis, Equation, Size, Sum, size, weight
 from convscope.notation.sizes import is_known
 
 
@@ -83,10 +83,12 @@ class Convolution(Weighing, Sliding):
         pre = weight("bias")[o] + total if self.use_bias else total
         return self.activation.equation(slide.axes(o), pre)
 
-    def onnx_padding(self) -> dict[str, Any]:
+    def onnx_padding(
+        self, form: Form, kernel: Sequence[Size], dilation: Sequence[int] | None = None
+    ) -> dict[str, Any]:
         if self.padding == "causal":
             return {"pads": [(self.kernel_size[0] - 1) * self.dilation_rate[0], 0]}
-        return super().onnx_padding()
+        return super().onnx_padding(form, kernel, dilation)
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         channel_axes = (self.rank + 1, self.rank, *range(self.rank))
@@ -98,7 +100,7 @@ class Convolution(Weighing, Sliding):
             strides=list(self.strides),
             dilations=list(self.dilation_rate),
             group=self.groups,
-            **self.onnx_padding(),
+            **self.onnx_padding(form, self.kernel_size, self.dilation_rate),
         )
         return self.activation.onnx(form, Value(y, self.channels_last))
 
@@ -148,7 +150,9 @@ class Conv2D(Convolution):
         yield Sample(cls(5, (3, 2), activation="relu", use_bias=False), ((8, 10, 3),))
         yield Sample(cls(5, (3, 4), strides=(2, 3), padding="same"), ((11, 13, 2),))
         yield Sample(cls(4, (2, 3), dilation_rate=(3, 2)), ((12, 14, 5),))
+        yield Sample(cls(5, (1, 2), strides=(4, 5), padding="same"), ((12, 15, 3),))
         yield Sample(cls(6, 3, groups=2, padding="same", activation="softmax"), ((7, 9, 4),))
+        yield Sample(cls(8, (2, 3), dilation_rate=(3, 2), padding="same"), ((12, 14, 5),))
         yield Sample(cls(6, (4, 3), strides=2, data_format="channels_first"), ((3, 13, 11),))
         yield Sample(
             cls(4, 2, data_format="channels_first", padding="same", activation="softmax"),

@@ -84,7 +84,7 @@ class DepthwiseConvolution(Weighing, Sliding):
             strides=list(self.strides),
             dilations=list(self.dilation_rate),
             group=self.weights["kernel"].shape[-2],
-            **self.onnx_padding(),
+            **self.onnx_padding(form, self.kernel_size, self.dilation_rate),
         )
         return self.activation.onnx(form, Value(y, self.channels_last))
 
@@ -126,6 +126,7 @@ class DepthwiseConv2D(DepthwiseConvolution):
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         yield Sample(cls(3), ((9, 11, 2),))
+        yield Sample(cls((2, 3), dilation_rate=(3, 2), padding="same"), ((12, 14, 5),))
         yield Sample(cls((3, 2), 2, "same", 3, activation="relu"), ((8, 11, 4),))
         yield Sample(cls((2, 3), dilation_rate=(3, 2), use_bias=False), ((12, 14, 5),))
         yield Sample(

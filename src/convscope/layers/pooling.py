@@ -50,7 +50,7 @@ class Pooling(Sliding):
             form.channels_first(inputs[0], self.channels_last),
             kernel_shape=list(self.pool_size),
             strides=list(self.strides),
-            **self.onnx_padding(),
+            **self.onnx_padding(form, self.pool_size),
         )
         return Value(y, self.channels_last)
 
@@ -105,6 +105,7 @@ class MaxPooling2D(MaxPooling):
     def samples(cls) -> Iterable[Sample]:
         yield Sample(cls(), ((8, 10, 3),))
         yield Sample(cls((3, 2), (2, 3), "same"), ((7, 11, 4),))
+        yield Sample(cls((2, 3), (4, 5), "same"), ((12, 15, 4),))
         yield Sample(cls(3, 2), ((9, 12, 5),))
         yield Sample(cls((2, 3), 1, "same", "channels_first"), ((4, 6, 8),))
 
@@ -166,6 +167,7 @@ class AveragePooling2D(AveragePooling):
     def samples(cls) -> Iterable[Sample]:
         yield Sample(cls(), ((8, 10, 3),))
         yield Sample(cls((3, 2), (2, 3), "same"), ((7, 11, 4),))
+        yield Sample(cls((2, 3), (4, 5), "same"), ((12, 15, 4),))
         yield Sample(cls(3, 2, "same"), ((7, 11, 5),))
         yield Sample(cls((5, 3), 1, "same", "channels_first"), ((4, 6, 8),))
 

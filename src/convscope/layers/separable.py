@@ -95,7 +95,7 @@ class SeparableConvolution(Weighing, Sliding):
             strides=list(self.strides),
             dilations=list(self.dilation_rate),
             group=self.weights["depthwise_kernel"].shape[-2],
-            **self.onnx_padding(),
+            **self.onnx_padding(form, self.kernel_size, self.dilation_rate),
         )
         y = form.node(
             "Conv",
@@ -146,6 +146,7 @@ class SeparableConv2D(SeparableConvolution):
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         yield Sample(cls(5, 3), ((9, 11, 2),))
+        yield Sample(cls(6, (2, 3), dilation_rate=(3, 2), padding="same"), ((12, 14, 5),))
         yield Sample(
             cls(4, (3, 2), 2, "same", depth_multiplier=3, activation="relu"), ((8, 11, 5),)
         )

@@ -18,9 +18,10 @@ from convscope.layers.arguments import (
 from convscope.layers.arguments import (
     data_format as checked_format,
 )
-from convscope.layers.base import Layer, Shape, Value, expect_rank
+from convscope.layers.base import Form, Layer, Shape, Value, expect_rank
 from convscope.notation import Axis, Index, Read, Size, source
 from convscope.notation.expression import Outside, Padded
+from convscope.notation.sizes import is_known
 
 EXAMPLES = {1: (128,), 2: (28, 28), 3: (16, 28, 28)}
 """Spatial sizes for messages that show what an input looks like."""
@@ -99,6 +100,18 @@ class Sliding(Spatial):
         image = source(shape).padded(self.arranged(pads, (0, 0)), outside)
         return Slide(out, window, at, channels, image, self.channels_last)
 
-    def onnx_padding(self) -> dict[str, Any]:
-        """Return the padding as ONNX attributes."""
-        return {"auto_pad": "SAME_UPPER"} if self.padding == "same" else {}
+    def onnx_padding(
+        self, form: Form, kernel: Sequence[Size], dilation: Sequence[int] | None = None
+    ) -> dict[str, Any]:
+        """Return the padding as ONNX attributes, for a window of this size.
+
+        Written out where the sizes are known: ONNX Runtime's own SAME_UPPER refuses dilated windows,
+        and shifts those that are smaller than their stride by more than one position.
+        """
+        if self.padding != "same":
+            return {}
+        sizes, _ = self.split(form.input_shape())
+        if not all(map(is_known, sizes)):
+            return {"auto_pad": "SAME_UPPER"}
+        pads = paddings("same", sizes, kernel, self.strides, dilation or (1,) * self.rank)
+        return {"pads": [before for before, _ in pads] + [after for _, after in pads]}

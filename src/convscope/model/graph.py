@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import NamedTuple
 
 from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowError
@@ -134,6 +135,13 @@ class Graph:
             other.add(node.name, node.layer, node.inputs)
         other.outputs, other.sequential = self.outputs, self.sequential
         other.nested = self.nested
+        return other
+
+    def as_it_is(self) -> Graph:
+        """Return a graph of the same nodes that does not see what is added here later."""
+        other = copy(self)
+        other.inputs, other.nodes = dict(self.inputs), dict(self.nodes)
+        other.facts, other._fields = dict(self.facts), dict(self._fields)
         return other
 
     def needed(self, names: Iterable[str]) -> list[str]:

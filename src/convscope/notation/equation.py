@@ -325,7 +325,7 @@ def _fit(
             taps, spacing = inside.size, largest(factor, -factor)
     spare = size - 1 + after - high
     if surely_less(spare, 0):
-        raise WindowError(_too_large(reach, size, before, after, axis.word))
+        raise WindowError(_too_large(reach, taps, spacing, size, before, after, axis.word))
     count = tidy(spare // stride + 1)
     unused = tidy(spare - (count - 1) * stride)
     return Fit(reach, taps, spacing, size, before, after, low, stride, count, unused, axis.word)
@@ -344,10 +344,17 @@ def _beyond(read: Read, window: Sequence[Range]) -> bool:
     )
 
 
-def _too_large(window: Size, size: Size, before: Size, after: Size, word: str) -> str:
+def _too_large(
+    reach: Size, taps: Size, spacing: Size, size: Size, before: Size, after: Size, word: str
+) -> str:
     padded = tidy(before + after)
     padding = "" if is_known(padded) and padded == 0 else f" and {show(padded)} of padding"
+    room = f"{show(size)} + {show(padded)}" if padding else show(size)
+    spaced = (
+        "" if is_known(spacing) and spacing == 1 else f"({show(taps)} − 1)·{show(spacing)} + 1 = "
+    )
     return (
-        f"a window of {printing.counted(window, word)} does not fit: "
-        f"the input has {printing.counted(size, word)}{padding}"
+        f"a window of {printing.counted(reach, word)} does not fit: "
+        f"the input has {printing.counted(size, word)}{padding}, "
+        f"and {room} ≥ {spaced}{show(reach)} fails"
     )

@@ -1,0 +1,367 @@
+"""What an edit changes: every layer's figures, old beside new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from convscope.explain.dropped import Dropped, dropped
+from convscope.explain.summary import summarise
+from convscope.explain.words import grouped, join, times
+from convscope.model.editing import Change, Edited, shown
+from convscope.model.graph import Graph
+from convscope.notation.sizes import from_plain, show
+from convscope.parts import (
+    Bullets,
+    Column,
+    Document,
+    Figure,
+    Heading,
+    Paragraph,
+    Part,
+    Seen,
+    Sizes,
+    Span,
+    Style,
+    Summary,
+    SummaryRow,
+    SummaryTotals,
+    Table,
+    Words,
+    figure,
+)
+
+FIGURES = ("output_shape", "weights", "params", "macs", "receptive_field")
+"""What is compared of every layer, as `summary --json` calls it."""
+
+NO_BREAK = "\u00a0"
+"""A space at which no line is broken."""
+
+LISTED = 12
+"""Names of more layers than this are not listed in a sentence."""
+
+NEW: Style = "strong"
+"""How what is new is marked."""
+
+
+class History(NamedTuple):
+    """Where an edited network comes from: the graph before the first edit, and all edits since.
+
+    redrawn, unknown   as in `Edited`, of all edits together
+    """
+
+    origin: Graph
+    changes: tuple[Change, ...]
+    redrawn: dict[str, tuple[str, ...]]
+    unknown: tuple[str, ...]
+
+    @classmethod
+    def after(cls, before: History | None, graph: Graph, made: Edited) -> History:
+        """Return the history with one more step; settings edited twice are one change."""
+        if before is None:
+            before = cls(graph.as_it_is(), (), {}, ())
+        changes = {(c.layer, c.setting): c for c in before.changes}
+        for change in made.changes:
+            key = change.layer, change.setting
+            first = changes.get(key, change)
+            changes[key] = change._replace(old=first.old)
+        redrawn = {}
+        for name, facts in made.graph.facts.items():
+            again = {*before.redrawn.get(name, ()), *made.redrawn.get(name, ())}
+            if names := tuple(weight for weight in facts.weights if weight in again):
+                redrawn[name] = names
+        unknown = tuple(dict.fromkeys((*before.unknown, *made.unknown)))
+        return cls(before.origin, tuple(changes.values()), redrawn, unknown)
+
+
+class LayerChange(NamedTuple):
+    """One layer before and after; `old` is None for a layer that was added, `new` for one that is gone.
+
+    dropped   what its strides leave out now, where it changed and has any
+    """
+
+    name: str
+    kind: str
+    changed: bool
+    old: SummaryRow | None
+    new: SummaryRow | None
+    weights_redrawn: tuple[str, ...]
+    dropped: tuple[Dropped, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "changed": self.changed,
+            "old": None if self.old is None else figures(self.old),
+            "new": None if self.new is None else figures(self.new),
+            "weights_redrawn": list(self.weights_redrawn),
+            "dropped": [d.to_dict() for d in self.dropped],
+        }
+
+
+class Changes(NamedTuple):
+    """The table of what edits changed, and what there is to say about it."""
+
+    name: str
+    edits: tuple[Change, ...]
+    layers: tuple[LayerChange, ...]
+    old: SummaryTotals
+    new: SummaryTotals
+    notes: tuple[str, ...]
+
+    @property
+    def changed(self) -> tuple[LayerChange, ...]:
+        """The layers that are not as they were."""
+        return tuple(layer for layer in self.layers if layer.changed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `whatif --json` writes."""
+        return {
+            "name": self.name,
+            "edits": [change._asdict() for change in self.edits],
+            "layers": [layer.to_dict() for layer in self.layers],
+            "totals": {"old": self.old.to_dict(), "new": self.new.to_dict()},
+            "notes": list(self.notes),
+        }
+
+    def document(self) -> Document:
+        """Return the edits, the layers that changed with old and new beside each other, and notes."""
+        parts: list[Part] = [Heading(f"What if, in {self.name}")]
+        if self.edits:
+            parts.append(Bullets(tuple(map(_edit, self.edits))))
+        if rows := [row for layer in self.changed for row in _rows(layer)]:
+            parts.append(Table(_COLUMNS, tuple(rows), _footer(self.old, self.new)))
+        parts += [Paragraph(text) for text in self.notes]
+        return Document(tuple(parts))
+
+
+def changes(graph: Graph, history: History | None, seed: int) -> Changes:
+    """Return what became different since the network that this one was edited from."""
+    if history is None:
+        history = History(graph, (), {}, ())
+    old, new = summarise(history.origin), summarise(graph)
+    layers = tuple(_layers(graph, history, old, new))
+    notes = tuple(_notes(graph, history, layers, old, new, seed))
+    return Changes(graph.name, history.changes, layers, old.totals, new.totals, notes)
+
+
+def figures(row: SummaryRow) -> dict[str, Any]:
+    """Return a layer's figures that are compared, as plain data."""
+    whole = row.to_dict()
+    return {name: whole[name] for name in FIGURES}
+
+
+def _layers(graph: Graph, history: History, old: Summary, new: Summary) -> Iterator[LayerChange]:
+    before = {row.name: row for row in old.rows}
+    after = {row.name: row for row in new.rows}
+    edited = {id(graph.node(c.layer).layer) for c in history.changes if c.old != c.new}
+    for name, row in after.items():
+        was, node = before.get(name), graph.nodes[name]
+        redrawn = history.redrawn.get(name, ())
+        changed = was is None or figures(was) != figures(row) or bool(redrawn)
+        changed = changed or id(node.layer) in edited
+        left_out = dropped(node.layer, graph.facts[name]) if changed else ()
+        yield LayerChange(name, row.kind, changed, was, row, redrawn, left_out)
+    for name, row in before.items():
+        if name not in after:
+            yield LayerChange(name, row.kind, True, row, None, (), ())
+
+
+# -- in words -------------------------------------------------------------------------------------
+
+
+def _notes(
+    graph: Graph,
+    history: History,
+    layers: tuple[LayerChange, ...],
+    old: Summary,
+    new: Summary,
+    seed: int,
+) -> Iterator[str]:
+    if not any(layer.changed for layer in layers):
+        yield f"Nothing changed: {_as_before(history)}."
+        return
+    compared = [(layer.old, layer.new) for layer in layers]
+    if all(a and b and figures(a) == figures(b) for a, b in compared):
+        yield (
+            "No shape, weight, parameter, MAC or receptive field changed; only what is computed "
+            "from them did."
+        )
+    rest = [layer.name for layer in layers if not layer.changed]
+    if rest:
+        named = f": {join(rest)}" if len(rest) <= LISTED else ""
+        count = (
+            f"{len(rest):,} other layers stay as they are"
+            if len(rest) > 1
+            else ("1 other layer stays as it is")
+        )
+        yield f"{count}{named}."
+    if history.redrawn:
+        said = [f"{name} ({join(names)})" for name, names in history.redrawn.items()]
+        if len(said) > LISTED:
+            said = [*said[:LISTED], f"{len(said) - LISTED} more layers"]
+        kept = any(
+            layer.new and set(layer.new.weights) - set(layer.weights_redrawn) for layer in layers
+        )
+        yield (
+            f"Weights that no longer fit are drawn anew (seed {seed}), and not trained: {join(said)}. "
+            f"{'All other weights are kept.' if kept else 'No other weights are left.'}"
+        )
+    for layer in layers:
+        if layer.dropped:
+            yield f"{layer.name}: {_left_out(layer.dropped)}"
+    yield from _about_layers(graph, history)
+
+
+def _about_layers(graph: Graph, history: History) -> Iterator[str]:
+    for change in history.changes:
+        layer = graph.node(change.layer).layer
+        uses = [node.name for node in graph.nodes.values() if node.layer is layer]
+        if len(uses) > 1:
+            yield f"{join(uses)} are one layer, used {len(uses)} times: an edit is one of all of them."
+        if change.setting == "pool_size" and not any(
+            c.layer == change.layer and c.setting == "strides" for c in history.changes
+        ):
+            strides = shown(layer.settings().get("strides"))
+            yield f"{change.layer}: its strides stay {strides}; they are a setting of their own."
+    if history.unknown:
+        shown_names = join(history.unknown[:LISTED])
+        yield (
+            f"Nobody knows what {shown_names} would give on other inputs: there is no equation, "
+            f"or none before them."
+        )
+
+
+def _as_before(history: History) -> str:
+    if not history.changes:
+        return "no setting was edited"
+    return join([f"{c.layer}.{c.setting} is {shown(c.new)} already" for c in history.changes])
+
+
+def _left_out(found: tuple[Dropped, ...]) -> str:
+    """Return what strides leave out as sentences, axes with the same numbers together."""
+    groups: dict[tuple[int, ...], list[Dropped]] = {}
+    for one in found:
+        groups.setdefault(tuple(one[2:]), []).append(one)
+    said = []
+    for same in groups.values():
+        one = same[0]
+        words = join([f"{d.word}s" for d in same])
+        text = (
+            f"stride {one.stride} keeps {one.kept} of the {one.positions} {words} that stride 1 "
+            f"would give and skips {one.skipped}"
+        )
+        if one.unread:
+            ends = (
+                f"{one.unread} of the {one.size} input {words} {'is' if one.unread == 1 else 'are'}"
+            )
+            where = ", at the far edge" if one.unread == one.unread_end else ""
+            text += f"; {ends} read by no window{where}"
+        said.append(text)
+    return f"{'; '.join(said)}."
+
+
+def _edit(change: Change) -> Words:
+    name = Span(f"{change.layer}.{change.setting}", "code")
+    if change.old == change.new:
+        return (name, f": {shown(change.new)}, as before")
+    return (name, f": {shown(change.old)} → ", Span(shown(change.new), NEW))
+
+
+_COLUMNS = (
+    Column("layer"),
+    Column(""),
+    Column("output"),
+    Column("weights"),
+    Column("params", "right"),
+    Column("MACs", "right"),
+    Column("receptive field"),
+)
+
+
+def _rows(layer: LayerChange) -> Iterator[tuple[Words, ...]]:
+    """Yield a layer's two rows: as it was, and as it is with what is new marked."""
+    old, new = _cells(layer.old), _cells(layer.new)
+    yield (layer.name, "was", *old)
+    marked: list[Words] = [_beside(a, b) for a, b in zip(old, new, strict=True)]
+    if layer.new and layer.weights_redrawn:
+        marked[1] = _weights(layer.new, layer.weights_redrawn)
+    yield (Span(f"({layer.kind})", "dim"), Span("now", NEW), *marked)
+
+
+def _beside(old: str, new: str) -> Words:
+    """Return a figure as it stands beside the old one."""
+    if old == new:
+        return new if new == "–" else Span("same", "dim")
+    return Span(new, NEW)
+
+
+def _cells(row: SummaryRow | None) -> tuple[str, ...]:
+    if row is None:
+        return ("–",) * len(FIGURES)
+    weights = ", ".join(_weight(name, shape) for name, shape in row.weights.items())
+    return (
+        "?" if row.output_shape is None else _sizes(row.output_shape[1:]),
+        weights or "–",
+        _count(row.params),
+        _count(row.macs),
+        _field(row.receptive_field),
+    )
+
+
+def _weight(name: str, shape: Sizes) -> str:
+    return f"{name}{NO_BREAK}{_sizes(shape)}"
+
+
+def _weights(row: SummaryRow, redrawn: tuple[str, ...]) -> Words:
+    """Return the weights, with those marked that were drawn anew."""
+    words: list[str | Span] = []
+    for name, shape in row.weights.items():
+        text = _weight(name, shape)
+        words += [", "] if words else []
+        words.append(Span(f"{text} (new)", NEW) if name in redrawn else text)
+    return words
+
+
+def _field(seen: Seen | None) -> str:
+    """Return a receptive field in a few words; that it starts at 0 goes without saying."""
+    if seen is None:
+        return "–"
+    words = [_sizes(seen.size)]
+    if any(figure(s) is not None for s in seen.stride):
+        words.append(f"stride{NO_BREAK}{_short(seen.stride)}")
+    if any(figure(s) != 0 for s in seen.start):
+        words.append(f"start{NO_BREAK}{_short(seen.start)}")
+    return ", ".join(words)
+
+
+def _footer(old: SummaryTotals, new: SummaryTotals) -> tuple[tuple[Words, ...], ...]:
+    was = ("total", "was", "", "", _count(old.params), _count(old.macs), "")
+    numbers = [(_count(old.params), _count(new.params)), (_count(old.macs), _count(new.macs))]
+    now = [_beside(a, b) for a, b in numbers]
+    return was, ("", Span("now", NEW), "", "", *now, "")
+
+
+def _sizes(sizes: Sizes) -> str:
+    return times(map(_size, sizes)).replace(" ", NO_BREAK) if sizes else "scalar"
+
+
+def _short(sizes: Sizes) -> str:
+    """Return one number where all axes have the same, else all of them."""
+    texts = [_text(_size(s)) for s in sizes]
+    return texts[0] if len(set(texts)) == 1 else f"({', '.join(texts)})"
+
+
+def _text(size: Any) -> str:
+    return f"{size:g}".replace("-", "−") if isinstance(size, float) else show(size)
+
+
+def _count(value: Figure) -> str:
+    return "–" if value is None else grouped(_size(value))
+
+
+def _size(value: Figure) -> Any:
+    """Return a figure of a summary as the size that it was."""
+    return value if isinstance(value, float) else from_plain(value)
