@@ -252,7 +252,7 @@ class Program {
 
   /** @param {number[]} axes @param {Position} position */
   stand(axes, position) {
-    axes.forEach((axis, n) => (this.at[axis] = position[n]));
+    for (let n = 0; n < axes.length; n++) this.at[axes[n]] = position[n];
   }
 
   /**
@@ -388,8 +388,8 @@ class Program {
           partials[group] = kind === "max" ? Math.max(partials[group], term) : partials[group] + term;
           step(this.at, axes, lengths);
         }
-        if (channel !== null) channels[group] = lowest.splice(channel, 1)[0];
-        corners.push(lowest);
+        if (channel !== null) channels[group] = lowest[channel];
+        corners.push(lowest.filter((_, d) => d !== channel));
       }
     };
     this.elsewhere(axes, axes.map(() => 0), run);
@@ -567,7 +567,8 @@ class Read {
     if (!(tensor instanceof Source)) return false;
     at[axis] = length - 1;
     this.locate();
-    const [last, border] = [tensor.offset(places), this.border()];
+    const last = tensor.offset(places);
+    const border = last < 0 ? this.border() : 0;
     at[axis] = 0;
     this.locate();
     const first = tensor.offset(places);
@@ -795,6 +796,7 @@ function toEven(text, size, places) {
 
 /** @param {string} text */
 const withoutZeros = (text) => (text.includes(".") ? text.replace(/\.?0*$/, "") : text);
+
 /* ---- Elements -------------------------------------------------------------------------------------------- */
 
 /** @typedef {Node | string | number | null | undefined | false} Child  what is nothing is left out */
