@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from convscope.engine import runtime
+from convscope.engine import runtime, sessions
 from convscope.engine.runtime import Engine, export
 from convscope.errors import EngineError
 from convscope.layers.activation import Activation
@@ -161,7 +161,7 @@ def large_dense(units: int = 300) -> Graph:
 
 
 def test_large_matrices_are_used_where_they_lie(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "IN_PLACE_FROM", 200 * 300 * 4)
+    monkeypatch.setattr(sessions, "IN_PLACE_FROM", 200 * 300 * 4)
     graph = large_dense()
     engine = Engine(graph, ["dense"])
     feeds = images((200,))
@@ -176,9 +176,9 @@ def test_large_matrices_are_used_where_they_lie(monkeypatch: pytest.MonkeyPatch)
 
 def test_smaller_ones_are_packed_by_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = large_dense()
-    assert graph.totals.bytes < runtime.IN_PLACE_FROM
+    assert graph.totals.bytes < sessions.IN_PLACE_FROM
     packed = Engine(graph, ["out"]).run(images((200,)))
-    monkeypatch.setattr(runtime, "IN_PLACE_FROM", 0)
+    monkeypatch.setattr(sessions, "IN_PLACE_FROM", 0)
     np.testing.assert_allclose(
         Engine(graph, ["out"]).run(images((200,)))["out"], packed["out"], atol=1e-5
     )
@@ -198,7 +198,7 @@ def test_an_engine_of_a_large_network_takes_no_second_copy() -> None:
     # 64 MiB of weights
     graph = wired((4096,), ("dense", Dense(4096), "image"), ("out", Dense(7), "dense"))
     size = 4096 * 4096 * 4
-    assert size > runtime.IN_PLACE_FROM
+    assert size > sessions.IN_PLACE_FROM
     Engine(wired((9,), ("dense", Dense(5), "image")), ["dense"])  # what the library itself takes
     before = memory()
     engine = Engine(graph, ["out"])
@@ -228,7 +228,7 @@ def test_optimiser_passes_that_read_weights_do_not_stumble(monkeypatch: pytest.M
         ("dense_4", Dense(3, use_bias=False, activation="softmax"), "dense_3"),
     )
     for in_place_from in (0, 1 << 40):
-        monkeypatch.setattr(runtime, "IN_PLACE_FROM", in_place_from)
+        monkeypatch.setattr(sessions, "IN_PLACE_FROM", in_place_from)
         for graph in (convolutions, dense):
             feeds = images(graph.inputs["image"])
             every = Engine(graph, list(graph.nodes)).run(feeds)
@@ -241,18 +241,18 @@ def test_optimiser_passes_that_read_weights_do_not_stumble(monkeypatch: pytest.M
 
 
 def test_a_pass_that_cannot_read_a_matrix_gets_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "IN_PLACE_FROM", 0)
+    monkeypatch.setattr(sessions, "IN_PLACE_FROM", 0)
     graph = large_dense()
     tried = []
-    real = runtime._opened
+    real = sessions._opened
 
-    def refusing(model: bytes, apart: Any, in_place: Any) -> Any:
+    def refusing(model: bytes, apart: Any, in_place: Any, kept: int) -> Any:
         tried.append(list(in_place))
         if in_place:
             raise RuntimeError("External initializer: dense/kernel … can not be read in full")
-        return real(model, apart, in_place)
+        return real(model, apart, in_place, kept)
 
-    monkeypatch.setattr(runtime, "_opened", refusing)
+    monkeypatch.setattr(sessions, "_opened", refusing)
     assert Engine(graph, ["out"]).run(images((200,)))["out"].shape == (3, 7)
     assert tried == [["dense/kernel", "out/kernel"], []]
 

@@ -77,10 +77,6 @@ NO_EQUATION = {
         "slice_start_out_of_bounds",
     ],
     "it mixes neighbouring numbers": [
-        "resize_upsample_scales_linear",
-        "resize_upsample_scales_linear_align_corners",
-        "resize_downsample_scales_linear",
-        "resize_downsample_scales_linear_align_corners",
         "resize_upsample_scales_cubic",
         "resize_upsample_scales_cubic_align_corners",
         "resize_downsample_scales_cubic",
@@ -90,28 +86,33 @@ NO_EQUATION = {
         "resize_upsample_scales_cubic_A_n0p5_exclude_outside",
         "resize_downsample_scales_cubic_A_n0p5_exclude_outside",
         "resize_upsample_scales_cubic_asymmetric",
+        "resize_downsample_scales_cubic_antialias",
+        "resize_downsample_sizes_cubic_antialias",
+    ],
+    "its positions are no halves, quarters, eighths …": [
+        "resize_upsample_scales_linear_align_corners",
+        "resize_downsample_scales_linear",
+        "resize_downsample_sizes_linear_pytorch_half_pixel",
+        "resize_downsample_scales_linear_half_pixel_symmetric",
+        "resize_upsample_scales_linear_half_pixel_symmetric",
+    ],
+    "the standard and ONNX Runtime differ about where its corners lie": [
+        "resize_downsample_scales_linear_align_corners",
+    ],
+    "it resizes in the way 'tf_crop_and_resize'": [
         "resize_tf_crop_and_resize",
         "resize_tf_crop_and_resize_extrapolation_value",
         "resize_tf_crop_and_resize_axes_2_3",
         "resize_tf_crop_and_resize_axes_3_2",
-        "resize_downsample_sizes_linear_pytorch_half_pixel",
+    ],
+    "it is set to antialias": [
         "resize_downsample_scales_linear_antialias",
         "resize_downsample_sizes_linear_antialias",
-        "resize_downsample_scales_cubic_antialias",
-        "resize_downsample_sizes_cubic_antialias",
-        "resize_downsample_scales_linear_half_pixel_symmetric",
-        "resize_upsample_scales_linear_half_pixel_symmetric",
     ],
     "its positions follow no regular order": [
         "resize_upsample_sizes_nearest_floor_align_corners",
         "resize_upsample_sizes_nearest_round_prefer_ceil_asymmetric",
         "resize_upsample_sizes_nearest_ceil_half_pixel",
-    ],
-    "its sizes follow from the aspect ratio": [
-        "resize_upsample_sizes_nearest_not_larger",
-        "resize_upsample_sizes_nearest_not_smaller",
-        "resize_downsample_sizes_nearest_not_larger",
-        "resize_downsample_sizes_nearest_not_smaller",
     ],
 }
 """Cases of operators that have a rule, and why there is no equation for them all the same."""

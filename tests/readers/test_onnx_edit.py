@@ -253,3 +253,29 @@ def test_in_a_model_that_is_not_edited_every_weight_fits() -> None:
         assert isinstance(net, OpenedNetwork)
         passed = passed_through(net._source, {})
         assert passed.drawn == {} and set(passed.at) == set(net.graph.nodes)
+
+
+def test_a_model_whose_large_weights_stay_in_its_file_is_edited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convscope.stored.cutting.LARGE_FILE", 1 << 10)
+    monkeypatch.setattr("convscope.stored.cutting.WORTH_CUTTING", 1 << 9)
+    net = convscope.Sequential(
+        [
+            convscope.Conv2D(5, 3, input_shape=(12, 14, 4), activation="relu"),
+            convscope.Conv2D(7, (3, 2), activation="relu"),
+            convscope.Conv2D(6, 2),
+        ]
+    )
+    net.export(tmp_path / "net.onnx")
+    opened = convscope.open(tmp_path / "net.onnx")
+    convolutions = [n for n, node in opened.graph.nodes.items() if node.layer.kind == "Conv"]
+    image = np.random.default_rng(3).normal(size=(12, 14, 4)).astype(np.float32)
+    before = opened.run(image).output
+    edited = opened.edit(convolutions[1], filters=9)
+    run = edited.run(image)
+    assert run.trace(convolutions[2], (1,) * 3).facts.agrees
+    edited.export(tmp_path / "edited.onnx")
+    again = convscope.open(tmp_path / "edited.onnx").run(image)
+    np.testing.assert_array_equal(again.output, run.output)
+    np.testing.assert_array_equal(opened.run(image).output, before)

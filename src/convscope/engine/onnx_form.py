@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from convscope.engine.memory import let_go
 from convscope.errors import EngineError
 from convscope.layers.base import Layer, Shape, Value
 from convscope.model.graph import Graph
@@ -131,6 +132,8 @@ class Writer:
         assert self._layer is not None
         array = self._layer.weights[name]
         arranged = np.ascontiguousarray(array if arrange is None else arrange(array))
+        if arranged is not array:
+            let_go(array)
         known = self._weights.setdefault((id(self._layer), name), [])
         for tensor in known:  # a layer that is used twice hands its weights over once
             if np.array_equal(self.written.weights[tensor], arranged):

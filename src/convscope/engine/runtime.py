@@ -8,7 +8,9 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from convscope.engine.memory import trim
 from convscope.engine.onnx_form import Writer, Written, model_proto
+from convscope.engine.sessions import session
 from convscope.errors import EngineError
 from convscope.layers.base import Value
 from convscope.model.graph import Graph
@@ -17,12 +19,6 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 APART_FROM = 1 << 10
 """Weights of this many bytes and more are not serialised: the engine gets their arrays."""
-
-IN_PLACE_FROM = 1 << 24
-"""Matrices that hold this many bytes together are used where they lie.
-
-ONNX Runtime packs smaller ones into a copy, which makes products of many rows up to twice as fast.
-"""
 
 MOST_IN_A_FILE = (1 << 31) - (1 << 20)
 """How many bytes of weights one ONNX file holds: protobuf stops at 2 GiB."""
@@ -55,8 +51,12 @@ class Engine:
         }
         self._fetched = list(computed)
         self._session: Any = None
+        self._in_place: list[Any] = []
         if computed:  # else every layer passes its input on
             self._session, self._in_place = _session(graph, written, dict(computed.values()), many)
+        copied = sum(array.nbytes for array in written.weights.values())
+        del written
+        trim(copied - sum(array.nbytes for _, array in self._in_place))
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return the kept activations for a batch: name → array with a batch axis.
@@ -83,54 +83,13 @@ def _plain(array: Array, value: Value) -> Array:
 def _session(
     graph: Graph, written: Written, outputs: Mapping[str, Value], many: bool
 ) -> tuple[Any, list[Any]]:
-    """Return an inference session, and the arrays that it uses in place (they must outlive it).
-
-    Large matrices of dense layers are used where they lie. Kernels of convolutions are copied once,
-    by ONNX Runtime itself, which rearranges them into blocks for the processor. Neither is ever
-    serialised.
-    """
+    """Return an inference session, and the arrays that it uses in place (they must outlive it)."""
     apart = {n: a for n, a in written.weights.items() if a.nbytes >= APART_FROM}
-    matrices = [name for name in apart if name in written.matrices]
-    if many or sum(apart[name].nbytes for name in matrices) < IN_PLACE_FROM:
-        matrices = []
     model = model_proto(graph, written, outputs, apart).SerializeToString()
     try:
-        try:
-            return _opened(model, apart, matrices)
-        except Exception:
-            if not matrices:
-                raise
-            # an optimiser pass wanted to read a matrix, of which the model only knows the shape
-            return _opened(model, apart, [])
+        return session(model, apart, written.matrices, len(outputs), many)
     except Exception as error:  # ONNX Runtime's errors share no base class of their own
         raise EngineError(f"ONNX Runtime refused {graph.name}: {_first(error)}") from error
-
-
-def _opened(
-    model: bytes, apart: Mapping[str, Array], in_place: Sequence[str]
-) -> tuple[Any, list[Any]]:
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    folder = str(Path(__file__).parents[1])
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
-    values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in apart.items()}
-    copied = [name for name in apart if name not in in_place]
-    if copied:
-        options.add_external_initializers(copied, [values[name] for name in copied])
-    for name in in_place:
-        options.add_initializer(name, values[name])
-    if in_place:
-        options.add_session_config_entry("session.disable_prepacking", "1")
-    session = ort.InferenceSession(
-        model,
-        options,
-        providers=["CPUExecutionProvider"],
-        # it would read the matrices, to make one product of two
-        disabled_optimizers=["MatMul_BatchNormalization_Fusion"] if in_place else None,
-    )
-    return session, [(values[name], apart[name]) for name in in_place]
 
 
 def _first(error: Exception) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-import convscope
+from convscope.engine.memory import WORTH_TRIMMING, aligned, trim
+from convscope.engine.sessions import session
 from convscope.errors import EngineError, InputError
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -47,6 +47,7 @@ class Material:
     outputs    the tensors that are outputs already
     external   tensor name → what gives the array that the model only refers to
     alone      whether images must go through it one by one: its batch is fixed to 1, or mixed
+    matrices   which of the external arrays are matrices that only products read
     """
 
     name: str
@@ -55,6 +56,7 @@ class Material:
     outputs: frozenset[str]
     external: Mapping[str, Callable[[], Array]]
     alone: bool
+    matrices: frozenset[str] = frozenset()
 
 
 class StoredEngine:
@@ -62,6 +64,7 @@ class StoredEngine:
 
     needed   the layer whose value has to be an array of numbers: the network's output
     limit    seconds after which a run is stopped
+    many     whether inputs come in batches of several; see `Engine`
     """
 
     def __init__(
@@ -70,14 +73,17 @@ class StoredEngine:
         keep: Mapping[str, Fetched],
         needed: str,
         limit: float = TIME_LIMIT,
+        many: bool = False,
     ) -> None:
         self.material, self.keep = material, dict(keep)
         self.needed, self.limit = needed, limit
         fetched = [k.tensor for k in keep.values() if k.known is None]
         self._fetched = [t for t in dict.fromkeys(fetched) if t not in material.inputs]
         self._session: Any = None
+        self._in_place: list[Any] = []
         if self._fetched:
-            self._session = _opened(material, self._fetched)
+            self._session, self._in_place = _opened(material, self._fetched, many)
+            trim(len(material.data) if not material.external else WORTH_TRIMMING)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return the kept activations for a batch: name → array with a batch axis.
@@ -155,25 +161,18 @@ def _numbers(value: Any) -> Array | None:
     return value if value.dtype == np.float32 else None
 
 
-def _opened(material: Material, fetched: list[str]) -> Any:
-    """Return an inference session on the model's bytes, with these tensors among its outputs."""
-    import onnxruntime as ort
+def _opened(material: Material, fetched: list[str], many: bool) -> tuple[Any, list[Any]]:
+    """Return an inference session on the model's bytes, with these tensors among its outputs.
+
+    And the arrays that it uses in place, which must outlive it.
+    """
     from onnx import GraphProto, ModelProto, ValueInfoProto
 
     more = [ValueInfoProto(name=t) for t in fetched if t not in material.outputs]
     added = ModelProto(graph=GraphProto(output=more)).SerializeToString() if more else b""
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    # nothing is read from there: every array that the model refers to is handed over below
-    folder = str(Path(convscope.__file__).parent / "engine")
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
-    if material.external:
-        values = [ort.OrtValue.ortvalue_from_numpy(get()) for get in material.external.values()]
-        options.add_external_initializers(list(material.external), values)
+    apart = {name: aligned(get()) for name, get in material.external.items()}
     try:
-        return ort.InferenceSession(
-            material.data + added, options, providers=["CPUExecutionProvider"]
-        )
+        return session(material.data + added, apart, material.matrices, len(fetched), many)
     except Exception as error:  # ONNX Runtime's errors share no base class of their own
         raise EngineError(f"ONNX Runtime refused {material.name}: {_first(error)}") from error
 

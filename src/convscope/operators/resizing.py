@@ -1,20 +1,33 @@
-"""Resizing by the nearest number: Resize and Upsample.
+"""Resizing by the nearest number or by a straight line between two: Resize and Upsample.
 
 out[n, c, y, x] = in[n, c, y // 2, x // 2]
+
+A number a third of the way between two neighbours is the mean of three: twice the nearer one, once the
+other. So interpolation along a line is a mean too, whatever the fraction:
+
+out[n, c, y] = mean t<3  in[n, c, (y + t) // 3]
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 
 from convscope.errors import SettingError, ShapeError
-from convscope.notation import Axis, Equation, Index
+from convscope.notation import Axis, Equation, Index, Mean
 from convscope.notation.sizes import is_known
 from convscope.operators.rule import LARGEST, Node, NoEquation, Rule, all_known, axes_of
 
 MOST_CHECKED = 1 << 16
 """Along longer axes no regular order is looked for."""
+
+MOST_PARTS = 64
+"""A step between two neighbours is divided into so many parts at most.
+
+And into a power of two: thirds the engine rounds before it interpolates, so that it computes a little more
+wrongly than any arithmetic on the values themselves explains.
+"""
 
 _ROUNDED: dict[str, Callable[[float], int]] = {
     "floor": math.floor,
@@ -33,6 +46,16 @@ _PLACES: dict[str, Callable[[int, float, int, int], float]] = {
 """Where an output position lies in the input: position, scale, sizes of the input and the output."""
 
 
+_LINES: dict[str, Callable[[Fraction, int, int], tuple[Fraction, Fraction]]] = {
+    "asymmetric": lambda s, n, m: (1 / s, Fraction(0)),
+    "half_pixel": lambda s, n, m: (1 / s, (1 / s - 1) / 2),
+    "half_pixel_symmetric": lambda s, n, m: (1 / s, (n - m / s) / 2 + (1 / s - 1) / 2),
+    "pytorch_half_pixel": lambda s, n, m: (1 / s, (1 / s - 1) / 2 if m > 1 else Fraction(0)),
+    "align_corners": lambda s, n, m: (Fraction(n - 1, max(m - 1, 1)), Fraction(0)),
+}
+"""The same places, exactly: position y lies at a·y + b. From scale, sizes of the input and the output."""
+
+
 def _index(axis: Axis, size: int, reads: Sequence[int]) -> Index:
     """Return the index that gives these positions: ⌊(p·axis + q) / r⌋."""
     length = len(reads)
@@ -48,10 +71,73 @@ def _index(axis: Axis, size: int, reads: Sequence[int]) -> Index:
     raise NoEquation("its positions follow no regular order")
 
 
+def _fraction(scale: float) -> Fraction:
+    """Return a scale as the fraction that it is meant to be: 0.33333334 as a third."""
+    found = Fraction(scale).limit_denominator(1 << 10)
+    if abs(found - Fraction(scale)) > Fraction(scale) / 10**6:
+        raise NoEquation(f"its scale {scale} is no simple fraction")
+    return found
+
+
+def _between(
+    axis: Axis, part: str, line: tuple[Fraction, Fraction], size: int, length: int
+) -> tuple[Index, Axis | None, tuple[int, int]]:
+    """Return where a position reads, the axis of the mean if there is one, and the border that it needs."""
+    slope, start = line
+    parts = math.lcm(slope.denominator, start.denominator)
+    if parts > MOST_PARTS or parts & (parts - 1):
+        raise NoEquation("its positions are no halves, quarters, eighths …")
+    first, step = int(start * parts), int(slope * parts)
+    at = axis * step + first
+    least, most = first // parts, (step * (length - 1) + first + parts - 1) // parts
+    if (step, first, parts) == (1, 0, 1):
+        at = axis
+    inner = None
+    if parts > 1:
+        inner = Axis(part, parts, axis.word)
+        at = (at + inner) // parts
+    return at, inner, (max(-least, 0), max(most - size + 1, 0))
+
+
+def _linear(node: Node, out: Sequence[Axis], scales: Sequence[Fraction], where: str) -> Equation:
+    shape = node.shape()
+    if where not in _LINES:
+        raise NoEquation(f"it resizes in the way {where!r}")
+    for name in ("antialias", "exclude_outside"):
+        if node.flag(name):
+            raise NoEquation(f"it is set to {name}")
+    at: list[Index] = []
+    parts: list[Axis] = []
+    borders = []
+    for number, (axis, size, scale) in enumerate(zip(out, shape, scales, strict=True)):
+        assert is_known(axis.size) and is_known(size)
+        line = (Fraction(1), Fraction(0))
+        if where == "align_corners" and scale * size != axis.size:
+            raise NoEquation("the standard and ONNX Runtime differ about where its corners lie")
+        if scale != 1 or axis.size != size:
+            line = _LINES[where](scale, size, axis.size)
+        index, part, border = _between(axis, f"t{number}", line, size, axis.size)
+        at.append(index)
+        borders.append(border)
+        parts += [part] if part is not None else []
+    read = node.tensor().padded(borders, "edge")[tuple(at)]
+    return Equation(tuple(out), Mean(*parts)(read) if parts else read)
+
+
+def _kept_ratio(
+    policy: str, places: Sequence[int], shape: Sequence[int], wanted: Sequence[int]
+) -> tuple[float, tuple[int, ...]]:
+    """Return the one scale of all axes that fits or fills the wanted sizes, and what they become."""
+    ratios = [Fraction(w, shape[p]) for p, w in zip(places, wanted, strict=True)]
+    scale = min(ratios) if policy == "not_larger" else max(ratios)
+    return float(scale), tuple(math.floor(scale * shape[p] + Fraction(1, 2)) for p in places)
+
+
 def resize(node: Node) -> Equation:
     shape = node.shape()
     rank = len(shape)
-    if node.text("mode", "nearest") != "nearest":
+    mode = node.text("mode", "nearest")
+    if mode not in ("nearest", "linear"):
         raise NoEquation("it mixes neighbouring numbers")
     all_known(shape)
     axes = node.wholes("axes", None, range(rank), -LARGEST) or ()
@@ -59,12 +145,20 @@ def resize(node: Node) -> Equation:
     scales, lengths = [1.0] * rank, list(shape)
     last = node.op == "Upsample" or node.opset < 11
     if node.has(3) and node.values(3):
-        if node.text("keep_aspect_ratio_policy", "stretch") != "stretch":
-            raise NoEquation("its sizes follow from the aspect ratio")
-        for place, length in zip(places, node.whole_values(3), strict=True):
+        policy = node.text("keep_aspect_ratio_policy", "stretch")
+        wanted = node.whole_values(3)
+        if len(wanted) != len(places):
+            raise SettingError(f"sizes must be {len(places)} numbers, not {list(wanted)}")
+        for length in wanted:
             if not 1 <= length <= LARGEST:
                 raise SettingError(f"sizes: {length} is no size")
-            lengths[place], scales[place] = length, length / shape[place]
+        if policy != "stretch":
+            if policy not in ("not_larger", "not_smaller"):
+                raise NoEquation(f"its sizes follow from {policy!r}")
+            scale, wanted = _kept_ratio(policy, places, shape, wanted)
+        for place, length in zip(places, wanted, strict=True):
+            lengths[place] = length
+            scales[place] = length / shape[place] if policy == "stretch" else scale
     else:
         given = node.attributes.get("scales") or node.values(1 if last else 2)
         if len(given) != len(places):
@@ -75,11 +169,13 @@ def resize(node: Node) -> Equation:
             lengths[place], scales[place] = math.floor(shape[place] * scale), scale
     where = "asymmetric" if last else node.text("coordinate_transformation_mode", "half_pixel")
     rounding = "floor" if last else node.text("nearest_mode", "round_prefer_floor")
-    if where not in _PLACES or rounding not in _ROUNDED:
-        raise NoEquation(f"it resizes in the way {where!r}, {rounding!r}")
     if min(lengths) < 1:
         raise ShapeError(f"{node.op} leaves nothing")
     out = axes_of(lengths)
+    if mode == "linear":
+        return _linear(node, out, [_fraction(scale) for scale in scales], where)
+    if where not in _PLACES or rounding not in _ROUNDED:
+        raise NoEquation(f"it resizes in the way {where!r}, {rounding!r}")
     at: list[Index] = []
     for axis, size, length, scale in zip(out, shape, lengths, scales, strict=True):
         if not is_known(length) or length > MOST_CHECKED:

@@ -17,7 +17,8 @@ from convscope.layers.arguments import (
     window_indices,
 )
 from convscope.layers.base import shape_text
-from convscope.notation import Axis, Equation, Max, Mean, Size, Sum, exactly
+from convscope.notation import Axis, Equation, Expression, Max, Mean, Size, Sum, exactly
+from convscope.notation.expression import Number
 from convscope.notation.sizes import ceil_div, is_known, largest, tidy
 from convscope.operators.rule import Node, NoEquation, Rule, all_known
 
@@ -121,7 +122,15 @@ def convolution(node: Node) -> Equation:
     image = node.tensor().padded(((0, 0), (0, 0), *win.pads), "zero")
     channel = (o // (filters // group)) * inputs + c if group > 1 else c
     total = Sum(c, *taps)(image[(n, channel, *at)] * node.tensor(1)[(o, c, *taps)])
-    return Equation((n, o, *out), node.read(2, o) + total if node.has(2) else total)
+    return Equation((n, o, *out), _biased(node, o, total))
+
+
+def _biased(node: Node, o: Axis, total: Expression) -> Expression:
+    """Return a sum with its bias; exporters write one out as zeros where there is none."""
+    if not node.has(2):
+        return total
+    bias = node.read(2, o)
+    return total if isinstance(bias, Number) and bias.value == 0 else bias + total
 
 
 def transposed(node: Node) -> Equation:
@@ -170,7 +179,7 @@ def transposed(node: Node) -> Equation:
     image = node.tensor().padded(((0, 0), (0, 0), *borders), "zero")
     filter_ = o % each if group > 1 else o
     total = Sum(c, *taps)(image[(n, channel, *at)] * node.tensor(1)[(channel, filter_, *taps)])
-    return Equation((n, o, *out), node.read(2, o) + total if node.has(2) else total)
+    return Equation((n, o, *out), _biased(node, o, total))
 
 
 def _pooled(node: Node) -> tuple[Window, tuple[Axis, ...], bool]:

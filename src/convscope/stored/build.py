@@ -18,8 +18,9 @@ from convscope.notation.sizes import UNKNOWN, is_known
 from convscope.operators import rules
 from convscope.operators.layer import FLOATS, Operator, Use, state
 from convscope.operators.rule import LARGEST, Fed, Given, Slot, Weight
-from convscope.stored.folding import fold
-from convscope.stored.source import Constant, Source, check_bytes, declared, numpy_type, reader_of
+from convscope.stored.folding import fold, stated
+from convscope.stored.scopes import module_path
+from convscope.stored.source import Constant, Source, numpy_type, reader_of
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, NodeProto, TypeProto, ValueInfoProto
@@ -196,8 +197,25 @@ class _Builder:
             frozenset(outputs),
             self.source.external,
             self.alone,
+            self._matrices(),
         )
         return self.result
+
+    def _matrices(self) -> frozenset[str]:
+        """Return the weights outside the message that only products read, as their second factor."""
+        weights = self.source.weights
+        only = {
+            n: len(weights[n].shape) == 2 and weights[n].dtype == np.float32
+            for n in self.source.external
+        }
+        for node in self.proto.node:
+            factor = node.op_type in ("Gemm", "MatMul") and node.domain in ("", "ai.onnx")
+            for place, name in enumerate(node.input):
+                if name in only and not (factor and place == 1):
+                    only[name] = False
+            only.update((name, False) for name in _captured(node) if name in only)
+        only.update((value.name, False) for value in self.proto.output if value.name in only)
+        return frozenset(name for name, alone in only.items() if alone)
 
     def _node(self, node: NodeProto, used: set[str]) -> None:
         opset = self.source.opset
@@ -218,7 +236,7 @@ class _Builder:
         """Keep what a node gives if that is known already; return whether it is."""
         found: Constant | None = None
         if node.op_type == "Constant":
-            found = _constant(node, self.source.name)
+            found = stated(node, self.source.name)
         elif node.op_type in ("Shape", "Size") and len(node.input) == 1:
             shape = self.tensors[node.input[0]].shape
             if shape is not None and all(map(is_known, shape)):
@@ -233,6 +251,9 @@ class _Builder:
             known = [c for c in inputs if c is not None]
             if len(known) == len(node.input):
                 found = fold(node.op_type, attributes, known)
+            elif node.op_type == "CastLike" and known and known[0] is inputs[0]:
+                like = self.tensors[node.input[-1]].element
+                found = fold("Cast", {"to": like}, known) if like else None
         if found is None:
             return False
         self.tensors[name] = Held(None, found.shape, False, _element(found.dtype), found)
@@ -340,6 +361,8 @@ class _Builder:
             return Fed(False)
         if constant.count == 1 and (constant.written or not constant.shape):
             return _given(constant)
+        if constant.same and name == "bias":  # PyTorch writes one out where there is none
+            return Given((float(constant.get().flat[0]),), constant.shape)
         return self._weight(name, constant, arrays)
 
     def _count(self, layer: Operator, arrays: Mapping[str, Constant]) -> None:
@@ -396,7 +419,14 @@ class _Builder:
         return name
 
     def _name(self, node: NodeProto, op: str, number: int, place: int) -> str:
-        """Return the node's own name, or one made from what it is and how many there were before."""
+        """Return the node's own name, or one made from what it is and how many there were before.
+
+        PyTorch numbers its nodes (node_Conv_754), but says in which modules each stands.
+        """
+        path = module_path(node, self.source.weights) if node.name.startswith("node_") else ()
+        if path:
+            name = "/".join((*path, op))
+            return self._free(f"{name}:{place}" if number else name)
         if not node.name:
             name = self.names.new(snake(op) or "node", self.taken)
             self.taken.add(name)
@@ -529,28 +559,6 @@ def _setting(attribute: AttributeProto) -> Any:
             except SourceError:
                 return None
     return None
-
-
-def _constant(node: NodeProto, where: str) -> Constant | None:
-    """Return what a Constant node holds; None for sparse tensors and texts."""
-    for attribute in node.attribute:
-        match attribute.name:
-            case "value" if attribute.HasField("t"):
-                shape, dtype = declared(attribute.t, where)
-                check_bytes(attribute.t, shape, dtype, where)
-                return Constant(shape, dtype, reader_of(attribute.t, where), True)
-            case "value_float" | "value_floats":
-                many = attribute.floats if attribute.name.endswith("s") else attribute.f
-                return _numbers(many, np.float32)
-            case "value_int" | "value_ints":
-                many = attribute.ints if attribute.name.endswith("s") else attribute.i
-                return _numbers(many, np.int64)
-    return None
-
-
-def _numbers(values: Any, dtype: Any) -> Constant:
-    array = np.array(values if isinstance(values, (int, float)) else list(values), dtype=dtype)
-    return Constant(array.shape, array.dtype, lambda: array, True)
 
 
 def _read_by(node: NodeProto) -> set[str]:

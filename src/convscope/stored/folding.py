@@ -6,11 +6,14 @@ Only small arrays are computed; large ones are moved lazily (a reshaped weight),
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from convscope.stored.source import MOST_ELEMENTS, Constant
+from convscope.stored.source import MOST_ELEMENTS, Constant, check_bytes, declared, reader_of
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -169,7 +172,8 @@ def fold(op: str, given: Attributes, inputs: Sequence[Constant]) -> Constant | N
             return _filled(given, inputs[0])
         if op in MOVES and inputs and inputs[0].count > SMALL:
             return _moved(MOVES[op], given, inputs)
-        if sum(c.count for c in inputs) > (SMALL if op in MOVES else MOST_COMPUTED):
+        most = SMALL if op in MOVES or op == "Cast" else MOST_COMPUTED
+        if sum(c.count for c in inputs) > most:
             return None
         with np.errstate(all="ignore"):
             if op in MOVES:
@@ -183,7 +187,14 @@ def fold(op: str, given: Attributes, inputs: Sequence[Constant]) -> Constant | N
         return None  # ONNX Runtime will say what is wrong with it
     if found.size > SMALL:
         return None
-    return Constant(found.shape, found.dtype, lambda: found, op not in MOVES or inputs[0].written)
+    one = bool(inputs) and (inputs[0].same or (op == "Expand" and inputs[0].count == 1))
+    return Constant(
+        found.shape,
+        found.dtype,
+        lambda: found,
+        op not in MOVES or inputs[0].written,
+        one and (op in MOVES or op in ("Cast", "Expand")),
+    )
 
 
 def _filled(given: Attributes, shape: Constant) -> Constant | None:
@@ -210,3 +221,25 @@ def _moved(
     # an array that is never written takes no memory: it only finds out the shape
     shape = move(np.empty(first.shape, np.int8), given, *more).shape
     return Constant(shape, first.dtype, lambda: move(first.get(), given, *more), first.written)
+
+
+def stated(node: NodeProto, where: str) -> Constant | None:
+    """Return what a Constant node holds; None for sparse tensors and texts."""
+    for attribute in node.attribute:
+        match attribute.name:
+            case "value" if attribute.HasField("t"):
+                shape, dtype = declared(attribute.t, where)
+                check_bytes(attribute.t, shape, dtype, where)
+                return Constant(shape, dtype, reader_of(attribute.t, where), True)
+            case "value_float" | "value_floats":
+                many = attribute.floats if attribute.name.endswith("s") else attribute.f
+                return _numbers(many, np.float32)
+            case "value_int" | "value_ints":
+                many = attribute.ints if attribute.name.endswith("s") else attribute.i
+                return _numbers(many, np.int64)
+    return None
+
+
+def _numbers(values: Any, dtype: Any) -> Constant:
+    array = np.array(values if isinstance(values, (int, float)) else list(values), dtype=dtype)
+    return Constant(array.shape, array.dtype, lambda: array, True)

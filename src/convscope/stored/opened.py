@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterable
 from copy import copy
 from dataclasses import replace
@@ -89,14 +90,16 @@ class OpenedNetwork(Network):
         material = graph.material
         if self._edited is not None:
             material = replace(material, data=self._data())
-        return StoredEngine(material, fetched, graph.outputs[0], self.time_limit)
+        return StoredEngine(material, fetched, graph.outputs[0], self.time_limit, many)
 
     def _write(self, path: Path) -> None:
         path.write_bytes(self._whole())
 
-    def _whole(self) -> bytes:
+    def _whole(self) -> bytes | mmap.mmap:
         """Return the model's bytes, with what lies in other files taken in."""
         source, data = self._source, self._data()
+        if source.file is not None and not source.beside and self._edited is None:
+            return source.file
         if not source.external:
             return data
         from onnx import numpy_helper
@@ -104,6 +107,7 @@ class OpenedNetwork(Network):
         total = sum(
             source.weights[name].count * source.weights[name].dtype.itemsize
             for name in source.external
+            if name in source.weights  # an edit may have put another in its place
         )
         if total + len(data) >= (1 << 31):
             raise OutputError(

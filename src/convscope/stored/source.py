@@ -7,6 +7,7 @@ the model's own folder; ONNX Runtime and onnx are given bytes and arrays, never 
 from __future__ import annotations
 
 import math
+import mmap
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from convscope.engine.onnx_form import EMPTY_FILE
 from convscope.errors import SourceError
+from convscope.stored.cutting import Cut, cut
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
@@ -43,12 +46,14 @@ class Constant:
     """Numbers that are known before the model runs.
 
     written   whether they stand in the graph itself, not among the model's weights
+    same      whether they are one number, which an operator of the graph repeats
     """
 
     shape: tuple[int, ...]
     dtype: Any
     get: Callable[[], Array]
     written: bool = False
+    same: bool = False
 
     @property
     def count(self) -> int:
@@ -58,7 +63,12 @@ class Constant:
 
 @dataclass
 class Source:
-    """A model that was read: its message, its bytes, its weights, and what is to be said about it."""
+    """A model that was read: its message, its bytes, its weights, and what is to be said about it.
+
+    external   the weights that `data` only refers to: in other files, or mapped from the model's own
+    file       the whole file where its large weights are mapped and not in `data`
+    beside     whether it refers to other files
+    """
 
     model: ModelProto
     data: bytes
@@ -67,12 +77,24 @@ class Source:
     weights: dict[str, Constant]
     external: dict[str, Callable[[], Array]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    file: mmap.mmap | None = None
+    beside: bool = False
 
 
 def from_file(path: Path) -> Source:
-    """Return the model that a file holds; raises `SourceError`."""
-    data = _bytes(path)
-    return _checked(_parsed(data, str(path)), data, path.stem, str(path), path.parent)
+    """Return the model that a file holds; its large weights stay there. Raises `SourceError`."""
+    where, file = str(path), _mapped(path)
+    lean = cut(file)
+    if lean is not None:
+        try:
+            model = _parsed(lean.data, where)
+        except SourceError:
+            lean = None  # said below of the whole file, with its first and last bytes
+        else:
+            if _opset(model) >= OLDEST and not model.functions:
+                return _checked(model, lean.data, path.stem, where, path.parent, (file, lean))
+    data = file[:]
+    return _checked(_parsed(data, where), data, path.stem, where, path.parent)
 
 
 def from_proto(model: ModelProto) -> Source:
@@ -85,8 +107,8 @@ def from_proto(model: ModelProto) -> Source:
     return _checked(own, data, model.graph.name or "model", "the ModelProto", None)
 
 
-def _bytes(path: Path) -> bytes:
-    """Return the bytes of a plain file; a pipe or a device would never end."""
+def _mapped(path: Path) -> mmap.mmap:
+    """Return the bytes of a plain file, mapped; a pipe or a device would never end."""
     try:
         handle = os.open(
             path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -101,8 +123,7 @@ def _bytes(path: Path) -> bytes:
             raise SourceError(f"{path} is empty")
         if found.st_size > MOST_BYTES:
             raise SourceError(f"{path} has {found.st_size:,} bytes; an ONNX file has 2 GiB at most")
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read(MOST_BYTES)
+        return mmap.mmap(handle, found.st_size, access=mmap.ACCESS_READ)
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
     finally:
@@ -125,21 +146,41 @@ def _shown(data: bytes) -> str:
     return data.hex(" ")
 
 
-def _checked(model: ModelProto, data: bytes, name: str, where: str, folder: Path | None) -> Source:
-    """Return a source from a message: opset, functions, nodes, weights and references checked."""
-    _names_are_text(model, where)
+def _opset(model: ModelProto) -> int:
+    """Return the version of ONNX's own operators that a model is written in."""
     opsets = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
+    plain = any(node.domain in ("", "ai.onnx") for node in model.graph.node)
+    return max(opsets, default=1 if plain else CONVERTED_TO)
+
+
+def _checked(
+    model: ModelProto,
+    data: bytes,
+    name: str,
+    where: str,
+    folder: Path | None,
+    apart: tuple[mmap.mmap, Cut] | None = None,
+) -> Source:
+    """Return a source from a message: opset, functions, nodes, weights and references checked.
+
+    apart   the file that `data` is a part of, and where its large weights lie
+    """
+    _names_are_text(model, where)
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
         raise SourceError(f"{where} holds no graph: it is no ONNX model, or an empty one")
     if len(model.graph.node) > MOST_NODES:
         raise SourceError(
             f"{where} has {len(model.graph.node):,} nodes; {MOST_NODES:,} at most are read"
         )
-    plain = any(node.domain in ("", "ai.onnx") for node in model.graph.node)
-    opset = max(opsets, default=1 if plain else CONVERTED_TO)
+    opset = _opset(model)
+    large = apart[1].large if apart else {}
     warnings: list[str] = []
     _no_references(model, where)
-    references = [t for t in model.graph.initializer if t.data_location == t.EXTERNAL]
+    references = [
+        t
+        for number, t in enumerate(model.graph.initializer)
+        if t.data_location == t.EXTERNAL and number not in large
+    ]
     if references and folder is None:
         raise SourceError(
             f"{where} refers to data in other files (as {references[0].name!r} does): open the file "
@@ -155,11 +196,16 @@ def _checked(model: ModelProto, data: bytes, name: str, where: str, folder: Path
         data = model.SerializeToString()
     weights: dict[str, Constant] = {}
     external: dict[str, Callable[[], Array]] = {}
-    for tensor in model.graph.initializer:
+    for number, tensor in enumerate(model.graph.initializer):
         shape, dtype = declared(tensor, where)
         if tensor.name in weights:
             raise SourceError(f"{where} has two initializers named {tensor.name!r}")
-        if tensor.data_location == tensor.EXTERNAL:
+        if apart and number in large:
+            start, length = large[number]
+            _check_length(tensor, shape, dtype, length, where)
+            get = _within(apart[0], start, shape, dtype)
+            external[tensor.name] = get
+        elif tensor.data_location == tensor.EXTERNAL:
             assert folder is not None
             get = external_reader(tensor, shape, dtype, folder, where)
             external[tensor.name] = get
@@ -167,7 +213,18 @@ def _checked(model: ModelProto, data: bytes, name: str, where: str, folder: Path
             check_bytes(tensor, shape, dtype, where)
             get = reader_of(tensor, where)
         weights[tensor.name] = Constant(shape, dtype, get)
-    return Source(model, data, name, opset, weights, external, warnings)
+    file = apart[0] if apart else None
+    if references:  # ONNX Runtime gets the arrays, and no path
+        for tensor in references:
+            del tensor.external_data[:]
+            tensor.external_data.add(key="location", value=EMPTY_FILE)
+        data = model.SerializeToString()
+    return Source(model, data, name, opset, weights, external, warnings, file, bool(references))
+
+
+def _within(file: mmap.mmap, start: int, shape: tuple[int, ...], dtype: Any) -> Callable[[], Array]:
+    """Return what gives an array that lies in a mapped file."""
+    return lambda: np.frombuffer(file, dtype, math.prod(shape), start).reshape(shape)
 
 
 def _names_are_text(model: ModelProto, where: str) -> None:
@@ -247,11 +304,18 @@ def check_bytes(tensor: TensorProto, shape: tuple[int, ...], dtype: Any, where: 
                 f"{where}: the tensor {tensor.name!r} says {shape}, but holds {stored:,} numbers"
             )
         return
+    if dtype.kind in "fiub" and dtype.isbuiltin == 1:
+        _check_length(tensor, shape, dtype, len(tensor.raw_data), where)
+
+
+def _check_length(
+    tensor: TensorProto, shape: tuple[int, ...], dtype: Any, length: int, where: str
+) -> None:
     told = math.prod(shape) * dtype.itemsize
-    if dtype.kind in "fiub" and dtype.isbuiltin == 1 and told != len(tensor.raw_data):
+    if told != length:
         raise SourceError(
             f"{where}: the tensor {tensor.name!r} says {shape} of {dtype}, {told:,} bytes, but holds "
-            f"{len(tensor.raw_data):,}"
+            f"{length:,}"
         )
 
 
