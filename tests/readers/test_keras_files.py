@@ -185,22 +185,6 @@ def test_keras_2_h5(tmp_path: Path) -> None:
     assert run.trace("conv", (0, 8, 3)).facts.agrees
 
 
-def test_keras_2_13_archive(tmp_path: Path) -> None:
-    """Its weights lie under another name, and no group says whose they are."""
-    model = keras.Sequential([keras.Input((8, 9, 3)), layers.Conv2D(4, 3), layers.Conv2D(5, 2)])
-    members = hostile.members_of(saved(model, tmp_path / "new.keras"))
-
-    def edit(file: h5py.File) -> None:
-        file.move("layers", "_layer_checkpoint_dependencies")
-        for name in ("conv2d", "conv2d_1"):
-            del file[f"_layer_checkpoint_dependencies/{name}/vars"].attrs["name"]
-
-    hostile._with_hdf5(members, tmp_path / "old.keras", edit)
-    network = convscope.open(tmp_path / "old.keras")
-    image = np.random.default_rng(1).normal(size=(8, 9, 3)).astype(np.float32)
-    assert np.allclose(network.run(image).output, output(model, image), atol=1e-6)
-
-
 def test_what_nobody_knows_is_opaque(tmp_path: Path) -> None:
     x = keras.Input((8, 6), name="steps")
     y = layers.Conv1D(5, 3, name="conv")(x)

@@ -186,12 +186,18 @@ def _made(kind: str, *arguments: Any, **settings: Any) -> Layer:
     return found(*arguments, **settings)
 
 
+WRAPPED = ("__numpy__", "__tensor__")
+"""What Keras calls a number or an array in a config that is not plain JSON: numpy's, a tensor's."""
+
+
 def _plain(value: Any) -> Any:
     """Return a setting as a layer takes it: lists as tuples, a named function as its name."""
     if isinstance(value, list):
         return tuple(map(_plain, value))
     if isinstance(value, dict) and value.get("class_name") == "function":
         return value.get("config")
-    if isinstance(value, dict) and isinstance(value.get("value"), list):  # __numpy__, __tensor__
-        return _plain(value["value"])
+    if isinstance(value, dict):
+        held = value.get("config") if value.get("class_name") in WRAPPED else value
+        if isinstance(held, dict) and isinstance(held.get("value"), (list, int, float)):
+            return _plain(held["value"])
     return value

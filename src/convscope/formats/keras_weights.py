@@ -142,11 +142,17 @@ def as_float32(array: Array) -> Array:
 
 
 class ArchiveWeights(Weights["Hdf5 | Shards"]):
-    """The weights of a .keras archive: found by class and order, compared by name."""
+    """The weights of a .keras archive: found by class and order, compared by name.
 
-    def __init__(self, opened: Callable[[], Hdf5 | Shards], what: str, top: Part) -> None:
+    before_3   whether Keras 2 wrote it, which counts otherwise where layers are met again
+    """
+
+    def __init__(
+        self, opened: Callable[[], Hdf5 | Shards], what: str, top: Part, before_3: bool = False
+    ) -> None:
         super().__init__(opened, what)
         self._top = top
+        self._before_3 = before_3
         self._paths: dict[Part, str] = {}
 
     def look(self, hdf5: Hdf5 | Shards) -> None:
@@ -160,25 +166,34 @@ class ArchiveWeights(Weights["Hdf5 | Shards"]):
                 raise SourceError(f"{self.what}: /{path} holds {stored.dtype}, not numbers")
         for items in self._lists.values():
             items.sort(key=lambda item: item[0])
+        self._filled = {
+            "/".join(parts[:n])
+            for parts in (group.split("/") for group in self._lists)
+            for n in range(1, len(parts) + 1)
+        }
         old = _NEW not in self._groups and _OLD in self._groups
         self._place(self._top, "", _OLD if old else _NEW)
 
     def _place(self, container: Part, path: str, among: str) -> None:
-        """Say where each part's weights lie: by class and order among its siblings, as Keras counts."""
+        """Say where each part's weights lie: by class and order among its siblings, as Keras counts.
+
+        Keras 2.12 and 2.13 go through a list in which each layer that has weights stands twice; 2.14
+        and 2.15 pass over a layer that they have met before, anywhere, without counting it.
+        """
         counts: dict[str, int] = {}
         for child in container.children:
             if child.operation or (container.sequential and child.kind == "InputLayer"):
                 continue
-            if child.first and among == _OLD:  # which passes over what it has met before it counts
+            if child.first and self._before_3 and among == _NEW:
                 continue
             base = snake(child.kind)
             number = counts.get(base, 0)
-            counts[base] = number + 1
-            self._paths[child] = (
-                f"{path}{among}/{base}_{number}" if number else f"{path}{among}/{base}"
-            )
+            own = f"{path}{among}/{base}_{number}" if number else f"{path}{among}/{base}"
+            self._paths[child] = own
+            twice = among == _OLD and self._paths.get(child.first or child) in self._filled
+            counts[base] = number + (2 if twice else 1)
             if child.container:
-                self._place(child, f"{self._paths[child]}/", among)
+                self._place(child, f"{own}/", among)
 
     def _own(self, part: Part) -> list[tuple[int, Stored]]:
         return self._lists.get(f"{self._paths[part]}/vars", []) if part in self._paths else []

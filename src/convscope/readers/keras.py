@@ -27,7 +27,8 @@ ACCEPTS = ".keras and .h5 files, a live keras.Model"
 ZIP, HDF5, PICKLE = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x80"
 SUFFIXES = (".keras", ".h5", ".hdf5")
 PICKLED = (".pt", ".pth", ".pkl", ".pickle", ".npz", ".joblib")
-CONFIG, WEIGHTS, NPZ = "config.json", "model.weights.h5", "model.weights.npz"
+CONFIG, METADATA = "config.json", "metadata.json"
+WEIGHTS, NPZ = "model.weights.h5", "model.weights.npz"
 
 
 def is_mine(source: Any) -> bool:
@@ -123,7 +124,17 @@ def _archive(file: SourceFile) -> Network:
         )
 
     share(top)
-    return Builder(top, str(file), ArchiveWeights(opened, str(file), top)).network()
+    weights = ArchiveWeights(opened, str(file), top, _before_3(archive))
+    return Builder(top, str(file), weights).network()
+
+
+def _before_3(archive: Archive) -> bool:
+    """Whether an archive says that Keras 2 wrote it."""
+    if METADATA not in archive:
+        return False
+    said = read_json(archive.read(METADATA, MOST_BYTES), METADATA)
+    version = said.get("keras_version") if isinstance(said, dict) else None
+    return isinstance(version, str) and version.startswith("2.")
 
 
 def _legacy(file: SourceFile) -> Network:
