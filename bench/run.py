@@ -3,9 +3,11 @@
     pip install -e '.[bench]'
     python bench/run.py            prints the table and writes it into bench/README.md
     python bench/run.py cone run   only those rows
+    python bench/run.py explorer   only the explorer's; they need Chromium (apt-get install chromium)
 
 Whole processes are started in turn, A B A B …, and their peak memory is the operating system's own
-figure. Everything else is timed in this process, in turn as well. Medians, and ratios of medians.
+figure. The explorer is timed inside Chromium (see explorer.py). Everything else is timed in this
+process, in turn as well. Medians, and ratios of medians.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import explorer
+from row import Row
 
 HERE = Path(__file__).parent
 
@@ -34,18 +38,6 @@ for l in model.layers:
         print(l.get_weights()[0].shape)
 model.summary()
 """
-
-
-@dataclass
-class Row:
-    """One line of the table: what was measured, against what, and the bound."""
-
-    what: str
-    ours: str
-    peer: str
-    ratio: str
-    bound: str
-    held: bool
 
 
 def process(code: str, **environment: str) -> tuple[float, float]:
@@ -544,17 +536,20 @@ BENCHES: dict[str, Callable[[], list[Row]]] = {
     "onnx": onnx_row,
     "run": run_rows,
     "activations": activation_rows,
+    **explorer.BENCHES,
 }
 
 
 def main(names: list[str]) -> int:
     """Run the benches of these names (all by default); return 1 if a bound was not held."""
-    unknown = [n for n in names if n not in BENCHES]
-    if unknown:
-        raise SystemExit(f"no bench {unknown[0]}; there are {', '.join(BENCHES)}")
+    wanted = set()
+    for name in names or BENCHES:
+        found = {b for b in BENCHES if b == name or b.startswith(f"{name}_")}
+        if not found:
+            raise SystemExit(f"no bench {name}; there are {', '.join(BENCHES)}")
+        wanted |= found
     # in this order: a process is charged with the memory of the one that started it, which must be small
-    chosen = [name for name in BENCHES if not names or name in names]
-    rows = [row for name in chosen for row in BENCHES[name]()]
+    rows = [row for name in BENCHES if name in wanted for row in BENCHES[name]()]
     lines = ["| work | convscope | peer | ratio | to reach | held |", "|---|---|---|---|---|---|"]
     for r in rows:
         held = "yes" if r.held else "**no**"

@@ -509,3 +509,11 @@ def test_a_browser_is_opened_only_where_there_is_a_screen(
         monkeypatch.delenv(name, raising=False)
     serve(host, port=0, announce=said.append)  # lynx would take the terminal
     assert len(opened) == 1 and len(said) == 3
+
+
+def test_answers_are_not_held_back() -> None:
+    """asyncio sends small answers at once only for sockets that say they are TCP."""
+    _, sockets = listening.listen("127.0.0.1", 0)
+    assert {one.proto for one in sockets} == {socket.IPPROTO_TCP}
+    for one in sockets:
+        one.close()

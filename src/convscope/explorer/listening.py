@@ -103,7 +103,7 @@ def _places(address: str) -> list[tuple[socket.AddressFamily, str]]:
 
 
 def _listening(family: socket.AddressFamily, where: str, port: int) -> socket.socket:
-    one = socket.socket(family, socket.SOCK_STREAM)
+    one = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if sys.platform == "win32":  # there, "reuse" means to take it from whoever has it
             one.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)

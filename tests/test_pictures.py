@@ -1,0 +1,75 @@
+"""The documentation's pictures: they are there, they are small, and a script takes them anew."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from needed import absent
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "docs" / "screenshots.py"
+PICTURES = sorted((ROOT / "docs" / "images").glob("*.png"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHOWN = re.compile(r"!\[(?P<words>[^]]*)\]\((?P<path>[^)\s]+)\)")
+
+
+def shots(folder: Path, *names: str) -> dict[str, Path]:
+    """Return the pictures that the script takes, by name."""
+    if importlib.util.find_spec("playwright") is None:
+        absent("pictures are taken with Playwright: pip install 'convscope[test]'")
+    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        absent("pictures are taken in a browser: apt-get install chromium")
+    command = [sys.executable, str(SCRIPT), str(folder), *names]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return {path.stem: path for path in folder.glob("*.png")}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_every_picture_that_a_page_shows_is_in_the_repository(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "<img" not in text
+    for found in SHOWN.finditer(text):
+        assert found["words"], f"{found['path']} has no words for those who do not see it"
+        assert (page.parent / found["path"]).is_file()
+
+
+def test_every_picture_is_shown_somewhere() -> None:
+    shown = {
+        (page.parent / found["path"]).resolve()
+        for page in PAGES
+        for found in SHOWN.finditer(page.read_text(encoding="utf-8"))
+    }
+    assert shown == {path.resolve() for path in PICTURES}
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=[p.name for p in PICTURES])
+def test_a_picture_is_small(picture: Path) -> None:
+    assert picture.stat().st_size < 200_000
+
+
+def test_the_script_takes_the_pictures_that_are_shown(tmp_path: Path) -> None:
+    taken = shots(tmp_path)
+    assert taken.keys() == {path.stem for path in PICTURES}
+    for path in PICTURES:
+        with Image.open(path) as kept, Image.open(taken[path.stem]) as new:
+            assert new.size == kept.size == (1280, 900)
+            assert len(new.convert("RGB").getcolors(1 << 20) or ()) > 50  # something is on it
+
+
+def test_the_same_browser_takes_the_same_picture(tmp_path: Path) -> None:
+    first, second = (shots(tmp_path / n, "microscope")["microscope"] for n in ("1", "2"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_picture_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    command = [sys.executable, str(SCRIPT), str(tmp_path), "stak"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 2 and "there is no picture stak" in done.stderr
