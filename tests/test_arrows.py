@@ -130,6 +130,8 @@ def loaded_by(code: str) -> set[str]:
 HEAVY = {"numpy", "sympy", "pyfive", "onnx", "onnxruntime", "PIL", "rich", "torch", "keras"} | {
     "starlette",
     "uvicorn",
+    "anywidget",
+    "IPython",
 }
 
 

@@ -16,7 +16,8 @@
     ├── ServerError         the explorer cannot listen where it was asked to
     └── EngineError         ONNX Runtime refused or failed
 
-and one warning, SourceWarning (a UserWarning): a file was opened, but not all that it says was understood.
+and two warnings, both a UserWarning: SourceWarning (a file was opened, but not all that it says was understood)
+and OutputWarning (a file was written, but not with all that it might hold).
 
 The message of each says what was wrong, the numbers received, where, and what would work.
 """
@@ -31,6 +32,7 @@ __all__ = [
     "LayerLookupError",
     "NotBuiltError",
     "OutputError",
+    "OutputWarning",
     "PositionError",
     "ServerError",
     "SettingError",
@@ -110,3 +112,7 @@ class EngineError(ConvscopeError):
 
 class SourceWarning(UserWarning):
     """A model file was opened, but something in it was left out or could not be checked."""
+
+
+class OutputWarning(UserWarning):
+    """A file was written, but something was left out of it."""

@@ -20,6 +20,7 @@ from convscope.errors import (
     LayerLookupError,
     NotBuiltError,
     OutputError,
+    OutputWarning,
     PositionError,
     SettingError,
     UnsupportedError,
@@ -226,20 +227,60 @@ class Network:
             f"the network has {len(names)} inputs, {', '.join(names)}: give a list of them"
         )
 
-    def export(self, path: str | Path) -> None:
-        """Write the network as an ONNX file that carries the layers' names.
+    def export(self, path: str | Path, image: Any = None, *, limit: float = 64) -> None:
+        """Write the network as an ONNX file, or, with an image, as the explorer in one HTML file.
 
-        The file passes onnx's checker and gives the same outputs. An existing file of that name is
-        replaced only when the new one is complete. Raises `OutputError` when it cannot be written.
+        path    FILE.onnx: the file carries the layers' names, passes onnx's checker and gives the
+                same outputs. FILE.html: a page that works from disk, offline
+        image   what goes through the network in the page, as `run` takes it; not for ONNX
+        limit   how many MiB of numbers the page holds; an `OutputWarning` names what was left out
+
+        An existing file of that name is replaced only when the new one is complete. Raises
+        `OutputError` when it cannot be written, `InputError` for an image that is not taken.
         """
-        with _complete(path, ".onnx", "export writes ONNX") as part:
-            self._write(part)
+        page = str(path).lower().endswith(".html")
+        if page and image is not None:
+            _export_page(self, image, path, limit)
+        elif page:
+            raise InputError(
+                f"{path} shows an image going through the network: give it one, image=…"
+            )
+        elif image is not None:
+            raise OutputError(f"an image goes into a page, FILE.html, and not into {path}")
+        else:
+            with _complete(path, ".onnx", "export writes ONNX, or a page in .html") as part:
+                self._write(part)
 
     def _write(self, path: Path) -> None:
         """Write the network as ONNX; one that was opened from a file writes that."""
         from convscope.engine.runtime import export
 
         export(self.graph, path)
+
+    def explore(
+        self,
+        image: Any = None,
+        *,
+        port: int | None = None,
+        host: str = "127.0.0.1",
+        open_browser: bool = True,
+        block: bool | None = None,
+    ) -> Any:
+        """Look at the network in the explorer: inline in a notebook, else in the browser.
+
+        image         what goes through it first, as `run` takes it; None for nothing yet
+        port, host    where to listen: by default 8765, or a free port near it, on this machine only
+        open_browser  whether to open the page; its address is printed in any case
+        block         whether to wait until Ctrl-C: by default in a script, which would end, and its
+                      page with it, and not at a prompt
+
+        Returns the widget in a notebook (without anywidget: the page itself, as `export` writes it),
+        else an object with `.address` and `.stop()`. Raises `ServerError` when it cannot listen.
+        """
+        from convscope.explorer.host import Host
+        from convscope.explorer.showing import show
+
+        return show(Host(self, image), port, host, open_browser, block)
 
     # -- looking ----------------------------------------------------------------------------------
 
@@ -470,6 +511,30 @@ class Run:
         where = _position(self.graph, layer, position)
         return Report(compare(self.graph, self.activations, layer, where))
 
+    def explore(
+        self,
+        *,
+        port: int | None = None,
+        host: str = "127.0.0.1",
+        open_browser: bool = True,
+        block: bool | None = None,
+    ) -> Any:
+        """Look at this run in the explorer: inline in a notebook, else in the browser.
+
+        See `Network.explore`, also for what is returned.
+        """
+        from convscope.explorer.host import Host
+        from convscope.explorer.showing import show
+
+        return show(Host(self.network, self), port, host, open_browser, block)
+
+    def export(self, path: str | Path, *, limit: float = 64) -> None:
+        """Write the explorer of this run as one HTML file that works from disk, offline.
+
+        See `Network.export`.
+        """
+        _export_page(self.network, self, path, limit)
+
     def save(self, path: str | Path) -> None:
         """Write every activation to an .npz file, one array a layer, in the layers' own layouts."""
         import numpy as np
@@ -494,6 +559,26 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<run of {self.network.name!r}, {len(self.activations)} activations>"
+
+
+def _export_page(network: Network, image: Any, path: str | Path, limit: float) -> None:
+    """Write the explorer of an image's run as one HTML file, and warn of what was left out."""
+    import warnings
+
+    from convscope.explorer.host import Host
+    from convscope.explorer.single_file import single_file
+
+    with _complete(path, ".html", "the explorer is written as .html") as part:
+        page = single_file(Host(network, image), limit)
+        with part.open("wb") as file:
+            page.write(file)
+    if page.left_out:
+        warnings.warn(
+            f"{path} has no room for the numbers of {', '.join(map(str, page.left_out))}; "
+            f"a page with limit={page.enough} holds all",
+            OutputWarning,
+            stacklevel=3,
+        )
 
 
 @contextmanager

@@ -25,6 +25,8 @@ SETTINGS = (
     "--strict",
     "--target",
     "es2022",
+    "--module",
+    "es2022",
     "--lib",
     "es2022,dom,dom.iterable",
 )
@@ -71,6 +73,11 @@ def checked(compiler: Path, *files: Path) -> str:
 
 def test_the_module_has_the_types_it_says(compiler: Path) -> None:
     assert checked(compiler, MODULE) == ""
+
+
+@pytest.mark.parametrize("name", ["page.js", "file.js"])
+def test_so_have_the_scripts_of_its_pages(name: str, compiler: Path) -> None:
+    assert checked(compiler, MODULE.with_name(name)) == ""
 
 
 def test_a_wrong_type_would_be_seen(compiler: Path, tmp_path: Path) -> None:

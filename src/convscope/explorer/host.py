@@ -176,7 +176,9 @@ class Host:
 
         maps = self._map_view(question)
         flat = np.nan_to_num(maps.reshape(len(maps), -1), nan=0.0, posinf=0.0, neginf=0.0)
-        energy = np.square(flat, dtype=np.float64).mean(axis=1) if flat.size else []
+        with np.errstate(over="ignore"):
+            energy = np.square(flat, dtype=np.float64).mean(axis=1) if flat.size else []
+        energy = np.nan_to_num(energy)  # what is beyond float64 counts as its largest number
         return Answer({"energy": [float(e) for e in energy]})
 
     def _tiles(self, question: Mapping[str, Any], body: bytes | None) -> Answer:

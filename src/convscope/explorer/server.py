@@ -208,6 +208,11 @@ class Server:
         self._thread.start()
         return self
 
+    def wait(self) -> None:
+        """Return when the server that was started has ended; Ctrl-C raises KeyboardInterrupt."""
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join(0.5)  # without a limit Windows would not notice Ctrl-C
+
     def stop(self) -> None:
         """End the server and wait until it has ended; questions that are being answered are dropped."""
         self._service.should_exit = True
@@ -239,10 +244,16 @@ def serve(
     """
     server = Server(host, address, port, announce=announce)
     announce(server.address)
-    if open_browser and _has_screen():
-        # some browsers return only when they are closed
-        threading.Thread(target=webbrowser.open, args=(server.address,), daemon=True).start()
+    if open_browser:
+        open_page(server.address)
     server.run()
+
+
+def open_page(address: str) -> None:
+    """Open an address in the browser, where there is one with a window."""
+    if _has_screen():
+        # some browsers return only when they are closed
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
 
 def _has_screen() -> bool:

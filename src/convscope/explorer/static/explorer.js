@@ -902,7 +902,8 @@ class Link {
   constructor(model) {
     this.model = model;
     this.last = 0;
-    /** @type {Map<number, {done: (answer: {facts: any, body: DataView | null}) => void, failed: (error: Error) => void}>} */
+    this.mark = Math.random().toString(36).slice(2, 10); // a notebook's model tells all its views every answer
+    /** @type {Map<string, {done: (answer: {facts: any, body: DataView | null}) => void, failed: (error: Error) => void}>} */
     this.open = new Map();
     /** @type {(status: string, text: string) => void} told when the host is lost, or back */
     this.heard = () => {};
@@ -917,7 +918,7 @@ class Link {
   /** Ask a question, with a picture's bytes if it has some. @param {Question} question @param {ArrayBuffer} [upload] @returns {Promise<{facts: any, body: DataView | null}>} */
   ask(question, upload) {
     return new Promise((done, failed) => {
-      const id = ++this.last;
+      const id = `${this.mark}-${++this.last}`;
       this.open.set(id, { done, failed });
       this.model.send({ id, question }, undefined, upload ? [upload] : []);
     });
@@ -1581,7 +1582,9 @@ function firstLayer(net) {
 async function liveliest(net, name) {
   const shape = net.shape(name);
   if (!net.has(name) || count(shape) > WHOLE) return shape.map(() => 0);
-  const { data } = await net.ask(net.values(name));
+  const patch = await net.ask(net.values(name)).catch(() => null); // a file may not hold it, and says so later
+  if (!patch) return shape.map(() => 0);
+  const { data } = patch;
   let best = 0;
   for (let n = 1; n < data.length; n++) if (data[n] > data[best]) best = n;
   return stridesOf(shape).map((stride, axis) => Math.floor(best / stride) % shape[axis]);
@@ -3570,7 +3573,8 @@ class Input {
       const file = event.dataTransfer?.files[0];
       if (file) this.take(file);
     });
-    document.addEventListener("paste", (event) => {
+    // in a notebook only what is pasted here: the rest belongs to others
+    (this.app.alone ? document : this.element).addEventListener("paste", (/** @type {any} */ event) => {
       if (!this.visible) return;
       const file = [...(event.clipboardData?.files ?? [])][0];
       if (file) this.take(file);
@@ -3781,6 +3785,7 @@ export default {
    */
   async render({ model, el }) {
     const root = h("div", { class: "convscope" }, h("p", { class: "cs-wait" }, "Reading the network …"));
+    root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take our keys for commands on the cell
     el.append(root);
     const link = new Link(model);
     /** @type {App | null} */
