@@ -12,3 +12,5 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 settings.register_profile("same", deadline=None, max_examples=60, derandomize=True)
 settings.register_profile("random", deadline=None, max_examples=60)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+collect_ignore = ["readers/tf_keras/make.py"]  # needs TensorFlow, which the tests do not
