@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import networks
 import pytest
 from needed import absent
+from screens import READER, Served, Visit
 
 import convscope
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 MODULE = Path(convscope.__file__).parent / "explorer" / "static" / "explorer.js"
 DRIVER = Path(__file__).parent / "driver.js"
@@ -65,3 +67,61 @@ def loaded(browser: Browser) -> Iterator[Page]:
     page.evaluate("source => load(source)", MODULE.read_text(encoding="utf-8"))
     yield page
     page.close()
+
+
+@pytest.fixture(scope="session")
+def profile(browser: Browser) -> Iterator[BrowserContext]:
+    """Return one person's browser: it keeps the cookies of all servers."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.add_init_script(path=READER)
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Callable[[str], Served]]:
+    """Return what serves a network of `networks` by its name, once for all tests."""
+    made: dict[str, Served] = {}
+
+    def serve(name: str) -> Served:
+        if name not in made:
+            made[name] = Served(*getattr(networks, name)())
+        return made[name]
+
+    yield serve
+    for one in made.values():
+        one.server.stop()
+
+
+@pytest.fixture
+def visit(
+    profile: BrowserContext, served: Callable[[str], Served]
+) -> Iterator[Callable[..., Visit]]:
+    """Return what opens a page on a network of `networks`, at an address.
+
+    One that is given by its name is shared by all tests, which only look; one that is given as a
+    function has a server of its own.
+
+    Whatever a test does: no request leaves 127.0.0.1, and the console stays empty.
+    """
+    made: list[Visit] = []
+    own: list[Served] = []
+
+    def visiting(network: str | Callable[[], tuple[Any, ...]], address: str = "") -> Visit:
+        if isinstance(network, str):
+            behind = served(network)
+        else:
+            behind = Served(*network())
+            own.append(behind)
+        found = Visit(profile, behind)
+        made.append(found)
+        return found.open(address)
+
+    yield visiting
+    for one in made:
+        one.page.close()
+    for behind in own:
+        behind.server.stop()
+    for one in made:
+        assert one.unexpected == []
+        assert all(url.startswith(("http://127.0.0.1:", "data:", "blob:")) for url in one.urls)

@@ -1,0 +1,189 @@
+"""For everybody: axe finds nothing serious, in both schemes; reduced motion, a narrow window, words for all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from needed import absent
+from screens import OpenPage
+
+AXE = "4.10.3"
+SCREENS = ["stack", "microscope", "models", "whatif", "input"]
+
+OUT_OF_REACH = """() => [...document.querySelectorAll("button, input, select, summary, [tabindex='0']")]
+  .filter((e) => e.checkVisibility() && !e.closest("dialog:not([open])"))
+  .filter((e) => {
+    e.scrollIntoView({ block: "center", inline: "center" });
+    const box = e.getBoundingClientRect();
+    const wide = Math.min(box.width, 120);
+    return box.left < -1 || box.left + wide > innerWidth + 1 || box.bottom < 0 || box.top > innerHeight;
+  }).map((e) => e.outerHTML.slice(0, 120))"""
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """Return axe-core's source: from npm, one pinned version, kept outside of the repository."""
+    npm = shutil.which("npm")
+    if npm is None:
+        absent("accessibility is checked by axe-core: it needs npm (apt-get install npm)")
+    user = str(os.getuid()) if hasattr(os, "getuid") else "user"
+    folder = Path(tempfile.gettempdir()) / f"convscope-axe-{AXE}-{user}"
+    found = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if not found.exists():
+        command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder)]
+        done = subprocess.run(
+            [*command, f"axe-core@{AXE}"], check=False, capture_output=True, text=True, timeout=240
+        )
+        if done.returncode:
+            absent(f"npm could not install axe-core@{AXE}: {done.stderr.strip()}")
+    return found.read_text(encoding="utf-8")
+
+
+def violations(page: Any, axe: str) -> list[Any]:
+    """Return what axe finds that is serious or critical: rule, and where."""
+    page.evaluate(axe)  # by the debugger's door, which the page's policy does not close
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [
+        (
+            one["id"],
+            one["help"],
+            [(n["html"][:160], n["failureSummary"][:300]) for n in one["nodes"][:3]],
+        )
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+def test_axe_finds_nothing_serious_on_any_screen(
+    visit: OpenPage, axe: str, scheme: Any, width: int
+) -> None:
+    page = visit("digits", "l=conv2d_1&o=50&y=13&x=7")
+    page.page.set_viewport_size({"width": width, "height": 900})
+    page.page.emulate_media(color_scheme=scheme)
+    page.until("microscope", lambda m: m["engine"])
+    assert page.page.locator(".convscope").get_attribute("data-scheme") == scheme
+    found = {}
+    for address in (*(f"l=conv2d_1&o=50&y=13&x=7&s={screen}" for screen in SCREENS),
+                    "l=dense&o=7&s=microscope", "l=flatten&o=7&s=microscope",
+                    "l=max_pooling2d&s=microscope", "l=input&s=microscope"):  # fmt: skip
+        page.go(address)
+        page.page.wait_for_timeout(250)
+        for summary in page.page.locator(".cs-screen summary:visible").all()[:2]:
+            summary.click()
+        found[address] = violations(page.page, axe)
+    page.keys("?")
+    found["help"] = violations(page.page, axe)
+    page.keys("Escape")
+    page.keys("/")
+    found["find"] = violations(page.page, axe)
+    page.keys("Escape")
+    page.go("l=conv2d_1&s=whatif")
+    page.expected.append("400 (Bad Request)")
+    page.page.get_by_label("groups").fill("5")
+    page.until("whatif", lambda w: w["error"])
+    found["refusal"] = violations(page.page, axe)
+    page.page.get_by_label("groups").fill("2")
+    page.until("whatif", lambda w: w["redrawn"])
+    found["edited"] = violations(page.page, axe)
+    assert {where: what for where, what in found.items() if what} == {}
+
+
+def test_axe_would_find_something(visit: OpenPage, axe: str) -> None:
+    page = visit("digits", "l=conv2d_1&o=12&y=5&x=7")
+    page.page.evaluate('document.querySelector(".cs-tools button").removeAttribute("aria-label")')
+    page.page.evaluate(
+        """() => {
+          const button = document.querySelector(".cs-tools button");
+          button.removeAttribute("title"); button.textContent = "";
+        }"""
+    )
+    assert [one[0] for one in violations(page.page, axe)] == ["button-name"]
+
+
+def test_light_and_dark_are_followed_and_chosen(visit: OpenPage) -> None:
+    page = visit("digits", "l=conv2d_1&o=50&y=13&x=7")
+    root = page.page.locator(".convscope")
+    ground = "e => getComputedStyle(e).backgroundColor"
+    picture = "e => e.toDataURL()"
+    seen = {}
+    for scheme in ("light", "dark"):
+        page.page.emulate_media(color_scheme=scheme)
+        page.page.wait_for_timeout(250)
+        seen[scheme] = (
+            root.evaluate(ground),
+            page.page.locator(".cs-map").evaluate(picture),
+            page.page.locator(".cs-fall").evaluate(picture),
+            page.page.locator(".cs-tiles-picture").evaluate(picture),
+        )
+    assert all(a != b for a, b in zip(seen["light"], seen["dark"], strict=True))
+    page.page.get_by_role("button", name="Light or dark").click()
+    page.page.wait_for_timeout(250)
+    assert root.get_attribute("data-scheme") == "light"
+    assert root.evaluate(ground) == seen["light"][0] == "rgb(255, 255, 255)"
+    assert page.page.locator(".cs-map").evaluate(picture) == seen["light"][1]
+
+
+def test_nothing_moves_for_those_who_asked_for_that(visit: OpenPage) -> None:
+    page = visit("digits", "l=conv2d_1&o=12&y=5&x=7")
+    moving = """() => [...document.querySelectorAll("*")].filter((e) => {
+      const style = getComputedStyle(e);
+      return style.transitionDuration.split(", ").some((t) => parseFloat(t) > 0)
+        || style.animationName !== "none" || style.scrollBehavior === "smooth";
+    }).length"""
+    page.page.emulate_media(reduced_motion="no-preference")
+    assert page.page.evaluate(moving) > 0
+    page.page.emulate_media(reduced_motion="reduce")
+    for screen in SCREENS:
+        page.go(f"s={screen}")
+        page.page.wait_for_timeout(100)
+        assert page.page.evaluate(moving) == 0
+
+
+@pytest.mark.parametrize("network", ["digits", "branches", "hostile"])
+def test_a_window_of_390_pixels_holds_everything(visit: OpenPage, network: str) -> None:
+    page = visit(network)
+    page.page.set_viewport_size({"width": 390, "height": 800})
+    graph = page.served.network.graph
+    layers = [list(graph.nodes)[1], list(graph.nodes)[-1]]
+    for screen in SCREENS:
+        for layer in layers:
+            page.go(f"l={quote(layer, safe='')}&s={screen}")
+            page.page.wait_for_timeout(250)
+            assert page.read("overflow") == 0, (screen, layer)
+            assert page.page.evaluate(OUT_OF_REACH) == [], (screen, layer)
+
+
+def test_pictures_have_words_and_the_grid_says_where_it_is(visit: OpenPage) -> None:
+    page = visit("digits", "l=conv2d_1&o=50&y=13&x=7")
+    page.until("microscope", lambda m: m["engine"])
+    live = page.page.locator("[aria-live=polite].cs-live")
+    value = float(page.served.run["conv2d_1"][13, 7, 50])
+    assert live.inner_text() == f"conv2d_1[50] at 13,7 = {value:.3f}"
+    grid = page.page.get_by_role("grid", name="The output map")
+    assert (grid.get_attribute("aria-rowcount"), grid.get_attribute("aria-colcount")) == (
+        "24",
+        "24",
+    )
+    cell = grid.get_by_role("gridcell")
+    assert str(cell.text_content()).startswith("13, 7, 50: 0.0556")
+    assert (cell.get_attribute("aria-rowindex"), cell.get_attribute("aria-colindex")) == ("14", "8")
+    page.page.get_by_text("The numbers around it").click()
+    rows = page.page.locator(".cs-output .cs-pixels tr")
+    rows.nth(5).wait_for()
+    assert rows.count() == 6
+    here = page.page.locator(".cs-output .cs-here").inner_text()
+    assert here == f"{value:.4f}"
+    unnamed = page.page.evaluate(
+        """() => [...document.querySelectorAll("canvas, svg, img")].filter((e) => e.checkVisibility()
+          && !e.closest("[aria-hidden=true]") && !(e.getAttribute("aria-label") ?? "").trim())
+          .map((e) => e.outerHTML.slice(0, 100))"""
+    )
+    assert unnamed == []

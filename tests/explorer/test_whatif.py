@@ -1,0 +1,118 @@
+"""What if, on the screen: the table is the one that Python makes; what cannot be says why and what would do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import networks
+import pytest
+from screens import OpenPage
+from shown import is_the_table
+
+import convscope as cs
+from convscope.errors import ConvscopeError
+
+
+def test_every_layer_after_an_edit_follows_at_once(visit: OpenPage) -> None:
+    page = visit("branches", "l=stem&p=1,2,3&s=whatif")
+    is_the_table(page, [])
+    page.page.get_by_label("strides 1").fill("3")
+    is_the_table(page, [("stem", "strides", (3, 3))])
+    page.page.get_by_label("kernel size 2").fill("4")
+    is_the_table(page, [("stem", "strides", (3, 3)), ("stem", "kernel_size", (3, 4))])
+    page.page.get_by_label("padding").select_option("valid")
+    edits = [
+        ("stem", "strides", (3, 3)), ("stem", "kernel_size", (3, 4)), ("stem", "padding", "valid")
+    ]  # fmt: skip
+    is_the_table(page, edits)
+    page.page.get_by_role("button", name="grouped").click()  # another layer, in the same network
+    page.page.get_by_label("groups").fill("2")
+    shown, _ = is_the_table(page, [*edits, ("grouped", "groups", 2)])
+    assert shown["edits"] == [
+        "stem.strides=3,3", "stem.kernel_size=3,4", "stem.padding=valid", "grouped.groups=2"
+    ]  # fmt: skip
+    page.page.get_by_role("button", name="undo all").click()
+    is_the_table(page, [])
+    assert page.page.get_by_label("groups").input_value() == "3"
+    page.go("l=stem&s=whatif")
+    page.page.get_by_label("strides 1").wait_for()
+    assert page.page.get_by_label("strides 1").input_value() == "2"
+
+
+def test_what_a_stride_drops_is_drawn(visit: OpenPage) -> None:
+    page = visit("digits", "l=conv2d_1&p=1,2,3&s=whatif")
+    page.page.get_by_label("strides 2").fill("3")
+    shown, facts = is_the_table(page, [("conv2d_1", "strides", (1, 3))])
+    (dropped,) = next(x["dropped"] for x in facts["layers"] if x["name"] == "conv2d_1")
+    # 26 columns: windows of 3 start at 0 … 23; those at 0, 3, …, 21 stay, which read up to column 23
+    assert (dropped["positions"], dropped["kept"]) == (24, 8)
+    assert any(
+        "stride 3 keeps 8 of the 24 positions that stride 1 would give (tall), and drops 16;"
+        " 2 of 26 input columns are read by no window" in text
+        for text in shown["strides"]
+    )
+    canvas = page.page.get_by_role("img", name="conv2d_1: stride 3 keeps 8 of the 24 columns")
+    tall = canvas.evaluate(
+        """canvas => {
+          const pen = canvas.getContext("2d"), scale = canvas.width / (24 * 14 + 1), found = [];
+          for (let n = 0; n < 24; n++)
+            found.push(pen.getImageData((n * 14 + 5) * scale, 2 * scale, 1, 1).data[3] > 0);
+          return found;
+        }"""
+    )
+    assert [n for n, on in enumerate(tall) if on] == list(range(0, 24, 3))
+
+
+@pytest.mark.parametrize(
+    ("layer", "field", "text", "edit"),
+    [
+        ("conv2d_1", "kernel size 1", "27", ("conv2d_1", "kernel_size", (27, 3))),
+        ("conv2d_1", "groups", "5", ("conv2d_1", "groups", 5)),
+        ("conv2d_1", "filters", "0", ("conv2d_1", "filters", 0)),
+        ("conv2d", "filters", "-3", ("conv2d", "filters", -3)),
+        ("max_pooling2d", "pool size 2", "25", ("max_pooling2d", "pool_size", (2, 25))),
+        ("dense", "units", "2.5", ("dense", "units", 2.5)),
+    ],
+)
+def test_what_cannot_be_says_why_and_what_would_do(
+    visit: OpenPage, layer: str, field: str, text: str, edit: tuple[str, str, Any]
+) -> None:
+    page = visit("digits", f"l={layer}&s=whatif")
+    page.expected.append("400 (Bad Request)")  # a refusal is no fault
+    is_the_table(page, [])
+    page.page.get_by_label(field).fill(text)
+    with pytest.raises(ConvscopeError) as caught:
+        page.served.network.whatif([edit])
+    shown = page.until("whatif", lambda w: w["error"])
+    assert shown["error"] == str(caught.value)
+    assert shown["rows"] == []
+    page.page.get_by_role("button", name="undo all").click()
+    is_the_table(page, [])
+
+
+def test_a_choice_a_switch_and_a_list_are_edited(visit: OpenPage) -> None:
+    page = visit("digits", "l=conv2d&s=whatif")
+    page.page.get_by_label("use bias").uncheck()
+    is_the_table(page, [("conv2d", "use_bias", False)])
+    page.page.get_by_label("use bias").check()
+    is_the_table(page, [])
+
+
+def test_a_list_is_edited_as_text(visit: OpenPage) -> None:
+    def padded() -> tuple[Any, ...]:
+        first = cs.ZeroPadding2D(((1, 2), (0, 3)), input_shape=(6, 7, 2))
+        return cs.Sequential([first, cs.Conv2D(3, 2)]), networks.image(6, 7, 2)
+
+    page = visit(padded, "l=zero_padding2d&s=whatif")
+    box = page.page.locator(".cs-form").get_by_label("padding")
+    box.fill("[[0, 1], [2, 3]]")
+    page.keys("Enter")
+    is_the_table(page, [("zero_padding2d", "padding", ((0, 1), (2, 3)))])
+    box.fill("[[0, 1")
+    page.keys("Tab")
+    assert "is a list such as" in page.until("whatif", lambda w: w["error"])["error"]
+
+
+def test_an_input_has_no_settings(visit: OpenPage) -> None:
+    page = visit("digits", "l=input&s=whatif")
+    page.page.get_by_text("An input has no settings").wait_for()

@@ -1,0 +1,154 @@
+"""A person at the explorer's page, for tests: opens it, moves, reads what stands there."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from convscope.explorer.host import Host
+from convscope.explorer.server import Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
+
+OpenPage = Callable[..., "Visit"]
+"""What the fixture `visit` gives: opens a page on a network, at an address."""
+
+READER = Path(__file__).parent / "explorer" / "reader.js"
+"""Reads the page; in every page as `reader`."""
+
+
+class Served:
+    """A network behind a server, with the run that its page shows first."""
+
+    def __init__(self, network: Any, image: Any = None, samples: Mapping[str, Path] = {}) -> None:
+        self.network = network
+        self.host = Host(network, image, samples)
+        self.server = Server(self.host, port=0).start()
+        told = self.host.answer({"ask": "network"}).facts
+        self.inputs = [one["name"] for one in told["inputs"]]
+        self.maps = {one["name"]: one["axes"]["maps"] for one in told["layers"]}
+
+    @property
+    def run(self) -> Any:
+        """The first run, as Python holds it."""
+        return self.host._runs[1].run
+
+
+class Visit:
+    """One page on a served network; keeps what it asked its server, and what went wrong."""
+
+    def __init__(self, context: BrowserContext, served: Served) -> None:
+        self.served = served
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(15_000)
+        self.urls: list[str] = []
+        self.asked: list[dict[str, Any]] = []
+        self.faults: list[str] = []
+        self.expected: list[str] = []
+        self.page.on("request", self._requested)
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.faults.append(f"{error}\n{error.stack}"))
+
+    def _requested(self, request: Request) -> None:
+        self.urls.append(request.url)
+        if request.url.endswith("/ask") and request.post_data:
+            self.asked.append(json.loads(request.post_data))
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.faults.append(message.text)
+
+    @property
+    def unexpected(self) -> list[str]:
+        """What the console said that it was not expected to say."""
+        return [f for f in self.faults if not any(words in f for words in self.expected)]
+
+    def asked_for(self, what: str) -> list[dict[str, Any]]:
+        """Return the questions of one kind."""
+        return [question for question in self.asked if question["ask"] == what]
+
+    def open(self, address: str = "") -> Visit:
+        """Open the page at an address (what stands behind the #) and wait until it is drawn."""
+        hash_ = f"#{address}" if address else ""
+        self.page.goto(self.served.server.address + hash_)
+        self.page.locator(".cs-ribbon").wait_for()
+        return self
+
+    def go(self, address: str) -> None:
+        """Change what stands behind the #."""
+        self.page.evaluate("hash => (location.hash = hash)", address)
+
+    @property
+    def address(self) -> dict[str, str]:
+        """What stands behind the #, by key."""
+        from urllib.parse import parse_qsl, urlsplit
+
+        return dict(parse_qsl(urlsplit(self.page.url).fragment))
+
+    def read(self, what: str) -> Any:
+        """Return what stands in a part of the page; see reader.js."""
+        return self.page.evaluate(f"reader.{what}()")
+
+    def until(self, what: str, holds: Callable[[Any], Any], seconds: float = 20) -> Any:
+        """Read a part of the page until what stands there is as wanted, and return it."""
+        from playwright.sync_api import Error
+
+        end = time.monotonic() + seconds
+        while True:
+            found = None
+            with suppress(Error):  # while the page is being drawn anew there is nothing to read
+                found = self.read(what)
+                if holds(found):
+                    return found
+            assert time.monotonic() < end, found
+            self.page.wait_for_timeout(10)
+
+    def number(self, layer: str, position: Sequence[int], **more: str) -> Any:
+        """Go to one number in the microscope and return what stands there."""
+        listed = ",".join(map(str, position))
+        address = f"l={quote(layer, safe='')}&p={listed}&s=microscope"
+        address += "".join(f"&{key}={value}" for key, value in more.items())
+        found = self.page.evaluate(
+            "([hash, sentence]) => reader.microscopeAt(hash, sentence)",
+            [address, self.sentence(layer, position)],
+        )
+        assert found["error"] is None, found["error"]
+        return found
+
+    def sentence(self, layer: str, position: Sequence[int]) -> str:
+        """How the sentence about one number begins, for those who listen."""
+        maps = self.served.maps.get(layer)
+        if maps is None:
+            return f"{layer}({', '.join(map(str, position))}) = "
+        rest = ",".join(str(p) for axis, p in enumerate(position) if axis != maps)
+        return f"{layer}[{position[maps]}] at {rest} = "
+
+    def keys(self, *names: str) -> None:
+        """Press keys, one after the other."""
+        for name in names:
+            self.page.keyboard.press(name)
+
+    def screen(self, name: str) -> None:
+        """Open a screen with the mouse."""
+        self.page.get_by_role("tab", name=name, exact=True).click()
+
+
+def figure(text: str) -> Decimal:
+    """Return the number that a text shows, digit for digit.
+
+    >>> figure("−0.250"), figure("+1,024"), figure("2.5e−07")
+    (Decimal('-0.250'), Decimal('1024'), Decimal('2.5E-7'))
+    """
+    return Decimal(text.replace("−", "-").replace(",", "").replace("∞", "Infinity").strip("[] "))
+
+
+def digits_of(text: str) -> int:
+    """Return how many decimals a text shows."""
+    return len(text.partition(".")[2])
