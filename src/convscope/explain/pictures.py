@@ -180,7 +180,7 @@ class Comparison:
                     "macs": plain(macs(v.picture.equation)),
                     "position": list(v.picture.position),
                     "value": v.value,
-                    "engine_agrees": v.agrees,
+                    "engine_agrees": bool(v.agrees),
                 }
                 for v in self.verdicts
             ],

@@ -40,11 +40,11 @@ const NEEDED = "that needs convscope running: convscope explore MODEL, with the 
 
 /** What cannot be answered, and why. */
 class Refusal extends Error {
-  /** @param {string} kind as convscope calls such errors @param {string} text */
-  constructor(kind, text) {
-    super(text);
-    this.kind = kind;
-  }
+	/** @param {string} kind as convscope calls such errors @param {string} text */
+	constructor(kind, text) {
+		super(text);
+		this.kind = kind;
+	}
 }
 
 /** @param {string} id */
@@ -55,9 +55,9 @@ const product = (sizes) => sizes.reduce((a, b) => a * b, 1);
 
 /** How far apart in memory neighbours along each axis are. @param {number[]} shape */
 function stridesOf(shape) {
-  const strides = shape.map(() => 1);
-  for (let axis = shape.length - 2; axis >= 0; axis--) strides[axis] = strides[axis + 1] * shape[axis + 1];
-  return strides;
+	const strides = shape.map(() => 1);
+	for (let axis = shape.length - 2; axis >= 0; axis--) strides[axis] = strides[axis + 1] * shape[axis + 1];
+	return strides;
 }
 
 /** A whole number from 0 below a bound. @param {unknown} value @param {number} bound */
@@ -65,147 +65,147 @@ const below = (value, bound) => Number.isInteger(value) && /** @type {number} */
 
 /** Answers questions from what the page holds; the same answers as convscope's host would give. */
 class Holder {
-  /** @param {Page} page */
-  constructor(page) {
-    this.page = page;
-    // maps, and not objects: a layer may be called __proto__
-    this.layers = new Map(page.layers);
-    this.settings = new Map(page.settings);
-    this.energies = new Map(page.energies);
-    this.edits = new Map(page.whatif.edits);
-    /** @type {Map<string, Tensor>} */
-    this.tensors = new Map(page.tensors.map((tensor) => [JSON.stringify([tensor.layer, tensor.weight]), tensor]));
-    /** @type {Map<number, Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>>} */
-    this.decoded = new Map();
-  }
+	/** @param {Page} page */
+	constructor(page) {
+		this.page = page;
+		// maps, and not objects: a layer may be called __proto__
+		this.layers = new Map(page.layers);
+		this.settings = new Map(page.settings);
+		this.energies = new Map(page.energies);
+		this.edits = new Map(page.whatif.edits);
+		/** @type {Map<string, Tensor>} */
+		this.tensors = new Map(page.tensors.map((tensor) => [JSON.stringify([tensor.layer, tensor.weight]), tensor]));
+		/** @type {Map<number, Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>>} */
+		this.decoded = new Map();
+	}
 
-  /** @param {Record<string, any>} question @returns {Answer} */
-  answer(question) {
-    switch (question.ask) {
-      case "network":
-        return { facts: this.page.network };
-      case "layer":
-        return this.told(this.layers, question.layer);
-      case "settings":
-        return this.told(this.settings, question.layer);
-      case "maps":
-        this.tensor(question);
-        return this.told(this.energies, question.layer);
-      case "values":
-        return this.values(question);
-      case "tiles":
-        return this.tiles(question);
-      case "whatif":
-        return { facts: this.whatif(question.edits) };
-      case "sample":
-      case "image":
-        throw new Refusal("UnsupportedError", `This file holds one image that went through the network. To let another one through, ${NEEDED}.`);
-      default:
-        throw new Refusal("UnsupportedError", `the explorer cannot be asked ${JSON.stringify(question.ask)}`);
-    }
-  }
+	/** @param {Record<string, any>} question @returns {Answer} */
+	answer(question) {
+		switch (question.ask) {
+			case "network":
+				return { facts: this.page.network };
+			case "layer":
+				return this.told(this.layers, question.layer);
+			case "settings":
+				return this.told(this.settings, question.layer);
+			case "maps":
+				this.tensor(question);
+				return this.told(this.energies, question.layer);
+			case "values":
+				return this.values(question);
+			case "tiles":
+				return this.tiles(question);
+			case "whatif":
+				return { facts: this.whatif(question.edits) };
+			case "sample":
+			case "image":
+				throw new Refusal("UnsupportedError", `This file holds one image that went through the network. To let another one through, ${NEEDED}.`);
+			default:
+				throw new Refusal("UnsupportedError", `the explorer cannot be asked ${JSON.stringify(question.ask)}`);
+		}
+	}
 
-  /** @param {Map<string, Told>} answers @param {string} layer @returns {Answer} */
-  told(answers, layer) {
-    const found = answers.get(layer);
-    if (!found) throw new Refusal("LayerLookupError", `there is no layer ${JSON.stringify(layer)} in this file`);
-    if (found.error) throw new Refusal(found.error.kind, found.error.text);
-    return { facts: found.facts };
-  }
+	/** @param {Map<string, Told>} answers @param {string} layer @returns {Answer} */
+	told(answers, layer) {
+		const found = answers.get(layer);
+		if (!found) throw new Refusal("LayerLookupError", `there is no layer ${JSON.stringify(layer)} in this file`);
+		if (found.error) throw new Refusal(found.error.kind, found.error.text);
+		return { facts: found.facts };
+	}
 
-  /** @param {Record<string, any>} question @returns {Tensor} */
-  tensor({ layer, weight = null, run }) {
-    const own = this.page.network.run.id;
-    if (weight === null && run !== own) throw new Refusal("InputError", `this file holds run ${own}, and not run ${JSON.stringify(run)}`);
-    const found = this.tensors.get(JSON.stringify([layer, weight]));
-    if (found) return found;
-    const what = weight === null ? `the numbers of ${layer}` : `a weight ${weight} of ${layer}`;
-    throw new Refusal("LayerLookupError", `this file does not have ${what}`);
-  }
+	/** @param {Record<string, any>} question @returns {Tensor} */
+	tensor({ layer, weight = null, run }) {
+		const own = this.page.network.run.id;
+		if (weight === null && run !== own) throw new Refusal("InputError", `this file holds run ${own}, and not run ${JSON.stringify(run)}`);
+		const found = this.tensors.get(JSON.stringify([layer, weight]));
+		if (found) return found;
+		const what = weight === null ? `the numbers of ${layer}` : `a weight ${weight} of ${layer}`;
+		throw new Refusal("LayerLookupError", `this file does not have ${what}`);
+	}
 
-  /** The numbers of a tensor, decoded when they are first asked for. @param {Tensor} tensor */
-  numbers({ numbers: block, why, dtype }) {
-    if (block === null) throw new Refusal("UnsupportedError", why ?? "");
-    let found = this.decoded.get(block);
-    if (!found) {
-      const text = atob(textOf(`numbers-${block}`));
-      const bytes = new Uint8Array(text.length);
-      for (let n = 0; n < text.length; n++) bytes[n] = text.charCodeAt(n);
-      found = dtype === "float64" ? new Float64Array(bytes.buffer) : new Float32Array(bytes.buffer);
-      this.decoded.set(block, found);
-    }
-    return found;
-  }
+	/** The numbers of a tensor, decoded when they are first asked for. @param {Tensor} tensor */
+	numbers({ numbers: block, why, dtype }) {
+		if (block === null) throw new Refusal("UnsupportedError", why ?? "");
+		let found = this.decoded.get(block);
+		if (!found) {
+			const text = atob(textOf(`numbers-${block}`));
+			const bytes = new Uint8Array(text.length);
+			for (let n = 0; n < text.length; n++) bytes[n] = text.charCodeAt(n);
+			found = dtype === "float64" ? new Float64Array(bytes.buffer) : new Float32Array(bytes.buffer);
+			this.decoded.set(block, found);
+		}
+		return found;
+	}
 
-  /** Numbers of an activation or of a weight, those of a box if one is named. @param {Record<string, any>} question */
-  values(question) {
-    const tensor = this.tensor(question);
-    const data = this.numbers(tensor);
-    const { shape, dtype } = tensor;
-    const box = question.box ?? null;
-    if (box === null) return { facts: { shape, dtype }, body: data.slice().buffer };
-    const fits = Array.isArray(box) && box.length === shape.length
-      && box.every((pair, axis) => Array.isArray(pair) && pair.length === 2 && below(pair[0], pair[1] + 1) && below(pair[1], shape[axis]));
-    if (!fits) {
-      const sizes = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
-      throw new Refusal("PositionError", `a box of ${sizes} is [first, last] along each axis, not ${JSON.stringify(box).replaceAll(",", ", ")}`);
-    }
-    const sizes = box.map(([first, last]) => last - first + 1);
-    return { facts: { shape: sizes, dtype }, body: cut(data, shape, box.map(([first]) => first), sizes).buffer };
-  }
+	/** Numbers of an activation or of a weight, those of a box if one is named. @param {Record<string, any>} question */
+	values(question) {
+		const tensor = this.tensor(question);
+		const data = this.numbers(tensor);
+		const { shape, dtype } = tensor;
+		const box = question.box ?? null;
+		if (box === null) return { facts: { shape, dtype }, body: data.slice().buffer };
+		const fits = Array.isArray(box) && box.length === shape.length
+			&& box.every((pair, axis) => Array.isArray(pair) && pair.length === 2 && below(pair[0], pair[1] + 1) && below(pair[1], shape[axis]));
+		if (!fits) {
+			const sizes = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
+			throw new Refusal("PositionError", `a box of ${sizes} is [first, last] along each axis, not ${JSON.stringify(box).replaceAll(",", ", ")}`);
+		}
+		const sizes = box.map(([first, last]) => last - first + 1);
+		return { facts: { shape: sizes, dtype }, body: cut(data, shape, box.map(([first]) => first), sizes).buffer };
+	}
 
-  /** Pictures of some maps: each number the mean of a square block where a map is large. @param {Record<string, any>} question */
-  tiles(question) {
-    const tensor = this.tensor(question);
-    const { maps, side } = question;
-    const planes = new Planes(tensor, this.numbers(tensor));
-    if (!Number.isInteger(side) || side < 1 || side > 1024) throw new Refusal("InputError", `side must be a whole number from 1 to 1024, not ${JSON.stringify(side)}`);
-    if (!Array.isArray(maps) || !maps.every((map) => below(map, planes.count))) throw new Refusal("InputError", `maps must be numbers of maps, 0 … ${planes.count - 1}`);
-    const step = Math.max(1, Math.ceil(Math.max(planes.rows, planes.columns) / side));
-    const tile = [Math.ceil(planes.rows / step), Math.ceil(planes.columns / step)];
-    const body = new Float32Array(maps.length * tile[0] * tile[1]);
-    maps.forEach((map, n) => planes.shrink(map, step, body, n * tile[0] * tile[1]));
-    return { facts: { tile, of: [planes.rows, planes.columns] }, body: body.buffer };
-  }
+	/** Pictures of some maps: each number the mean of a square block where a map is large. @param {Record<string, any>} question */
+	tiles(question) {
+		const tensor = this.tensor(question);
+		const { maps, side } = question;
+		const planes = new Planes(tensor, this.numbers(tensor));
+		if (!Number.isInteger(side) || side < 1 || side > 1024) throw new Refusal("InputError", `side must be a whole number from 1 to 1024, not ${JSON.stringify(side)}`);
+		if (!Array.isArray(maps) || !maps.every((map) => below(map, planes.count))) throw new Refusal("InputError", `maps must be numbers of maps, 0 … ${planes.count - 1}`);
+		const step = Math.max(1, Math.ceil(Math.max(planes.rows, planes.columns) / side));
+		const tile = [Math.ceil(planes.rows / step), Math.ceil(planes.columns / step)];
+		const body = new Float32Array(maps.length * tile[0] * tile[1]);
+		maps.forEach((map, n) => planes.shrink(map, step, body, n * tile[0] * tile[1]));
+		return { facts: { tile, of: [planes.rows, planes.columns] }, body: body.buffer };
+	}
 
-  /** What an edit would change: looked up, since computing it needs convscope. @param {any} edits */
-  whatif(edits) {
-    const { base, rows } = this.page.whatif;
-    if (base.error) throw new Refusal(base.error.kind, base.error.text);
-    if (!Array.isArray(edits)) throw new Refusal("InputError", `edits must be [[layer, setting, value], …], not ${JSON.stringify(edits)}`);
-    if (edits.length === 0) return base.facts;
-    const [layer, setting, value] = edits[0];
-    const known = edits.length === 1 ? this.edits.get(layer)?.find(([s, v]) => s === setting && same(v, value)) : undefined;
-    if (!known) throw new Refusal("UnsupportedError", this.unknown(edits));
-    const found = known[2];
-    if (found.error) throw new Refusal(found.error.kind, found.error.text);
-    const layers = base.facts.layers.map((/** @type {any} */ row) => ({ ...row }));
-    for (const [place, row] of found.layers ?? []) Object.assign(layers[place], rows[row]);
-    return { ...base.facts, edits: found.edits, layers, totals: { ...base.facts.totals, new: found.totals }, notes: found.notes };
-  }
+	/** What an edit would change: looked up, since computing it needs convscope. @param {any} edits */
+	whatif(edits) {
+		const { base, rows } = this.page.whatif;
+		if (base.error) throw new Refusal(base.error.kind, base.error.text);
+		if (!Array.isArray(edits)) throw new Refusal("InputError", `edits must be [[layer, setting, value], …], not ${JSON.stringify(edits)}`);
+		if (edits.length === 0) return base.facts;
+		const [layer, setting, value] = edits[0];
+		const known = edits.length === 1 ? this.edits.get(layer)?.find(([s, v]) => s === setting && same(v, value)) : undefined;
+		if (!known) throw new Refusal("UnsupportedError", this.unknown(edits));
+		const found = known[2];
+		if (found.error) throw new Refusal(found.error.kind, found.error.text);
+		const layers = base.facts.layers.map((/** @type {any} */ row) => ({ ...row }));
+		for (const [place, row] of found.layers ?? []) Object.assign(layers[place], rows[row]);
+		return { ...base.facts, edits: found.edits, layers, totals: { ...base.facts.totals, new: found.totals }, notes: found.notes };
+	}
 
-  /** @param {any[]} edits */
-  unknown(edits) {
-    const layer = edits[0][0];
-    /** @type {Map<string, string[]>} */
-    const values = new Map();
-    for (const [setting, value] of this.edits.get(layer) ?? []) {
-      if (!Array.isArray(value) || value.every((v) => v === value[0])) {
-        const text = Array.isArray(value) ? value.join("×") : String(value);
-        values.set(setting, [...(values.get(setting) ?? []), text]);
-      }
-    }
-    const listed = [...values].map(([setting, texts]) => `${setting} ${texts.join(", ")}`).join("; ");
-    const knows = listed ? `of ${layer} alone it knows ${listed}` : `of ${layer} it knows none`;
-    return `This file holds the answers to some edits, one at a time: ${knows}. For any other one, ${NEEDED}; so can convscope whatif MODEL.`;
-  }
+	/** @param {any[]} edits */
+	unknown(edits) {
+		const layer = edits[0][0];
+		/** @type {Map<string, string[]>} */
+		const values = new Map();
+		for (const [setting, value] of this.edits.get(layer) ?? []) {
+			if (!Array.isArray(value) || value.every((v) => v === value[0])) {
+				const text = Array.isArray(value) ? value.join("×") : String(value);
+				values.set(setting, [...(values.get(setting) ?? []), text]);
+			}
+		}
+		const listed = [...values].map(([setting, texts]) => `${setting} ${texts.join(", ")}`).join("; ");
+		const knows = listed ? `of ${layer} alone it knows ${listed}` : `of ${layer} it knows none`;
+		return `This file holds the answers to some edits, one at a time: ${knows}. For any other one, ${NEEDED}; so can convscope whatif MODEL.`;
+	}
 }
 
 /** Whether an edit's value is a known one; 5 is 5×5. @param {any} known @param {any} asked */
 function same(known, asked) {
-  if (!Array.isArray(known)) return known === asked;
-  return known.length > 0 && known.every((value, n) => value === (Array.isArray(asked) ? asked[n] : asked))
-    && (!Array.isArray(asked) || asked.length === known.length);
+	if (!Array.isArray(known)) return known === asked;
+	return known.length > 0 && known.every((value, n) => value === (Array.isArray(asked) ? asked[n] : asked))
+		&& (!Array.isArray(asked) || asked.length === known.length);
 }
 
 /**
@@ -216,132 +216,132 @@ function same(known, asked) {
  * @param {number[]} sizes
  */
 function cut(data, shape, first, sizes) {
-  const length = product(sizes);
-  const part = data instanceof Float64Array ? new Float64Array(length) : new Float32Array(length);
-  const strides = stridesOf(shape);
-  const rank = shape.length;
-  const run = rank ? sizes[rank - 1] : 1;
-  const at = sizes.map(() => 0);
-  for (let to = 0; to < length; to += run) {
-    const from = at.reduce((sum, p, axis) => sum + (first[axis] + p) * strides[axis], 0);
-    part.set(data.subarray(from, from + run), to);
-    for (let axis = rank - 2; axis >= 0 && ++at[axis] === sizes[axis]; axis--) at[axis] = 0;
-  }
-  return part;
+	const length = product(sizes);
+	const part = data instanceof Float64Array ? new Float64Array(length) : new Float32Array(length);
+	const strides = stridesOf(shape);
+	const rank = shape.length;
+	const run = rank ? sizes[rank - 1] : 1;
+	const at = sizes.map(() => 0);
+	for (let to = 0; to < length; to += run) {
+		const from = at.reduce((sum, p, axis) => sum + (first[axis] + p) * strides[axis], 0);
+		part.set(data.subarray(from, from + run), to);
+		for (let axis = rank - 2; axis >= 0 && ++at[axis] === sizes[axis]; axis--) at[axis] = 0;
+	}
+	return part;
 }
 
 /** An activation as maps of rows and columns; slices (a volume's depth) stand above one another. */
 class Planes {
-  /** @param {Tensor} tensor @param {Float32Array | Float64Array} data */
-  constructor({ shape, axes }, data) {
-    this.data = data;
-    const strides = stridesOf(shape);
-    const size = (/** @type {number | null} */ axis) => (axis === null ? 1 : shape[axis]);
-    const stride = (/** @type {number | null} */ axis) => (axis === null ? 0 : strides[axis]);
-    this.count = size(axes.maps);
-    this.apart = stride(axes.maps);
-    this.columns = size(axes.columns);
-    this.across = stride(axes.columns);
-    // where each row of a map begins
-    this.starts = [0];
-    for (let axis = 0; axis < shape.length; axis++) {
-      if (axis === axes.maps || axis === axes.rows || axis === axes.columns) continue;
-      this.starts = this.starts.flatMap((start) => Array.from({ length: shape[axis] }, (_, n) => start + n * strides[axis]));
-    }
-    this.starts = this.starts.flatMap((start) => Array.from({ length: size(axes.rows) }, (_, n) => start + n * stride(axes.rows)));
-    this.rows = this.starts.length;
-  }
+	/** @param {Tensor} tensor @param {Float32Array | Float64Array} data */
+	constructor({ shape, axes }, data) {
+		this.data = data;
+		const strides = stridesOf(shape);
+		const size = (/** @type {number | null} */ axis) => (axis === null ? 1 : shape[axis]);
+		const stride = (/** @type {number | null} */ axis) => (axis === null ? 0 : strides[axis]);
+		this.count = size(axes.maps);
+		this.apart = stride(axes.maps);
+		this.columns = size(axes.columns);
+		this.across = stride(axes.columns);
+		// where each row of a map begins
+		this.starts = [0];
+		for (let axis = 0; axis < shape.length; axis++) {
+			if (axis === axes.maps || axis === axes.rows || axis === axes.columns) continue;
+			this.starts = this.starts.flatMap((start) => Array.from({ length: shape[axis] }, (_, n) => start + n * strides[axis]));
+		}
+		this.starts = this.starts.flatMap((start) => Array.from({ length: size(axes.rows) }, (_, n) => start + n * stride(axes.rows)));
+		this.rows = this.starts.length;
+	}
 
-  /**
-   * The means of a map's blocks of step × step, added up in the order in which convscope does.
-   * @param {number} map
-   * @param {number} step
-   * @param {Float32Array} into
-   * @param {number} at
-   */
-  shrink(map, step, into, at) {
-    const { data, starts, rows, columns, across } = this;
-    const from = map * this.apart;
-    for (let top = 0; top < rows; top += step) {
-      const bottom = Math.min(top + step, rows);
-      for (let left = 0; left < columns; left += step) {
-        const right = Math.min(left + step, columns);
-        let total = -0;
-        for (let column = left; column < right; column++) {
-          let sum = -0; // to which anything may be added without a change, 0 and -0 too
-          for (let row = top; row < bottom; row++) sum += data[from + starts[row] + column * across];
-          total += sum;
-        }
-        into[at++] = total / ((bottom - top) * (right - left));
-      }
-    }
-  }
+	/**
+	 * The means of a map's blocks of step × step, added up in the order in which convscope does.
+	 * @param {number} map
+	 * @param {number} step
+	 * @param {Float32Array} into
+	 * @param {number} at
+	 */
+	shrink(map, step, into, at) {
+		const { data, starts, rows, columns, across } = this;
+		const from = map * this.apart;
+		for (let top = 0; top < rows; top += step) {
+			const bottom = Math.min(top + step, rows);
+			for (let left = 0; left < columns; left += step) {
+				const right = Math.min(left + step, columns);
+				let total = -0;
+				for (let column = left; column < right; column++) {
+					let sum = -0; // to which anything may be added without a change, 0 and -0 too
+					for (let row = top; row < bottom; row++) sum += data[from + starts[row] + column * across];
+					total += sum;
+				}
+				into[at++] = total / ((bottom - top) * (right - left));
+			}
+		}
+	}
 }
 
 /** The `model` of anywidget, answered from the page. */
 class Model {
-  /** @param {Holder} holder */
-  constructor(holder) {
-    this.holder = holder;
-    /** @type {Map<string, Set<Listener>>} */
-    this.listeners = new Map();
-    // the address and the keys are the explorer's, unless the page stands inside of another one
-    /** @type {Map<string, unknown>} */
-    this.values = new Map([["page", window.parent === window]]);
-  }
+	/** @param {Holder} holder */
+	constructor(holder) {
+		this.holder = holder;
+		/** @type {Map<string, Set<Listener>>} */
+		this.listeners = new Map();
+		// the address and the keys are the explorer's, unless the page stands inside of another one
+		/** @type {Map<string, unknown>} */
+		this.values = new Map([["page", window.parent === window]]);
+	}
 
-  /** @param {string} name */
-  get(name) {
-    return this.values.get(name);
-  }
+	/** @param {string} name */
+	get(name) {
+		return this.values.get(name);
+	}
 
-  /** @param {string} name @param {unknown} value */
-  set(name, value) {
-    this.values.set(name, value);
-  }
+	/** @param {string} name @param {unknown} value */
+	set(name, value) {
+		this.values.set(name, value);
+	}
 
-  /** There is nobody who would keep it: what a page is to find again stands in its address. */
-  save_changes() {}
+	/** There is nobody who would keep it: what a page is to find again stands in its address. */
+	save_changes() {}
 
-  /** @param {string} event @param {Listener} listener */
-  on(event, listener) {
-    this.listeners.set(event, (this.listeners.get(event) ?? new Set()).add(listener));
-  }
+	/** @param {string} event @param {Listener} listener */
+	on(event, listener) {
+		this.listeners.set(event, (this.listeners.get(event) ?? new Set()).add(listener));
+	}
 
-  /** @param {string} event @param {Listener} listener */
-  off(event, listener) {
-    this.listeners.get(event)?.delete(listener);
-  }
+	/** @param {string} event @param {Listener} listener */
+	off(event, listener) {
+		this.listeners.get(event)?.delete(listener);
+	}
 
-  /** @param {{ id: unknown, question: Record<string, any> }} asked */
-  async send({ id, question }) {
-    await null; // an answer never comes before the question is asked
-    let message;
-    /** @type {DataView[]} */
-    let buffers = [];
-    try {
-      const { facts, body } = this.holder.answer(question);
-      message = { id, facts };
-      buffers = [new DataView(body ?? new ArrayBuffer(0))];
-    } catch (fault) {
-      const kind = fault instanceof Refusal ? fault.kind : "InternalError";
-      message = { id, error: { kind, text: fault instanceof Error ? fault.message : String(fault) } };
-    }
-    for (const listener of this.listeners.get("msg:custom") ?? []) listener(message, buffers);
-  }
+	/** @param {{ id: unknown, question: Record<string, any> }} asked */
+	async send({ id, question }) {
+		await null; // an answer never comes before the question is asked
+		let message;
+		/** @type {DataView[]} */
+		let buffers = [];
+		try {
+			const { facts, body } = this.holder.answer(question);
+			message = { id, facts };
+			buffers = [new DataView(body ?? new ArrayBuffer(0))];
+		} catch (fault) {
+			const kind = fault instanceof Refusal ? fault.kind : "InternalError";
+			message = { id, error: { kind, text: fault instanceof Error ? fault.message : String(fault) } };
+		}
+		for (const listener of this.listeners.get("msg:custom") ?? []) listener(message, buffers);
+	}
 }
 
 const el = /** @type {HTMLElement} */ (document.getElementById("explorer"));
 try {
-  /** @type {Page} */
-  const page = JSON.parse(textOf("told"));
-  const address = URL.createObjectURL(new Blob([page.script], { type: "text/javascript" }));
-  const { default: explorer } = await import(address);
-  URL.revokeObjectURL(address);
-  await explorer.render({ model: new Model(new Holder(page)), el });
+	/** @type {Page} */
+	const page = JSON.parse(textOf("told"));
+	const address = URL.createObjectURL(new Blob([page.script], { type: "text/javascript" }));
+	const { default: explorer } = await import(address);
+	URL.revokeObjectURL(address);
+	await explorer.render({ model: new Model(new Holder(page)), el });
 } catch (fault) {
-  el.textContent = `The page could not be drawn: ${fault}`;
-  reportError(fault);
+	el.textContent = `The page could not be drawn: ${fault}`;
+	reportError(fault);
 }
 
 export {};

@@ -1,0 +1,168 @@
+// What the explorer's module and its hosts tell one another. Types only: nothing here reaches a browser.
+
+// -- equations: what notation/serial.py writes -------------------------------------------------------
+
+/** A number; a symbol's text, or null where it is none yet. */
+export type Size = number | string | null;
+export type AtomJson = number | { op: "floor" | "mod" | "exact"; of: IndexJson; by: Size };
+export type IndexJson = { terms: [AtomJson, Size][]; const: Size };
+export type Outside = "zero" | "-inf" | "skip" | "edge";
+export type ReadJson = { read: string; at: IndexJson[]; padding?: [Size, Size][]; outside?: Outside };
+export type Kind = "sum" | "max" | "mean";
+export type ReductionJson = { reduce: Kind; over: number[]; body: ExpressionJson };
+export type PiecesJson = { along: number; ends: Size[]; pieces: ExpressionJson[] };
+export type CallJson =
+  | { op: "+" | "-" | "*" | "/"; args: ExpressionJson[] }
+  | { call: string; args: ExpressionJson[] };
+export type ExpressionJson = { number: number | string } | ReadJson | CallJson | ReductionJson | PiecesJson;
+/** ["max", "x", 0]: a function, and formulas. */
+export type FormulaJson = string | number | any[];
+export type LocalJson = { name: string; axes: number[]; expression: ExpressionJson };
+export type MainJson = {
+  reduce: Kind;
+  over: number | null;
+  window: number[];
+  read: ReadJson;
+  weights: ReadJson[];
+  channel: number | null;
+};
+export type LedgerJson = {
+  axes: number[];
+  preactivation: ExpressionJson;
+  activation: string[];
+  whole: boolean;
+  main: MainJson | null;
+  added: ExpressionJson[];
+  listed_axes: number[];
+  listed: ExpressionJson[];
+};
+export type EquationJson = {
+  name: string;
+  text: string;
+  axes: number[];
+  expression: ExpressionJson;
+  locals: LocalJson[];
+  tensors: Record<string, { role: "input" | "weight"; shape: Size[] | null }>;
+  index: { name: string; size: Size; word: string }[];
+  functions: Record<string, { parameters: string[]; formula: FormulaJson }>;
+  ledger: LedgerJson;
+};
+
+// -- what the evaluator is given, and gives -----------------------------------------------------------
+
+/** Part of a tensor, or all of it: numbers in C order, where they start, their shape, and the whole tensor's. */
+export type Patch = {
+  data: Float32Array | Float64Array;
+  origin: number[];
+  shape: number[];
+  whole: number[];
+};
+export type Values = Record<string, Patch>;
+/** (first, last) along each axis. */
+export type Box = [number, number][];
+export type Position = ArrayLike<number>;
+export type Reading = { name: string; index: number[]; value: number; role: "input" | "weight" | "local" };
+/**
+ * What notation/ledger.py says, field by field. What is per term lies in C order over (group, ...sizes): `places`
+ * (where it reads, `rank` indices each), `windows`, `inside`, `kernels`, `products`. `channel` is the index that
+ * says the channel.
+ */
+export type Groups = {
+  tensor: string;
+  count: number;
+  axes: string[];
+  sizes: number[];
+  rank: number;
+  channel: number | null;
+  channels: Int32Array;
+  places: Int32Array;
+  windows: Float64Array;
+  inside: Uint8Array;
+  kernels: Float64Array | null;
+  products: Float64Array | null;
+  partials: Float64Array;
+  corners: number[][];
+};
+export type Ledger = {
+  position: number[];
+  value: number;
+  preactivation: number;
+  bias: number | null;
+  terms: number;
+  reduction: Kind | null;
+  activation: string[];
+  whole: boolean;
+  readings: Reading[];
+  groups: Groups | null;
+};
+
+// -- what the host is asked, and tells ----------------------------------------------------------------
+
+type Listening = (event: string, heard: (...rest: any[]) => void) => void;
+/** anywidget's model, as far as it is used here. */
+export type Model = {
+  get: (key: string) => any;
+  on: Listening;
+  off: Listening;
+  send: (message: any, callbacks?: any, buffers?: ArrayBuffer[]) => void;
+};
+export type Question = Record<string, any>;
+export type Answer = { facts: any; body: DataView | null };
+/** Which axis picks the map, which its rows and columns. */
+export type Axes = { maps: number | null; rows: number | null; columns: number | null };
+/** A layer, or an input of the network; shapes are without the batch, sizes that are unknown are null. */
+export type Layer = {
+  name: string;
+  kind: string;
+  inputs: string[];
+  shape: number[];
+  axes: Axes;
+  /** Column and lane in the drawing. */
+  place: [number, number];
+  weights: Record<string, number[]>;
+  params: number | null;
+  macs: number | null;
+  receptive_field: any;
+  equation: boolean;
+  input: boolean;
+};
+/** Done to an image before it goes in. */
+export type Step = { step: string; words: string; before: number[]; after: number[] };
+export type Run = {
+  id: number;
+  source: string;
+  steps: Step[];
+  shapes: Record<string, number[]>;
+  output: string;
+  ranges: Record<string, [number, number]>;
+  largest: { position: number[]; value: number }[];
+};
+export type Told = {
+  name: string;
+  layers: Layer[];
+  inputs: Layer[];
+  warnings: string[];
+  samples: string[];
+  run: Run | null;
+};
+export type Detail = {
+  name: string;
+  equation: EquationJson;
+  /** The equation's name for an input → the layer that feeds it. */
+  feeds: Record<string, string>;
+  activation: string | null;
+  pictures: any[];
+};
+/** Maps, each a tile of numbers; `of` is how large they are when every number is there. */
+export type Tiles = { maps: number[]; tile: [number, number]; of: [number, number]; data: Float32Array };
+/** Layers, old and new: what `convscope whatif --json` writes. */
+export type Change = { layers: any[]; totals: any; edits: any[]; notes: string[] };
+export type Setting = { kind: string; value: any; none: boolean; choices: string[]; count: number };
+export type Dropped = {
+  size: number;
+  stride: number;
+  positions: number;
+  kept: number;
+  unread: number;
+  word: string;
+};
