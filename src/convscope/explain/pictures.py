@@ -148,7 +148,7 @@ class Comparison:
                     (
                         "Here the pictures cannot be told apart: "
                         + "; ".join(v.picture.name for v in alike)
-                        + ". Try a layer whose input has several maps.",
+                        + ". Try another position, or a layer whose input has several maps.",
                     )
                 )
             )
