@@ -1818,8 +1818,8 @@ class Atlas extends Part {
 	spot(event) {
 		if (!this.sheet) return null;
 		const { tiles: { maps, tile, of }, across, scale, gap } = this.sheet;
-		const shrink = this.canvas.width / (this.canvas.clientWidth || 1);
-		const [y, x] = [event.offsetY * shrink, event.offsetX * shrink];
+		const { width, height, clientWidth, clientHeight } = this.canvas;
+		const [y, x] = [(event.offsetY * height) / (clientHeight || 1), (event.offsetX * width) / (clientWidth || 1)];
 		const [tall, wide] = tile.map((size) => size * scale + gap);
 		const n = Math.floor(y / tall) * across + Math.floor(x / wide);
 		if (n < 0 || n >= maps.length || Math.floor(x / wide) >= across) return null;
@@ -1995,6 +1995,7 @@ function stackRow(stack, name) {
 			const shown = order.slice(page * size, (page + 1) * size);
 			const width = Math.max(200, rows.clientWidth - 2);
 			const vector = form.rows === 1 && form.maps === 1;
+			atlas.canvas.classList.toggle("cs-vector", vector); // a row of numbers, stretched
 			const side = vector ? Math.min(1024, form.columns) : shown.length > 512 ? 28 : shown.length > 16 ? 56 : 112;
 			if (shown.length) await atlas.draw(name, shown, width, side, vector ? 12 : 1);
 			atlas.canvas.hidden = !shown.length;
