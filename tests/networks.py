@@ -101,6 +101,15 @@ def volumes() -> tuple[Any, ...]:
     return drawn(cs.Model([cube, sound], [a, b], name="volumes")), given
 
 
+def faint() -> tuple[Any, ...]:
+    """Two convolutions whose numbers are around 1e-8: a difference there is small, and a difference."""
+    layers = [cs.Conv2D(5, 3, input_shape=(9, 8, 2)), cs.Conv2D(7, (3, 2), name="second")]
+    network = drawn(cs.Sequential(layers, name="faint"))
+    for layer in network.layers:
+        layer.set_weights([weight * np.float32(1e-4) for weight in layer.get_weights()])
+    return network, image(9, 8, 2) * np.float32(1e-1)
+
+
 def deep() -> tuple[Any, ...]:
     """400 layers; the last but one has 2,048 maps."""
     layers = [cs.Conv2D(4, 3, padding="same", activation="tanh", input_shape=(9, 7, 3))]

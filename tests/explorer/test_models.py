@@ -26,6 +26,7 @@ def column(rows: list[list[str]], n: int) -> dict[str, str]:
         ("branches", "wide", (3, 2, 61)),
         ("photo", "/stem/Conv", (4, 3, 8)),
         ("volumes", "signal", (2, 4)),
+        ("faint", "second", (2, 3, 4)),
     ],
 )
 def test_the_pictures_are_those_that_python_compares(

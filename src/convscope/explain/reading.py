@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from convscope.notation import Equation, Expression, Read, Size
-from convscope.notation.expression import PREACTIVATION, Local, Reduction, addends, factors
+from convscope.notation import Equation, Read, Size
+from convscope.notation.anatomy import anatomy
+from convscope.notation.expression import Local, Reduction, addends, factors
 from convscope.notation.index import IN_WORDS, OUT_WORDS, Axis
 from convscope.notation.sizes import product
 
@@ -38,24 +39,9 @@ class MainSum:
         return product(self.filter_shape)
 
 
-def before_activation(equation: Equation) -> Expression:
-    """Return the pre-activation: the expression inside the functions applied last."""
-    from convscope.notation.expression import Call, Number
-
-    for item in equation.locals:
-        if item.name == PREACTIVATION:
-            return item.expression
-    expression = equation.expression
-    while isinstance(expression, Call) and all(
-        isinstance(a, Number) for a in expression.arguments[1:]
-    ):
-        expression = expression.arguments[0]
-    return expression
-
-
 def main_sum(equation: Equation) -> MainSum | None:
     """Return the sum of input × weight at the heart of an equation; None if there is none."""
-    for piece in addends(before_activation(equation)):
+    for piece in addends(anatomy(equation).preactivation):
         if not isinstance(piece, Reduction) or piece.kind != "sum":
             continue
         parts = [p for p in factors(piece.body) if isinstance(p, Read)]
@@ -73,7 +59,7 @@ def main_sum(equation: Equation) -> MainSum | None:
 
 def main_reduction(equation: Equation) -> Reduction | None:
     """Return the reduction over a window: a sum, or a pooling's maximum or mean."""
-    for piece in addends(before_activation(equation)):
+    for piece in addends(anatomy(equation).preactivation):
         if isinstance(piece, Reduction):
             return piece
     return None

@@ -2909,17 +2909,21 @@ function mentalModels(app) {
 	}
 
 	/** @param {Detail} detail @param {Values} values @param {number} engine */
-	function draw({ pictures, feeds }, values, engine) {
+	function draw({ pictures, feeds, equation }, values, engine) {
 		const { net, place: { layer, at, model }, form: { shape, axes } } = app;
 		const where = `(${at.join(", ")})`;
 		const feed = feeds.in ?? app.layer.inputs[0];
 		const channels = net.shape(feed)[net.layer(feed).axes.maps ?? 0];
 		fill(title, `${pictures.length} pictures of `, h("b", layer), `, tested at ${where}`);
 		say(lead, `The same ${times(net.shape(feed))} input, the same weights; only the equation differs. Which one did the network compute?`);
+		// how far float32 may be off: a rounding of the size of all terms for each of √terms, as in notation/ledger.py
+		const { groups, bias, terms } = ledger(equation, at, values);
+		const size = (groups?.products ?? new Float64Array(0)).reduce((sum, term) => sum + Math.abs(term), Math.abs(bias ?? 0));
+		const room = Math.min(terms + 1, 8 * Math.sqrt(terms) + 1) * size * 2 ** -24;
 		const models = pictures.map((picture, n) => {
 			const value = evaluate(picture.equation, at.map((p, axis) => p % picture.shape[axis]), values);
 			const shaped = String(picture.shape) === String(shape);
-			const close = Math.abs(value - engine) <= 1e-4 * Math.max(1, Math.abs(engine));
+			const close = Math.abs(value - engine) <= room;
 			return { ...picture, value, shaped, close, agrees: shaped && close, id: MODELS[n] ?? String(n) };
 		});
 		const digits = places(Math.max(...[engine, ...models.map(({ value }) => value)].map(Math.abs)));
