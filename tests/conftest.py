@@ -13,4 +13,4 @@ settings.register_profile("same", deadline=None, max_examples=60, derandomize=Tr
 settings.register_profile("random", deadline=None, max_examples=60)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
-collect_ignore = ["readers/tf_keras/make.py"]  # needs TensorFlow, which the tests do not
+collect_ignore = ["readers/keras/tf_keras/make.py"]  # needs TensorFlow, which the tests do not

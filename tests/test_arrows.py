@@ -23,9 +23,8 @@ ORDER = [
     "explorer",
     "network",
     "building",
-    "formats",
+    "files",
     "demo",
-    "stored",
     "readers",
     "cli",
 ]

@@ -1,4 +1,4 @@
-"""Opening networks, one format a file: *is this mine?* then *read it*. This folder is discovered."""
+"""Opening networks, one ecosystem a room: *is this mine?* then *read it*. This folder is discovered."""
 
 from __future__ import annotations
 

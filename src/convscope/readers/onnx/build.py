@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from convscope.engine.stored import Feed, Fetched, Material
+from convscope.engine.onnx_file import Feed, Fetched, Material
 from convscope.errors import SettingError, ShapeError, SourceError
 from convscope.layers.base import Shape, shape_text
 from convscope.model.graph import Graph, Totals
@@ -18,9 +18,9 @@ from convscope.notation.sizes import UNKNOWN, is_known
 from convscope.operators import rules
 from convscope.operators.layer import FLOATS, Operator, Use, state
 from convscope.operators.rule import LARGEST, Fed, Given, Slot, Weight
-from convscope.stored.folding import fold, stated
-from convscope.stored.scopes import module_path
-from convscope.stored.source import Constant, Source, numpy_type, reader_of
+from convscope.readers.onnx.folding import fold, stated
+from convscope.readers.onnx.scopes import module_path
+from convscope.readers.onnx.source import Constant, Source, numpy_type, reader_of
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, NodeProto, TypeProto, ValueInfoProto

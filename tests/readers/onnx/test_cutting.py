@@ -17,8 +17,8 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 import convscope
 from convscope.engine import sessions
 from convscope.errors import SourceError
-from convscope.stored import cutting, source
-from convscope.stored.source import from_file
+from convscope.readers.onnx import cutting, source
+from convscope.readers.onnx.source import from_file
 
 Array = np.ndarray[Any, Any]
 node = helper.make_node
@@ -196,7 +196,7 @@ def test_a_large_file_takes_no_memory_before_it_runs(tmp_path: Path) -> None:
 import io, sys, numpy, onnxruntime, onnx, convscope
 def peak():
     return next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmHWM")) // 1024
-import convscope.stored.opened, convscope.explain.summary
+import convscope.readers.onnx.opened, convscope.explain.summary
 before = peak()
 net = convscope.open({str(tmp_path / "net.onnx")!r})
 net.summary(file=io.StringIO())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from convscope.errors import SourceError
-from convscope.formats.keras_config import Part
+from convscope.readers.keras.config import Part
 
 ID = "shared_object_id"
 MOST_COMPARED = 8  # parts of one name, whose settings are looked at

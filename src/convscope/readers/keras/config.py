@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from convscope.errors import SourceError
-from convscope.formats.json_text import read_json
+from convscope.files.json_text import read_json
 from convscope.model.naming import snake
 
 SEQUENTIAL = ("Sequential",)

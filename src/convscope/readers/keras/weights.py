@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from convscope.errors import SourceError, WeightsError
-from convscope.formats.keras_config import Part
 from convscope.model.naming import snake
+from convscope.readers.keras.config import Part
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from convscope.formats.hdf5 import Hdf5, Stored
-    from convscope.formats.keras_shards import Shards
+    from convscope.files.hdf5 import Hdf5, Stored
+    from convscope.readers.keras.shards import Shards
 
     Array: TypeAlias = np.ndarray[Any, Any]
 Held = TypeVar("Held", "Hdf5", "Hdf5 | Shards")
@@ -223,7 +223,7 @@ class ArchiveWeights(Weights["Hdf5 | Shards"]):
             name = self.hdf5.attributes(f"{path}/vars").get("name")
         if name is None:
             return None
-        from convscope.formats.hdf5 import text_of
+        from convscope.files.hdf5 import text_of
 
         found = text_of(name, f"{self.what}: the name at /{path}")
         return None if found == part.name else f"the weights at /{path} are those of {found!r}"
@@ -246,7 +246,7 @@ class LegacyWeights(Weights["Hdf5"]):
             self._homes[id(child)] = (outer, inner)
 
     def look(self, hdf5: Hdf5) -> None:
-        from convscope.formats.hdf5 import texts_of
+        from convscope.files.hdf5 import texts_of
 
         self._top = "model_weights" if hdf5.group("model_weights") is not None else ""
         arrays, groups = hdf5.walk(self._top)

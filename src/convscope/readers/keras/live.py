@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from convscope.errors import WeightsError
-from convscope.formats.keras_config import Part
-from convscope.formats.keras_sharing import same
-from convscope.formats.keras_weights import as_float32
+from convscope.readers.keras.config import Part
+from convscope.readers.keras.sharing import same
+from convscope.readers.keras.weights import as_float32
 
 
 class LiveWeights:

@@ -15,9 +15,9 @@ import numpy as np
 from convscope.errors import ConvscopeError, SettingError, ShapeError, SourceError
 from convscope.layers.initializers import constant, initializer, zeros
 from convscope.notation.sizes import is_known
-from convscope.stored.build import Held, OpenedGraph, _Builder
-from convscope.stored.settings import OUTPUTS, attribute, outputs_of
-from convscope.stored.source import Constant, Source
+from convscope.readers.onnx.build import Held, OpenedGraph, _Builder
+from convscope.readers.onnx.settings import OUTPUTS, attribute, outputs_of
+from convscope.readers.onnx.source import Constant, Source
 
 if TYPE_CHECKING:
     from onnx import NodeProto

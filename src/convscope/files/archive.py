@@ -8,7 +8,7 @@ import zlib
 from typing import BinaryIO
 
 from convscope.errors import SourceError
-from convscope.formats.source_file import SourceFile
+from convscope.files.source_file import SourceFile
 
 MOST_MEMBERS = 10_000
 MOST_RATIO = 100

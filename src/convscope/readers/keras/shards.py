@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from convscope.errors import SourceError
-from convscope.formats.keras_config import mapping, text
+from convscope.readers.keras.config import mapping, text
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from convscope.formats.archive import Archive
-    from convscope.formats.hdf5 import Hdf5, Stored
+    from convscope.files.archive import Archive
+    from convscope.files.hdf5 import Hdf5, Stored
 
 MAP = "model.weights.json"
 MOST_SHARDS = 100
@@ -90,7 +90,7 @@ class Shards:
 
 def shard(archive: Archive, name: str) -> Hdf5:
     """Return one HDF5 file of an archive, read where it lies."""
-    from convscope.formats.hdf5 import Hdf5
+    from convscope.files.hdf5 import Hdf5
 
     if name not in archive:
         raise SourceError(f"{archive.file} has no member {name!r:.80}, in which weights should be")

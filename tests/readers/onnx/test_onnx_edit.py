@@ -14,8 +14,8 @@ from onnx import helper, numpy_helper, shape_inference
 
 import convscope
 from convscope.errors import ConvscopeError, SettingError, ShapeError, UnsupportedError
-from convscope.stored.opened import OpenedNetwork
-from convscope.stored.refitting import passed_through
+from convscope.readers.onnx.opened import OpenedNetwork
+from convscope.readers.onnx.refitting import passed_through
 
 node = helper.make_node
 
@@ -258,8 +258,8 @@ def test_in_a_model_that_is_not_edited_every_weight_fits() -> None:
 def test_a_model_whose_large_weights_stay_in_its_file_is_edited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convscope.stored.cutting.LARGE_FILE", 1 << 10)
-    monkeypatch.setattr("convscope.stored.cutting.WORTH_CUTTING", 1 << 9)
+    monkeypatch.setattr("convscope.readers.onnx.cutting.LARGE_FILE", 1 << 10)
+    monkeypatch.setattr("convscope.readers.onnx.cutting.WORTH_CUTTING", 1 << 9)
     net = convscope.Sequential(
         [
             convscope.Conv2D(5, 3, input_shape=(12, 14, 4), activation="relu"),

@@ -12,7 +12,7 @@ from convscope.layers.base import Shape
 from convscope.model.editing import Edit, shown
 from convscope.operators.rule import LARGEST
 from convscope.operators.windows import AUTO
-from convscope.stored.source import Source
+from convscope.readers.onnx.source import Source
 
 if TYPE_CHECKING:
     from onnx import NodeProto

@@ -20,7 +20,7 @@ import numpy as np
 
 from convscope.engine.onnx_form import EMPTY_FILE
 from convscope.errors import SourceError
-from convscope.stored.cutting import Cut, cut
+from convscope.readers.onnx.cutting import Cut, cut
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from convscope.stored.source import MOST_ELEMENTS, Constant, check_bytes, declared, reader_of
+from convscope.readers.onnx.source import MOST_ELEMENTS, Constant, check_bytes, declared, reader_of
 
 if TYPE_CHECKING:
     from onnx import NodeProto

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 
 from convscope.errors import SourceError
-from convscope.formats.source_file import SourceFile
+from convscope.files.source_file import SourceFile
 
 Array: TypeAlias = np.ndarray[Any, Any]
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from convscope.errors import ActivationError, ConvscopeError, SourceError, WeightsError
-from convscope.formats.keras_config import Operand, Part, SizesSaid
 from convscope.layers import find, spellings
 from convscope.layers.base import Layer, Shape
 from convscope.layers.opaque import Opaque
+from convscope.readers.keras.config import Operand, Part, SizesSaid
 
 MOST_OPAQUE = 2_000  # whose stored weights are looked up
 MOST_NAMES = 100  # of classes, that are looked up one by one

@@ -20,10 +20,10 @@ from convscope.model.editing import Change, Edit, Edited, shown
 from convscope.model.remedies import LEAST_TRIED, spelled
 from convscope.notation.sizes import is_known
 from convscope.operators.layer import Operator
-from convscope.stored.build import OpenedGraph, _read_by, build
-from convscope.stored.refitting import Broken, Passed, passed_through
-from convscope.stored.settings import OUTPUTS, form, put
-from convscope.stored.source import Constant, Source
+from convscope.readers.onnx.build import OpenedGraph, _read_by, build
+from convscope.readers.onnx.refitting import Broken, Passed, passed_through
+from convscope.readers.onnx.settings import OUTPUTS, form, put
+from convscope.readers.onnx.source import Constant, Source
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto

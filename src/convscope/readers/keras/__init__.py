@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.errors import ConvscopeError, SourceError, WeightsError
-from convscope.formats.archive import Archive
-from convscope.formats.json_text import MOST_BYTES, read_json
-from convscope.formats.keras_config import parse
-from convscope.formats.keras_network import Builder
-from convscope.formats.keras_sharing import share
-from convscope.formats.source_file import SourceFile
+from convscope.files.archive import Archive
+from convscope.files.json_text import MOST_BYTES, read_json
+from convscope.files.source_file import SourceFile
 from convscope.network import Network
+from convscope.readers.keras.config import parse
+from convscope.readers.keras.network import Builder
+from convscope.readers.keras.sharing import share
 
 if TYPE_CHECKING:
-    from convscope.formats.hdf5 import Hdf5
-    from convscope.formats.keras_shards import Shards
+    from convscope.files.hdf5 import Hdf5
+    from convscope.readers.keras.shards import Shards
 
 ACCEPTS = ".keras and .h5 files, a live keras.Model"
 
@@ -93,7 +93,7 @@ def _is_pickle(first: bytes) -> bool:
 
 
 def _archive(file: SourceFile) -> Network:
-    from convscope.formats.keras_weights import ArchiveWeights
+    from convscope.readers.keras.weights import ArchiveWeights
 
     archive = Archive(file)
     if CONFIG not in archive:
@@ -106,7 +106,7 @@ def _archive(file: SourceFile) -> Network:
     )
 
     def opened() -> Hdf5 | Shards:
-        from convscope.formats.keras_shards import MAP, Shards, shard
+        from convscope.readers.keras.shards import MAP, Shards, shard
 
         if WEIGHTS in archive:
             return shard(archive, WEIGHTS)
@@ -138,8 +138,8 @@ def _before_3(archive: Archive) -> bool:
 
 
 def _legacy(file: SourceFile) -> Network:
-    from convscope.formats.hdf5 import Hdf5, text_of
-    from convscope.formats.keras_weights import LegacyWeights
+    from convscope.files.hdf5 import Hdf5, text_of
+    from convscope.readers.keras.weights import LegacyWeights
 
     hdf5 = Hdf5(file)
     config = hdf5.attributes("").get("model_config")
@@ -162,7 +162,7 @@ def _is_live(source: Any) -> bool:
 
 
 def _live(model: Any) -> Network:
-    from convscope.formats.keras_live import LiveWeights
+    from convscope.readers.keras.live import LiveWeights
 
     what = f"the live model {getattr(model, 'name', '')}"
     try:

@@ -9,18 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from convscope.engine.stored import TIME_LIMIT, StoredEngine
+from convscope.engine.onnx_file import TIME_LIMIT, StoredEngine
 from convscope.errors import EngineError, OutputError
 from convscope.model.graph import Graph
 from convscope.network import Network
 from convscope.notation.sizes import is_known
-from convscope.stored.build import OpenedGraph, build
+from convscope.readers.onnx.build import OpenedGraph, build
 
 if TYPE_CHECKING:
     from convscope.engine.runtime import Runner
     from convscope.model.editing import Edit
-    from convscope.stored.editing import Model
-    from convscope.stored.source import Source
+    from convscope.readers.onnx.editing import Model
+    from convscope.readers.onnx.source import Source
 
 
 class OpenedNetwork(Network):
@@ -53,13 +53,13 @@ class OpenedNetwork(Network):
 
     def editable(self, layer: str) -> dict[str, dict[str, Any]]:
         """Return the settings of a layer's node: ONNX's attributes, and filters or units."""
-        from convscope.stored.editing import settings
+        from convscope.readers.onnx.editing import settings
 
         return settings(self._model(), self._graph_now(), layer)
 
     def _edit(self, edits: Iterable[Edit]) -> Self:
         from convscope.explain.whatif import History
-        from convscope.stored.editing import edited
+        from convscope.readers.onnx.editing import edited
 
         graph = self._graph_now()
         model, made = edited(self._model(), graph, tuple(edits), self.seed)
@@ -71,7 +71,7 @@ class OpenedNetwork(Network):
         return other
 
     def _model(self) -> Model:
-        from convscope.stored.editing import Model
+        from convscope.readers.onnx.editing import Model
 
         return self._edited or Model(self._source)
 

@@ -1,4 +1,11 @@
-"""ONNX models: files, with their external data, and live ModelProtos."""
+"""ONNX models: files, with their external data, and live ModelProtos.
+
+source    bytes to a checked model, its external data read by our own rules
+folding   what is already known when a file is read: constants and shape arithmetic
+build     the graph of operators
+editing   settings of its nodes changed, and the weights that must follow
+opened    the network that people hold
+"""
 
 from __future__ import annotations
 
@@ -20,8 +27,8 @@ def is_mine(source: Any) -> bool:
 
 def read(source: Any) -> Network:
     """Return the network that a model holds; raises `SourceError` when it cannot be read."""
-    from convscope.stored.opened import OpenedNetwork
-    from convscope.stored.source import from_file, from_proto
+    from convscope.readers.onnx.opened import OpenedNetwork
+    from convscope.readers.onnx.source import from_file, from_proto
 
     if isinstance(source, (str, os.PathLike)):
         return OpenedNetwork(from_file(Path(source)))

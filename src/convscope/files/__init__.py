@@ -1,0 +1,1 @@
+"""What files hold, read safely and knowing no framework: zip archives, JSON, HDF5."""

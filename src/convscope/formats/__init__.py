@@ -1,1 +1,0 @@
-"""What files hold, read safely: zip archives, JSON, HDF5; and what Keras means by it."""
