@@ -76,13 +76,13 @@ class Sequential(Network):
                 raise SettingError(
                     f"{name} says its input_shape, but it is not the first layer of {self.name}"
                 )
-            self._open(layer.input_shape, [layer])
+            self._graph = self._opened(layer.input_shape, [layer])
         if self._graph is not None:
             feed = self._graph.outputs or tuple(self._graph.inputs)
             before = layer.name
             layer.name = name
             try:
-                self._build(name, layer, feed)
+                self._graph.grow(name, layer, feed, self.seed)
             except Exception:
                 layer.name = before
                 raise
@@ -97,11 +97,12 @@ class Sequential(Network):
         if layer.input_shape is None:
             raise SettingError("an input layer needs a shape, as in InputLayer(shape=(28, 28, 1))")
         self._input_name = layer.name or "input"
-        self._open(layer.input_shape, [])
+        self._graph = self._opened(layer.input_shape, [])
 
-    def _open(self, shape: Shape, layers: Sequence[Layer]) -> None:
-        self._graph = Graph(self.name, {self._input_name: shape}, layout_of(layers))
-        self._graph.sequential = True
+    def _opened(self, shape: Shape, layers: Sequence[Layer]) -> Graph:
+        graph = Graph(self.name, {self._input_name: shape}, layout_of(layers))
+        graph.sequential = True
+        return graph
 
     def pop(self) -> Layer:
         """Remove the last layer and return it."""
@@ -124,14 +125,11 @@ class Sequential(Network):
             raise SettingError(
                 f"{self.name} is already built, for inputs {shape_text(self.input_shape)}"
             )
-        self._open(shape, self._layers)
-        try:
-            for layer in self._layers:
-                assert layer.name is not None and self._graph is not None
-                self._build(layer.name, layer, self._graph.outputs or tuple(self._graph.inputs))
-        except Exception:
-            self._graph = None
-            raise
+        graph = self._opened(shape, self._layers)
+        for layer in self._layers:
+            assert layer.name is not None
+            graph.grow(layer.name, layer, graph.outputs or tuple(graph.inputs), self.seed)
+        self._graph = graph
 
     def _replace(self, layers: Mapping[int, Layer]) -> None:
         self._layers = [layers[id(layer)] for layer in self._layers]
@@ -208,7 +206,7 @@ class Model(Network):
             called[id(wire)] = name
             shapes[name] = wire.shape
             taken.add(name)
-        self._graph = Graph(self.name, shapes, layout_of([w.layer for w in order]))
+        graph = Graph(self.name, shapes, layout_of([w.layer for w in order]))
         seen: set[str] = set(shapes)
         for wire in order:
             if id(wire) in called:
@@ -226,8 +224,9 @@ class Model(Network):
             seen.add(name)
             taken.add(name)
             called[id(wire)] = name
-            self._build(name, layer, [called[id(w)] for w in wire.inputs])
-        self._graph.outputs = tuple(called[id(w)] for w in results)
+            graph.grow(name, layer, [called[id(w)] for w in wire.inputs], seed)
+        graph.outputs = tuple(called[id(w)] for w in results)
+        self._graph = graph
 
 
 def Input(

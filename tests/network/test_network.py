@@ -288,7 +288,7 @@ def test_a_long_prediction_shows_a_bar_on_stderr_and_gives_the_same(
     model, x = small(), np.random.default_rng(0).normal(size=(9, 9, 11, 2))
     expected = model.predict(x, batch_size=2, verbose=0)
     clock = iter(range(0, 1000, 2))
-    monkeypatch.setattr("convscope.network.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("convscope.engine.progress.time.monotonic", lambda: next(clock))
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     np.testing.assert_array_equal(model.predict(x, batch_size=2), expected)
     written = capsys.readouterr()

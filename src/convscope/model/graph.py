@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowError
 from convscope.layers.arguments import nearest, split_channels
-from convscope.layers.base import Layer, Shape, shape_text, tensor_names
+from convscope.layers.base import Layer, Shape, drawn_from, shape_text, tensor_names
 from convscope.model.facts import Facts, facts_of
 from convscope.model.receptive import Fields, ReceptiveField, image_fields, readable, through
 from convscope.notation import Size
@@ -82,6 +82,13 @@ class Graph:
         self.facts[name] = facts
         self.outputs = (name,)
         return facts
+
+    def grow(self, name: str, layer: Layer, inputs: Sequence[str], seed: int) -> None:
+        """Add a node, whose weights are drawn from the seed and its name: their order does not matter.
+
+        Raises as `add` does.
+        """
+        layer.build(self.add(name, layer, inputs).weights, drawn_from(seed, name))
 
     def remove(self, name: str) -> None:
         """Remove the last node; what fed it becomes the output."""

@@ -14,7 +14,7 @@ from onnx import helper, numpy_helper, shape_inference
 
 import convscope
 from convscope.errors import ConvscopeError, SettingError, ShapeError, UnsupportedError
-from convscope.readers.onnx.opened import OpenedNetwork
+from convscope.readers.onnx.opened import OnnxModel
 from convscope.readers.onnx.refitting import passed_through
 
 node = helper.make_node
@@ -147,7 +147,7 @@ def test_an_edited_model_is_valid_runs_and_is_explained(
         where = tuple(s // 2 for s in new.graph.shape(layer))
         assert run.trace(layer, where).facts.agrees, layer
     assert net.facts().to_dict() == before
-    assert net._source.data == bytes_before  # type: ignore[attr-defined]
+    assert net.backing.source.data == bytes_before  # type: ignore[attr-defined]
     assert (
         convscope.open(tmp_path / "edited.onnx").facts().to_dict()["totals"]
         == report["totals"]["new"]
@@ -250,8 +250,8 @@ def test_a_form_can_be_given_back() -> None:
 def test_in_a_model_that_is_not_edited_every_weight_fits() -> None:
     for make in MODELS.values():
         net = convscope.open(make())
-        assert isinstance(net, OpenedNetwork)
-        passed = passed_through(net._source, {})
+        assert isinstance(net.backing, OnnxModel)
+        passed = passed_through(net.backing.source, {})
         assert passed.drawn == {} and set(passed.at) == set(net.graph.nodes)
 
 

@@ -288,7 +288,7 @@ def test_a_loop_without_end_is_stopped() -> None:
     ]
     net = convscope.open(onnx_models.model(nodes, {"x": [1, 3]}, ["y"]))
     net.summary(file=io.StringIO())
-    net.time_limit = 1.0  # type: ignore[attr-defined]
+    net.backing.time_limit = 1.0  # type: ignore[attr-defined]
     begun = time.monotonic()
     with pytest.raises(EngineError, match="was stopped: it ran for more than 1 seconds"):
         net.run(np.ones((3,), np.float32))

@@ -43,7 +43,7 @@ class Builder:
         self._maker = LayerMaker(weights)
         self._used: set[Part] = set()
         self._names = Names()
-        self._network = Network(top.name)
+        self._graph = Graph(top.name, {})
         self._count = 0
 
     def network(self) -> Network:
@@ -59,9 +59,8 @@ class Builder:
         for layer in self.built.values():
             if not hasattr(layer, "data_format"):
                 layer.channels_last = layout == "channels_last"
-        graph = Graph(self.top.name, inputs, layout)
+        self._graph = graph = Graph(self.top.name, inputs, layout)
         graph.nested[""] = self.top.kind
-        self._network._graph = graph
         outputs = self._container(self.top, "", list(inputs), {})
         graph.outputs = tuple(outputs)
         graph.sequential = self.top.sequential and all(
@@ -74,8 +73,7 @@ class Builder:
         shown = remarks[:SHORTER_REMARKS]
         if len(remarks) > len(shown):
             shown.append(f"{self.what}: {len(remarks) - len(shown)} more of these")
-        self._network.warnings = shown
-        return self._network
+        return Network(self.top.name, graph=graph, warnings=shown)
 
     def _inputs(self) -> Iterable[tuple[str, Shape]]:
         """Yield the network's inputs and their shapes."""
@@ -217,7 +215,7 @@ class Builder:
         self._count += 1
         if self._count > MOST_CALLS:
             raise SourceError(f"{self.what}: it makes more than {MOST_CALLS:,} calls of layers")
-        graph = self._network.graph
+        graph = self._graph
         name = prefix + part.name
         again = part.container and part in self._used
         if again or name in graph.nodes or name in graph.inputs:
@@ -257,7 +255,7 @@ class Builder:
 
     def _add(self, name: str, layer: Layer, feeds: Sequence[str]) -> None:
         try:
-            self._network._build(name, layer, feeds)
+            self._graph.grow(name, layer, feeds, seed=0)
         except ConvscopeError as error:
             raise SourceError(f"{self.what}: {error}") from error
         except (
@@ -278,7 +276,7 @@ class Builder:
 
     def _compare(self, part: Part, name: str, said: SizesSaid | None) -> None:
         """Remark when the config says another output shape than follows from the equation."""
-        found = self._network.graph.shape(name)
+        found = self._graph.shape(name)
         if said is None or found is UNKNOWN_SHAPE:
             return
         pairs = list(zip(said, found, strict=False))

@@ -4,7 +4,7 @@ source    bytes to a checked model, its external data read by our own rules
 folding   what is already known when a file is read: constants and shape arithmetic
 build     the graph of operators
 editing   settings of its nodes changed, and the weights that must follow
-opened    the network that people hold
+opened    the network that people hold, and what stands behind it
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def is_mine(source: Any) -> bool:
 
 def read(source: Any) -> Network:
     """Return the network that a model holds; raises `SourceError` when it cannot be read."""
-    from convscope.readers.onnx.opened import OpenedNetwork
+    from convscope.readers.onnx.opened import opened
     from convscope.readers.onnx.source import from_file, from_proto
 
     if isinstance(source, (str, os.PathLike)):
-        return OpenedNetwork(from_file(Path(source)))
-    return OpenedNetwork(from_proto(source))
+        return opened(from_file(Path(source)))
+    return opened(from_proto(source))

@@ -1,4 +1,4 @@
-"""Networks as people hold them: look at, run, take apart. Ties the rooms together.
+"""A network as people hold it: look at it, run it, take it apart, edit it.
 
 >>> from convscope import Conv2D, Sequential
 >>> model = Sequential([Conv2D(32, 3, input_shape=(28, 28, 1)), Conv2D(64, 3)])
@@ -9,25 +9,25 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TextIO, TypeAlias
 
+from convscope.engine.backing import Backing, OwnLayers
 from convscope.errors import (
+    EngineError,
     InputError,
     LayerLookupError,
     NotBuiltError,
     OutputError,
-    OutputWarning,
-    PositionError,
     SettingError,
     UnsupportedError,
     WeightsError,
 )
-from convscope.layers.base import Layer, drawn_from, shape_text
+from convscope.layers.base import Layer
 from convscope.model.graph import Graph
+from convscope.model.positions import position_in
+from convscope.network.writing import complete, write_page
 from convscope.notation.sizes import is_known
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
     from convscope.engine.runtime import Runner
     from convscope.explain.derivation import Explanation
-    from convscope.explain.pictures import Comparison
     from convscope.explain.trace import Trace
     from convscope.explain.whatif import Changes, History
     from convscope.model.editing import Edit
+    from convscope.network.run import Run
     from convscope.parts import Summary
     from convscope.views.report import Report
 
@@ -50,16 +50,26 @@ if TYPE_CHECKING:
 class Network:
     """A network: what `Sequential`, `Model` and `convscope.open` give.
 
-    `graph` holds its layers wired up, with the facts that follow from their equations; `warnings` says
-    what was left out or changed when it was opened.
+    `graph` holds its layers wired up, with the facts that follow from their equations; `backing` is what
+    stands behind it: how it runs, is written and is edited; `warnings` says what was left out or changed
+    when it was opened.
     """
 
-    def __init__(self, name: str, seed: int = 0) -> None:
+    def __init__(
+        self,
+        name: str,
+        seed: int = 0,
+        *,
+        graph: Graph | None = None,
+        backing: Backing | None = None,
+        warnings: Iterable[str] = (),
+    ) -> None:
         self.name = name
         self.seed = seed
-        self._graph: Graph | None = None
+        self.backing: Backing = backing or OwnLayers()
+        self.warnings = list(warnings)
+        self._graph = graph
         self._engines: dict[Any, Runner] = {}
-        self.warnings: list[str] = []  # what its file says that was left out
         self._history: History | None = None  # what it was edited from
 
     @property
@@ -114,12 +124,6 @@ class Network:
         """Return the number of parameters; weights that are shared count once."""
         return self.graph.totals.params
 
-    def _build(self, name: str, layer: Layer, inputs: Sequence[str]) -> None:
-        """Wire a layer in; its weights are drawn from the seed and its name, whatever the order."""
-        assert self._graph is not None
-        facts = self._graph.add(name, layer, inputs)
-        layer.build(facts.weights, drawn_from(self.seed, name))
-
     # -- running ----------------------------------------------------------------------------------
 
     def _engine(self, keep: tuple[str, ...], graph: Graph, rows: int = 1, count: int = 1) -> Runner:
@@ -135,17 +139,8 @@ class Network:
         if key not in self._engines:
             for old in [k for k in self._engines if k[2] != versions]:
                 del self._engines[old]
-            self._engines[key] = self._ready(graph, keep, many)
+            self._engines[key] = self.backing.runner(graph, keep, many)
         return self._engines[key]
-
-    def _ready(self, graph: Graph, keep: tuple[str, ...], many: bool) -> Runner:
-        """Return the network made ready to run; one that was opened as ONNX runs that model.
-
-        `many` says that inputs will come in batches.
-        """
-        from convscope.engine.runtime import Engine
-
-        return Engine(graph, keep, many)
 
     def predict(self, x: Any, batch_size: int = 32, verbose: str | int = "auto") -> Any:
         """Return the outputs for a batch of inputs: numpy in, numpy out.
@@ -154,20 +149,27 @@ class Network:
         verbose     0 for silence; otherwise a progress bar on stderr when it takes a while
 
         Returns one array (n, *output_shape), or a list of them for several outputs. Raises
-        `InputError` for arrays of another shape.
+        `InputError` for arrays of another shape, `EngineError` for an output whose shape only a run
+        tells: `run(image)` gives it.
         """
         import numpy as np
 
         from convscope.engine.images import as_batch
+        from convscope.engine.progress import with_progress
 
         graph = self.graph
+        for name in graph.outputs:
+            if graph.nodes[name].layer.opaque and not all(map(is_known, graph.shape(name))):
+                raise EngineError(
+                    f"the output {name} of {self.name} has no shape before it runs: use run(image)"
+                )
         given = {n: as_batch(a, graph.inputs[n], n) for n, a in self._by_name(x).items()}
         counts = {len(a) for a in given.values()}
         if len(counts) != 1:
             raise InputError(f"the inputs hold different numbers of rows: {sorted(counts)}")
         if type(batch_size) is not int or batch_size < 1:
             raise InputError(f"batch_size must be a whole number from 1, not {batch_size!r}")
-        graph = self._at({n: a.shape[1:] for n, a in given.items()})
+        graph = self.backing.at(graph, given)
         count = counts.pop()
         engine = self._engine(graph.outputs, graph, min(count, batch_size), count)
         results: dict[str, Array]
@@ -177,7 +179,7 @@ class Network:
             results = {
                 name: np.empty((count, *graph.shape(name)), np.float32) for name in graph.outputs
             }
-            for start in _progress(range(0, count, batch_size), bool(verbose)):
+            for start in with_progress(range(0, count, batch_size), bool(verbose)):
                 rows = slice(start, start + batch_size)
                 for name, array in engine.run({n: a[rows] for n, a in given.items()}).items():
                     results[name][rows] = array
@@ -191,12 +193,10 @@ class Network:
                 array of the input's shape, taken as it is; a list or dict of them for several inputs
         keep    the layers whose activations to keep; all by default
         """
-        from convscope.engine.images import as_input
+        from convscope.network.run import Run
 
-        base = self.graph
-        last = base.image_layout == "channels_last"
-        given = {n: as_input(a, base.inputs[n], last, n) for n, a in self._by_name(image).items()}
-        graph = self._at({n: a.shape[1:] for n, a in given.items()})
+        given = self._given(image)
+        graph = self.backing.at(self.graph, given)
         names = tuple(graph.nodes) if keep is None else tuple(graph.node(n).name for n in keep)
         names = (*names, *(n for n in graph.outputs if n not in names))
         engine = self._engine(names, graph)
@@ -205,11 +205,13 @@ class Network:
         found = {n: a[0] for n, a in given.items()} | {n: a[0] for n, a in values.items()}
         return Run(self, graph, found)
 
-    def _at(self, shapes: Mapping[str, tuple[int, ...]]) -> Graph:
-        """Return the graph at these input sizes, which differ only where they were unknown."""
+    def _given(self, image: Any) -> dict[str, Array]:
+        """Return one image, or several inputs, as arrays with a batch axis."""
+        from convscope.engine.images import as_input
+
         graph = self.graph
-        wanted = {name: tuple(shapes[name]) for name in graph.inputs}
-        return graph if wanted == graph.inputs else graph.at(wanted)
+        last = graph.image_layout == "channels_last"
+        return {n: as_input(a, graph.inputs[n], last, n) for n, a in self._by_name(image).items()}
 
     def _by_name(self, given: Any) -> dict[str, Any]:
         names = list(self.graph.inputs)
@@ -240,7 +242,7 @@ class Network:
         """
         page = str(path).lower().endswith(".html")
         if page and image is not None:
-            _export_page(self, image, path, limit)
+            write_page(self, image, path, limit)
         elif page:
             raise InputError(
                 f"{path} shows an image going through the network: give it one, image=…"
@@ -248,14 +250,8 @@ class Network:
         elif image is not None:
             raise OutputError(f"an image goes into a page, FILE.html, and not into {path}")
         else:
-            with _complete(path, ".onnx", "export writes ONNX, or a page in .html") as part:
-                self._write(part)
-
-    def _write(self, path: Path) -> None:
-        """Write the network as ONNX; one that was opened from a file writes that."""
-        from convscope.engine.runtime import export
-
-        export(self.graph, path)
+            with complete(path, ".onnx", "export writes ONNX, or a page in .html") as part:
+                self.backing.write(self.graph, part)
 
     def explore(
         self,
@@ -339,15 +335,12 @@ class Network:
         Only the patch of the image that the number sees is looked at, so the cost does not depend on
         the image's size. `run(image).trace(…)` has the engine's value beside it.
         """
-        from convscope.engine.images import as_input
         from convscope.explain.trace import trace_by_cone
         from convscope.views.report import Report
 
-        base = self.graph
-        last = base.image_layout == "channels_last"
-        given = {n: as_input(a, base.inputs[n], last, n) for n, a in self._by_name(image).items()}
-        graph = self._at({n: a.shape[1:] for n, a in given.items()})
-        where = _position(graph, layer, position)
+        given = self._given(image)
+        graph = self.backing.at(self.graph, given)
+        where = position_in(graph, layer, position)
         return Report(trace_by_cone(graph, {n: a[0] for n, a in given.items()}, layer, where))
 
     # -- what if ----------------------------------------------------------------------------------
@@ -381,18 +374,11 @@ class Network:
 
     def _edit(self, edits: Iterable[Edit]) -> Self:
         from convscope.explain.whatif import History
-        from convscope.model.editing import EditError, checked, edited
 
         graph = self.graph
-        given = checked(graph, edits)
-        try:
-            made = edited(graph, given, self.seed)
-        except EditError as failed:
-            from convscope.model.remedies import explained
-
-            raise explained(graph, given, failed) from failed.cause
+        backing, made = self.backing.edited(graph, tuple(edits), self.seed)
         other = copy(self)
-        other._graph, other._engines = made.graph, {}
+        other.backing, other._graph, other._engines = backing, made.graph, {}
         other.warnings = list(self.warnings)
         other._history = History.after(self._history, graph, made)
         other._replace(made.replaced)
@@ -433,9 +419,7 @@ class Network:
         and text; plain data throughout. {} for a layer without an equation, which cannot be edited.
         A model opened as ONNX has ONNX's settings: kernel_shape, strides, pads …, filters, units.
         """
-        from convscope.model.settings import editable
-
-        return editable(self.graph.node(layer).layer)
+        return self.backing.editable(self.graph, layer)
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -452,202 +436,3 @@ class Network:
         if self._graph is None:
             return f"<{type(self).__name__} {self.name!r}, not built>"
         return f"<{type(self).__name__} {self.name!r}, {len(self._graph.nodes)} layers>"
-
-
-class Run:
-    """One image gone through a network: every activation, and the ledger of any number.
-
-    `run["conv2d_1"]` is an array in the layer's own layout, without a batch axis.
-    """
-
-    def __init__(self, network: Network, graph: Graph, activations: dict[str, Array]) -> None:
-        self.network = network
-        self.graph = graph
-        self.activations = activations
-
-    def __getitem__(self, name: str) -> Array:
-        """Return a layer's activation; raises `LayerLookupError`, naming the nearest layer."""
-        if name not in self.activations:
-            name = self.graph.node(name).name
-            if name not in self.activations:
-                raise LayerLookupError(f"{name} was not kept: run(image) without keep= keeps all")
-        return self.activations[name]
-
-    @property
-    def output(self) -> Array:
-        """The network's (first) output."""
-        return self.activations[self.graph.outputs[0]]
-
-    def liveliest(self, layer: str) -> tuple[int, ...]:
-        """Return the position of a layer's largest number: where there is most to see."""
-        import numpy as np
-
-        array = self[layer]
-        return tuple(int(p) for p in np.unravel_index(int(np.argmax(array)), array.shape))
-
-    def trace(self, layer: str, position: Sequence[int]) -> Report[Trace]:
-        """Return the ledger of one number, with the engine's value beside it.
-
-        position   one index for each axis of the layer's output, without the batch: (row, column,
-                   channel) for a channels-last map
-        """
-        from convscope.explain.trace import trace
-        from convscope.views.report import Report
-
-        where = _position(self.graph, layer, position)
-        for name in (layer, *self.graph.node(layer).inputs):
-            self[name]
-        return Report(trace(self.graph, self.activations, layer, where))
-
-    def compare(self, layer: str, position: Sequence[int]) -> Report[Comparison]:
-        """Return the four pictures that learners have of a convolution, side by side at one number.
-
-        Each is an equation over the same input; the engine says which one is true. Raises
-        `UnsupportedError` for a layer that is no convolution.
-        """
-        from convscope.explain.pictures import compare
-        from convscope.views.report import Report
-
-        where = _position(self.graph, layer, position)
-        return Report(compare(self.graph, self.activations, layer, where))
-
-    def explore(
-        self,
-        *,
-        port: int | None = None,
-        host: str = "127.0.0.1",
-        open_browser: bool = True,
-        block: bool | None = None,
-    ) -> Any:
-        """Look at this run in the explorer: inline in a notebook, else in the browser.
-
-        See `Network.explore`, also for what is returned.
-        """
-        from convscope.explorer.host import Host
-        from convscope.explorer.showing import show
-
-        return show(Host(self.network, self), port, host, open_browser, block)
-
-    def export(self, path: str | Path, *, limit: float = 64) -> None:
-        """Write the explorer of this run as one HTML file that works from disk, offline.
-
-        See `Network.export`.
-        """
-        _export_page(self.network, self, path, limit)
-
-    def save(self, path: str | Path) -> None:
-        """Write every activation to an .npz file, one array a layer, in the layers' own layouts."""
-        import numpy as np
-
-        with (
-            _complete(path, ".npz", "activations are written as .npz") as part,
-            part.open("wb") as file,
-        ):
-            np.savez_compressed(file, allow_pickle=False, **self.activations)
-
-    def draw(self, layer: str, path: str | Path) -> None:
-        """Draw a layer's maps as one PNG: blue is negative, orange positive, one scale for all."""
-        import numpy as np
-
-        from convscope.views.picture import atlas
-
-        maps = self[layer]
-        if self.graph.layout == "channels_first" and maps.ndim > 1:
-            maps = np.moveaxis(maps, 0, -1)
-        with _complete(path, ".png", "maps are drawn as PNG") as part:
-            atlas(maps).save(part, format="PNG")
-
-    def __repr__(self) -> str:
-        return f"<run of {self.network.name!r}, {len(self.activations)} activations>"
-
-
-def _export_page(network: Network, image: Any, path: str | Path, limit: float) -> None:
-    """Write the explorer of an image's run as one HTML file, and warn of what was left out."""
-    import warnings
-
-    from convscope.explorer.host import Host
-    from convscope.explorer.single_file import single_file
-
-    with _complete(path, ".html", "the explorer is written as .html") as part:
-        page = single_file(Host(network, image), limit)
-        with part.open("wb") as file:
-            page.write(file)
-    if page.left_out:
-        warnings.warn(
-            f"{path} has no room for the numbers of {', '.join(map(str, page.left_out))}; "
-            f"a page with limit={page.enough} holds all",
-            OutputWarning,
-            stacklevel=3,
-        )
-
-
-@contextmanager
-def _complete(path: str | Path, suffix: str, what: str) -> Iterator[Path]:
-    """Give a file beside the target to write; it takes the target's place only when it is complete.
-
-    Raises `OutputError` for a name that does not end in `suffix`, or when it cannot be written.
-    """
-    from pathlib import Path
-
-    target = Path(path)
-    if target.suffix.lower() != suffix:
-        raise OutputError(f"{what}: name the file {target.with_suffix(suffix)}, not {target}")
-    part = target.with_name(f".{target.name}.part")
-    try:
-        yield part
-        part.replace(target)
-    except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
-def _position(graph: Graph, layer: str, position: Sequence[int]) -> tuple[int, ...]:
-    """Return a checked position; negative indices count from the end, as in numpy."""
-    node = graph.node(layer)
-    facts = graph.facts[node.name]
-    if node.layer.opaque:
-        raise UnsupportedError(
-            f"{node.name} ({node.layer.kind}) has no equation, so its numbers cannot be taken apart"
-        )
-    shape = facts.output_shape
-    try:
-        where = tuple(p.__index__() for p in position)
-    except (TypeError, AttributeError) as error:
-        raise PositionError(
-            f"a position is whole numbers such as (5, 7, 12), not {position!r}"
-        ) from error
-    axes = ", ".join(a.name for a in facts.equation.axes) if facts.equation else ""
-    if len(where) != len(shape):
-        raise PositionError(
-            f"{layer} has outputs of shape {shape_text(shape)}: a position needs {len(shape)} "
-            f"{'indices' if len(shape) != 1 else 'index'} ({axes}), not {len(where)}: {shape_text(where)}"
-        )
-    for place, (p, size) in enumerate(zip(where, shape, strict=True)):
-        if is_known(size) and not -size <= p < size:
-            axis = facts.equation.axes[place] if facts.equation else None
-            word = f"{axis.word} {axis.name}" if axis else f"axis {place}"
-            raise PositionError(
-                f"position {shape_text(where)} is outside {layer}, whose outputs have shape "
-                f"{shape_text(shape)}: {word} = {p} must lie in 0 … {size - 1}"
-            )
-    return tuple(p % s if is_known(s) else p for p, s in zip(where, shape, strict=True))
-
-
-def _progress(steps: range, wanted: bool) -> Iterator[int]:
-    """Yield the steps; when they turn out to take more than a second, with a bar on stderr."""
-    begun = time.monotonic()
-    many = iter(steps)
-    done = 0
-    for step in many:
-        yield step
-        done += 1
-        if wanted and done < len(steps) and time.monotonic() - begun > 1.0 and sys.stderr.isatty():
-            break
-    else:
-        return
-    import click
-
-    with click.progressbar(many, length=len(steps) - done, label="predict", file=sys.stderr) as bar:
-        yield from bar

@@ -1,0 +1,42 @@
+"""Positions that users give, checked against a layer's output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from convscope.errors import PositionError, UnsupportedError
+from convscope.layers.base import shape_text
+from convscope.model.graph import Graph
+from convscope.notation.sizes import is_known
+
+
+def position_in(graph: Graph, layer: str, position: Sequence[int]) -> tuple[int, ...]:
+    """Return a checked position; negative indices count from the end, as in numpy."""
+    node = graph.node(layer)
+    facts = graph.facts[node.name]
+    if node.layer.opaque:
+        raise UnsupportedError(
+            f"{node.name} ({node.layer.kind}) has no equation, so its numbers cannot be taken apart"
+        )
+    shape = facts.output_shape
+    try:
+        where = tuple(p.__index__() for p in position)
+    except (TypeError, AttributeError) as error:
+        raise PositionError(
+            f"a position is whole numbers such as (5, 7, 12), not {position!r}"
+        ) from error
+    axes = ", ".join(a.name for a in facts.equation.axes) if facts.equation else ""
+    if len(where) != len(shape):
+        raise PositionError(
+            f"{layer} has outputs of shape {shape_text(shape)}: a position needs {len(shape)} "
+            f"{'indices' if len(shape) != 1 else 'index'} ({axes}), not {len(where)}: {shape_text(where)}"
+        )
+    for place, (p, size) in enumerate(zip(where, shape, strict=True)):
+        if is_known(size) and not -size <= p < size:
+            axis = facts.equation.axes[place] if facts.equation else None
+            word = f"{axis.word} {axis.name}" if axis else f"axis {place}"
+            raise PositionError(
+                f"position {shape_text(where)} is outside {layer}, whose outputs have shape "
+                f"{shape_text(shape)}: {word} = {p} must lie in 0 … {size - 1}"
+            )
+    return tuple(p % s if is_known(s) else p for p, s in zip(where, shape, strict=True))

@@ -1,0 +1,11 @@
+"""What people hold: networks and runs. This room ties the others together.
+
+network    a network: look at it, run it, edit it
+run        one image gone through a network
+writing    files that are there whole or not at all
+"""
+
+from convscope.network.network import Network
+from convscope.network.run import Run
+
+__all__ = ["Network", "Run"]

@@ -1,0 +1,130 @@
+"""One image gone through a network: every activation, and the ledger of any number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from convscope.errors import LayerLookupError
+from convscope.model.graph import Graph
+from convscope.model.positions import position_in
+from convscope.network.writing import complete, write_page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+    from convscope.explain.pictures import Comparison
+    from convscope.explain.trace import Trace
+    from convscope.network.network import Network
+    from convscope.views.report import Report
+
+    Array: TypeAlias = np.ndarray[Any, Any]
+
+
+class Run:
+    """One image gone through a network: every activation, and the ledger of any number.
+
+    `run["conv2d_1"]` is an array in the layer's own layout, without a batch axis.
+    """
+
+    def __init__(self, network: Network, graph: Graph, activations: dict[str, Array]) -> None:
+        self.network = network
+        self.graph = graph
+        self.activations = activations
+
+    def __getitem__(self, name: str) -> Array:
+        """Return a layer's activation; raises `LayerLookupError`, naming the nearest layer."""
+        if name not in self.activations:
+            name = self.graph.node(name).name
+            if name not in self.activations:
+                raise LayerLookupError(f"{name} was not kept: run(image) without keep= keeps all")
+        return self.activations[name]
+
+    @property
+    def output(self) -> Array:
+        """The network's (first) output."""
+        return self.activations[self.graph.outputs[0]]
+
+    def liveliest(self, layer: str) -> tuple[int, ...]:
+        """Return the position of a layer's largest number: where there is most to see."""
+        import numpy as np
+
+        array = self[layer]
+        return tuple(int(p) for p in np.unravel_index(int(np.argmax(array)), array.shape))
+
+    def trace(self, layer: str, position: Sequence[int]) -> Report[Trace]:
+        """Return the ledger of one number, with the engine's value beside it.
+
+        position   one index for each axis of the layer's output, without the batch: (row, column,
+                   channel) for a channels-last map
+        """
+        from convscope.explain.trace import trace
+        from convscope.views.report import Report
+
+        where = position_in(self.graph, layer, position)
+        for name in (layer, *self.graph.node(layer).inputs):
+            self[name]
+        return Report(trace(self.graph, self.activations, layer, where))
+
+    def compare(self, layer: str, position: Sequence[int]) -> Report[Comparison]:
+        """Return the four pictures that learners have of a convolution, side by side at one number.
+
+        Each is an equation over the same input; the engine says which one is true. Raises
+        `UnsupportedError` for a layer that is no convolution.
+        """
+        from convscope.explain.pictures import compare
+        from convscope.views.report import Report
+
+        where = position_in(self.graph, layer, position)
+        return Report(compare(self.graph, self.activations, layer, where))
+
+    def explore(
+        self,
+        *,
+        port: int | None = None,
+        host: str = "127.0.0.1",
+        open_browser: bool = True,
+        block: bool | None = None,
+    ) -> Any:
+        """Look at this run in the explorer: inline in a notebook, else in the browser.
+
+        See `Network.explore`, also for what is returned.
+        """
+        from convscope.explorer.host import Host
+        from convscope.explorer.showing import show
+
+        return show(Host(self.network, self), port, host, open_browser, block)
+
+    def export(self, path: str | Path, *, limit: float = 64) -> None:
+        """Write the explorer of this run as one HTML file that works from disk, offline.
+
+        See `Network.export`.
+        """
+        write_page(self.network, self, path, limit)
+
+    def save(self, path: str | Path) -> None:
+        """Write every activation to an .npz file, one array a layer, in the layers' own layouts."""
+        import numpy as np
+
+        with (
+            complete(path, ".npz", "activations are written as .npz") as part,
+            part.open("wb") as file,
+        ):
+            np.savez_compressed(file, allow_pickle=False, **self.activations)
+
+    def draw(self, layer: str, path: str | Path) -> None:
+        """Draw a layer's maps as one PNG: blue is negative, orange positive, one scale for all."""
+        import numpy as np
+
+        from convscope.views.picture import atlas
+
+        maps = self[layer]
+        if self.graph.layout == "channels_first" and maps.ndim > 1:
+            maps = np.moveaxis(maps, 0, -1)
+        with complete(path, ".png", "maps are drawn as PNG") as part:
+            atlas(maps).save(part, format="PNG")
+
+    def __repr__(self) -> str:
+        return f"<run of {self.network.name!r}, {len(self.activations)} activations>"
