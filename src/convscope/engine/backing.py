@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 class Backing(Protocol):
     """What a network asks for when it is run, written or edited."""
 
+    engine: str
+    """What runs it, as texts call it: "ONNX Runtime"."""
+
     def at(self, graph: Graph, given: Mapping[str, Any]) -> Graph:
         """Return the graph for these inputs: name → array with a batch axis."""
 
@@ -50,6 +53,8 @@ def at_sizes(graph: Graph, given: Mapping[str, Any]) -> Graph:
 
 class OwnLayers:
     """A network of convscope's own layers: each writes itself as ONNX, and can be made again."""
+
+    engine = "ONNX Runtime"
 
     def at(self, graph: Graph, given: Mapping[str, Any]) -> Graph:
         """Return the graph at the sizes of these inputs."""

@@ -78,6 +78,7 @@ class Comparison:
     output_shape: tuple[Size, ...]
     engine_value: float
     verdicts: tuple[Verdict, ...]
+    engine: str
 
     def document(self) -> Document:
         """Return the comparison as parts."""
@@ -97,7 +98,7 @@ class Comparison:
             )
         rows.append(
             (
-                "the engine (ONNX Runtime)",
+                f"the engine ({self.engine})",
                 "",
                 "",
                 times(self.output_shape),
@@ -289,9 +290,13 @@ def _moved(
 
 
 def compare(
-    graph: Graph, activations: Mapping[str, Array], layer: str, position: Sequence[int]
+    graph: Graph,
+    activations: Mapping[str, Array],
+    layer: str,
+    position: Sequence[int],
+    engine: str,
 ) -> Comparison:
-    """Return the four pictures of a layer at one position, on the activations of a run."""
+    """Return the four pictures of a layer at one position, on the activations of this engine's run."""
     from convscope.notation.evaluation import evaluate
     from convscope.notation.ledger import ledger
 
@@ -307,7 +312,7 @@ def compare(
         raise UnsupportedError(f"{node.name} ({node.layer.kind}): {error}{hint}") from error
     values: dict[str, Any] = dict(node.layer.weights)
     values["in"] = activations[node.inputs[0]]
-    engine = float(activations[node.name][tuple(position)])
+    truth = float(activations[node.name][tuple(position)])
     shape = tuple(activations[node.name].shape)
     room = ledger(facts.equation, position, values).rounding
     verdicts = []
@@ -315,11 +320,11 @@ def compare(
         value = evaluate(picture.equation, picture.position, values)
         verdicts.append(
             Verdict(
-                picture, value, tuple(picture.equation.shape) == shape, abs(value - engine) <= room
+                picture, value, tuple(picture.equation.shape) == shape, abs(value - truth) <= room
             )
         )
     return Comparison(
-        node.name, tuple(position), facts.input_shapes[0], shape, engine, tuple(verdicts)
+        node.name, tuple(position), facts.input_shapes[0], shape, truth, tuple(verdicts), engine
     )
 
 

@@ -9,10 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convscope.errors import UnsupportedError
+from convscope.explain.ledger_parts import ledger_parts
 from convscope.explain.words import (
-    adding_up,
-    decimal,
-    dots,
     exact,
     grouped,
     scientific,
@@ -20,42 +18,25 @@ from convscope.explain.words import (
 )
 from convscope.model.graph import Graph, Node, tensor_names
 from convscope.notation.cone import Cone, Link, cone
-from convscope.notation.index import OUT_WORDS
-from convscope.notation.ledger import Groups, Ledger, ledger
+from convscope.notation.ledger import Ledger, ledger
 from convscope.parts import (
-    Column,
     Document,
     Formula,
-    Grid,
     Heading,
     Paragraph,
     Part,
-    Side,
     Span,
-    Table,
-    Words,
 )
 
 Array: TypeAlias = np.ndarray[Any, Any]
-
-SHOWN = 12
-"""How many partial sums a document lists before it gathers the smallest in one row."""
-
-WINDOWS_SHOWN = 2
-"""How many windows a document writes out number by number."""
-
-_MAPS = ("filter", "channel")
-"""Words of axes along which an output's maps lie."""
-
-LARGEST_WINDOW = 49
-"""Windows of more numbers than this are not written out."""
 
 
 @dataclass(frozen=True)
 class Trace:
     """The ledger of one number, and what the engine made of it.
 
-    engine_value   what ONNX Runtime computed in float32; None when the network was not run
+    engine_value   what the engine computed in float32; None when the network was not run
+    engine         what that engine is called
     seen           by the cone: how many numbers were computed, and the patch of the image
     """
 
@@ -66,6 +47,7 @@ class Trace:
     activation: str
     cone: Cone | None = None
     image: str = ""
+    engine: str = ""
 
     @property
     def value(self) -> float:
@@ -105,10 +87,7 @@ class Trace:
             Heading(f"One number of {self.layer} ({self.kind}) at ({where})"),
             Formula(str(led.equation), led.equation.latex()),
         ]
-        if led.groups is not None:
-            parts += _grouped_parts(led, led.groups)
-        elif led.readings:
-            parts.append(_readings_table(led))
+        parts += ledger_parts(led)
         if led.activation:
             applied = (
                 "(".join(led.activation)
@@ -146,7 +125,7 @@ class Trace:
                 [
                     same,
                     (
-                        f": ONNX Runtime computed {exact(self.engine_value)}, the ledger says "
+                        f": {self.engine} computed {exact(self.engine_value)}, the ledger says "
                         f"{exact(led.value)}. Numbers that are not finite cannot be subtracted."
                     ),
                 ]
@@ -162,7 +141,7 @@ class Trace:
             [
                 judged,
                 (
-                    f": ONNX Runtime computed {exact(self.engine_value)}, "
+                    f": {self.engine} computed {exact(self.engine_value)}, "
                     f"the ledger says {exact(led.value)}. Difference {scientific(self.difference)}{tail}"
                 ),
             ]
@@ -211,162 +190,14 @@ def _listed(array: Array) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
-def _grouped_parts(led: Ledger, groups: Groups) -> list[Part]:
-    count = len(groups.channels)
-    window = groups.windows.shape[1:]
-    reads = grouped(led.terms)
-    if count > 1 and window:
-        sentence = f"It reads {dots((*window, count))} = {reads} numbers: a window of every one of the {grouped(count)} input maps."
-    elif count > 1:
-        sentence = f"It reads {reads} numbers, one for each term."
-    else:
-        sentence = (
-            f"It reads {times(window)} = {reads} numbers, all from input map {groups.channels[0]}."
-        )
-    outside = int(np.size(groups.inside) - np.count_nonzero(groups.inside))
-    if outside:
-        sentence += (
-            f" {grouped(outside)} of them lie outside the input, in the padding, shown in brackets."
-        )
-    axes = zip(led.equation.axes, led.position, strict=True)
-    here = ", ".join(f"{'map' if a.word in _MAPS else a.word} {p}" for a, p in axes)
-    parts: list[Part] = [Paragraph(f"{here[:1].upper()}{here[1:]}. {sentence}")]
-    order = np.argsort(-np.abs(groups.partials), kind="stable").tolist()
-    column = _column(led, groups, order)
-    if window and len(window) <= 2 and int(np.prod(window)) <= LARGEST_WINDOW:
-        shown = sorted(order[: WINDOWS_SHOWN if count > 1 else 1])
-        if count > len(shown):
-            parts.append(
-                Paragraph(f"The {len(shown)} input maps that weigh most, number by number:")
-            )
-        parts += [_side(led, groups, n, column) for n in shown]
-    if led.reduction == "sum":
-        parts.append(_sum_table(led, groups, column))
-    return parts
-
-
-def _side(led: Ledger, groups: Groups, n: int, column: _Column) -> Side:
-    """Return window × slice = products, and what they come to; the products add up as shown."""
-    muted = _rows(~groups.inside[n])
-    partial = float(groups.partials[n])
-    result = column.shown.get(n, decimal(partial))
-    grids = [
-        Grid(f"map {groups.channels[n]}{_places(groups, n)}", _numbers(groups.windows[n]), muted)
-    ]
-    signs: tuple[str, ...] = ()
-    if groups.kernels is not None and groups.products is not None:
-        axes = zip(led.equation.axes, led.position, strict=True)
-        which = next((f"filter {p}" for axis, p in axes if axis.word in OUT_WORDS), "its weights")
-        name = f"slice {groups.channels[n]} of {which}" if len(groups.channels) > 1 else which
-        products = groups.products[n]
-        cells = _numbers(products)
-        if np.isfinite(products).all():
-            texts, _ = adding_up(products.ravel().tolist(), _read(result), 6)
-            across = products.shape[-1]
-            cells = tuple(tuple(texts[i : i + across]) for i in range(0, len(texts), across))
-        grids += [Grid(name, _numbers(groups.kernels[n])), Grid("products", cells)]
-        signs = ("×", "=")
-    word = {"sum": "sum", "max": "largest", "mean": "mean"}[str(led.reduction)]
-    return Side(tuple(grids), signs, f"{word} {result}")
-
-
-def _read(text: str) -> float:
-    """Return the number that a shown decimal is."""
-    return float(text.replace("−", "-").replace("∞", "inf"))
-
-
-def _places(groups: Groups, n: int) -> str:
-    corner = groups.corners[n]
-    return f" at ({', '.join(str(v).replace('-', '−') for v in corner)})" if len(corner) else ""
-
-
-def _numbers(array: Array) -> tuple[tuple[str, ...], ...]:
-    rows = array if array.ndim == 2 else array.reshape(1, -1)
-    return tuple(tuple("−∞" if v == -np.inf else decimal(float(v), 4) for v in row) for row in rows)
-
-
-def _rows(array: Array) -> tuple[tuple[bool, ...], ...]:
-    rows = array if array.ndim == 2 else array.reshape(1, -1)
-    return tuple(tuple(bool(v) for v in row) for row in rows)
-
-
-@dataclass(frozen=True)
-class _Column:
-    """Partial sums, the rest, the bias and their total, rounded so that what is shown adds up.
-
-    shown   the text of each group that is listed
-    rows    name and text, in order
-    total   the text of the sum
-    """
-
-    shown: dict[int, str]
-    rows: list[tuple[str, str]]
-    total: str
-
-
-def _column(led: Ledger, groups: Groups, order: Sequence[int]) -> _Column:
-    """Return the column of a ledger; the smallest partial sums of many are gathered in one row."""
-    count = len(groups.channels)
-    listed = sorted(order[: SHOWN - 1] if count > SHOWN else order)
-    maps = groups.windows.ndim > 1
-    one, many = ("input map", "maps") if maps else ("input", "inputs")
-    values = [float(groups.partials[n]) for n in listed]
-    names = [f"{one} {groups.channels[n]}" for n in listed]
-    if len(listed) < count:
-        values.append(float(groups.partials.sum()) - sum(values))
-        names.append(f"the other {grouped(count - len(listed))} {many}")
-    if led.bias is not None:
-        values.append(led.bias)
-        names.append("bias")
-    if np.isfinite(values).all():
-        texts, total = adding_up(values, sum(values), 6)
-    else:
-        texts, total = [decimal(v) for v in values], decimal(led.preactivation)
-    return _Column(
-        dict(zip(listed, texts, strict=False)), list(zip(names, texts, strict=True)), total
-    )
-
-
-def _sum_table(led: Ledger, groups: Groups, column: _Column) -> Table:
-    """Return the column as a table, with a running sum."""
-    rows: list[tuple[Words, ...]] = []
-    running = 0.0
-    for name, text in column.rows:
-        running += _read(text)
-        rows.append((name, text, decimal(running)))
-    last = "pre-activation" if led.activation or led.whole else "sum"
-    kernel = "partial sum" if groups.windows.ndim > 1 else "input × weight"
-    whole = len(column.shown) == len(groups.channels)
-    return Table(
-        (Column("from"), Column(kernel, "right"), Column("so far", "right")),
-        tuple(rows),
-        ((Span(last, "strong"), Span(column.total, "strong"), ""),),
-        caption=""
-        if whole
-        else "The largest by size; the rest in one row, so that the column adds up.",
-    )
-
-
-def _readings_table(led: Ledger) -> Table:
-    rows = tuple(
-        (
-            f"{r.name}[{', '.join(map(str, r.index))}]",
-            {"input": "input", "weight": "weight", "local": "computed on the way"}[r.role],
-            exact(r.value),
-        )
-        for r in led.readings
-    )
-    return Table(
-        (Column("it reads"), Column("which is"), Column("value", "right")),
-        rows,
-        ((Span("it makes", "strong"), "", Span(exact(led.value), "strong")),),
-    )
-
-
 def trace(
-    graph: Graph, activations: Mapping[str, Array], layer: str, position: Sequence[int]
+    graph: Graph,
+    activations: Mapping[str, Array],
+    layer: str,
+    position: Sequence[int],
+    engine: str,
 ) -> Trace:
-    """Return the ledger of one number of a run, with the engine's value.
+    """Return the ledger of one number of a run, with the value of the engine of this name.
 
     Raises `UnsupportedError` for a layer without an equation.
     """
@@ -382,8 +213,8 @@ def trace(
         for tensor, name in zip(tensor_names(len(node.inputs)), node.inputs, strict=True)
     )
     found = ledger(equation, position, values)
-    engine = float(activations[node.name][tuple(position)])
-    return Trace(node.name, node.layer.kind, found, engine, _activation(node))
+    value = float(activations[node.name][tuple(position)])
+    return Trace(node.name, node.layer.kind, found, value, _activation(node), engine=engine)
 
 
 def trace_by_cone(

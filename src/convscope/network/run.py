@@ -43,6 +43,11 @@ class Run:
         return self.activations[name]
 
     @property
+    def engine(self) -> str:
+        """What computed the activations: "ONNX Runtime", …"""
+        return self.network.backing.engine
+
+    @property
     def output(self) -> Array:
         """The network's (first) output."""
         return self.activations[self.graph.outputs[0]]
@@ -66,7 +71,7 @@ class Run:
         where = position_in(self.graph, layer, position)
         for name in (layer, *self.graph.node(layer).inputs):
             self[name]
-        return Report(trace(self.graph, self.activations, layer, where))
+        return Report(trace(self.graph, self.activations, layer, where, self.engine))
 
     def compare(self, layer: str, position: Sequence[int]) -> Report[Comparison]:
         """Return the four pictures that learners have of a convolution, side by side at one number.
@@ -78,7 +83,7 @@ class Run:
         from convscope.views.report import Report
 
         where = position_in(self.graph, layer, position)
-        return Report(compare(self.graph, self.activations, layer, where))
+        return Report(compare(self.graph, self.activations, layer, where, self.engine))
 
     def explore(
         self,

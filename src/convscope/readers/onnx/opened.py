@@ -36,6 +36,8 @@ class OnnxModel:
     time_limit   seconds after which a run is stopped, since a Loop in a file need not end
     """
 
+    engine = "ONNX Runtime"
+
     def __init__(self, source: Source, edited: Model | None = None) -> None:
         self.source = source
         self._edited = edited

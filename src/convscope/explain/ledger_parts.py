@@ -1,0 +1,190 @@
+"""The ledger of one number as parts: its windows, its column of partial sums, what it reads.
+
+Long ones are abbreviated so that what is shown still adds up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from convscope.explain.words import adding_up, decimal, dots, exact, grouped, times
+from convscope.notation.index import OUT_WORDS
+from convscope.notation.ledger import Groups, Ledger
+from convscope.parts import Column, Grid, Paragraph, Part, Side, Span, Table, Words
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+SHOWN = 12
+"""How many partial sums a document lists before it gathers the smallest in one row."""
+
+WINDOWS_SHOWN = 2
+"""How many windows a document writes out number by number."""
+
+_MAPS = ("filter", "channel")
+"""Words of axes along which an output's maps lie."""
+
+LARGEST_WINDOW = 49
+"""Windows of more numbers than this are not written out."""
+
+
+def ledger_parts(led: Ledger) -> list[Part]:
+    """Return the arithmetic of a ledger as parts, without its equation and what follows from it."""
+    if led.groups is not None:
+        return _grouped_parts(led, led.groups)
+    return [_readings_table(led)] if led.readings else []
+
+
+def _grouped_parts(led: Ledger, groups: Groups) -> list[Part]:
+    count = len(groups.channels)
+    window = groups.windows.shape[1:]
+    reads = grouped(led.terms)
+    if count > 1 and window:
+        sentence = f"It reads {dots((*window, count))} = {reads} numbers: a window of every one of the {grouped(count)} input maps."
+    elif count > 1:
+        sentence = f"It reads {reads} numbers, one for each term."
+    else:
+        sentence = (
+            f"It reads {times(window)} = {reads} numbers, all from input map {groups.channels[0]}."
+        )
+    outside = int(np.size(groups.inside) - np.count_nonzero(groups.inside))
+    if outside:
+        sentence += (
+            f" {grouped(outside)} of them lie outside the input, in the padding, shown in brackets."
+        )
+    axes = zip(led.equation.axes, led.position, strict=True)
+    here = ", ".join(f"{'map' if a.word in _MAPS else a.word} {p}" for a, p in axes)
+    parts: list[Part] = [Paragraph(f"{here[:1].upper()}{here[1:]}. {sentence}")]
+    order = np.argsort(-np.abs(groups.partials), kind="stable").tolist()
+    column = _column(led, groups, order)
+    if window and len(window) <= 2 and int(np.prod(window)) <= LARGEST_WINDOW:
+        shown = sorted(order[: WINDOWS_SHOWN if count > 1 else 1])
+        if count > len(shown):
+            parts.append(
+                Paragraph(f"The {len(shown)} input maps that weigh most, number by number:")
+            )
+        parts += [_side(led, groups, n, column) for n in shown]
+    if led.reduction == "sum":
+        parts.append(_sum_table(led, groups, column))
+    return parts
+
+
+def _side(led: Ledger, groups: Groups, n: int, column: _Column) -> Side:
+    """Return window × slice = products, and what they come to; the products add up as shown."""
+    muted = _rows(~groups.inside[n])
+    partial = float(groups.partials[n])
+    result = column.shown.get(n, decimal(partial))
+    grids = [
+        Grid(f"map {groups.channels[n]}{_places(groups, n)}", _numbers(groups.windows[n]), muted)
+    ]
+    signs: tuple[str, ...] = ()
+    if groups.kernels is not None and groups.products is not None:
+        axes = zip(led.equation.axes, led.position, strict=True)
+        which = next((f"filter {p}" for axis, p in axes if axis.word in OUT_WORDS), "its weights")
+        name = f"slice {groups.channels[n]} of {which}" if len(groups.channels) > 1 else which
+        products = groups.products[n]
+        cells = _numbers(products)
+        if np.isfinite(products).all():
+            texts, _ = adding_up(products.ravel().tolist(), _read(result), 6)
+            across = products.shape[-1]
+            cells = tuple(tuple(texts[i : i + across]) for i in range(0, len(texts), across))
+        grids += [Grid(name, _numbers(groups.kernels[n])), Grid("products", cells)]
+        signs = ("×", "=")
+    word = {"sum": "sum", "max": "largest", "mean": "mean"}[str(led.reduction)]
+    return Side(tuple(grids), signs, f"{word} {result}")
+
+
+def _read(text: str) -> float:
+    """Return the number that a shown decimal is."""
+    return float(text.replace("−", "-").replace("∞", "inf"))
+
+
+def _places(groups: Groups, n: int) -> str:
+    corner = groups.corners[n]
+    return f" at ({', '.join(str(v).replace('-', '−') for v in corner)})" if len(corner) else ""
+
+
+def _numbers(array: Array) -> tuple[tuple[str, ...], ...]:
+    rows = array if array.ndim == 2 else array.reshape(1, -1)
+    return tuple(tuple("−∞" if v == -np.inf else decimal(float(v), 4) for v in row) for row in rows)
+
+
+def _rows(array: Array) -> tuple[tuple[bool, ...], ...]:
+    rows = array if array.ndim == 2 else array.reshape(1, -1)
+    return tuple(tuple(bool(v) for v in row) for row in rows)
+
+
+@dataclass(frozen=True)
+class _Column:
+    """Partial sums, the rest, the bias and their total, rounded so that what is shown adds up.
+
+    shown   the text of each group that is listed
+    rows    name and text, in order
+    total   the text of the sum
+    """
+
+    shown: dict[int, str]
+    rows: list[tuple[str, str]]
+    total: str
+
+
+def _column(led: Ledger, groups: Groups, order: Sequence[int]) -> _Column:
+    """Return the column of a ledger; the smallest partial sums of many are gathered in one row."""
+    count = len(groups.channels)
+    listed = sorted(order[: SHOWN - 1] if count > SHOWN else order)
+    maps = groups.windows.ndim > 1
+    one, many = ("input map", "maps") if maps else ("input", "inputs")
+    values = [float(groups.partials[n]) for n in listed]
+    names = [f"{one} {groups.channels[n]}" for n in listed]
+    if len(listed) < count:
+        values.append(float(groups.partials.sum()) - sum(values))
+        names.append(f"the other {grouped(count - len(listed))} {many}")
+    if led.bias is not None:
+        values.append(led.bias)
+        names.append("bias")
+    if np.isfinite(values).all():
+        texts, total = adding_up(values, sum(values), 6)
+    else:
+        texts, total = [decimal(v) for v in values], decimal(led.preactivation)
+    return _Column(
+        dict(zip(listed, texts, strict=False)), list(zip(names, texts, strict=True)), total
+    )
+
+
+def _sum_table(led: Ledger, groups: Groups, column: _Column) -> Table:
+    """Return the column as a table, with a running sum."""
+    rows: list[tuple[Words, ...]] = []
+    running = 0.0
+    for name, text in column.rows:
+        running += _read(text)
+        rows.append((name, text, decimal(running)))
+    last = "pre-activation" if led.activation or led.whole else "sum"
+    kernel = "partial sum" if groups.windows.ndim > 1 else "input × weight"
+    whole = len(column.shown) == len(groups.channels)
+    return Table(
+        (Column("from"), Column(kernel, "right"), Column("so far", "right")),
+        tuple(rows),
+        ((Span(last, "strong"), Span(column.total, "strong"), ""),),
+        caption=""
+        if whole
+        else "The largest by size; the rest in one row, so that the column adds up.",
+    )
+
+
+def _readings_table(led: Ledger) -> Table:
+    rows = tuple(
+        (
+            f"{r.name}[{', '.join(map(str, r.index))}]",
+            {"input": "input", "weight": "weight", "local": "computed on the way"}[r.role],
+            exact(r.value),
+        )
+        for r in led.readings
+    )
+    return Table(
+        (Column("it reads"), Column("which is"), Column("value", "right")),
+        rows,
+        ((Span("it makes", "strong"), "", Span(exact(led.value), "strong")),),
+    )
