@@ -4,6 +4,9 @@ import os
 
 from hypothesis import settings
 
+# tests that import ONNX Runtime themselves do not send what it counts either
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 # read when keras is first imported; the other backends are not installed for the tests
 os.environ.setdefault("KERAS_BACKEND", "torch")
 

@@ -92,6 +92,16 @@ def test_every_arrow_points_the_right_way() -> None:
     assert wrong == []
 
 
+def test_onnx_runtime_has_one_door() -> None:
+    doors = []
+    for name, path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            doors += [name for n in names if n.split(".")[0] == "onnxruntime"]
+    assert doors == ["engine.native"]
+
+
 def test_every_room_is_on_the_map() -> None:
     rooms = {name.split(".")[0] for name, _ in modules()} - {"__init__", "__main__"}
     assert rooms == {*ORDER, *APART}

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convscope.engine.memory import WORTH_TRIMMING, aligned, trim
+from convscope.engine.native import onnxruntime
 from convscope.engine.sessions import session
 from convscope.errors import EngineError, InputError
 
@@ -123,9 +124,7 @@ class StoredEngine:
             return np.ascontiguousarray((array if feed.batched else array[0]).astype(feed.dtype))
 
     def _results(self, given: Mapping[str, Array]) -> list[Any]:
-        import onnxruntime as ort
-
-        options = ort.RunOptions()
+        options = onnxruntime().RunOptions()
         options.log_severity_level = 4
 
         stopped = threading.Event()

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convscope.engine.memory import let_go
+from convscope.engine.native import onnxruntime
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -47,7 +48,7 @@ def session(
 def _opened(
     model: bytes, apart: Mapping[str, Array], in_place: Sequence[str], kept: int
 ) -> tuple[Any, list[Any]]:
-    import onnxruntime as ort
+    ort = onnxruntime()
 
     options = ort.SessionOptions()
     options.log_severity_level = 4
