@@ -14,6 +14,7 @@ SOURCE = Path(convscope.__file__).parent
 
 ORDER = [
     "errors",
+    "version",
     "notation",
     "layers",
     "operators",
@@ -52,7 +53,9 @@ def imported(path: Path, nested: bool) -> set[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found = set()
     for node in ast.walk(tree) if nested else tree.body:
-        if (
+        if isinstance(node, ast.ImportFrom) and node.module == "convscope":
+            found |= {a.name if a.name in KNOWN else "__init__" for a in node.names}
+        elif (
             isinstance(node, ast.ImportFrom)
             and node.module
             and node.module.startswith("convscope.")
@@ -63,9 +66,9 @@ def imported(path: Path, nested: bool) -> set[str]:
             }
         elif isinstance(node, ast.Import):
             found |= {
-                a.name.removeprefix("convscope.")
+                "__init__" if a.name == "convscope" else a.name.removeprefix("convscope.")
                 for a in node.names
-                if a.name.startswith("convscope.")
+                if a.name.split(".")[0] == "convscope"
             }
     return found
 
@@ -75,6 +78,8 @@ def allowed(room: str, target: str) -> bool:
         return True
     if room in APART:
         return target in APART[room]
+    if target == "__init__":  # the package's front door stands above all rooms
+        return False
     if target in FROM:
         return ORDER.index(room) >= ORDER.index(FROM[target])
     return ORDER.index(target) <= ORDER.index(room)

@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from pkgutil import iter_modules
 
 import numpy as np
 import onnxruntime as ort
 import pytest
 from PIL import Image
+
+from convscope.cli import commands
 
 MODEL = """
 from convscope import *
@@ -232,10 +235,21 @@ def test_bad_input_is_one_clear_line_and_exit_two(
 def test_help_of_every_command() -> None:
     top = convscope("--help")
     assert top.returncode == 0
-    for name in ("summary", "explain", "trace", "run", "export", "demo"):
+    names = [module.name.replace("_", "-") for module in iter_modules(commands.__path__)]
+    assert {"summary", "explain", "trace", "run", "export", "demo"} <= set(names)
+    for name in names:
         assert f"  {name} " in top.stdout
         one = convscope(name, "--help")
         assert one.returncode == 0 and "Usage: " in one.stdout
+
+
+def test_a_command_is_imported_when_it_is_called() -> None:
+    code = (
+        "import sys; from convscope.cli import main; main(['summary', 'demo'], standalone_mode=False);"
+        "print(sorted(m for m in sys.modules if m.startswith('convscope.cli.commands.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "['convscope.cli.commands.summary']"
 
 
 def test_a_closed_pipe_is_no_error(folder: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,17 @@ def test_dir_lists_what_there_is() -> None:
     listed = dir(convscope)
     assert {*convscope.__all__, *kinds()} <= set(listed)
     assert all(getattr(convscope, name) is not None for name in listed)
+
+
+def test_a_star_import_gives_the_layers_and_leaves_pythons_own_names_alone() -> None:
+    code = (
+        "from convscope import *; print(Conv2D is not None, open is __builtins__.open, *globals())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    there, own, *names = done.stdout.split()
+    assert (there, own) == ("True", "True")
+    public = {name for name in names if not name.startswith("_")}
+    assert public == {n for n in dir(convscope) if not n.startswith("_")} - {"open"}
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

@@ -14,12 +14,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from convscope.building import Input, Model, Sequential
-    from convscope.network import Network, Run
-    from convscope.readers import open
+from convscope.version import __version__ as __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from convscope.building import Input as Input
+    from convscope.building import Model as Model
+    from convscope.building import Sequential as Sequential
+    from convscope.network import Network as Network
+    from convscope.network import Run as Run
+    from convscope.readers import open as open
 
 _HOMES = {
     "Sequential": "convscope.building",
@@ -30,12 +33,15 @@ _HOMES = {
     "open": "convscope.readers",
 }
 
-__all__ = ["Input", "Model", "Network", "Run", "Sequential", "open"]
+_NOT_BY_STAR = ("open",)
+"""What `from convscope import *` leaves alone: Python's own open stays what it is."""
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name == "__all__":
+        return [n for n in __dir__() if n not in _NOT_BY_STAR and not n.startswith("_")]
     if not name.startswith("_"):
         from convscope.layers import find
 
@@ -49,4 +55,4 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     from convscope.layers import spellings
 
-    return sorted([*__all__, *spellings(), "__version__"])
+    return sorted([*_HOMES, *spellings(), "__version__"])

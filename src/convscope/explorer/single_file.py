@@ -17,11 +17,11 @@ from importlib.resources import files
 from math import prod
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
-from convscope import __version__
 from convscope.errors import InputError, SettingError
 from convscope.explorer import description
 from convscope.explorer.host import MOST_VALUES, Host
 from convscope.explorer.known_edits import known_edits, told
+from convscope.version import __version__
 from convscope.views.characters import printable
 
 Json: TypeAlias = Any

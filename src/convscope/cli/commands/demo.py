@@ -1,0 +1,21 @@
+"""The question that started convscope, answered at the terminal."""
+
+from __future__ import annotations
+
+import click
+
+from convscope.cli.shared import color_option, print_document
+
+
+@click.command("demo", short_help="the question, answered on a real digit")
+@click.argument("digit", required=False, default="seven")
+@color_option
+@click.pass_obj
+def command(color: bool, digit: str) -> None:
+    """The question that started convscope, answered on a real handwritten digit.
+
+    DIGIT is one of the digits that come along: seven (the default), three, …
+    """
+    from convscope.demo.tour import tour
+
+    tour(digit, lambda document: print_document(document, color))

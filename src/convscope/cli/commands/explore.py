@@ -1,0 +1,76 @@
+"""The explorer in the browser, until Ctrl-C."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from convscope.cli.shared import MODEL_HELP, image_option, open_network
+
+if TYPE_CHECKING:
+    from convscope.network import Network
+
+
+@click.command(
+    "explore",
+    epilog=f"{MODEL_HELP} Without MODEL, the demo network on a real digit.",
+    short_help="see, click and take apart any number, in the browser",
+)
+@click.argument("model", metavar="[MODEL]", default="demo")
+@image_option
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Where to listen; 0 lets the system choose. By default 8765 or a free one near it.",
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    help="Another address of this machine to listen on; others may then reach it, unencrypted.",
+)
+@click.option("--no-open", is_flag=True, help="Print the address instead of opening a browser.")
+def command(model: str, image: Path | None, port: int | None, host: str, no_open: bool) -> None:
+    """The network in the browser: its maps, any number and what made it, and what if.
+
+    Only this machine can reach it, and only a browser that opened the address, which holds a key.
+    Ctrl-C ends it.
+    """
+    from convscope.demo import digits
+
+    samples = digits() if model == "demo" else {}
+    given = image or samples.get("seven")
+    _explore(open_network(model), given, samples, port, host, no_open)
+
+
+def _explore(
+    network: Network,
+    image: Path | None,
+    samples: Mapping[str, Path],
+    port: int | None,
+    address: str,
+    no_open: bool,
+) -> None:
+    """Serve a network's explorer until Ctrl-C: the address to stdout if nothing opens it."""
+    from convscope.explorer.guard import LOOPBACK
+    from convscope.explorer.host import Host
+    from convscope.explorer.server import serve
+
+    if address not in LOOPBACK:
+        click.echo(
+            f"Warning: whoever reaches {address} and knows the address with its key can use the "
+            f"explorer, and what is sent can be read on the way",
+            err=True,
+        )
+
+    def announce(found: str) -> None:
+        if no_open:
+            click.echo("the explorer's address, for one browser; Ctrl-C ends it:", err=True)
+            click.echo(found)
+        else:
+            click.echo(f"the explorer: {found} (for one browser; Ctrl-C ends it)", err=True)
+
+    host = Host(network, image=image, samples=samples)
+    serve(host, address, port, open_browser=not no_open, announce=announce)

@@ -1,0 +1,69 @@
+"""One image through the network: what every layer gave, and pictures of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from convscope.cli.shared import (
+    MODEL_HELP,
+    color_option,
+    formats,
+    image_for,
+    image_option,
+    model_argument,
+    open_network,
+    show,
+)
+from convscope.errors import OutputError
+
+
+@click.command(
+    "run", epilog=MODEL_HELP, short_help="one image through the network: activations and pictures"
+)
+@model_argument
+@image_option
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write every activation to this .npz file."
+)
+@click.option("--maps", "layer", metavar="LAYER", help="Draw this layer's maps …")
+@click.option(
+    "--png", type=click.Path(path_type=Path), help="… to this PNG file (LAYER.png by default)."
+)
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+@formats
+@color_option
+@click.pass_obj
+def command(
+    color: bool,
+    model: str,
+    image: Path | None,
+    out: Path | None,
+    layer: str | None,
+    png: Path | None,
+    force: bool,
+    form: str | None,
+) -> None:
+    """Run one image; show what every layer gave, write activations and pictures of maps."""
+    from convscope.explain.activations import survey
+    from convscope.views.report import Report
+
+    if png is not None and layer is None:
+        raise click.UsageError("--png goes with --maps LAYER")
+    network = open_network(model)
+    if layer is not None:
+        network.graph.node(layer)
+        png = png or Path(f"{layer.strip('/').replace('/', '_')}.png")
+    for target in (out, png):
+        if target is not None and target.exists() and not force:
+            raise OutputError(f"{target} exists already; --force replaces it")
+    done = network.run(image_for(model, image))
+    if out is not None:
+        done.save(out)
+    if layer is not None and png is not None:
+        done.draw(layer, png)
+    show(Report(survey(done.graph, done.activations)), form, color)
+    for target in (out, png):
+        if target is not None:
+            click.echo(f"wrote {target}", err=True)

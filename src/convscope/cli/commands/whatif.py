@@ -1,0 +1,36 @@
+"""What other settings would change."""
+
+from __future__ import annotations
+
+import click
+
+from convscope.cli.shared import (
+    MODEL_HELP,
+    color_option,
+    formats,
+    model_argument,
+    open_network,
+    show,
+)
+
+
+@click.command(
+    "whatif",
+    epilog=MODEL_HELP,
+    short_help="settings changed: what becomes of every layer after them",
+)
+@model_argument
+@click.argument("edits", metavar="LAYER.SETTING=VALUE ...", nargs=-1, required=True)
+@formats
+@color_option
+@click.pass_obj
+def command(color: bool, model: str, edits: tuple[str, ...], form: str | None) -> None:
+    """What settings of layers would change: shapes, weights, parameters, MACs, receptive fields.
+
+    An edit is LAYER.SETTING=VALUE, as in conv2d.kernel_size=5 or conv2d_1.padding=same; VALUE is a
+    number, several with commas (3,5), a word, true, false or none. Several edits are made at once.
+    """
+    from convscope.model.settings import read_edit
+
+    given = [read_edit(text) for text in edits]
+    show(open_network(model).whatif(given), form, color)
