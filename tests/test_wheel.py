@@ -23,7 +23,6 @@ from convscope.explorer.server import static_files
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "convscope"
-STATIC = PACKAGE / "explorer" / "static"
 
 
 def held(folder: Path) -> dict[str, bytes]:
@@ -102,7 +101,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: tuple[Path, Path]) 
         }
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"convscope"}
     assert inside == held(PACKAGE)
-    assert "explorer/static/explorer.js" in inside and "demo/digits.npz" in inside
+    assert "explorer/web/explorer.js" in inside and "demo/digits.npz" in inside
 
 
 def test_the_source_distribution_holds_what_builds_it(built: tuple[Path, Path]) -> None:
@@ -129,11 +128,10 @@ def test_what_is_installed_serves_the_page(installed: Path, tmp_path: Path) -> N
         origin = address.split("/?")[0]
         with browser.open(address, timeout=30) as answer:  # gives the cookie, and leads to the page
             assert answer.url == f"{origin}/"
-            assert answer.read() == (STATIC / "index.html").read_bytes()
-        for path in static_files():
-            file = STATIC / (path[1:] or "index.html")
+            assert answer.read() == static_files()["/"].content
+        for path, file in static_files().items():
             with browser.open(origin + path, timeout=30) as answer:
-                assert answer.read() == file.read_bytes(), path
+                assert answer.read() == file.content, path
         question = urllib.request.Request(
             f"{origin}/ask",
             b'{"ask": "network"}',

@@ -12,12 +12,11 @@ import pytest
 from needed import absent
 from screens import READER, Served, Visit
 
-import convscope
+from convscope.explorer.joining import script
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-MODULE = Path(convscope.__file__).parent / "explorer" / "static" / "explorer.js"
 DRIVER = Path(__file__).parent / "driver.js"
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -64,7 +63,7 @@ def loaded(browser: Browser) -> Iterator[Page]:
     """Return an empty page with the module in it, as `evaluator`, and the driver's questions."""
     page = browser.new_page()
     page.add_script_tag(path=DRIVER)
-    page.evaluate("source => load(source)", MODULE.read_text(encoding="utf-8"))
+    page.evaluate("source => load(source)", script("explorer.js"))
     yield page
     page.close()
 

@@ -12,7 +12,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from given import case, samples
 import convscope
 from convscope.errors import ConvscopeError, UnsupportedError
 from convscope.explain.pictures import pictures
+from convscope.explorer.joining import script
 from convscope.layers.base import tensor_names
 from convscope.notation import (
     Axis,
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-MODULE = Path(convscope.__file__).parent / "explorer" / "static" / "explorer.js"
 POSITIONS = 10
 
 
@@ -478,7 +477,7 @@ def test_it_works_where_a_page_may_not_make_code_of_text(page: Page) -> None:
     policy = "default-src 'none'; script-src 'self'"
     served = {
         "/": ("text/html", '<script type="module" src="/page.js"></script>'),
-        "/explorer.js": ("text/javascript", MODULE.read_text(encoding="utf-8")),
+        "/explorer.js": ("text/javascript", script("explorer.js")),
         "/page.js": (
             "text/javascript",
             'import * as found from "/explorer.js"; window.evaluator = found;',

@@ -10,7 +10,6 @@ import threading
 import time
 import urllib.request
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,13 +21,12 @@ from convscope.demo import digits, network
 from convscope.errors import InputError, ServerError
 from convscope.explorer import notebook, showing
 from convscope.explorer.host import Host
+from convscope.explorer.joining import script, web
 from convscope.explorer.notebook import INSTALL, Page, aside, inline, reply
 from convscope.explorer.protocol import Answer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page as BrowserPage
-
-STATIC = Path(notebook.__file__).parent / "static"
 
 
 def small() -> cs.Sequential:
@@ -95,8 +93,8 @@ def test_explore_gives_a_widget_that_holds_the_module() -> None:
     net = small()
     for widget in (net.explore(IMAGE), net.explore(), net.run(IMAGE).explore()):
         state = widget.get_state()
-        assert state["_esm"] == (STATIC / "explorer.js").read_text("utf-8")
-        assert state["_css"] == (STATIC / "explorer.css").read_text("utf-8")
+        assert state["_esm"] == script("explorer.js")
+        assert state["_css"] == web("explorer.css")
         data, _ = widget._repr_mimebundle_()
         assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.model_id
         assert "conv2d_1" in data["text/html"]  # where it is only looked at: the explanation
@@ -267,13 +265,13 @@ def test_widgets_on_one_page_do_not_disturb_each_other(page: BrowserPage) -> Non
         return [message, base64.b64encode(buffers[0]).decode() if buffers else None]
 
     page.expose_function("ask", ask)
-    css = (STATIC / "explorer.css").read_text("utf-8")
+    css = web("explorer.css")
     page.set_content(
         f"<!doctype html><html><head><style>body {{ margin: 7px }}</style><style>{css}</style></head><body>"
         "<div id=a></div><div id=b></div><div id=b2></div></body></html>"
     )
     title = page.title()
-    page.evaluate(WIDGETS, (STATIC / "explorer.js").read_text("utf-8"))
+    page.evaluate(WIDGETS, script("explorer.js"))
     runs = [small().run(IMAGE), network().run(digits()["seven"])]
     for view, run in (("a", runs[0]), ("b", runs[1]), ("b2", runs[1])):
         at = run.liveliest("conv2d_1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import http.client
 import json
 import os
@@ -91,6 +92,16 @@ def test_the_page_and_its_files_are_served_from_the_table(host: SmallHost) -> No
     assert 'name="viewport"' in page and 'name="color-scheme"' in page
     assert "style=" not in page and "<style" not in page  # which the policy forbids
     assert page.count("<script") == 1 and "</script>" in page
+
+
+def test_its_files_are_sent_compressed_to_whom_can_read_that(visitor: Visitor) -> None:
+    file = static_files()["/explorer.js"]
+    pairs = [("Host", visitor.host), ("Cookie", visitor.cookie), ("Accept-Encoding", "br, gzip")]
+    found = exchange(visitor.port, request("GET", "/explorer.js", pairs))
+    assert found.headers["content-encoding"] == "gzip"
+    assert found.headers["vary"] == "Accept-Encoding"
+    assert len(found.body) < len(file.content) / 2
+    assert gzip.decompress(found.body) == file.content
 
 
 # -- questions that are none, and faults -----------------------------------------------------------------

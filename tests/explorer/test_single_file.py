@@ -29,6 +29,7 @@ from convscope.errors import (
 )
 from convscope.explorer import single_file as writing
 from convscope.explorer.host import Host
+from convscope.explorer.joining import script
 from convscope.explorer.known_edits import candidates, known_edits, told
 from convscope.explorer.single_file import Tensor, embedded, left_out, single_file
 
@@ -225,8 +226,8 @@ export default { render({ model, el }) {
 @pytest.fixture
 def asking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a module into the files that are written which only asks."""
-    real = writing._static
-    monkeypatch.setattr(writing, "_static", lambda n: ASKING if n == "explorer.js" else real(n))
+    real = writing.script
+    monkeypatch.setattr(writing, "script", lambda n: ASKING if n == "explorer.js" else real(n))
 
 
 def volume() -> Host:
@@ -475,7 +476,7 @@ def test_the_same_network_and_image_give_the_same_bytes(tmp_path: Path) -> None:
 def test_the_numbers_in_it_are_the_runs(demo: Host) -> None:
     text = single_file(demo).text()
     page = json.loads(re.search(r'id="told">(.*?)</script>', text, re.DOTALL)[1])  # type: ignore[index]
-    assert page["script"] == writing._static("explorer.js")
+    assert page["script"] == script("explorer.js")
     run = network().run(digits()["seven"])
     for tensor in page["tensors"]:
         block = re.search(rf'id="numbers-{tensor["numbers"]}">([^<]*)<', text)[1]  # type: ignore[index]
@@ -497,11 +498,10 @@ def test_embedded_text_cannot_break_out(text: str) -> None:
     assert json.loads(found) == {text: [text]}
 
 
-def test_code_that_would_end_its_element_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_that_would_end_its_element_is_refused() -> None:
     for bad in ("let a = '</Script>';", "a <!--b"):
-        monkeypatch.setattr(writing, "_static", lambda name, bad=bad: bad)
         with pytest.raises(ValueError, match="cannot stand inside an HTML element"):
-            writing._code("file.js")
+            writing._inside("file.js", bad)
 
 
 def test_edits_that_are_tried_begin_with_what_tells_most() -> None:

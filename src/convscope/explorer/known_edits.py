@@ -76,7 +76,7 @@ def candidates(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str,
 def known_edits(
     host: AnyHost, settings: Mapping[str, dict[str, Json]], most_rows: int = MOST_ROWS
 ) -> dict[str, Json]:
-    """Return the answers to edits of one setting, as static/file.js looks them up.
+    """Return the answers to edits of one setting, as web/file.js looks them up.
 
     settings   layer → what the host told of its settings (see `told`)
 

@@ -9,12 +9,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from html import escape
-from importlib.resources import files
 from typing import Any, TypeAlias
 
 from convscope.errors import ConvscopeError
 from convscope.explain.derivation import explain
 from convscope.explorer.host import Host
+from convscope.explorer.joining import script, web
 from convscope.explorer.protocol import Answer, AnyHost
 from convscope.explorer.single_file import single_file
 from convscope.views.html import html
@@ -51,8 +51,8 @@ def widget_class() -> type[Any]:
     class Explorer(anywidget.AnyWidget):  # type: ignore[misc, unused-ignore]
         """A widget that draws the explorer's module, and has its questions answered by a host."""
 
-        _esm = _static("explorer.js")
-        _css = _static("explorer.css")
+        _esm = script("explorer.js")
+        _css = web("explorer.css")
 
         def __init__(self, host: Host) -> None:
             super().__init__()
@@ -172,7 +172,3 @@ def static(host: Host) -> str:
         "<code>run.export('page.html')</code>.</p>"
     )
     return html(explain(host.network.graph, None).document()) + note
-
-
-def _static(name: str) -> str:
-    return files("convscope.explorer").joinpath("static", name).read_text(encoding="utf-8")

@@ -20,6 +20,8 @@ from typing import Any, NamedTuple, NoReturn, Self
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -37,18 +39,9 @@ from convscope.explorer.guard import (
     internal_error,
     read_body,
 )
+from convscope.explorer.joining import script, web
 from convscope.explorer.listening import Service, listen
 from convscope.explorer.protocol import Answer, AnyHost, as_bytes
-
-CLOSED = "closed.html"
-"""The page for somebody who has no cookie; the only file of the folder that is not on the table."""
-
-MEDIA_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
 
 
 class StaticFile(NamedTuple):
@@ -59,22 +52,16 @@ class StaticFile(NamedTuple):
 
 
 def static_files() -> dict[str, StaticFile]:
-    """Return every file of the page by the path it is asked for; index.html is /."""
-    from importlib.resources import files
-
-    table = {}
-    for file in files("convscope.explorer").joinpath("static").iterdir():
-        suffix = os.path.splitext(file.name)[1]
-        if suffix in MEDIA_TYPES and file.name != CLOSED:
-            path = "/" if file.name == "index.html" else f"/{file.name}"
-            table[path] = StaticFile(MEDIA_TYPES[suffix], file.read_bytes())
-    return table
-
-
-def _closed_page() -> str:
-    from importlib.resources import files
-
-    return files("convscope.explorer").joinpath("static", CLOSED).read_text(encoding="utf-8")
+    """Return every file of the page by the path it is asked for."""
+    html, style = web("index.html").encode(), web("explorer.css").encode()
+    return {
+        "/": StaticFile("text/html; charset=utf-8", html),
+        "/explorer.css": StaticFile("text/css; charset=utf-8", style),
+        **{
+            f"/{name}": StaticFile("text/javascript; charset=utf-8", script(name).encode())
+            for name in ("explorer.js", "page.js", "again.js")
+        },
+    }
 
 
 class Jobs:
@@ -174,7 +161,7 @@ class Server:
         shown = {**dict.fromkeys(LOOPBACK, "127.0.0.1"), **WILDCARDS}
         self._shown = shown.get(address, address)
         routes = _routes(host, static_files() if static is None else static, limits)
-        page = _closed_page()
+        page = web("closed.html")
         self.port, self._sockets = listen(address, port)
         self._guard = Guard(routes, self._keys, self.port, address, page, self._renewed)
         self._service = Service(self._guard, limits)
@@ -293,7 +280,10 @@ def _routes(host: AnyHost, static: Mapping[str, StaticFile], limits: Limits) -> 
         routes=[
             Route("/ask", ask, methods=["POST"]),
             Route("/image", image, methods=["POST"]),
-            *(Route(path, sends(file), methods=["GET"]) for path, file in static.items()),
+            *(
+                Route(path, sends(file), methods=["GET"], middleware=[Middleware(GZipMiddleware)])
+                for path, file in static.items()
+            ),
         ],
         exception_handlers={
             Refused: lambda _, refused: refused.response(),

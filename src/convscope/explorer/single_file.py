@@ -1,7 +1,7 @@
 """One HTML file that holds the explorer of one run: works from disk, offline, with nobody to ask.
 
 The file is the page, the module and every answer that the page can ask for: what the host told of the
-network and its layers, and the numbers of activations and weights. static/file.js answers from them.
+network and its layers, and the numbers of activations and weights. web/file.js answers from them.
 The same network and image give the same bytes.
 """
 
@@ -11,15 +11,14 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from html import escape
-from importlib.resources import files
 from math import prod
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 from convscope.errors import InputError, SettingError
 from convscope.explorer import description
 from convscope.explorer.host import MOST_VALUES, Host
+from convscope.explorer.joining import script, web
 from convscope.explorer.known_edits import known_edits, told
 from convscope.version import __version__
 from convscope.views.characters import printable
@@ -82,16 +81,17 @@ class SingleFile:
 
     def pieces(self) -> Iterator[str]:
         """Yield the file from its first to its last character."""
-        script, style = _code("file.js"), _code("explorer.css")
+        entry, sheet = "file.js", "explorer.css"
+        code, style = _inside(entry, script(entry)), _inside(sheet, web(sheet))
         filled = {
-            "policy": escape(_policy(script, style)),
+            "policy": escape(_policy(code, style)),
             "generator": f"convscope {__version__}",
             "title": escape(f"{printable(self._page['network']['name'])} · convscope"),
             "style": style,
             "told": embedded(self._page),
-            "script": script,
+            "script": code,
         }
-        for n, part in enumerate(_static("file.html").split("{{")):
+        for n, part in enumerate(web("file.html").split("{{")):
             name, _, rest = part.partition("}}") if n else ("", "", part)
             if name == "numbers":
                 run = self._page["network"]["run"]["id"]
@@ -128,7 +128,7 @@ def single_file(host: Host, limit: float = LIMIT) -> SingleFile:
     names = [row["name"] for row in network["layers"]]
     settings = {n: told(host, {"ask": "settings", "layer": n}) for n in names}
     page = {
-        "script": _static("explorer.js"),
+        "script": script("explorer.js"),
         "network": network,
         "layers": [(n, told(host, {"ask": "layer", "layer": n, "run": run["id"]})) for n in names],
         "settings": list(settings.items()),
@@ -281,25 +281,19 @@ def embedded(value: Json) -> str:
     return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-@cache
-def _static(name: str) -> str:
-    return files("convscope.explorer").joinpath("static", name).read_text(encoding="utf-8")
-
-
-def _code(name: str) -> str:
-    """Return a script or style sheet of ours that stands in the page as it is."""
-    text = _static(name)
+def _inside(name: str, text: str) -> str:
+    """Return a script or style sheet of ours that can stand in the page as it is."""
     if "</s" in text.lower() or "<!--" in text:
         raise ValueError(f"{name} cannot stand inside an HTML element: it holds </s or <!--")
     return text
 
 
-def _policy(script: str, style: str) -> str:
+def _policy(code: str, style: str) -> str:
     """Return what the page may load and run: its own script, the module, its own style, nothing else."""
     return "; ".join(
         (
             "default-src 'none'",
-            f"script-src 'sha256-{_sha256(script)}' blob:",
+            f"script-src 'sha256-{_sha256(code)}' blob:",
             f"style-src 'sha256-{_sha256(style)}'",
             "img-src data:",
             "base-uri 'none'",

@@ -2,6 +2,8 @@
 // The explorer in one file: gives the module the `model` that it would get from a notebook, and answers its
 // questions from what the file holds, as convscope's host would. explorer/single_file.py writes the file.
 
+import { product, stridesOf } from "./arrays.js";
+
 /** @typedef {(...given: any[]) => void} Listener */
 /** @typedef {{ facts: any, body?: ArrayBuffer }} Answer */
 /** @typedef {{ kind: string, text: string }} Fault */
@@ -49,16 +51,6 @@ class Refusal extends Error {
 
 /** @param {string} id */
 const textOf = (id) => /** @type {HTMLElement} */ (document.getElementById(id)).textContent ?? "";
-
-/** @param {number[]} sizes */
-const product = (sizes) => sizes.reduce((a, b) => a * b, 1);
-
-/** How far apart in memory neighbours along each axis are. @param {number[]} shape */
-function stridesOf(shape) {
-	const strides = shape.map(() => 1);
-	for (let axis = shape.length - 2; axis >= 0; axis--) strides[axis] = strides[axis + 1] * shape[axis + 1];
-	return strides;
-}
 
 /** A whole number from 0 below a bound. @param {unknown} value @param {number} bound */
 const below = (value, bound) => Number.isInteger(value) && /** @type {number} */ (value) >= 0 && /** @type {number} */ (value) < bound;
@@ -343,5 +335,3 @@ try {
 	el.textContent = `The page could not be drawn: ${fault}`;
 	reportError(fault);
 }
-
-export {};

@@ -1,0 +1,66 @@
+// One number's account: what is added up, in figures that add up.
+
+import { product, range } from "./arrays.js";
+import { addingUp, decimal, grouped, places, times } from "./texts.js";
+
+/** @import {Detail, Groups, Ledger} from "./types" */
+
+const MOST_ROWS = 64; // so many input maps are shown one by one; of more the largest, and the rest in one
+
+/** One number's account: what is added up, rounded so that what is shown adds up to what is shown. @param {Ledger} led  with groups */
+export function account({ groups, bias, reduction, preactivation }) {
+	const { partials, channels, sizes } = /** @type {Groups} */ (groups);
+	const all = range(partials.length);
+	const bySize = (/** @type {number} */ a, /** @type {number} */ b) => Math.abs(partials[b]) - Math.abs(partials[a]) || a - b;
+	const listed = all.length > MOST_ROWS ? [...all].sort(bySize).slice(0, MOST_ROWS - 1).sort((a, b) => a - b) : all;
+	const values = listed.map((n) => partials[n]);
+	const one = sizes.length ? "map" : "input";
+	const names = listed.map((n) => `${one} ${channels[n]}`);
+	if (listed.length < all.length) {
+		const shown = new Set(listed);
+		values.push(all.reduce((sum, n) => (shown.has(n) ? sum : sum + partials[n]), 0));
+		names.push(`the other ${grouped(all.length - listed.length)} ${one}s`);
+	}
+	const sums = values.length;
+	if (bias !== null) {
+		values.push(bias);
+		names.push("bias");
+	}
+	const digits = places(Math.max(...values.map(Math.abs), Math.abs(preactivation)));
+	const { texts, total } = reduction !== "max" && values.every(Number.isFinite)
+		? addingUp(values, preactivation, digits)
+		: { texts: values.map((v) => decimal(v, digits)), total: decimal(preactivation, digits) };
+	return { listed, names, values, texts, sums, total, digits };
+}
+
+/**
+ * What is on the screen: a number taken apart; of one that adds up many also these, as the window is drawn.
+ * @typedef {{led: Ledger, detail: Detail, at: number[], digits: number}} Now
+ * @typedef {ReturnType<typeof account> & Now & {groups: Groups, feed: string | undefined, source: string, tall: number,
+ *   wide: number}} Sum  feed: the layer whose numbers are read; source: its name, or what else they are
+ */
+
+/** @param {Ledger} led @param {Detail} detail @param {number[]} at @returns {Sum | null} */
+export function sumOf(led, detail, at) {
+	const { groups } = led;
+	if (!groups) return null;
+	const wide = groups.sizes.at(-1) ?? 1;
+	const feed = detail.feeds[groups.tensor];
+	const source = feed ?? groups.tensor;
+	return { led, detail, at, groups, feed, source, wide, tall: product(groups.sizes) / wide, ...account(led) };
+}
+
+/** @param {Sum} sum */
+export function sentence({ led: { terms, reduction }, groups: { sizes, count, products, inside, channels }, source }) {
+	const total = grouped(terms);
+	const makes = reduction === "max" ? "takes the largest of them as its" : reduction === "mean" ? "takes their mean as its"
+		: products ? "adds up the products to" : "adds them up to";
+	const padded = inside.reduce((sum, one) => sum + (one ? 0 : 1), 0);
+	const outside = padded ? ` ${grouped(padded)} of them lie in the padding (hatched).` : "";
+	const all = grouped(count);
+	if (count > 1 && sizes.length) {
+		return `It reads ${[...sizes, count].join(" × ")} = ${total} numbers: a ${times(sizes)} window of every one of the ${all} maps of ${source}. All ${all} go in; one number comes out.${outside}`;
+	}
+	if (count > 1) return `It reads ${total} numbers of ${source}, each with a weight of its own, and ${makes} one number.`;
+	return `It reads ${sizes.length ? `${times(sizes)} = ` : ""}${total} number${terms === 1 ? "" : "s"}, all from map ${channels[0]} of ${source}, and ${makes} one number.${outside}`;
+}

@@ -1,0 +1,126 @@
+// The board: every input map as a tile with its window, slice, products and partial sum.
+
+import { between, largestOf } from "./arrays.js";
+import { needs } from "./evaluator.js";
+import { decimal, places, signed } from "./texts.js";
+import { fill, h, memo, say, sized } from "./elements.js";
+
+/** @import {Sum} from "./account.js" */
+/** @import {Microscope} from "./microscope.js" */
+
+export const TILE = { width: 224, height: 46, thumb: 38, left: 5, cell: 7, gap: 6, sign: 14, text: 84, plain: 168 }; // plain: no window
+
+/** @param {Microscope} micro  of which it shows the input maps as tiles: map, window × slice = products, partial sum */
+export function board(micro) {
+	const { app } = micro;
+	const tiles = h("div.cs-tiles", { role: "list" });
+	const picture = h("canvas.cs-tiles-picture", { "aria-hidden": "true" });
+	const element = h("div.cs-board", picture, tiles);
+	const still = h("canvas"); // what stays while the pointer moves: the maps, and the signs between the windows
+	const [laid, kept] = [memo(), memo()];
+	/** @type {{button: HTMLElement, value: HTMLElement, name: HTMLElement}[]} */
+	const cells = [];
+	/** @type {ImageData | null} */
+	let image = null;
+
+	/** @param {number} n */
+	const cell = (n) => {
+		const [name, value] = [h("span.cs-tile-name"), h("span.cs-tile-value")];
+		const light = () => micro.light(n);
+		const onclick = (/** @type {MouseEvent} */ event) => micro.pick(n, event);
+		const button = h("button.cs-tile", { onclick, onfocus: light, onpointerenter: light, onpointerleave: () => micro.light(null) }, name, value);
+		return { name, value, button };
+	};
+
+	/** @param {Sum} sum */
+	function draw(sum) {
+		const { groups: { sizes, channels, windows, kernels }, sums, listed, names, texts } = sum;
+		while (cells.length < sums) cells.push(cell(cells.length));
+		const plain = !sizes.length;
+		const wide = plain ? TILE.plain : TILE.width;
+		const across = between(Math.floor(((element.clientWidth || wide) + TILE.gap) / (wide + TILE.gap)), 1, sums);
+		const shown = cells.slice(0, sums);
+		if (laid(across, sums, plain)) {
+			fill(tiles, shown.map(({ button }) => h("div", { role: "listitem" }, button)));
+			tiles.style.gridTemplateColumns = `repeat(${across}, ${wide}px)`;
+			tiles.classList.toggle("cs-plain", plain);
+			picture.hidden = plain;
+		}
+		const short = (/** @type {number} */ v) => decimal(v, Math.min(4, places(v)));
+		shown.forEach(({ button, name, value }, n) => {
+			const group = listed[n];
+			say(name, plain && kernels && n < listed.length
+				? `${channels[group]}: ${short(windows[group])} × ${short(kernels[group])}` : names[n]);
+			say(value, signed(texts[n]));
+			button.classList.toggle("cs-lit", n === micro.litTile);
+		});
+		if (!plain) paint(sum, across);
+	}
+
+	/** All cells go in as pixels, at once; then what stays; then the frames of the windows. @param {Sum} sum @param {number} across */
+	function paint({ groups, listed, sums, feed, tall, wide, detail, at }, across) {
+		const { net, ramp } = app;
+		const { litTile, litTerm } = micro;
+		const [pitch, drop] = [TILE.width + TILE.gap, TILE.height + TILE.gap];
+		const [width, height] = [across * pitch - TILE.gap, Math.ceil(sums / across) * drop - TILE.gap];
+		const pen = sized(picture, width, height);
+		const ratio = picture.width / width;
+		const patch = feed === undefined ? null : net.activation(feed);
+		const form = patch && feed && net.layer(feed).axes.rows !== null ? net.form(feed) : null;
+		const shrink = form ? TILE.thumb / Math.max(form.rows, form.columns) : 1;
+		const start = TILE.left + (form ? TILE.thumb + 8 : 0);
+		const room = Math.floor((TILE.width - TILE.thumb - 8 - 2 * TILE.sign - TILE.text) / 3);
+		const cell = Math.max(0.5, Math.min(TILE.cell, room / wide, (TILE.height - 8) / tall));
+		const side = Math.max(1, Math.round((cell - (cell > 5 ? 1 : 0)) * ratio));
+		const step = wide * cell + TILE.sign;
+		const grids = [groups.windows, groups.kernels, groups.products].filter((grid) => grid !== null);
+		const limits = [feed === undefined ? 0 : net.limit(feed), largestOf(groups.kernels), largestOf(groups.products)];
+		const bright = litTile !== null || litTerm === null ? -1 : litTerm === groups.tensor ? 0 : litTerm === "bias" ? 3 : 1;
+		const faint = grids.map((_, p) => bright >= 0 && bright !== p);
+		const corners = listed.map((_, n) => [(n % across) * pitch, Math.floor(n / across) * drop]);
+
+		const { width: columns, height: rows } = picture;
+		if (image?.width !== columns || image.height !== rows) image = pen.createImageData(columns, rows);
+		const pixels = new Uint32Array(image.data.buffer).fill(0);
+		corners.forEach(([left, top], n) => grids.forEach((grid, p) => {
+			for (let d = 0, term = listed[n] * tall * wide; d < tall * wide; d++, term++) {
+				const x = Math.round((left + start + p * step + (d % wide) * cell) * ratio);
+				const y = Math.round((top + (TILE.height - tall * cell) / 2 + Math.floor(d / wide) * cell) * ratio);
+				ramp.square(pixels, columns, x, y, side, grid[term], limits[p], p === 0 && !groups.inside[term], faint[p]);
+			}
+		}));
+		pen.putImageData(image, 0, 0);
+
+		if (kept(app.look, columns, rows, cell, listed, faint)) {
+			const pen = sized(still, width, height);
+			Object.assign(pen, { fillStyle: ramp.line, font: "12px system-ui, sans-serif", textAlign: "center", textBaseline: "middle" });
+			corners.forEach(([left, top], n) => {
+				const middle = top + TILE.height / 2;
+				if (patch && feed && form) {
+					const [w, t] = [form.columns * shrink, form.rows * shrink];
+					pen.drawImage(micro.thumb(patch, feed, groups.channels[listed[n]]), left + TILE.left, middle - t / 2, w, t);
+				}
+				for (let p = 1; p < grids.length; p++) {
+					pen.globalAlpha = faint[p] ? 0.25 : 1;
+					pen.fillText("×="[p - 1], left + start + p * step - TILE.sign / 2, middle);
+				}
+				pen.globalAlpha = 1;
+			});
+		}
+		pen.drawImage(still, 0, 0, width, height);
+
+		const box = form?.axes.columns != null && needs(detail.equation, at)[groups.tensor];
+		if (!form || !box) return;
+		const [top, bottom] = [0, 1].map((end) => form.row(box.map((ends) => ends[end])));
+		const [first, last] = box[Number(form.axes.columns)];
+		Object.assign(pen, { strokeStyle: ramp.line, lineWidth: 1.5 });
+		pen.beginPath();
+		for (const [left, y] of corners) {
+			pen.rect(left + TILE.left + first * shrink - 0.75, y + (TILE.height - form.rows * shrink) / 2 + top * shrink - 0.75,
+				(last - first + 1) * shrink + 1.5, (bottom - top + 1) * shrink + 1.5);
+		}
+		pen.stroke();
+	}
+
+	return { element, draw };
+}

@@ -1,0 +1,153 @@
+// Input: the image, and what is done to it before it goes in.
+
+import { between } from "./arrays.js";
+import { decimal, grouped, times } from "./texts.js";
+import { choice, dim, fill, h, latest, memo, pixelled, say, small, table, wrong } from "./elements.js";
+import { scaleOf } from "./colours.js";
+import { steps } from "./facts.js";
+import { drawingPad } from "./pad.js";
+
+/** @import {Question} from "./types" */
+/** @import {Child} from "./elements.js" */
+/** @import {App} from "./frame.js" */
+
+const LARGEST = 32 * 2 ** 20; // bytes of an image
+/** @type {Record<string, string>} */
+const STEPS = {
+	grey: "make it grey: 0.299·R + 0.587·G + 0.114·B", rgb: "make it RGB: the same grey three times", resize: "resize it",
+	"crop-and-resize": "cut out the middle and resize that", "background:white": "put it on white", "background:black": "put it on black",
+};
+
+/** The image: those that come along, one's own, or one drawn by hand; and what is done to it. @param {App} app */
+export function input(app) {
+	const newest = latest();
+	const { samples, inputs } = app.net.told;
+	const busy = h("p.cs-dim", { "aria-live": "polite" });
+	const answer = h("div.cs-offer");
+	const current = h("div.cs-current");
+	const invert = h("input", { type: "checkbox" });
+	const drawn = memo();
+	let visible = false;
+	const way = (/** @type {string} */ title, /** @type {Child[]} */ ...how) => h("div", h("h2", title), ...how);
+	const pad = drawingPad((picture) => sendPad(picture));
+	const element = h("section.cs-input",
+		h("div.cs-input-ways",
+			samples.length > 0 && way("Images that come along",
+				h("div.cs-samples", samples.map((name) => small(name, () => send({ ask: "sample", name }))))),
+			inputs.length === 1 && inputs[0].shape?.length === 3
+				? [way("Your own", dropping(), h("label", invert, " invert it (white strokes on black become black on white, and back)")),
+					way("Draw one", pad.canvas, h("div", small("clear", () => pad.clear()), " ", dim("white on black; it goes in when you lift the pen")))]
+				: h("p.cs-dim", `This network takes ${inputs.map(({ name, shape }) => `${name} ${times(shape)}`).join(" and ")}, which is no picture: give it an array on the command line, --image x.npy.`)),
+		busy, answer, current);
+
+	function hide() {
+		visible = false;
+	}
+
+	function show() {
+		visible = true;
+		const { net, net: { run }, ramp } = app;
+		if (!run) return fill(current, h("p", "No image has gone through the network yet."));
+		if (!drawn(run.id, ramp.scheme)) return;
+		const limit = net.limit(run.output);
+		const output = run.largest.map(({ position, value }) => {
+			const width = `${limit > 0 ? Math.max(0, Number(value) / limit) * 120 : 0}px`;
+			return [`${run.output}(${position.join(", ")})`, decimal(Number(value), 4), h("span.cs-meter", { style: { width } })];
+		});
+		fill(current,
+			h("h2", `What goes in: ${run.source}`),
+			h("div.cs-current-body", h("div.cs-pictures", net.told.inputs.map(({ name }) => figure(name))),
+				h("div", steps(run) || h("p.cs-dim", "Taken as it is."), h("h3", "What comes out"), table(null, output))));
+	}
+
+	/** @param {string} name */
+	function figure(name) {
+		const { net, ramp } = app;
+		const text = times(net.shape(name));
+		const canvas = h("canvas.cs-picture", { role: "img", "aria-label": `${name}, ${text}` });
+		const coloured = net.form(name).maps === 3;
+		net.tiles(name, coloured ? [0, 1, 2] : [0], 256).then(({ tile: [rows, columns], data }) => {
+			canvas.style.width = `${columns * Math.max(1, Math.floor(224 / Math.max(rows, columns)))}px`;
+			pixelled(canvas, columns, rows, (pixels) => {
+				if (!coloured) return ramp.paint(pixels, data, scaleOf(net, name, "layer"));
+				const [low, high] = net.range(name);
+				const level = (/** @type {number} */ v) => between(Math.round(((v - low) / (high - low || 1)) * 255), 0, 255);
+				const channel = pixels.length;
+				for (let n = 0; n < channel; n++) pixels[n] = [2, 1, 0].reduce((pixel, c) => (pixel << 8) | level(data[c * channel + n]), 255);
+			});
+		}, () => {});
+		return h("figure", canvas, h("figcaption", `${name}: ${text}`));
+	}
+
+	function dropping() {
+		const take = (/** @type {FileList | null | undefined} */ files) => files?.[0] && takeFile(files[0]);
+		const file = h("input", {
+			type: "file", accept: "image/png,image/jpeg,image/webp,image/bmp,image/gif", "aria-label": "Choose an image file",
+			onchange: async () => {
+				await take(file.files);
+				file.value = "";
+			},
+		});
+		const over = (/** @type {boolean} */ on) => (/** @type {DragEvent} */ event) => {
+			event.preventDefault();
+			drop.classList.toggle("cs-over", on);
+			if (event.type === "drop") take(event.dataTransfer?.files);
+		};
+		const drop = h("div.cs-drop", { ondragover: over(true), ondragleave: over(false), ondrop: over(false) },
+			h("p", "Drop an image here, paste one, or choose a file: PNG, JPEG, WebP, BMP or GIF."), file);
+		const { signal } = app.closing;
+		const paste = (/** @type {any} */ event) => visible && take(event.clipboardData?.files);
+		(app.alone ? document : app.root).addEventListener("paste", paste, { signal }); // in a notebook the rest is others'
+
+		return drop;
+	}
+
+	/** @param {File} file */
+	async function takeFile(file) {
+		if (file.size > LARGEST) {
+			return fill(answer, wrong(`${file.name} has ${grouped(file.size)} bytes; an image may have at most ${grouped(LARGEST)}`));
+		}
+		await send({ ask: "image", name: file.name, steps: inverted() }, await file.arrayBuffer());
+	}
+
+	function inverted() {
+		return invert.checked ? ["invert"] : [];
+	}
+
+	/** @param {Blob} picture */
+	async function sendPad(picture) {
+		const { maps } = app.net.form(app.net.told.inputs[0].name);
+		const steps = [maps === 3 ? "rgb" : "grey", "crop-and-resize", ...inverted()];
+		await send({ ask: "image", name: "your drawing", steps }, await picture.arrayBuffer());
+	}
+
+	/** @param {Question} question @param {ArrayBuffer} [bytes] */
+	async function send(question, bytes) {
+		fill(answer);
+		say(busy, "It goes through the network …");
+		try {
+			const { facts } = await newest(app.link.ask(question, bytes));
+			say(busy, "");
+			if (facts.offer) propose(facts, question, bytes);
+			else app.ran(facts.run);
+		} catch (error) {
+			say(busy, "");
+			fill(answer, wrong(error));
+		}
+	}
+
+	/** Steps that the image needs before the network can take it. @param {{shape: number[], offer: {step: string, or: string[], why: string}[]}} facts @param {Question} question @param {ArrayBuffer} [bytes] */
+	function propose({ shape, offer }, question, bytes) {
+		const chosen = offer.map(({ step }) => step);
+		const words = (/** @type {string} */ step) => STEPS[step] ?? step;
+		const again = () => send({ ...question, steps: [...question.steps, ...chosen] }, bytes);
+		fill(answer,
+			h("p", `The picture is not yet what the network takes (${times(shape)}). What is missing:`),
+			h("ul", offer.map(({ step, or, why }, n) => {
+				const texts = Object.fromEntries([step, ...or].map((one) => [one, words(one)]));
+				return h("li", `${why}: `, or.length ? choice(texts, (to) => (chosen[n] = to), { "aria-label": why }) : h("b", words(step)));
+			})), h("button.cs-primary", { onclick: again }, "Do this, and let it go in"));
+	}
+
+	return { element, show, hide };
+}

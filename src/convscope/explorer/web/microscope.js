@@ -1,0 +1,332 @@
+// The microscope: one number, taken apart.
+
+import { between, largestOf } from "./arrays.js";
+import { ledger } from "./evaluator.js";
+import { added, decimal, exact, grouped, places, readBack, scientific, signed } from "./texts.js";
+import { Part, fill, folded, h, link, memo, pixelled, say, table, unfold, wrong } from "./elements.js";
+import { scaleOf } from "./colours.js";
+import { steps } from "./facts.js";
+import { sentence, sumOf } from "./account.js";
+import { TILE, board } from "./board.js";
+import { outputMap } from "./map.js";
+import { waterfall } from "./waterfall.js";
+import { magnifier } from "./lens.js";
+
+/** @import {Props} from "./elements.js" */
+/** @import {Detail, EquationJson, Patch, Values} from "./types" */
+/** @import {Now, Sum} from "./account.js" */
+
+/** One output number, taken apart. */
+export class Microscope extends Part {
+	opened = "";
+	shape = ""; // which of its forms is on the screen
+	written = ""; // the equation on the screen
+	spoken = "";
+	/** @type {number | null} which tile or bar is lit */
+	litTile = null;
+	/** @type {string | null} which term of the equation */
+	litTerm = null;
+	/** @type {number[] | null} the position under the pointer */
+	hover = null;
+	/** @type {number | null} the group that the lens keeps */
+	picked = null;
+	/** @type {Now | null} */
+	now = null;
+	/** @type {Sum | null} */
+	sum = null;
+	lead = "";
+	name = h("b");
+	where = h("span");
+	value = h("output");
+	title = h("h2.cs-number");
+	reads = h("p.cs-reads");
+	equation = h("p.cs-equation", { "aria-label": "The layer's equation" });
+	map = outputMap(this);
+	board = board(this);
+	fall = waterfall(this);
+	lens = magnifier(this);
+	total = h("p.cs-total");
+	stepped = memo(); // which steps the total has
+	engine = h("b");
+	apart = h("span");
+	beside = h("span.cs-engine", "ONNX Runtime ", this.engine, ", difference ", this.apart);
+	table = folded("The same as a table", () => this.tabulate());
+	listing = h("div.cs-listing");
+	aside = h("div.cs-aside", this.map.element);
+	right = h("div.cs-sum");
+	problem = h("div");
+	element = h("section.cs-micro", h("div.cs-micro-head", this.title, this.reads), this.problem,
+		h("div.cs-micro-body", this.aside, this.right), this.equation);
+
+	get at() {
+		return this.hover ?? this.app.place.at;
+	}
+
+	hide() {
+		this.hover = null;
+		this.spoken = "";
+	}
+
+	show() {
+		const { net, place } = this.app;
+		const opened = `${net.run?.id} ${place.layer}`;
+		if (opened !== this.opened) {
+			this.opened = opened;
+			this.hover = this.picked = this.now = this.sum = null;
+			fill(this.problem);
+		}
+		this.map.show();
+		this.draw();
+	}
+
+	draw() {
+		const { net, layer: { name, kind, input, equation } } = this.app;
+		this.newest();
+		if (!net.run) return this.only("No image has gone through the network yet: choose one under Input.");
+		if (!net.has(name)) return this.only(`${name} has no numbers in this run.`);
+		if (input) return this.pixel();
+		if (!equation) {
+			return this.only(`${name} (${kind}) has no equation, so its numbers cannot be taken apart; what it gave is shown.`);
+		}
+		const { at } = this;
+		const detail = net.now(net.detail(name));
+		const values = detail && net.readsNow(net.reads(detail, at));
+		if (values) return this.account(detail, values, at);
+		const soon = async () => {
+			const told = await net.ask(net.detail(name));
+			return { told, fetched: await net.readsSoon(net.reads(told, at)) };
+		};
+		this.newest(soon()).then(({ told, fetched }) => this.account(told, fetched, at))
+			.catch((error) => fill(this.problem, wrong(error)));
+	}
+
+	/** @param {string} sentence */
+	only(sentence) {
+		this.clear();
+		fill(this.title, this.app.place.layer);
+		say(this.reads, sentence);
+		fill(this.right);
+	}
+
+	clear() {
+		for (const element of [this.problem, this.equation]) fill(element);
+		this.lens.element.remove();
+		this.shape = this.lead = this.written = "";
+		this.now = this.sum = null;
+	}
+
+	/** @param {string} lead @param {string} where @param {string} value */
+	titled(lead, where, value) {
+		if (this.lead !== lead) fill(this.title, (this.lead = lead), this.name, this.where, this.value);
+		say(this.name, this.app.place.layer);
+		say(this.where, `${where} = `);
+		say(this.value, value);
+	}
+
+	pixel() {
+		const { at, app: { net, place } } = this;
+		this.clear();
+		const value = this.map.value(at);
+		this.titled("One number of the image: ", ` (${at.join(", ")})`, value === null ? "…" : exact(value));
+		const pixel = value !== null && net.run?.steps.at(-1)?.step === "divide by 255" ? `It is ${Math.round(value * 255)} ÷ 255. ` : "";
+		say(this.reads, `${pixel}Nothing else made this number: it is what goes in. Esc goes back up.`);
+		fill(this.right, h("p.cs-caption", "the pixel and those around it"), this.map.around(), steps(net.run));
+		this.speak(`${place.layer}(${at.join(", ")}) = ${value === null ? "" : exact(value)}`);
+	}
+
+	/** Tell the number once: that it is drawn again is no news. @param {string} sentence */
+	speak(sentence) {
+		if (sentence !== this.spoken) this.app.tell((this.spoken = sentence));
+	}
+
+	/** @param {Detail} detail @param {Values} values @param {number[]} at */
+	account(detail, values, at) {
+		const led = ledger(detail.equation, at, values);
+		fill(this.problem);
+		this.sum = sumOf(led, detail, at);
+		this.now = this.sum ?? { led, detail, at, digits: places(led.value) };
+		const single = this.sum?.groups.count === 1;
+		const shape = !this.sum ? "readings" : single ? "single" : "many";
+		if (this.shape !== shape) {
+			this.shape = shape;
+			this.element.classList.toggle("cs-single", single);
+			this.lens.element.remove();
+			if (shape === "many") this.aside.append(this.lens.element); // the map stays: taken out, it would lose the focus
+			fill(this.right, this.total, {
+				readings: [this.listing], single: [this.lens.element, this.table], many: [this.board.element, this.fall.element, this.table],
+			}[shape]);
+		}
+		if (this.sum) this.lit(this.sum);
+		else this.readings(this.now);
+		this.totals(this.now);
+		this.heading(this.now);
+		this.equationText(detail.equation);
+		this.tabulate();
+		const { axes: { maps } } = this.app.form;
+		const where = maps === null ? `(${at.join(", ")})` : `[${at[maps]}] at ${at.filter((_, axis) => axis !== maps).join(",")}`;
+		this.speak(`${detail.name}${where} = ${decimal(led.value, 3)}`);
+	}
+
+	/** @param {Now} now */
+	heading({ led, detail: { equation }, at, digits }) {
+		const words = equation.axes.map((axis, n) => {
+			const { word, name } = equation.index[axis];
+			return `${word === "filter" || word === "channel" ? "map" : word || name} ${at[n]}`;
+		});
+		this.titled("One number of ", `: ${words.join(", ")}`, decimal(led.value, digits));
+		say(this.reads, this.sum ? sentence(this.sum)
+			: `It reads ${led.readings.length === 1 ? "one number" : `${led.readings.length} numbers`}: no sum of many, only what is listed.`);
+	}
+
+	/** @param {Sum} sum */
+	lit(sum) {
+		if (this.shape === "many") {
+			this.board.draw(sum);
+			this.fall.draw(sum);
+		}
+		this.lens.draw(sum, this.litTile !== null && this.litTile < sum.listed.length ? sum.listed[this.litTile] : this.lensGroup(sum));
+	}
+
+	/** Which group the lens shows: the picked one, or the one that weighs most. @param {Sum} sum */
+	lensGroup({ listed, groups: { partials } }) {
+		if (this.picked !== null && listed.includes(this.picked)) return this.picked;
+		return listed.reduce((best, n) => (Math.abs(partials[n]) > Math.abs(partials[best]) ? n : best), listed[0]);
+	}
+
+	/** "32 partial sums … + bias … = pre-activation … → relu → output; the engine's value; the difference" @param {Now} now */
+	totals({ led, detail, at, digits }) {
+		/** @type {string[][]} a sign, or a name and its text */
+		const steps = [];
+		const { sum } = this;
+		if (sum) {
+			const { groups, texts, sums, total } = sum;
+			const acts = led.whole ? [detail.activation ?? "activation"] : [...led.activation].reverse();
+			if (led.reduction === "sum") {
+				const many = groups.sizes.length ? "partial sum" : "product";
+				const what = groups.count > 1 ? `${grouped(groups.count)} ${many}s` : `sum of ${grouped(led.terms)} products`;
+				if (led.bias === null) steps.push([what, total]);
+				else {
+					steps.push([what, added(texts.slice(0, sums), digits)], ["+"], ["bias", texts[sums]]);
+					if (acts.length) steps.push(["="], ["pre-activation", total]);
+				}
+			} else steps.push([`${led.reduction === "max" ? "largest" : "mean"} of ${grouped(led.terms)}`, total]);
+			for (const act of acts) steps.push(["→"], [act]);
+			steps.push([acts.length ? "→" : "="], ["output", decimal(led.value, digits)]);
+		}
+		if (this.stepped(steps.map(([name]) => name))) {
+			fill(this.total, steps.map(([name, text]) => {
+				if (text === undefined) return /\w/.test(name) ? h("span.cs-act", name) : name;
+				return h(`span.cs-step ${name === "output" ? "cs-final" : ""}`, h("span.cs-step-name", name), h("span.cs-step-value"));
+			}));
+		}
+		const shown = this.total.querySelectorAll(".cs-step-value");
+		steps.filter((step) => step.length > 1).forEach(([, text], n) => say(shown[n], text));
+		const engine = this.map.value(at);
+		if (engine === null) return this.beside.remove();
+		this.total.append(this.beside);
+		say(this.engine, exact(engine));
+		const off = Math.abs(led.value - engine);
+		say(this.apart, led.value === engine ? "0" : Number.isFinite(off) ? scientific(off) : "not a number");
+	}
+
+	/** @param {Now} now */
+	readings({ led, detail: { feeds } }) {
+		const kinds = { input: "input", weight: "weight", local: "computed on the way" };
+		fill(this.listing, table(["it reads", "which is", "value"], led.readings.map(({ name, index, role, value }) => {
+			const feed = feeds[name];
+			const text = `${feed ?? name}(${index.join(", ")})`;
+			return [role === "input" && feed ? link(text, () => this.down(feed, index)) : text, kinds[role], exact(value)];
+		}), ["it makes", "", exact(led.value)]));
+	}
+
+	tabulate() {
+		if (!this.table.open || !this.sum) return;
+		const { names, texts, total, digits, led } = this.sum;
+		const most = led.reduction === "max";
+		let running = 0;
+		const rows = texts.map((text, n) => {
+			running += readBack(text);
+			return [names[n], signed(text), ...(most ? [] : [decimal(running, digits)])];
+		});
+		unfold(this.table, most ? table(["from", "largest"], rows, ["together", total])
+			: table(["from", "partial sum", "so far"], rows, ["together", total, ""]));
+	}
+
+	/** @param {EquationJson} equation */
+	equationText({ text, tensors, locals }) {
+		if (this.written === text) return;
+		this.written = text;
+		const names = [...Object.keys(tensors), ...locals.map(({ name }) => name)].map((name) => name.replace(/[^\w]/g, "\\$&"));
+		const pattern = new RegExp(`\\b(${names.join("|") || "\\0"})(\\[[^\\]]*\\])?`, "g");
+		let from = 0;
+		fill(this.equation, [...text.matchAll(pattern)].flatMap(({ 0: whole, 1: term, index }) => {
+			const before = text.slice(from, index);
+			from = index + whole.length;
+			return [before, h("span.cs-term", { "data-term": term, ...this.lighting(term) }, whole)];
+		}), text.slice(from));
+	}
+
+	/** @param {string} term @returns {Props} */
+	lighting(term) {
+		return { onpointerenter: () => this.lightTerm(term), onpointerleave: () => this.lightTerm(null) };
+	}
+
+	/** @param {string | null} term */
+	lightTerm(term) {
+		if (this.litTerm === term) return;
+		this.litTerm = term;
+		if (this.sum) this.lit(this.sum);
+		for (const span of this.equation.querySelectorAll("span")) span.classList.toggle("cs-lit", span.dataset.term === term);
+	}
+
+	/** @param {number | null} n  its place in the list */
+	light(n) {
+		if (this.litTile === n || !this.sum) return;
+		this.litTile = n;
+		const term = n === null ? null : n >= this.sum.sums ? "bias" : this.sum.groups.tensor;
+		if (term === this.litTerm) this.lit(this.sum);
+		else this.lightTerm(term);
+	}
+
+	/** A tile was clicked: on its map, or again, go down to that pixel; else keep it in the lens. @param {number} n @param {MouseEvent} event */
+	pick(n, event) {
+		const { sum } = this;
+		if (!sum || n >= sum.listed.length) return;
+		const again = this.picked === sum.listed[n];
+		this.picked = sum.listed[n];
+		this.light(n);
+		if (again || (event.detail > 0 && sum.groups.sizes.length && event.offsetX < TILE.thumb + 8)) this.enter(this.picked);
+	}
+
+	/** @param {number} group @param {number} [p] */
+	enter(group, p) {
+		if (!this.sum?.feed) return;
+		const { groups: { places, rank }, feed, wide, tall } = this.sum;
+		const term = group * wide * tall + (p ?? Math.floor((wide * tall) / 2));
+		const shape = this.app.net.shape(feed); // what lies in the padding is moved into the tensor
+		this.down(feed, shape.map((size, axis) => between(places[term * rank + axis], 0, size - 1)));
+	}
+
+	deeper() {
+		if (this.sum) return this.enter(this.lensGroup(this.sum));
+		const feeds = this.now?.detail.feeds ?? /** @type {Record<string, string>} */ ({});
+		const read = this.now?.led.readings.find(({ name }) => feeds[name]);
+		if (read) this.down(feeds[read.name], read.index);
+	}
+
+	/** @param {Patch} patch @param {string} name @param {number} map */
+	thumb(patch, name, map) {
+		const { net, ramp, place: { colour } } = this.app;
+		const form = net.form(name);
+		const plane = form.plane(patch, map);
+		const scale = scaleOf(net, name, colour);
+		if (colour === "map") scale.limit = largestOf(plane);
+		return pixelled(h("canvas"), form.columns, form.rows, (pixels) => ramp.paint(pixels, plane, scale));
+	}
+
+	/** @param {string} layer @param {number[]} at */
+	down(layer, at) {
+		this.hover = null;
+		this.app.go({ layer, at: [...at], screen: "microscope" }, true);
+	}
+}

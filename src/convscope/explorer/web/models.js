@@ -1,0 +1,117 @@
+// Mental models: the pictures that people have of a convolution, tested.
+
+import { numberAt } from "./arrays.js";
+import { evaluate, ledger } from "./evaluator.js";
+import { decimal, exact, grouped, places, times } from "./texts.js";
+import { fill, h, latest, link, say, scrolled, svg, table, wrong } from "./elements.js";
+import { MODELS } from "./address.js";
+import { weightsText } from "./facts.js";
+
+/** @import {Detail, Values} from "./types" */
+/** @import {Child} from "./elements.js" */
+/** @import {App} from "./frame.js" */
+
+/** The pictures that people have of a convolution, side by side at the same pixel. @param {App} app */
+export function mentalModels(app) {
+	const newest = latest();
+	const title = h("h2.cs-number");
+	const lead = h("p.cs-reads");
+	const cards = h("div.cs-models", { role: "radiogroup", "aria-label": "Mental models" });
+	const compared = h("div.cs-compare", scrolled("The mental models, compared"));
+	const element = h("section.cs-models-screen", title, lead, cards, compared);
+
+	async function show() {
+		const { net, place: { layer, at }, layer: { kind, input, equation } } = app;
+		newest();
+		if (!net.run) return none("No image has gone through the network yet: choose one under Input.");
+		if (input || !equation) return none("The mental models are about convolutions.");
+		try {
+			const detail = await newest(net.ask(net.detail(layer)));
+			if (!detail.pictures.length) return none(`${layer} (${kind}) is not a convolution with filters over channels.`);
+			const values = await newest(net.readsSoon(net.reads(detail, at)));
+			draw(detail, values, numberAt(await newest(net.ask(net.around(layer, at))), at));
+		} catch (error) {
+			fill(cards, wrong(error));
+		}
+	}
+
+	/** @param {string} why */
+	function none(why) {
+		const { net, place } = app;
+		const kernel = (/** @type {string} */ name) => net.layer(name).weights.kernel ?? net.layer(name).weights.W ?? [];
+		const others = net.names.filter((name) => kernel(name).length > 2).slice(0, 8);
+		say(title, place.layer);
+		fill(lead, why, " ", others.length > 0 && [
+			"Try ", ...others.flatMap((name, n) => [n ? ", " : "", link(name, () => app.visit(name))]), "."]);
+		fill(cards);
+		fill(compared);
+	}
+
+	/** @param {Detail} detail @param {Values} values @param {number} engine */
+	function draw({ pictures, feeds, equation }, values, engine) {
+		const { net, place: { layer, at, model }, form: { shape, axes } } = app;
+		const where = `(${at.join(", ")})`;
+		const feed = feeds.in ?? app.layer.inputs[0];
+		const channels = net.shape(feed)[net.layer(feed).axes.maps ?? 0];
+		fill(title, `${pictures.length} pictures of `, h("b", layer), `, tested at ${where}`);
+		say(lead, `The same ${times(net.shape(feed))} input, the same weights; only the equation differs. Which one did the network compute?`);
+		// how far float32 may be off: a rounding of the size of all terms for each of √terms, as in notation/ledger.py
+		const { groups, bias, terms } = ledger(equation, at, values);
+		const size = (groups?.products ?? new Float64Array(0)).reduce((sum, term) => sum + Math.abs(term), Math.abs(bias ?? 0));
+		const room = Math.min(terms + 1, 8 * Math.sqrt(terms) + 1) * size * 2 ** -24;
+		const models = pictures.map((picture, n) => {
+			const value = evaluate(picture.equation, at.map((p, axis) => p % picture.shape[axis]), values);
+			const shaped = String(picture.shape) === String(shape);
+			const close = Math.abs(value - engine) <= room;
+			return { ...picture, value, shaped, close, agrees: shaped && close, id: MODELS[n] ?? String(n) };
+		});
+		const digits = places(Math.max(...[engine, ...models.map(({ value }) => value)].map(Math.abs)));
+		const colour = (/** @type {boolean} */ right) => (right ? "cs-good" : "cs-bad");
+		fill(cards, models.map((m) => h("button.cs-model", {
+			role: "radio", "aria-checked": String(m.id === model), onclick: () => app.go({ model: m.id }),
+		}, h("span.cs-model-name", m.name), sketch(m.id, channels, m.shape[axes.maps ?? 0]), h("span.cs-model-claim", m.claim),
+		h("code", m.equation.text), h(`span.${colour(m.agrees)}`, m.agrees && m.real ? "✓ This is what the network computes."
+			: m.agrees ? "≈ Here it cannot be told from what the network computes: try another pixel, or a layer with more input maps."
+			: !m.shaped ? `✗ Not so: the output would be ${times(m.shape)}, and it is ${times(shape)}.`
+				: `✗ Not so: the number would be off by ${decimal(Math.abs(m.value - engine), digits)}.`))));
+		const row = (/** @type {string} */ name, /** @type {(model: any) => Child} */ cell) => [name, ...models.map((m) => h("td", [cell(m)]))];
+		const right = (/** @type {boolean} */ is, /** @type {string} */ text) => h("span", { class: is ? "" : "cs-bad" }, text);
+		fill(compared, table(["", ...models.map(({ name }) => name)], [
+			row("output", (m) => right(m.shaped, times(m.shape))),
+			row("kernel", (m) => times(m.kernel)),
+			row("parameters", (m) => grouped(m.params)),
+			row("MACs", (m) => grouped(m.macs)),
+			row(`value at ${where}`, (m) => right(m.close, decimal(m.value, digits))),
+			row("the next layer would need", ({ next }) => (!next ? "–" : `${next.layer}: ${next.impossible ? "impossible"
+				: `${weightsText(next.weights)} = ${grouped(next.params)} parameters`}`)),
+			row("the engine agrees", (m) => h(`b.${colour(m.agrees)}`, m.agrees ? "yes" : "no")),
+		], ["ONNX Runtime", h("td", { colspan: models.length }, `${times(shape)}, and ${exact(engine)} at ${where}`)]));
+		const chosen = models.find(({ id }) => id === model) ?? models[0];
+		app.tell(`${chosen.name}: ${times(chosen.shape)}, ${decimal(chosen.value, digits)}; the engine ${chosen.agrees ? "agrees" : "does not agree"}`);
+	}
+
+	return { element, show, hide: () => void newest() }; // a screen that was left says nothing more
+}
+
+/** @param {string} model @param {number} channels @param {number} out */
+function sketch(model, channels, out) {
+	const added = model === "real" || model === "shared";
+	const rows = [22, 42, 62];
+	const slices = model === "shared" ? [42] : rows;
+	/** @type {(x: number, y: number, kind: string) => Node} */
+	const box = (x, y, kind) => svg("rect", { x, y, width: 15, height: 15, rx: 2, class: `cs-sketch-${kind}` });
+	/** @type {(x1: number, y1: number, x2: number, y2: number) => Node} */
+	const line = (x1, y1, x2, y2) => svg("path", { d: `M${x1} ${y1} C${(x1 + x2) / 2} ${y1} ${(x1 + x2) / 2} ${y2} ${x2} ${y2}`, class: "cs-wire" });
+	/** @type {(x: number, y: number, anchor: string, words: string) => Node} */
+	const text = (x, y, anchor, words) => svg("text", { x, y, "text-anchor": anchor }, words);
+	const maps = (/** @type {number} */ n) => `${grouped(n)} map${n === 1 ? "" : "s"}`;
+	const words = { apart: "nothing added up", depth: "a slice a map", shared: "one slice for all", real: "a slice a map, added up" };
+	const outs = model === "apart" ? [150, 168] : [162];
+	return svg("svg", { viewBox: "0 0 200 96", class: "cs-sketch", role: "img", "aria-label": `${channels} maps in, ${out} maps out` },
+		...rows.map((y) => box(8, y, "in")), text(2, 90, "start", maps(channels)), text(198, 90, "end", maps(out)),
+		text(100, 14, "middle", words[/** @type {keyof typeof words} */ (model)] ?? ""),
+		...rows.map((y) => line(23, y + 7.5, 84, (model === "shared" ? 42 : y) + 7.5)),
+		...slices.flatMap((y) => [added ? line(99, y + 7.5, 126, 49.5) : line(99, y + 7.5, outs[0], y + 7.5), box(84, y, "slice")]),
+		...(added ? [text(134, 53.5, "middle", "Σ"), line(142, 49.5, 162, 49.5), box(162, 42, "out")]
+			: rows.flatMap((y) => outs.map((x) => box(x, y, "out")))));
+}

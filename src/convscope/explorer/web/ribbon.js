@@ -1,0 +1,116 @@
+// The ribbon: the whole network, from left to right.
+
+import { range } from "./arrays.js";
+import { times } from "./texts.js";
+import { attributes, h, inFrame, say, sized, svg } from "./elements.js";
+import { drawBars, drawSheet, scaleOf } from "./colours.js";
+
+/** @import {Layer} from "./types" */
+/** @import {App} from "./frame.js" */
+
+const CARD = { width: 92, height: 84, across: 116, down: 98, left: 12, top: 14, thumb: 40 };
+
+/** @typedef {{button: HTMLButtonElement, canvas: HTMLCanvasElement, shape: HTMLElement, drawn: string}} Card */
+
+/** Every layer a card, branches beside one another; only the cards in view are made. @param {App} app */
+export function ribbon(app) {
+	const order = [...app.net.layers.values()].sort((a, b) => a.place[0] - b.place[0] || a.place[1] - b.place[1]);
+	const width = (Math.max(...order.map(({ place }) => place[0])) + 1) * CARD.across;
+	const height = (Math.max(...order.map(({ place }) => place[1])) + 1) * CARD.down + CARD.top;
+	const lines = svg("svg", { class: "cs-lines", width, height, "aria-hidden": "true" });
+	const cards = h("div.cs-cards", { style: { width: `${width}px`, height: `${height}px` } }, lines);
+	const element = h("nav.cs-ribbon", {
+		"aria-label": "Layers, from input to output", tabindex: 0, onscroll: inFrame(() => draw()),
+	}, cards);
+	/** @type {Map<string, Card>} */
+	const made = new Map();
+	let current = "";
+
+	function show() {
+		const { layer } = app;
+		if (layer.name !== current) {
+			current = layer.name;
+			const left = layer.place[0] * CARD.across - (element.clientWidth - CARD.width) / 2;
+			if (Math.abs(element.scrollLeft - left) >= element.clientWidth / 2 - CARD.width) element.scrollLeft = left;
+			element.scrollTop = layer.place[1] * CARD.down - (element.clientHeight - CARD.down) / 2;
+		}
+		draw();
+	}
+
+	function draw() {
+		const { net, place } = app;
+		const { scrollLeft, clientWidth } = element;
+		const first = Math.floor(scrollLeft / CARD.across) - 2;
+		const last = Math.ceil((scrollLeft + clientWidth) / CARD.across) + 2;
+		const inView = new Set();
+		lines.replaceChildren();
+		for (const layer of order) {
+			const [column] = layer.place;
+			const feeds = layer.inputs.map((name) => net.layer(name)).filter(Boolean);
+			const starts = Math.min(column, ...feeds.map((feed) => feed.place[0]));
+			if (starts > last && column > last + 1) break;
+			if (starts > last || column < first) continue;
+			for (const feed of feeds) {
+				lines.append(wire(feed.place, layer.place, feed.name === place.layer || layer.name === place.layer));
+			}
+			if (column > last) continue;
+			inView.add(layer.name);
+			const card = made.get(layer.name) ?? make(layer);
+			attributes(card.button, { "aria-current": layer.name === place.layer || null });
+			thumb(layer, card);
+		}
+		for (const [name, { button }] of made) {
+			if (inView.has(name) || button === document.activeElement) continue;
+			button.remove();
+			made.delete(name);
+		}
+	}
+
+	/** @param {Layer} layer */
+	function make({ name, kind, place }) {
+		const size = times(app.net.shape(name));
+		const canvas = h("canvas", { "aria-hidden": "true" });
+		const shape = h("span.cs-card-shape", size);
+		const button = h("button.cs-card", {
+			title: `${name} (${kind})`, "aria-label": `${name}, ${kind}, ${size}`, onclick: () => app.visit(name),
+			style: { left: `${place[0] * CARD.across + CARD.left}px`, top: `${place[1] * CARD.down + CARD.top}px` },
+		}, h("span.cs-card-name", name.length > 13 ? `…${name.slice(-11)}` : name), shape, h("span.cs-thumb", canvas));
+		const card = { button, canvas, shape, drawn: "" };
+		made.set(name, card);
+		cards.append(button);
+		return card;
+	}
+
+	/** @param {Layer} layer @param {Card} card */
+	async function thumb({ name }, card) {
+		const { net, ramp } = app;
+		const key = `${net.run?.id} ${ramp.scheme}`;
+		if (card.drawn === key || !net.has(name)) return;
+		card.drawn = key;
+		say(card.shape, times(net.shape(name)));
+		const form = net.form(name);
+		const row = form.rows === 1;
+		const across = row || form.maps < 4 ? 1 : form.maps < 9 ? 2 : 3;
+		const side = row ? 1024 : Math.max(4, Math.floor((CARD.thumb * 2) / across));
+		const tiles = await net.tiles(name, range(Math.min(form.maps, across * across)), side).catch(() => null);
+		if (!tiles) return;
+		if (row) return drawBars(sized(card.canvas, 84, CARD.thumb), tiles.data, 84, CARD.thumb, ramp, net.limit(name));
+		const scale = Math.max(1, Math.floor(side / Math.max(form.rows, form.columns)));
+		drawSheet(card.canvas, { tiles, across, scale, gap: 2, each: false, ...scaleOf(net, name, "layer") }, ramp);
+	}
+
+	return { element, show };
+}
+
+/** A line from one card to another; one that passes over others bows. @param {[number, number]} from @param {[number, number]} to @param {boolean} lit */
+function wire([column, lane], [toColumn, toLane], lit) {
+	const x1 = column * CARD.across + CARD.left + CARD.width;
+	const x2 = toColumn * CARD.across + CARD.left;
+	const [y1, y2] = [lane, toLane].map((n) => n * CARD.down + CARD.top + CARD.height - CARD.thumb / 2 - 4);
+	const top = lane * CARD.down + CARD.top - 10;
+	const bend = Math.min(60, (x2 - x1) / 2);
+	const d = toColumn - column > 1 && lane === toLane
+		? `M${x1} ${y1} C${x1 + 14} ${y1} ${x1 + 4} ${top} ${x1 + 34} ${top} L${x2 - 34} ${top} C${x2 - 4} ${top} ${x2 - 14} ${y2} ${x2} ${y2}`
+		: `M${x1} ${y1} C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
+	return svg("path", { d, class: lit ? "cs-wire cs-lit" : "cs-wire" });
+}

@@ -1,0 +1,71 @@
+// The waterfall: each partial sum starts where the last one ended.
+
+import { h, sized } from "./elements.js";
+
+/** @import {Sum} from "./account.js" */
+/** @import {Microscope} from "./microscope.js" */
+
+/** @param {Microscope} micro  of which it shows how each partial sum starts where the last ended, and where they end */
+export function waterfall(micro) {
+	const canvas = h("canvas.cs-fall", {
+		role: "img", onpointerleave: () => micro.light(null), onpointermove: ({ offsetX }) => {
+			const n = Math.floor(offsetX / step);
+			micro.light(n >= 0 && n < bars ? n : null);
+		},
+	});
+	const element = h("div.cs-waterfall", h("p.cs-caption", "Each partial sum starts where the last one ended"), canvas);
+	let step = 1;
+	let bars = 0;
+
+	/** @param {Sum} sum */
+	function draw({ led, groups, listed, values, sums, total }) {
+		element.hidden = led.reduction === "max" || !values.every(Number.isFinite);
+		if (element.hidden) return;
+		const { app: { ramp }, litTile, litTerm } = micro;
+		const width = Math.max(120, micro.board.element.clientWidth || 600);
+		const height = 132;
+		const pen = sized(canvas, width, height);
+		const ends = [0];
+		for (const value of values) ends.push(ends[ends.length - 1] + value);
+		const after = /** @type {[string, number][]} */ ([["sum", led.preactivation]]);
+		if (!led.whole && led.activation.length) after.push(["out", led.value]);
+		const all = [...ends, ...after.map(([, value]) => value)];
+		const [low, high] = [Math.min(...all), Math.max(...all)];
+		const y = (/** @type {number} */ v) => 14 + (height - 32) * (high > low ? (high - v) / (high - low) : 1);
+		bars = values.length;
+		step = Math.min(44, width / (bars + after.length * 1.6));
+		const wide = Math.max(1, step - (step > 6 ? 3 : 1));
+		const every = Math.ceil(15 / step);
+		const lit = litTile ?? (litTerm === "bias" ? sums : null);
+		/** @type {(colour: string, alpha: number, x: number, y: number, width: number, height: number) => void} */
+		const block = (colour, alpha, ...place) => {
+			pen.fillStyle = colour;
+			pen.globalAlpha = alpha;
+			pen.fillRect(...place);
+		};
+		const label = (/** @type {any} */ text, /** @type {number} */ x) => {
+			Object.assign(pen, { fillStyle: ramp.line, globalAlpha: 0.85 });
+			pen.fillText(text, Math.min(x, width - 12), height - 5);
+		};
+		Object.assign(pen, { font: "10px system-ui, sans-serif", textAlign: "center" });
+		block(ramp.line, 0.5, 0, y(0), width, 1);
+		values.forEach((value, n) => {
+			const [from, to, x] = [y(ends[n]), y(ends[n + 1]), n * step];
+			const [top, middle] = [Math.min(from, to), x + wide / 2];
+			block(ramp.of(value < 0 ? -1 : 1), lit === null || lit === n ? 1 : 0.45, x, top, wide, Math.max(1, Math.abs(to - from)));
+			if (n + 1 < bars) block(ramp.line, 0.35, x, to, step + wide, 0.75);
+			if (step >= 11) block(ramp.line, 0.85, middle - 2.5, top - 5.5, 5, 1);
+			if (step >= 11 && value >= 0) block(ramp.line, 0.85, middle - 0.5, top - 7.5, 1, 5);
+			if (n >= sums) label("bias", middle);
+			else if (n % every === 0) label(n < listed.length ? groups.channels[listed[n]] : "rest", middle);
+		});
+		after.forEach(([name, value], n) => {
+			const x = (bars + 0.3 + n * 1.5) * step;
+			block(ramp.line, 1, x, Math.min(y(0), y(value)), wide * 1.2, Math.max(1.5, Math.abs(y(value) - y(0))));
+			pen.fillText(name, x + wide * 0.6, height - 5);
+		});
+		canvas.setAttribute("aria-label", `A waterfall of ${bars} numbers that end at ${total}; the table below has each`);
+	}
+
+	return { element, draw };
+}
