@@ -434,8 +434,6 @@ REFUSED: list[tuple[Trick, str]] = [
     (not_utf8, "not valid JSON"),
     (a_list, "must be an object"),
     (a_subclassed_model, "describes a MyNet"),
-    (stride_zero, "strides.*at least 1, not 0"),
-    (negative_filters, "filters must be at least 1, not -4"),
     (reads_itself, "do not exist, or itself"),
     (reads_nothing_there, "do not exist, or itself"),
     (one_name_twice, "two of its layers have one name"),
@@ -447,6 +445,12 @@ REFUSED: list[tuple[Trick, str]] = [
     (many_layers, "it has more than 50,000 layers"),
 ]
 """What is refused when it is opened, and what the message says."""
+
+OPAQUE: list[tuple[Trick, str]] = [
+    (stride_zero, "strides.*at least 1, not 0"),
+    (negative_filters, "filters must be at least 1, not -4"),
+]
+"""What makes a layer that we cannot state, and what is said of it; the network opens all the same."""
 
 
 # -- HDF5: refused when a weight is asked for -------------------------------------------------------

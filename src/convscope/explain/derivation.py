@@ -39,6 +39,7 @@ class LayerExplanation:
     feeds: tuple[str, ...]
     receptive_field: ReceptiveField | None
     larger: Larger | None
+    why_not: str = ""
 
     @property
     def equation(self) -> Equation | None:
@@ -114,9 +115,10 @@ class LayerExplanation:
             ),
         ]
         if equation is None:
+            why = f" ({self.why_not})" if self.why_not else ""
             parts.append(
                 Paragraph(
-                    "This layer has no equation here: it is named and counted, but not explained."
+                    f"This layer has no equation here{why}: it is named and counted, but not explained."
                 )
             )
             return parts
@@ -327,8 +329,9 @@ def _layer(graph: Graph, larger: Graph | None, name: str) -> LayerExplanation:
         (image,), (before,) = larger.inputs.values(), graph.inputs.values()
         other = larger.facts[name]
         grown = Larger(image, before, other.output_shape, other.params)
+    field = graph.receptive_field(name)
     return LayerExplanation(
-        name, node.layer.kind, facts, node.inputs, graph.receptive_field(name), grown
+        name, node.layer.kind, facts, node.inputs, field, grown, node.layer.reason
     )
 
 

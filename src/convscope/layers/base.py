@@ -177,6 +177,9 @@ class Layer:
         """Whether the layer has no equation (it still runs, and keeps its shapes and values)."""
         return False
 
+    reason: str = ""
+    """Why an opaque layer has no equation, where that is known."""
+
     def opaque_facts(self, shapes: Sequence[Shape]) -> tuple[Shape, dict[str, Shape] | None, Size]:
         """Return what is known of an opaque layer without an equation, for inputs of these shapes.
 

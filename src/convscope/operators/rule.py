@@ -30,6 +30,9 @@ from convscope.notation.sizes import UNKNOWN, is_known
 LARGEST = 1 << 31
 """Settings from here on are refused: no tensor has as many positions along one axis."""
 
+ANYWHERE = (-(1 << 63), (1 << 63) - 1)
+"""Positions may lie as far out as 64 bits can say: exporters write the largest number for "to the end"."""
+
 MOST_AXES = 8
 """Tensors of more axes than this have no equation here."""
 
@@ -165,10 +168,8 @@ class Node:
         return slot.values
 
     def whole_values(self, place: int) -> tuple[int, ...]:
-        """Return the whole numbers of an input that the file gives."""
-        return tuple(
-            _whole(v, f"input {place + 1}", -LARGEST * LARGEST) for v in self.values(place)
-        )
+        """Return the whole numbers of an input that the file gives, however large."""
+        return tuple(_whole(v, f"input {place + 1}", *ANYWHERE) for v in self.values(place))
 
     def rank(self, least: int, most: int) -> int:
         """Return how many axes the first input has; raise unless that many can be."""
@@ -211,7 +212,12 @@ class Node:
         raise SettingError(f"{name} must be a finite number, not {value!r}")
 
     def wholes(
-        self, name: str, count: int | None, default: Sequence[int] | None, least: int = 0
+        self,
+        name: str,
+        count: int | None,
+        default: Sequence[int] | None,
+        least: int = 0,
+        most: int = LARGEST,
     ) -> tuple[int, ...] | None:
         """Return a setting that is whole numbers, `count` of them; the default where it is not set."""
         value = self.attributes.get(name)
@@ -220,7 +226,7 @@ class Node:
         if not isinstance(value, tuple) or (count is not None and len(value) != count):
             wanted = "" if count is None else f" {count}"
             raise SettingError(f"{name} must be{wanted} whole numbers, not {value!r}")
-        return tuple(_whole(v, f"{name} = {list(value)}: every number", least) for v in value)
+        return tuple(_whole(v, f"{name} = {list(value)}: every number", least, most) for v in value)
 
     def axis(self, value: int, rank: int, what: str = "axis", end: bool = False) -> int:
         """Return which axis a number means, counted from the front."""

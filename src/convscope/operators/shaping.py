@@ -15,6 +15,7 @@ from convscope.notation import Axis, Equation, Expression, Index, Pieces
 from convscope.notation.expression import Number
 from convscope.notation.sizes import UNKNOWN, is_known
 from convscope.operators.rule import (
+    ANYWHERE,
     LARGEST,
     Node,
     NoEquation,
@@ -191,8 +192,8 @@ def slices(node: Node) -> Equation:
     shape = node.shape()
     rank = len(shape)
     if "starts" in node.attributes:
-        starts = node.wholes("starts", None, (), -LARGEST * LARGEST) or ()
-        ends = node.attributes.get("ends", ())
+        starts = node.wholes("starts", None, (), *ANYWHERE) or ()
+        ends = node.wholes("ends", None, (), *ANYWHERE) or ()
         axes = node.wholes("axes", None, range(len(starts)), -LARGEST)
         steps: tuple[int, ...] = (1,) * len(starts)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ import pytest
 from hostile import COUNT, MOST_SECONDS, ODD, leaves, opened
 
 import convscope
-from convscope.errors import SourceError, WeightsError
+from convscope.errors import SourceError, SourceWarning, WeightsError
 
 pytestmark = pytest.mark.filterwarnings("default")  # Keras's own conversions warn with numpy 2
 
@@ -60,6 +61,23 @@ def test_refused(
     with pytest.raises(SourceError, match=message):
         convscope.open(path)
     assert time.monotonic() - begun < MOST_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("trick", "message"), hostile.OPAQUE, ids=lambda v: getattr(v, "__name__", "")
+)
+def test_an_impossible_layer_is_opaque(
+    trick: hostile.Trick, message: str, members: hostile.Members, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.keras"
+    trick(members, path)
+    with pytest.warns(SourceWarning, match=message):
+        network = convscope.open(path)
+    rows = {row.name: row for row in network.facts().rows}
+    assert (rows["conv"].opaque, rows["conv"].output_shape) == (True, (None, 8, 9, 4))
+    assert (rows["conv"].params, rows["norm"].params) == (4 * 28, 16)
+    assert not rows["dense"].opaque
+    assert re.search(message, str(network.explain("conv")))
 
 
 @pytest.mark.parametrize(

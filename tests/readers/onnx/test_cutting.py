@@ -146,6 +146,7 @@ def outcome(path: Path) -> Any:
     return net.facts(), np.nan_to_num(sums).tolist()
 
 
+@pytest.mark.filterwarnings("ignore::convscope.errors.SourceWarning")
 def test_damaged_files_are_taken_for_the_same_as_when_they_are_read_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from convscope.errors import ActivationError, ConvscopeError, SourceError, WeightsError
+from convscope.errors import ConvscopeError, SourceError, WeightsError
 from convscope.layers import find, spellings
 from convscope.layers.base import Layer, Shape
 from convscope.layers.opaque import Opaque
@@ -97,11 +97,8 @@ class LayerMaker:
         settings = self._settings(part, kind)
         try:
             return kind(**settings)
-        except ActivationError:
-            self.remark(part, f"its activation is unknown, so {part.kind} is opaque")
-            return self.opaque(part)
         except (ConvscopeError, TypeError, ValueError, OverflowError) as error:
-            raise SourceError(f"{part.where}: {error}") from error
+            return self.odd(part, error)
 
     def _kind(self, name: str) -> type[Layer] | None:
         """Return our kind of that name, at a bounded cost for a file of many names."""
@@ -148,6 +145,13 @@ class LayerMaker:
         layer.trainable = part.settings.get("trainable") is not False
         return layer
 
+    def odd(self, part: Part, error: Exception, shape: Shape | None = None) -> Opaque:
+        """Return an opaque layer for one that we cannot state, and note why: its network stays."""
+        layer = self.opaque(part, shape)
+        layer.reason = str(error)
+        self.remark(part, f"{part.kind} has no equation here: {error}")
+        return layer
+
     def operation(
         self, part: Part, given: Sequence[Operand], said: Mapping[int, SizesSaid | None]
     ) -> Layer:
@@ -175,9 +179,8 @@ class LayerMaker:
             if kind == "Mean" and settings.get("axis") == [1, 2] and shape and len(shape) == 3:
                 return _made("GlobalAveragePooling2D", keepdims=settings.get("keepdims", False))
         except (ConvscopeError, TypeError, ValueError) as error:
-            raise SourceError(f"{part.where}: {error}") from error
-        layer = Opaque(part.kind, None, {})
-        return layer
+            return self.odd(part, error)
+        return Opaque(part.kind, None, {})
 
 
 def _made(kind: str, *arguments: Any, **settings: Any) -> Layer:

@@ -236,7 +236,7 @@ class Builder:
         first = part not in self._used
         if first or layer.name is None:
             layer.name = name
-        self._add(name, layer, feeds)
+        layer = self._add(part, name, layer, feeds, shape)
         if first and part in self.built:
             if not isinstance(layer, Opaque):
                 self.weights.expect(part, name, layer.weight_shapes or {})
@@ -250,16 +250,21 @@ class Builder:
                 shape = said[output]
                 other = Opaque(part.kind, None if shape is None else _shape(shape), {})
                 other.name = found[output]
-                self._add(found[output], other, [name])
+                self._graph.grow(found[output], other, [name], seed=0)
         return found
 
-    def _add(self, name: str, layer: Layer, feeds: Sequence[str]) -> None:
+    def _add(
+        self, part: Part, name: str, layer: Layer, feeds: Sequence[str], said: SizesSaid | None
+    ) -> Layer:
+        """Add a node, and return its layer: an opaque one where that of the part cannot be."""
         try:
             self._graph.grow(name, layer, feeds, seed=0)
+            return layer
         except ConvscopeError as error:
-            raise SourceError(f"{self.what}: {error}") from error
+            reason: Exception = error
         except (
             ArithmeticError,
+            AttributeError,
             LookupError,
             TypeError,
             ValueError,
@@ -267,9 +272,17 @@ class Builder:
             MemoryError,
         ) as error:
             # settings that each pass their check and together make no sense
-            raise SourceError(
-                f"{self.what}: {name} ({layer.kind}) makes no sense: {type(error).__name__}: {error}"
-            ) from error
+            reason = SourceError(f"it makes no sense: {type(error).__name__}: {error}")
+        if name in self._graph.nodes:
+            self._graph.remove(name)
+        other = self._maker.odd(part, reason, None if said is None else _shape(said))
+        if part in self._used:  # its weights stand, and count, where it was first used
+            other.stored = {}
+        elif part in self.built:
+            self.built[part] = other
+        other.name = name
+        self._graph.grow(name, other, feeds, seed=0)
+        return other
 
     def _weight(self, part: Part, name: str) -> Any:
         return self.weights.fetch(part, name)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,9 +16,9 @@ from convscope.model.graph import Graph, Totals
 from convscope.model.naming import Names, snake
 from convscope.notation.sizes import UNKNOWN, is_known
 from convscope.operators import rules
-from convscope.operators.layer import FLOATS, Operator, Use, state
+from convscope.operators.layer import FLOATS, Operator, Stated, Use, state
 from convscope.operators.rule import LARGEST, Fed, Given, Slot, Weight
-from convscope.readers.onnx.folding import fold, stated
+from convscope.readers.onnx.folding import fold, sparse, stated
 from convscope.readers.onnx.scopes import module_path
 from convscope.readers.onnx.source import Constant, Source, numpy_type, reader_of
 
@@ -40,6 +40,7 @@ class OpenedGraph(Graph):
     """The graph of a model that was opened.
 
     fetched   where each layer's value is found
+    odd       the layers whose nodes make no sense to us, and why; whether they can run the engine says
     again     how many numbers layers have as weights that another layer has already, and how many of
               those are trained by gradient (again_trained)
     """
@@ -51,6 +52,7 @@ class OpenedGraph(Graph):
         self.source = source
         self.fetched: dict[str, Fetched] = {}
         self.material: Material | None = None
+        self.odd: dict[str, str] = {}
         self.again = self.again_trained = 0
 
     @property
@@ -64,9 +66,12 @@ class OpenedGraph(Graph):
         )
 
     def at(self, inputs: dict[str, Shape]) -> OpenedGraph:
-        """Return the same model on inputs of other shapes, read anew: shapes may be computed in it."""
+        """Return the same model on inputs of other shapes, read anew: shapes may be computed in it.
+
+        Raises `ShapeError` where those do not go through it.
+        """
         try:
-            return build(self.source, inputs)
+            return build(self.source, inputs, Doubts((ShapeError,), frozenset(self.odd)))
         except SourceError as error:
             raise ShapeError(str(error)) from error
 
@@ -109,17 +114,35 @@ def _moved_at_once(proto: GraphProto, inputs: Mapping[str, Shape]) -> bool:
     return bool(readers)
 
 
-def build(source: Source, sizes: Mapping[str, Shape] | None = None) -> OpenedGraph:
+class Doubts(NamedTuple):
+    """What becomes of a node that makes no sense to us. It is opaque, unless it is one of
+
+    raised   errors that are not to be passed over: what somebody has just asked for cannot be
+    known    the layers that made no sense before, whatever was asked
+    """
+
+    raised: tuple[type[Exception], ...] = ()
+    known: Container[str] = ()
+
+
+def build(
+    source: Source, sizes: Mapping[str, Shape] | None = None, doubts: Doubts | None = None
+) -> OpenedGraph:
     """Return the graph of a model, for inputs as the file says or of the given shapes.
 
     Raises `SourceError` for a graph that cannot be.
     """
-    return _Builder(source, sizes).graph()
+    return Builder(source, sizes, doubts).graph()
 
 
-class _Builder:
-    def __init__(self, source: Source, sizes: Mapping[str, Shape] | None) -> None:
+class Builder:
+    """Goes through a model's nodes in order and makes a layer of each."""
+
+    def __init__(
+        self, source: Source, sizes: Mapping[str, Shape] | None, doubts: Doubts | None = None
+    ) -> None:
         self.source, self.proto = source, source.model.graph
+        self.doubts = doubts or Doubts()
         self.tensors: dict[str, Held] = {}
         self.names, self.taken = Names(), set(RESERVED)
         self.shared: dict[Any, Operator] = {}
@@ -142,7 +165,10 @@ class _Builder:
             self.taken.add(value.name)
         for name, weight in source.weights.items():
             if name not in self.tensors:
-                self.tensors[name] = Held(None, weight.shape, False, _element(weight.dtype), weight)
+                self.tensors[name] = _known(weight)
+        for tensor in self.proto.sparse_initializer:
+            if tensor.values.name not in self.tensors:
+                self.tensors[tensor.values.name] = _known(sparse(tensor, source.name))
         self.result = OpenedGraph(source, shapes)
 
     def wrong(self, what: str) -> SourceError:
@@ -158,7 +184,7 @@ class _Builder:
         dtype: Any = None
         if value.type.HasField("tensor_type"):
             dtype = _dtype(element)
-        if whole is not None and any(is_known(s) and not 0 <= s < LARGEST for s in whole):
+        if whole is not None and any(is_known(s) and s >= LARGEST for s in whole):
             raise self.wrong(
                 f"its input {value.name!r} has the impossible shape {shape_text(whole)}"
             )
@@ -237,7 +263,7 @@ class _Builder:
         found: Constant | None = None
         if node.op_type == "Constant":
             found = stated(node, self.source.name)
-        elif node.op_type in ("Shape", "Size") and len(node.input) == 1:
+        elif node.op_type in ("Shape", "Size") and len(node.input) == 1 and node.input[0]:
             shape = self.tensors[node.input[0]].shape
             if shape is not None and all(map(is_known, shape)):
                 sizes = np.array(shape, dtype=np.int64)
@@ -256,7 +282,7 @@ class _Builder:
                 found = fold("Cast", {"to": like}, known) if like else None
         if found is None:
             return False
-        self.tensors[name] = Held(None, found.shape, False, _element(found.dtype), found)
+        self.tensors[name] = _known(found)
         return True
 
     def _use(
@@ -306,12 +332,9 @@ class _Builder:
         use = Use(op, domain, opset, fixed, tuple(slots), place, len(node.output), element)
         layer_name = self._name(node, op, number, place)
         shapes = tuple(held.own for held in held_inputs)
-        stated = None
+        stated, reason = None, ""
         if readable and not any(0 in shape for shape in shapes):
-            try:
-                stated = state(use, shapes)
-            except (SettingError, ShapeError) as error:
-                raise self.wrong(f"{layer_name} ({op}): {error}") from error
+            stated, reason = self._stated(use, shapes, layer_name)
         explained = stated is not None and stated.equation is not None
         if explained and stated is not None:
             shape, batched, own = None, stated.batched, stated.shape or ()
@@ -325,6 +348,7 @@ class _Builder:
         if layer is None:
             getters = {name: constant.get for name, constant in arrays.items()}
             layer = Operator(layer_name, use, getters, explained, () if explained else own)
+            layer.reason = reason
             if arrays:
                 self.shared[key] = layer
                 self._count(layer, arrays)
@@ -339,6 +363,29 @@ class _Builder:
         self.alone = self.alone or (not batched and any(h.batched for h in held_inputs))
         self.tensors[tensor] = Held(layer_name, shape, batched, element)
         self.result.fetched[layer_name] = Fetched(tensor, batched)
+
+    def _stated(self, use: Use, shapes: tuple[Shape, ...], name: str) -> tuple[Stated | None, str]:
+        """Return what an operator's rule states, and why where that is nothing."""
+        try:
+            stated = state(use, shapes)
+            return stated, stated.reason
+        except (SettingError, ShapeError) as error:
+            if isinstance(error, self.doubts.raised) and name not in self.doubts.known:
+                raise self.wrong(f"{name} ({use.op}): {error}") from error
+            reason = str(error)
+        except (
+            ArithmeticError,
+            AssertionError,
+            AttributeError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
+            # settings that each pass their check and together make no sense
+            reason = f"it makes no sense: {type(error).__name__}: {error}"
+        self.result.odd[name] = reason
+        return None, reason
 
     def _slot(
         self, held: Held, rule: Any, place: int, op: str, arrays: dict[str, Constant]
@@ -479,6 +526,9 @@ def _infer(
             graph.input.append(
                 helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
             )
+    for tensor in source.model.graph.sparse_initializer:
+        kind, dims = tensor.values.data_type, list(tensor.dims)
+        graph.input.append(helper.make_tensor_value_info(tensor.values.name, kind, dims))
     model = ModelProto(
         ir_version=max(source.model.ir_version, 4),
         opset_import=source.model.opset_import,
@@ -493,6 +543,10 @@ def _infer(
         yield value.name, _typed(value.type)
 
 
+def _known(constant: Constant) -> Held:
+    return Held(None, constant.shape, False, _element(constant.dtype), constant)
+
+
 def _typed(kind: TypeProto) -> tuple[int, Shape | None]:
     """Return a tensor's element type and shape; (0, None) for what is no tensor."""
     if not kind.HasField("tensor_type"):
@@ -500,8 +554,10 @@ def _typed(kind: TypeProto) -> tuple[int, Shape | None]:
     tensor = kind.tensor_type
     if not tensor.HasField("shape"):
         return tensor.elem_type, None
+    # some exporters write −1 for a size that is open, and ONNX Runtime takes it so
     shape = tuple(
-        dim.dim_value if dim.HasField("dim_value") else UNKNOWN for dim in tensor.shape.dim
+        dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else UNKNOWN
+        for dim in tensor.shape.dim
     )
     return tensor.elem_type, shape
 

@@ -193,7 +193,7 @@ def _made(
                 raise Broken(place, error, None) from error
         nodes[place] = copied
     light = _light(model.source.model, nodes)
-    passed = passed_through(replace(model.source, model=light), outputs, seed)
+    passed = passed_through(replace(model.source, model=light), outputs, seed, graph.odd)
     nodes.update(passed.renamed)
     weights = {**model.source.weights, **passed.drawn}
     light = _light(light, nodes, passed.drawn)

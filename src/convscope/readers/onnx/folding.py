@@ -5,15 +5,18 @@ Only small arrays are computed; large ones are moved lazily (a reshaped weight),
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from convscope.errors import SourceError
 from convscope.readers.onnx.source import MOST_ELEMENTS, Constant, check_bytes, declared, reader_of
 
 if TYPE_CHECKING:
-    from onnx import NodeProto
+    from onnx import NodeProto, SparseTensorProto
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -183,7 +186,7 @@ def fold(op: str, given: Attributes, inputs: Sequence[Constant]) -> Constant | N
                 found = np.asarray(ARITHMETIC[op](given, *(c.get() for c in inputs)))
             else:
                 return None
-    except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError):
+    except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, SourceError):
         return None  # ONNX Runtime will say what is wrong with it
     if found.size > SMALL:
         return None
@@ -224,13 +227,15 @@ def _moved(
 
 
 def stated(node: NodeProto, where: str) -> Constant | None:
-    """Return what a Constant node holds; None for sparse tensors and texts."""
+    """Return what a Constant node holds; None for texts."""
     for attribute in node.attribute:
         match attribute.name:
             case "value" if attribute.HasField("t"):
                 shape, dtype = declared(attribute.t, where)
                 check_bytes(attribute.t, shape, dtype, where)
                 return Constant(shape, dtype, reader_of(attribute.t, where), True)
+            case "sparse_value" if attribute.HasField("sparse_tensor"):
+                return replace(sparse(attribute.sparse_tensor, where), written=True)
             case "value_float" | "value_floats":
                 many = attribute.floats if attribute.name.endswith("s") else attribute.f
                 return _numbers(many, np.float32)
@@ -238,6 +243,44 @@ def stated(node: NodeProto, where: str) -> Constant | None:
                 many = attribute.ints if attribute.name.endswith("s") else attribute.i
                 return _numbers(many, np.int64)
     return None
+
+
+def sparse(tensor: SparseTensorProto, where: str) -> Constant:
+    """Return a tensor of which only the numbers that are not 0 are stored; raise `SourceError`."""
+    values, name = tensor.values, tensor.values.name
+    stored, dtype = declared(values, where)
+    check_bytes(values, stored, dtype, where)
+    places, _ = declared(tensor.indices, where)
+    check_bytes(tensor.indices, places, np.dtype(np.int64), where)
+    shape = tuple(tensor.dims)
+    if any(size < 0 for size in shape) or math.prod(shape) > MOST_ELEMENTS:
+        raise SourceError(f"{where}: the tensor {name!r} has the impossible shape {shape}")
+
+    def get() -> Array:
+        total = math.prod(shape)
+        if total > MOST_MOVED:
+            raise SourceError(
+                f"{where}: the tensor {name!r} of shape {shape} is too large to be written out"
+            )
+        numbers = reader_of(values, where)().ravel()
+        at = np.asarray(reader_of(tensor.indices, where)(), np.int64)
+        if at.ndim == 2:  # one index for each axis
+            bad = len(at) != numbers.size or at.shape[1] != len(shape)
+            bad = bad or bool((at < 0).any() or (at >= np.array(shape, np.int64)).any())
+            at = at if bad else np.ravel_multi_index(tuple(at.T), shape)
+        else:
+            bad = at.ndim != 1 or at.size != numbers.size
+            bad = bad or bool((at < 0).any() or (at >= total).any())
+        if bad:
+            raise SourceError(
+                f"{where}: the places of the tensor {name!r} are not those of {numbers.size} numbers "
+                f"in the shape {shape}"
+            )
+        full = np.zeros(total, numbers.dtype)
+        full[at] = numbers
+        return full.reshape(shape)
+
+    return Constant(shape, dtype, get)
 
 
 def _numbers(values: Any, dtype: Any) -> Constant:

@@ -21,12 +21,19 @@ if TYPE_CHECKING:
     from convscope.readers.onnx.editing import Model
     from convscope.readers.onnx.source import Source
 
+SHOWN = 20
+"""So many layers that make no sense are named."""
+
 
 def opened(source: Source) -> Network:
     """Return the network that an ONNX model holds. Its weights are those of the file."""
-    return Network(
-        source.name, graph=build(source), backing=OnnxModel(source), warnings=source.warnings
-    )
+    graph = build(source)
+    said = [
+        f"{n} ({graph.nodes[n].layer.kind}) has no equation: {why}" for n, why in graph.odd.items()
+    ]
+    more = [f"{source.name}: {len(said) - SHOWN} more of these"] if len(said) > SHOWN else []
+    warnings = [*source.warnings, *said[:SHOWN], *more]
+    return Network(source.name, graph=graph, backing=OnnxModel(source), warnings=warnings)
 
 
 class OnnxModel:
@@ -86,14 +93,6 @@ class OnnxModel:
         """Return the bytes that are run: those of the file, unless it was edited."""
         data = self.source.data
         return data if self._edited is None else self._edited.bytes(data)
-
-    def _ready(self, graph: Graph, keep: tuple[str, ...], many: bool) -> Runner:
-        assert isinstance(graph, OpenedGraph) and graph.material is not None
-        fetched = {name: graph.fetched[name] for name in keep}
-        material = graph.material
-        if self._edited is not None:
-            material = replace(material, data=self._data())
-        return StoredEngine(material, fetched, graph.outputs[0], self.time_limit, many)
 
     def _whole(self, name: str) -> bytes | mmap.mmap:
         """Return the model's bytes, with what lies in other files taken in."""

@@ -7,7 +7,7 @@ it then does not fit, the model cannot be.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from convscope.errors import ConvscopeError, SettingError, ShapeError, SourceError
 from convscope.layers.initializers import constant, initializer, zeros
 from convscope.notation.sizes import is_known
-from convscope.readers.onnx.build import Held, OpenedGraph, _Builder
+from convscope.readers.onnx.build import Builder, Doubts, Held, OpenedGraph
 from convscope.readers.onnx.settings import OUTPUTS, attribute, outputs_of
 from convscope.readers.onnx.source import Constant, Source
 
@@ -39,7 +39,7 @@ class Broken(Exception):
         self.place, self.cause, self.graph = place, cause, graph
 
 
-class Passed(_Builder):
+class Passed(Builder):
     """Goes through a model once, node by node, and finds which weights no longer fit.
 
     outputs   place of a node → how many outputs its weight shall make; None to change nothing
@@ -48,8 +48,11 @@ class Passed(_Builder):
     renamed   place → the node that reads them; the model that is gone through must be a copy
     """
 
-    def __init__(self, source: Source, outputs: Mapping[int, int] | None, seed: int) -> None:
-        super().__init__(source, None)
+    def __init__(
+        self, source: Source, outputs: Mapping[int, int] | None, seed: int, known: Container[str]
+    ) -> None:
+        raised = () if outputs is None else (SettingError, ShapeError)
+        super().__init__(source, None, Doubts(raised, known))
         self.wished, self.seed = outputs, seed
         self.at: dict[str, int] = {}
         self.drawn: dict[str, Constant] = {}
@@ -102,10 +105,16 @@ class Passed(_Builder):
 
 
 def passed_through(
-    source: Source, outputs: Mapping[int, int] | None = None, seed: int = 0
+    source: Source,
+    outputs: Mapping[int, int] | None = None,
+    seed: int = 0,
+    known: Container[str] = (),
 ) -> Passed:
-    """Return what was found on the way through a model; raise `Broken` where it cannot be."""
-    passed = Passed(source, outputs, seed)
+    """Return what was found on the way through a model; raise `Broken` where it cannot be.
+
+    known   the layers that made no sense before the edit either
+    """
+    passed = Passed(source, outputs, seed, known)
     try:
         passed.graph()
     except SourceError as error:

@@ -32,7 +32,7 @@ def module_path(node: NodeProto, weights: Container[str] = ()) -> tuple[str, ...
     ('stem', 'blocks.0', 'conv')
     """
     said = next((p.value for p in node.metadata_props if p.key == KEY), "")
-    if len(said) > LONGEST:
+    if not isinstance(said, str) or len(said) > LONGEST:  # protobuf gives bytes for what is no text
         return ()
     # the last is the operation itself, the first the network
     scopes = [scope for scope in re.findall(r"'([^']*)'", said)[:-1] if scope]

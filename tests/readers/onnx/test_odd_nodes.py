@@ -1,0 +1,150 @@
+"""What one node cannot do to a file that the engine runs: the rest of it is opened, explained and run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx_models
+import onnxruntime as ort
+import pytest
+from onnx import ModelProto, SparseTensorProto, helper, numpy_helper
+
+import convscope
+from convscope.errors import ShapeError
+
+node = helper.make_node
+Array = np.ndarray[Any, Any]
+END, BEGIN = (1 << 63) - 1, -(1 << 63)
+KERNEL = np.random.default_rng(3).normal(size=(4, 3, 3, 2)).astype(np.float32)
+
+
+def image(*shape: int) -> Array:
+    return np.random.default_rng(1).normal(size=shape).astype(np.float32)
+
+
+def by_the_engine(model: ModelProto, *given: Array) -> Array:
+    """Return what ONNX Runtime alone gives."""
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [value.name for value in session.get_inputs()]
+    found: Array = session.run(None, dict(zip(names, given, strict=True)))[0]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "axis", "step"),
+    [
+        (1, END, 1, 1),  # x[:, 1:]
+        (0, END, 3, 2),  # x[..., ::2]
+        (-1, BEGIN, 2, -1),  # a flip
+        (END, BEGIN, 3, -1),
+        (-2, END, 2, 1),  # the second half of a roll
+        (BEGIN, END, 2, 3),
+        (1, 1 << 31, 1, 1),
+        (2, END, 3, END),
+    ],
+)
+@pytest.mark.parametrize("opset", [9, 17])
+def test_a_slice_to_the_end(start: int, end: int, axis: int, step: int, opset: int) -> None:
+    if opset == 9:  # as attributes, without a step
+        if step != 1:
+            pytest.skip("opset 9 has no steps")
+        slices = node("Slice", ["c"], ["y"], "cut", starts=[start], ends=[end], axes=[axis])
+        weights = {"w": KERNEL}
+    else:
+        slices = node("Slice", ["c", "start", "end", "axis", "step"], ["y"], "cut")
+        said = {"start": start, "end": end, "axis": axis, "step": step}
+        weights = {"w": KERNEL, **{name: np.array([v]) for name, v in said.items()}}
+    model = onnx_models.model(
+        [node("Conv", ["x", "w"], ["c"]), slices], {"x": [1, 3, 7, 9]}, ["y"], weights, opset
+    )
+    net = convscope.open(model)
+    assert [row.opaque for row in net.facts().rows] == [False, False]
+    x = image(3, 7, 9)
+    run = net.run(x)
+    expected = by_the_engine(model, x[np.newaxis])[0]
+    np.testing.assert_allclose(run.output, expected, rtol=1e-5, atol=1e-5)
+    for place in (tuple(0 for _ in expected.shape), tuple(s - 1 for s in expected.shape)):
+        assert run.trace("cut", place).facts.value == pytest.approx(expected[place], rel=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::convscope.errors.SourceWarning")
+def test_a_number_that_no_setting_should_be_makes_its_node_opaque() -> None:
+    nodes = [
+        node("Conv", ["x", "w"], ["c"]),
+        node("LeakyRelu", ["c"], ["l"], "odd", alpha=float("nan")),
+        node("GlobalAveragePool", ["l"], ["y"], "pool"),
+    ]
+    model = onnx_models.model(nodes, {"x": [1, 3, 7, 9]}, ["y"], {"w": KERNEL})
+    net = convscope.open(model)
+    rows = {row.name: row for row in net.facts().rows}
+    assert [row.opaque for row in rows.values()] == [False, True, False]
+    assert rows["pool"].output_shape == (None, 4, 1, 1)
+    assert net.warnings == [
+        "odd (LeakyRelu) has no equation: alpha must be a finite number, not nan"
+    ]
+    x = np.abs(image(3, 7, 9))
+    np.testing.assert_array_equal(net.run(x).output, by_the_engine(model, x[np.newaxis])[0])
+
+
+@pytest.mark.filterwarnings("ignore::convscope.errors.SourceWarning")
+def test_an_odd_node_stays_opaque_at_other_sizes_and_wrong_sizes_are_still_refused() -> None:
+    nodes = [
+        node("LeakyRelu", ["x"], ["l"], "odd", alpha=float("inf")),
+        node("Conv", ["l", "w"], ["y"], "conv"),
+    ]
+    model = onnx_models.model(nodes, {"x": [1, 3, "h", "w_"]}, ["y"], {"w": KERNEL})
+    net = convscope.open(model)
+    x = np.abs(image(3, 7, 9))
+    assert net.run(x).output.shape == (4, 5, 8)
+    with pytest.raises(ShapeError, match="a window of 3 rows"):
+        net.run(image(3, 2, 9))
+
+
+def test_a_size_of_minus_one_is_open() -> None:
+    model = onnx_models.model(
+        [node("Conv", ["x", "w"], ["y"])], {"x": [-1, 3, -1, -1]}, ["y"], {"w": KERNEL}
+    )
+    net = convscope.open(model)
+    assert net.facts().inputs == {"x": (None, 3, None, None)}
+    x = image(3, 7, 9)
+    np.testing.assert_allclose(
+        net.run(x).output, by_the_engine(model, x[np.newaxis])[0], rtol=1e-5, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("places", ["flat", "one for each axis"])
+@pytest.mark.parametrize("where", ["initializer", "Constant"])
+def test_weights_of_which_only_some_are_stored(places: str, where: str) -> None:
+    flat = np.array([1, 6, 11, 14])
+    at = flat if places == "flat" else np.stack(np.unravel_index(flat, (5, 3)), axis=1)
+    sparse = SparseTensorProto(
+        values=numpy_helper.from_array(np.array([2, -3, 5, 7], np.float32), "w"),
+        indices=numpy_helper.from_array(at),
+        dims=[5, 3],
+    )
+    nodes = [node("MatMul", ["x", "w"], ["y"], "fc")]
+    if where == "Constant":
+        nodes.insert(0, node("Constant", [], ["w"], sparse_value=sparse))
+    model = onnx_models.model(nodes, {"x": [1, 5]}, ["y"])
+    if where == "initializer":
+        model.graph.sparse_initializer.append(sparse)
+    net = convscope.open(model)
+    (row,) = net.facts().rows
+    assert (row.opaque, row.macs) == (False, 15)
+    x = image(5)
+    run = net.run(x)
+    np.testing.assert_allclose(run.output, by_the_engine(model, x[np.newaxis])[0], rtol=1e-6)
+    assert run.trace("fc", (1,)).facts.agrees
+
+
+def test_a_sparse_weight_whose_places_lie_outside_is_refused_when_it_is_read() -> None:
+    sparse = SparseTensorProto(
+        values=numpy_helper.from_array(np.array([2, -3], np.float32), "w"),
+        indices=numpy_helper.from_array(np.array([1, 15])),
+        dims=[5, 3],
+    )
+    model = onnx_models.model([node("MatMul", ["x", "w"], ["y"])], {"x": [1, 5]}, ["y"])
+    model.graph.sparse_initializer.append(sparse)
+    with pytest.raises(convscope.errors.SourceError, match="places of the tensor 'w'"):
+        convscope.open(model).get_weights()
