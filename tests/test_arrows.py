@@ -16,6 +16,7 @@ ORDER = [
     "errors",
     "version",
     "notation",
+    "equations",
     "layers",
     "operators",
     "model",

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from convscope.equations.layout import Layout
 from convscope.errors import InputError
-from convscope.layers.arguments import split_channels
 from convscope.layers.base import Shape, shape_text
 from convscope.notation.sizes import UNKNOWN, is_known
 
@@ -196,7 +196,7 @@ def _fitted(array: Array, shape: Shape, what: str, channels_last: bool) -> Array
             f"{what} holds {array.shape[0]} inputs {shape_text(array.shape)}; "
             f"this takes one: x[0] (predict takes many)"
         )
-    _, channels = split_channels(shape, channels_last)
+    _, channels = Layout(channels_last).split(shape)
     if array.ndim == rank - 1 and rank > 1 and is_known(channels) and channels == 1:
         array = array[..., None] if channels_last else array[None]
     if array.ndim == rank and _matches(array.shape, shape):
@@ -210,8 +210,8 @@ def _fitted(array: Array, shape: Shape, what: str, channels_last: bool) -> Array
 def _advice(array: Array, shape: Shape, channels_last: bool) -> str:
     if array.ndim != len(shape) or len(shape) != 3:
         return ""
-    space, channels = split_channels(array.shape, channels_last)
-    wanted, wanted_channels = split_channels(shape, channels_last)
+    space, channels = Layout(channels_last).split(array.shape)
+    wanted, wanted_channels = Layout(channels_last).split(shape)
     if channels != wanted_channels and is_known(wanted_channels):
         if (channels, wanted_channels) == (3, 1):
             return ": three channels where one is wanted; convert it to grey first"

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convscope.engine.images import as_input, flat, open_image, plain, transparent
+from convscope.equations.layout import Layout
 from convscope.errors import InputError
-from convscope.layers.arguments import nearest, split_channels
+from convscope.layers.arguments import nearest
 from convscope.layers.base import Shape, shape_text
 from convscope.notation.sizes import is_known
 
@@ -72,7 +73,7 @@ def _check(shape: Shape, channels_last: bool, steps: Sequence[str]) -> None:
             f"the network takes {shape_text(shape)}, which is no picture: give it an array in a .npy "
             f"file, as in convscope explore MODEL --image x.npy"
         )
-    _, channels = split_channels(shape, channels_last)
+    _, channels = Layout(channels_last).split(shape)
     if is_known(channels) and channels not in (1, 3):
         raise InputError(
             f"the network takes {shape_text(shape)}, {channels} channels, and a picture has 1 (grey) "
@@ -95,7 +96,7 @@ class _Work:
         self, image: Image, shape: Shape, channels_last: bool, steps: frozenset[str]
     ) -> None:
         self.image = image
-        space, self.channels = split_channels(shape, channels_last)
+        space, self.channels = Layout(channels_last).split(shape)
         self.rows, self.columns = space
         self.channels_last = channels_last
         self.steps = steps

@@ -8,7 +8,6 @@ from typing import Any
 from convscope.layers.activations import ACTIVATIONS
 from convscope.layers.activations import activation as activation_named
 from convscope.layers.base import Form, Layer, Sample, Shape, Value
-from convscope.layers.elementwise import axes_of
 from convscope.notation import Equation, source
 
 
@@ -27,7 +26,7 @@ class Activation(Layer):
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
-        axes = axes_of(self, shape)
+        axes = self.layout.axes(shape)
         return self.activation.equation(axes, source(shape)[axes])
 
     def onnx(self, form: Form, *inputs: Value) -> Value:

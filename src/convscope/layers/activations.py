@@ -60,6 +60,10 @@ class Activation(NamedTuple):
             sizes = [solved[axes[place]] for place in places]
         return Equation(axes, self.over(local(PREACTIVATION, axes, pre), axes, places, sizes))
 
+    def after(self, before: Equation) -> Equation:
+        """Return the equation of this activation applied to what another computes."""
+        return self.equation(before.axes, before.expression)
+
     def onnx(self, form: Form, value: Value) -> Value:
         """Apply the activation to a value, as it lies."""
         if self.linear:

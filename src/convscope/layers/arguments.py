@@ -1,29 +1,14 @@
-"""The rules for settings that many layers share, each said once: windows, padding, data format."""
+"""The checks of settings that many layers share, each said once."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
 
 from convscope.errors import SettingError, ShapeError
-from convscope.notation import Index, Size, size
-from convscope.notation.index import Axis
-from convscope.notation.sizes import ceil_div, is_known, largest, show
-
-if TYPE_CHECKING:
-    from convscope.notation.expression import Padding
-
-WORDS: dict[int, tuple[str, ...]] = {
-    1: ("step",),
-    2: ("row", "column"),
-    3: ("plane", "row", "column"),
-}
-"""What a position along each spatial axis is called."""
-
-OUTPUT_NAMES: dict[int, tuple[str, ...]] = {1: ("t",), 2: ("y", "x"), 3: ("z", "y", "x")}
-WINDOW_NAMES: dict[int, tuple[str, ...]] = {1: ("i",), 2: ("i", "j"), 3: ("h", "i", "j")}
+from convscope.notation import Size, size
+from convscope.notation.sizes import is_known
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -183,98 +168,3 @@ def data_format(value: object) -> str:
     if value is None:
         return "channels_last"
     return choice(value, "data_format", ("channels_last", "channels_first"))
-
-
-def split_channels(shape: Sequence[Size], channels_last: bool) -> tuple[tuple[Size, ...], Size]:
-    """Return the spatial sizes and the number of channels; a single number is one channel."""
-    if not shape:
-        return (), 1
-    return (tuple(shape[:-1]), shape[-1]) if channels_last else (tuple(shape[1:]), shape[0])
-
-
-def arrange(spatial: Sequence[Any], channel: Any, channels_last: bool) -> tuple[Any, ...]:
-    """Return spatial things and a channel's, in the order of the data format."""
-    return (*spatial, channel) if channels_last else (channel, *spatial)
-
-
-def same_padding(size: Size, kernel: Size, stride: Size, dilation: Size) -> Padding:
-    """Return Keras's `same` padding along one axis: (before, after), the odd one after.
-
-    As much as makes the output ⌈size / stride⌉; TensorFlow's rule, which Keras follows.
-    """
-    reach = (kernel - 1) * dilation + 1
-    if is_known(stride) and stride == 1:
-        total = reach - 1
-    else:
-        total = largest((ceil_div(size, stride) - 1) * stride + reach - size, 0)
-    return total // 2, total - total // 2
-
-
-def paddings(
-    padding: str,
-    sizes: Sequence[Size],
-    kernel: Sequence[Size],
-    strides: Sequence[Size],
-    dilation: Sequence[Size],
-) -> tuple[Padding, ...]:
-    """Return (before, after) for each spatial axis, for valid, same or causal padding."""
-    if padding == "valid":
-        return ((0, 0),) * len(sizes)
-    if padding == "causal":
-        return tuple(((k - 1) * d, 0) for k, d in zip(kernel, dilation, strict=True))
-    return tuple(map(same_padding, sizes, kernel, strides, dilation))
-
-
-def output_axes(sizes: Sequence[Size], padding: str, strides: Sequence[Size]) -> tuple[Axis, ...]:
-    """Return the spatial output axes of a sliding window.
-
-    Their sizes are left to be solved, except where `same` padding of a symbolic size would hide
-    that the answer is ⌈size / stride⌉.
-    """
-    rank = len(sizes)
-    return tuple(
-        Axis(
-            name,
-            ceil_div(n, s) if padding == "same" and not is_known(n) else None,
-            word,
-            f"`same` padding gives one for every {show(s)} of {show(n)}, rounded up",
-        )
-        for name, word, n, s in zip(OUTPUT_NAMES[rank], WORDS[rank], sizes, strides, strict=True)
-    )
-
-
-def passing_axes(shape: Sequence[Size], channel: int = -1, name: str = "c") -> tuple[Axis, ...]:
-    """Return an axis for each dimension of a value that keeps its shape on the way through.
-
-    `channel` is the place of the channels; the others are called as in a map of that rank.
-    """
-    rank = len(shape)
-    if rank == 0:
-        return ()
-    place = channel % rank
-    names = OUTPUT_NAMES.get(rank - 1, tuple(f"p{n}" for n in range(1, rank)))
-    words = WORDS.get(rank - 1, ("position",) * (rank - 1))
-    sizes = [*shape[:place], *shape[place + 1 :]]
-    axes = list(map(Axis, names, sizes, words))
-    axes.insert(place, Axis(name, shape[place], "channel"))
-    return tuple(axes)
-
-
-def window_axes(kernel: Sequence[Size]) -> tuple[Axis, ...]:
-    """Return the axes that run over a window."""
-    rank = len(kernel)
-    return tuple(map(Axis, WINDOW_NAMES[rank], kernel, WORDS[rank]))
-
-
-def window_indices(
-    out: Sequence[Axis],
-    window: Sequence[Axis],
-    strides: Sequence[Size],
-    dilation: Sequence[Size],
-    padding: Sequence[Padding],
-) -> tuple[Index, ...]:
-    """Return where a window reads: y·stride + i·dilation − before, for each spatial axis."""
-    return tuple(
-        y * s + i * d - before
-        for y, i, s, d, (before, _) in zip(out, window, strides, dilation, padding, strict=True)
-    )

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
+from convscope.equations.layout import Layout
 from convscope.errors import NotBuiltError, SettingError, ShapeError, WeightsError
 from convscope.layers.arguments import nearest
 from convscope.layers.wire import Wire
@@ -187,6 +188,11 @@ class Layer:
         how many of their numbers are trained (or UNKNOWN).
         """
         raise SettingError(f"{self.kind} is not opaque")
+
+    @property
+    def layout(self) -> Layout:
+        """How the kind orders the axes of its maps and kernels, for the builders of equations."""
+        return Layout(self.channels_last)
 
     @classmethod
     def parameters(cls) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from convscope.equations.layout import axes_of
 from convscope.errors import SettingError
-from convscope.layers.arguments import axis_setting, flag, number, passing_axes, place_of
+from convscope.layers.arguments import axis_setting, flag, number, place_of
 from convscope.layers.base import Form, Initializer, Layer, Sample, Shape, Value
 from convscope.layers.initializers import initializer
 from convscope.notation import Equation, Expression, call, source, weight
@@ -92,7 +93,7 @@ class BatchNormalization(Layer):
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
         place = place_of(self.axis, shape, f"{self.kind}: axis")
-        axes = passing_axes(shape, place)
+        axes = axes_of(shape, place)
         c = axes[place]
         value: Expression = source(shape)[axes] - weight("moving_mean")[c]
         if self.scale:

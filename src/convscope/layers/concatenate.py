@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import Any
 
 from convscope.errors import ShapeError
-from convscope.layers.arguments import axis_setting, passing_axes, place_of
+from convscope.layers.arguments import axis_setting, place_of
 from convscope.layers.base import Form, Layer, Sample, Shape, Value, shape_text, tensor_names
 from convscope.layers.merging import together
 from convscope.notation import Axis, Equation, Pieces, Read, Size, source
@@ -41,7 +41,7 @@ class Concatenate(Layer):
         ends = [tidy(end) for end in accumulate(shape[place] for shape in shapes)]
         whole = tuple(ends[-1] if n == place else s for n, s in enumerate(first))
         # the third input is called c, so that the channels need another name
-        axes = passing_axes(whole, -1 if self.channels_last else 0, "k")
+        axes = self.layout.axes(whole, "k")
         starts = [0, *ends[:-1]]
         names = tensor_names(len(shapes))
         reads = [

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from convscope.equations.convolution import convolution
 from convscope.errors import ShapeError
 from convscope.layers.arguments import known_per_axis, per_axis
 from convscope.layers.base import Form, Sample, Shape, Value
 from convscope.layers.spatial import Sliding
 from convscope.layers.weighing import Weighing
-from convscope.notation import Axis, Equation, Size, Sum, size, weight
+from convscope.notation import Equation, Size, size, source, weight
 from convscope.notation.sizes import is_known
 
 
@@ -68,20 +69,19 @@ class Convolution(Weighing, Sliding):
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
-        slide = self.slide(shape, self.kernel_size, self.dilation_rate)
-        channels = slide.channels
+        sizes, channels = self.split(shape)
         if is_known(channels) and channels % self.groups:
             raise ShapeError(
                 f"{self.kind}: {channels} input channels cannot be divided into {self.groups} groups; "
                 f"the channels must be a multiple of groups"
             )
-        o, c = Axis("o", self.filters, "filter"), Axis("c", channels // self.groups, "channel")
-        channel = c
-        if self.groups > 1:
-            channel = (o // (self.filters // self.groups)) * (channels // self.groups) + c
-        total = Sum(*slide.window, c)(slide.read(channel) * weight("kernel")[*slide.window, c, o])
-        pre = weight("bias")[o] + total if self.use_bias else total
-        return self.activation.equation(slide.axes(o), pre)
+        slide = self.slide(sizes, self.kernel_size, self.dilation_rate)
+        return self.activation.after(
+            convolution(
+                slide, source(shape), weight("kernel"), self.bias,
+                self.filters, channels, self.layout, self.groups,
+            )
+        )  # fmt: skip
 
     def onnx_padding(
         self, form: Form, kernel: Sequence[Size], dilation: Sequence[int] | None = None

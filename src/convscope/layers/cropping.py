@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from convscope.equations.layout import MAP_NAMES, WORDS
 from convscope.errors import ShapeError
-from convscope.layers.arguments import OUTPUT_NAMES, WORDS, pairs_per_axis
+from convscope.layers.arguments import pairs_per_axis
 from convscope.layers.base import Form, Sample, Shape, Value, shape_text
 from convscope.layers.spatial import Spatial
 from convscope.notation import Axis, Equation, source
@@ -36,7 +37,7 @@ class Cropping(Spatial):
         sizes, channels = self.split(shape)
         out, at = [], []
         for name, word, n, (before, after) in zip(
-            OUTPUT_NAMES[self.rank], WORDS[self.rank], sizes, self._pairs, strict=True
+            MAP_NAMES[self.rank], WORDS[self.rank], sizes, self._pairs, strict=True
         ):
             left = tidy(n - before - after)
             if surely_less(left, 1):
@@ -49,7 +50,7 @@ class Cropping(Spatial):
             out.append(axis)
             at.append(axis + before)
         c = Axis("c", channels, "channel")
-        return Equation(self.arranged(out, c), source(shape)[self.arranged(at, c)])
+        return Equation(self.layout.image(c, out), source(shape)[self.layout.image(c, at)])
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         (x,) = inputs

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from convscope.equations.layout import axes_of
 from convscope.errors import SettingError, ShapeError
-from convscope.layers.arguments import passing_axes
 from convscope.layers.base import Form, Sample, Shape, Value
 from convscope.layers.weighing import Weighing
 from convscope.notation import Axis, Equation, Sum, size, source, weight
@@ -74,7 +74,7 @@ class Dense(Weighing):
         (shape,) = shapes
         if not shape:
             raise ShapeError("Dense needs an input with an axis to sum over, but its shape is ()")
-        places = passing_axes(shape)[:-1]
+        places = axes_of(shape)[:-1]
         # not called a channel: a ledger would make a group of every single product
         c, o = Axis("c", shape[-1], "input"), Axis("o", self.units, "unit")
         total = Sum(c)(source(shape)[*places, c] * weight("kernel")[c, o])

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from convscope.equations.convolution import biased, depthwise
 from convscope.layers.arguments import known_per_axis, per_axis
 from convscope.layers.base import Form, Sample, Shape, Value
 from convscope.layers.spatial import Sliding
 from convscope.layers.weighing import Weighing
-from convscope.notation import Axis, Equation, Sum, weight
+from convscope.notation import Axis, Equation, source, weight
 
 
 class DepthwiseConvolution(Weighing, Sliding):
@@ -61,13 +62,15 @@ class DepthwiseConvolution(Weighing, Sliding):
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
-        slide = self.slide(shape, self.kernel_size, self.dilation_rate)
-        many = self.depth_multiplier
-        c = Axis("c", slide.channels * many, "channel")
-        kernel = weight("kernel")[*slide.window, c // many, c % many]
-        total = Sum(*slide.window)(slide.read(c // many) * kernel)
-        pre = weight("bias")[c] + total if self.use_bias else total
-        return self.activation.equation(slide.axes(c), pre)
+        sizes, channels = self.split(shape)
+        slide = self.slide(sizes, self.kernel_size, self.dilation_rate)
+        c = Axis("c", channels * self.depth_multiplier, "channel")
+        total = depthwise(
+            slide, source(shape), weight("kernel"), c, self.depth_multiplier, self.layout
+        )
+        return self.activation.equation(
+            self.layout.image(c, slide.out), biased(total, self.bias, c)
+        )
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         spatial = range(self.rank)

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from convscope.layers.arguments import passing_axes
 from convscope.layers.base import Form, Layer, Shape, Value
 from convscope.notation import Axis, Equation, Expression, Read, source
-
-
-def axes_of(layer: Layer, shape: Shape, name: str = "c") -> tuple[Axis, ...]:
-    """Return the axes of a value of this shape, called as where the layer's channels lie."""
-    return passing_axes(shape, -1 if layer.channels_last else 0, name)
 
 
 class Elementwise(Layer):
@@ -28,7 +22,7 @@ class Elementwise(Layer):
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
-        axes = axes_of(self, shape)
+        axes = self.layout.axes(shape)
         return Equation(axes, self.value(source(shape)[axes], axes))
 
     def onnx(self, form: Form, *inputs: Value) -> Value:

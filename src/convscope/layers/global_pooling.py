@@ -6,19 +6,20 @@ out[c] = mean i<H, j<W  in[i, j, c]
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from convscope.layers.arguments import OUTPUT_NAMES, WORDS, flag, window_axes
+from convscope.equations.pooling import Reduce, global_pooling
+from convscope.layers.arguments import flag
 from convscope.layers.base import Form, Sample, Shape, Value
 from convscope.layers.spatial import Spatial
-from convscope.notation import Axis, Equation, Expression, Max, Mean, source
+from convscope.notation import Equation, Max, Mean, source
 
 
 class GlobalPooling(Spatial):
     """What all global pooling layers share."""
 
-    reduction: ClassVar[Callable[..., Callable[[Expression], Expression]]]
+    reduce: ClassVar[Reduce]
     operator: ClassVar[str]
 
     def __init__(
@@ -30,13 +31,8 @@ class GlobalPooling(Spatial):
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
-        sizes, channels = self.split(shape)
-        window, c = window_axes(sizes), Axis("c", channels, "channel")
-        ones = [
-            Axis(n, 1, w) for n, w in zip(OUTPUT_NAMES[self.rank], WORDS[self.rank], strict=True)
-        ]
-        axes = self.arranged(ones, c) if self.keepdims else (c,)
-        return Equation(axes, self.reduction(*window)(source(shape)[self.arranged(window, c)]))
+        self.split(shape)
+        return global_pooling(self.reduce, source(shape), shape, self.layout, self.keepdims)
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         (x,) = inputs
@@ -46,12 +42,12 @@ class GlobalPooling(Spatial):
 
 
 class GlobalMaxPooling(GlobalPooling):
-    reduction = staticmethod(Max)
+    reduce = staticmethod(Max)
     operator = "ReduceMax"
 
 
 class GlobalAveragePooling(GlobalPooling):
-    reduction = staticmethod(Mean)
+    reduce = staticmethod(Mean)
     operator = "ReduceMean"
 
 

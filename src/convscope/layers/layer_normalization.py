@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from convscope.equations.layout import axes_of
 from convscope.errors import SettingError
-from convscope.layers.arguments import axes_setting, flag, number, passing_axes, place_of
+from convscope.layers.arguments import axes_setting, flag, number, place_of
 from convscope.layers.base import Form, Initializer, Layer, Sample, Shape, Value
 from convscope.layers.initializers import initializer
 from convscope.notation import Axis, Equation, Expression, Mean, call, local, source, weight
@@ -82,7 +83,7 @@ class LayerNormalization(Layer):
         (shape,) = shapes
         image = source(shape)
         places = [place_of(axis, shape, f"{self.kind}: axis") for axis in self._axes]
-        axes = passing_axes(shape, places[-1])
+        axes = axes_of(shape, places[-1])
         others = tuple(axis for place, axis in enumerate(axes) if place not in places)
         names = [f"k{n}" if len(places) > 1 else "k" for n in range(1, len(places) + 1)]
         running = [Axis(n, shape[p], axes[p].word) for n, p in zip(names, places, strict=True)]

@@ -8,7 +8,7 @@ from typing import Any
 from convscope.errors import ShapeError
 from convscope.layers.arguments import number
 from convscope.layers.base import Form, Initializer, Sample, Shape, Value, shape_text
-from convscope.layers.elementwise import Elementwise, axes_of
+from convscope.layers.elementwise import Elementwise
 from convscope.layers.initializers import constant
 from convscope.layers.merging import Merging
 from convscope.notation import Equation, Expression, Size, size, source, weight
@@ -37,7 +37,7 @@ class LayerScale(Elementwise):
                 f"of shape {shape_text(shape)} has another size"
             )
         known = (*shape[:-1], self.projection_dim)
-        axes = axes_of(self, known)
+        axes = self.layout.axes(known)
         return Equation(axes, source(known)[axes] * weight("gamma")[axes[-1],])
 
     def initializers(self) -> dict[str, Initializer]:

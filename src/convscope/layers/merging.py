@@ -13,7 +13,6 @@ from typing import ClassVar
 
 from convscope.errors import ShapeError
 from convscope.layers.base import Form, Layer, Sample, Shape, Value, shape_text, tensor_names
-from convscope.layers.elementwise import axes_of
 from convscope.notation import Equation, Expression, Size, call, source
 from convscope.notation.functions import MAXIMUM, MINIMUM
 from convscope.notation.sizes import UNKNOWN, is_known, tidy
@@ -32,7 +31,7 @@ class Merging(Layer):
     def equation(self, *shapes: Shape) -> Equation:
         shape = reduce(self._together, shapes)
         # the third input is called c, so that the channels need another name
-        axes = axes_of(self, shape, "k")
+        axes = self.layout.axes(shape, "k")
         reads = []
         for name, own in zip(tensor_names(len(shapes)), shapes, strict=True):
             last = axes[len(axes) - len(own) :]

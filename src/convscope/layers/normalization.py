@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
+from convscope.equations.layout import axes_of
 from convscope.errors import SettingError, ShapeError
-from convscope.layers.arguments import axes_setting, flag, number, passing_axes, place_of
+from convscope.layers.arguments import axes_setting, flag, number, place_of
 from convscope.layers.base import Form, Initializer, Layer, Sample, Shape, Value, shape_text
 from convscope.layers.initializers import ones, zeros
 from convscope.notation import Axis, Equation, Expression, Pieces, call, source, weight
@@ -61,7 +62,7 @@ class Normalization(Layer):
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
         place = place_of(self.axis[0], shape, "Normalization: axis") if self.axis else -1
-        axes = passing_axes(shape, place)
+        axes = axes_of(shape, place)
         channel = axes[place] if self.axis else None
         mean, deviation = self._mean(channel, shape), self._deviation(channel, shape)
         x = source(shape)[axes]

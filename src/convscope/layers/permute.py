@@ -8,7 +8,6 @@ from typing import Any
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.arguments import whole
 from convscope.layers.base import Form, Layer, Sample, Shape, Value, shape_text
-from convscope.layers.elementwise import axes_of
 from convscope.notation import Equation, source
 
 
@@ -41,7 +40,7 @@ class Permute(Layer):
                 f"Permute: dims = {self.dims} orders {len(self.dims)} axes, but the input has shape "
                 f"{shape_text(shape)} ({len(shape)} axes besides the batch)"
             )
-        axes = axes_of(self, shape)
+        axes = self.layout.axes(shape)
         return Equation([axes[d - 1] for d in self.dims], source(shape)[axes])
 
     def onnx(self, form: Form, *inputs: Value) -> Value:

@@ -9,20 +9,21 @@ AvgPool excludes the padding; Keras documents no other rule).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from convscope.equations.pooling import Reduce, pooling
 from convscope.layers.arguments import per_axis
 from convscope.layers.base import Form, Sample, Shape, Value
 from convscope.layers.spatial import Sliding
-from convscope.notation import Axis, Equation, Expression, Max, Mean
+from convscope.notation import Equation, Max, Mean, source
 from convscope.notation.expression import Outside
 
 
 class Pooling(Sliding):
     """What all pooling layers share."""
 
-    reduction: ClassVar[Callable[..., Callable[[Expression], Expression]]]
+    reduce: ClassVar[Reduce]
     outside: ClassVar[Outside]
     operator: ClassVar[str]
 
@@ -40,9 +41,9 @@ class Pooling(Sliding):
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
-        slide = self.slide(shape, self.pool_size, outside=self.outside)
-        c = Axis("c", slide.channels, "channel")
-        return Equation(slide.axes(c), self.reduction(*slide.window)(slide.read(c)))
+        sizes, channels = self.split(shape)
+        slide = self.slide(sizes, self.pool_size)
+        return pooling(slide, self.reduce, source(shape), channels, self.layout, self.outside)
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         y = form.node(
@@ -56,13 +57,13 @@ class Pooling(Sliding):
 
 
 class MaxPooling(Pooling):
-    reduction = staticmethod(Max)
+    reduce = staticmethod(Max)
     outside = "-inf"
     operator = "MaxPool"
 
 
 class AveragePooling(Pooling):
-    reduction = staticmethod(Mean)
+    reduce = staticmethod(Mean)
     outside = "skip"
     operator = "AveragePool"
 

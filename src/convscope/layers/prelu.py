@@ -8,7 +8,6 @@ from typing import Any
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.arguments import whole
 from convscope.layers.base import Form, Initializer, Layer, Sample, Shape, Value, shape_text
-from convscope.layers.elementwise import axes_of
 from convscope.layers.initializers import initializer
 from convscope.notation import Equation, call, source, weight
 from convscope.notation.functions import SELECT
@@ -54,7 +53,7 @@ class PReLU(Layer):
                 f"PReLU: shared_axes = {shared} has an axis that an input of shape "
                 f"{shape_text(shape)} does not have; its axes are 1 … {len(shape)}"
             )
-        axes = axes_of(self, shape)
+        axes = self.layout.axes(shape)
         x = source(shape)[axes]
         places = tuple(0 if n in shared else axis for n, axis in enumerate(axes, 1))
         return Equation(axes, call(SELECT, x, x, weight("alpha")[places] * x))

@@ -16,7 +16,6 @@ from typing import Any
 
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.base import Form, Layer, Sample, Shape, Value, shape_text
-from convscope.layers.elementwise import axes_of
 from convscope.notation import UNKNOWN, Axis, Equation, Index, Size, size, source
 from convscope.notation.index import as_index
 from convscope.notation.sizes import is_known, product, surely_less, tidy
@@ -107,7 +106,7 @@ class Reshape(Layer):
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
         target = self._target(shape)
-        axes = (Axis("p", *target),) if len(target) == 1 else axes_of(self, target)
+        axes = (Axis("p", *target),) if len(target) == 1 else self.layout.axes(target)
         return Equation(axes, source(shape)[regroup(shape, axes)])
 
     def onnx(self, form: Form, *inputs: Value) -> Value:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from convscope.equations.convolution import biased, depthwise
 from convscope.layers.arguments import known_per_axis, per_axis
 from convscope.layers.base import Form, Sample, Shape, Value
 from convscope.layers.spatial import Sliding
 from convscope.layers.weighing import Weighing
-from convscope.notation import Axis, Equation, Sum, local, size, weight
+from convscope.notation import Axis, Equation, Sum, local, size, source, weight
 
 
 class SeparableConvolution(Weighing, Sliding):
@@ -71,16 +72,17 @@ class SeparableConvolution(Weighing, Sliding):
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
-        slide = self.slide(shape, self.kernel_size, self.dilation_rate)
-        many = self.depth_multiplier
-        m = Axis("m", slide.channels * many, "channel")
-        kernel = weight("depthwise_kernel")[*slide.window, m // many, m % many]
-        depth = local("depth", (*slide.out, m), Sum(*slide.window)(slide.read(m // many) * kernel))
+        sizes, channels = self.split(shape)
+        slide = self.slide(sizes, self.kernel_size, self.dilation_rate)
+        m = Axis("m", channels * self.depth_multiplier, "channel")
+        one = depthwise(
+            slide, source(shape), weight("depthwise_kernel"), m, self.depth_multiplier, self.layout
+        )
+        depth = local("depth", (*slide.out, m), one)
         c, o = Axis("c", m.size, "channel"), Axis("o", self.filters, "filter")
-        zeros = (0,) * self.rank
-        total = Sum(c)(depth[*slide.out, c] * weight("pointwise_kernel")[*zeros, c, o])
-        pre = weight("bias")[o] + total if self.use_bias else total
-        return self.activation.equation(slide.axes(o), pre)
+        kernel = weight("pointwise_kernel")[self.layout.kernel((0,) * self.rank, c, o)]
+        total = biased(Sum(c)(depth[*slide.out, c] * kernel), self.bias, o)
+        return self.activation.equation(self.layout.image(o, slide.out), total)
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         last, before, *_ = range(self.rank + 1, -1, -1)

@@ -8,7 +8,6 @@ from typing import Any
 from convscope.layers.activations import ACTIVATIONS
 from convscope.layers.arguments import axes_setting, place_of
 from convscope.layers.base import Form, Layer, Sample, Shape, Value
-from convscope.layers.elementwise import axes_of
 from convscope.notation import Equation, source
 
 
@@ -32,7 +31,7 @@ class Softmax(Layer):
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
         places = sorted(place_of(axis, shape, "Softmax: axis") for axis in self._axes)
-        axes = axes_of(self, shape)
+        axes = self.layout.axes(shape)
         return ACTIVATIONS["softmax"].equation(axes, source(shape)[axes], places)
 
     def onnx(self, form: Form, *inputs: Value) -> Value:

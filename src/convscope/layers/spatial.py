@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-from convscope.layers.arguments import (
-    arrange,
-    choice,
-    known_per_axis,
-    output_axes,
-    paddings,
-    split_channels,
-    window_axes,
-    window_indices,
-)
-from convscope.layers.arguments import (
-    data_format as checked_format,
-)
+from convscope.equations.sliding import Slide, paddings, slide
+from convscope.layers.arguments import choice, known_per_axis
+from convscope.layers.arguments import data_format as checked_format
 from convscope.layers.base import Form, Layer, Shape, Value, expect_rank
-from convscope.notation import Axis, Index, Read, Size, source
-from convscope.notation.expression import Outside, Padded
+from convscope.notation import Size
 from convscope.notation.sizes import is_known
 
 EXAMPLES = {1: (128,), 2: (28, 28), 3: (16, 28, 28)}
@@ -37,39 +26,16 @@ class Spatial(Layer):
         self.data_format = checked_format(data_format)
         self.channels_last = self.data_format == "channels_last"
 
-    def arranged(self, spatial: Sequence[Any], channel: Any) -> tuple[Any, ...]:
-        """Return spatial things and a channel's, in the order of the layer's data format."""
-        return arrange(spatial, channel, self.channels_last)
-
     def split(self, shape: Shape) -> tuple[Shape, Size]:
         """Return the spatial sizes and the channels; raise `ShapeError` for another rank."""
-        example = arrange(EXAMPLES[self.rank], 3, self.channels_last)
+        example = self.layout.image(3, EXAMPLES[self.rank])
         expect_rank(self, shape, self.rank + 1, str(example))
-        return split_channels(shape, self.channels_last)
+        return self.layout.split(shape)
 
     def spatial_axes(self, value: Value) -> list[int]:
         """Return where the spatial axes of an ONNX value lie, the batch counted."""
         first = 1 if self.channels_last else 2
         return [value.lies(axis, self.rank + 2) for axis in range(first, first + self.rank)]
-
-
-class Slide(NamedTuple):
-    """A window sliding over a map: the output's spatial axes, the window's axes, where it reads."""
-
-    out: tuple[Axis, ...]
-    window: tuple[Axis, ...]
-    at: tuple[Index, ...]
-    channels: Size
-    image: Padded
-    channels_last: bool
-
-    def read(self, channel: Index) -> Read:
-        """Return what the window reads of one channel."""
-        return self.image[arrange(self.at, channel, self.channels_last)]
-
-    def axes(self, channel: Axis) -> tuple[Axis, ...]:
-        """Return the output's axes, with this one for its channels."""
-        return arrange(self.out, channel, self.channels_last)
 
 
 class Sliding(Spatial):
@@ -84,21 +50,10 @@ class Sliding(Spatial):
         self.set_format(data_format)
 
     def slide(
-        self,
-        shape: Shape,
-        kernel: Sequence[Size],
-        dilation: Sequence[int] | None = None,
-        outside: Outside = "zero",
+        self, sizes: Shape, window: Sequence[Size], dilation: Sequence[int] | None = None
     ) -> Slide:
-        """Return how a window of this size slides over an input of this shape."""
-        dilation = dilation or (1,) * self.rank
-        sizes, channels = self.split(shape)
-        pads = paddings(self.padding, sizes, kernel, self.strides, dilation)
-        out = output_axes(sizes, self.padding, self.strides)
-        window = window_axes(kernel)
-        at = window_indices(out, window, self.strides, dilation, pads)
-        image = source(shape).padded(self.arranged(pads, (0, 0)), outside)
-        return Slide(out, window, at, channels, image, self.channels_last)
+        """Return how a window of this size slides over maps of these spatial sizes."""
+        return slide(sizes, window, self.strides, dilation, self.padding)
 
     def onnx_padding(
         self, form: Form, kernel: Sequence[Size], dilation: Sequence[int] | None = None

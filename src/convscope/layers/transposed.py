@@ -12,20 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from convscope.errors import SettingError, ShapeError
-from convscope.layers.arguments import (
-    OUTPUT_NAMES,
-    WORDS,
-    known_per_axis,
-    whole,
-    window_axes,
-)
-from convscope.layers.base import Form, Sample, Shape, Value, shape_text
+from convscope.equations.convolution import transposed
+from convscope.equations.sliding import spread
+from convscope.errors import SettingError
+from convscope.layers.arguments import known_per_axis, whole
+from convscope.layers.base import Form, Sample, Shape, Value
 from convscope.layers.spatial import Sliding
 from convscope.layers.weighing import Weighing
-from convscope.notation import Axis, Equation, Size, Sum, exactly, size, source, weight
-from convscope.notation.printing import counted
-from convscope.notation.sizes import largest, show, surely_less, tidy
+from convscope.notation import Equation, size, source, weight
 
 
 class TransposedConvolution(Weighing, Sliding):
@@ -114,44 +108,20 @@ class TransposedConvolution(Weighing, Sliding):
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
         sizes, channels = self.split(shape)
-        window = window_axes(self.kernel_size)
-        out, at, borders = [], [], []
-        for n, name, word, i, stride, dilation, (before, after) in zip(
-            sizes,
-            OUTPUT_NAMES[self.rank],
-            WORDS[self.rank],
-            window,
-            self.strides,
-            self.dilation_rate,
-            self._crops(),
-            strict=True,
-        ):
-            reach = (i.size - 1) * dilation + 1
-            length = tidy((n - 1) * stride + reach - before - after)
-            if surely_less(length, 1):
-                raise ShapeError(
-                    f"{self.kind} leaves nothing: {n} {word}s spread to {(n - 1) * stride + reach}, of "
-                    f"which {before + after} are cut off; the input's shape is {shape_text(shape)}"
-                )
-            why = (
-                f"{counted(n, word)}, spread {stride} apart and {reach} wide each, "
-                f"cover {show(tidy((n - 1) * stride + reach))}"
+        slide = spread(
+            sizes, self.kernel_size, self.strides, self.dilation_rate, self._crops(), self.kind
+        )
+        return self.activation.after(
+            transposed(
+                slide,
+                source(shape),
+                weight("kernel"),
+                self.bias,
+                self.filters,
+                channels,
+                self.layout,
             )
-            if before + after > 0:
-                why += f", of which {before} before and {after} after are cut off"
-            elif before + after < 0:
-                why += f", and {-before - after} more after"
-            y = Axis(name, length, word, why)
-            index = exactly(y + before - i * dilation, stride)
-            out.append(y)
-            at.append(index)
-            low, high = index.bounds({y: (0, length - 1), i: (0, i.size - 1)})
-            borders.append((_above_zero(-low), _above_zero(high - n + 1)))
-        o, c = Axis("o", self.filters, "filter"), Axis("c", channels, "channel")
-        image = source(shape).padded(self.arranged(borders, (0, 0)), "zero")
-        total = Sum(*window, c)(image[self.arranged(at, c)] * weight("kernel")[*window, o, c])
-        pre = weight("bias")[o] + total if self.use_bias else total
-        return self.activation.equation(self.arranged(out, o), pre)
+        )
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         channel_axes = (self.rank + 1, self.rank, *range(self.rank))
@@ -167,10 +137,6 @@ class TransposedConvolution(Weighing, Sliding):
             output_padding=[max(-after, 0) for _, after in crops],
         )
         return self.activation.onnx(form, Value(y, self.channels_last))
-
-
-def _above_zero(value: Size) -> Size:
-    return largest(tidy(value), 0)
 
 
 class Conv1DTranspose(TransposedConvolution):

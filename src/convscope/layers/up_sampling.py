@@ -16,8 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from convscope.equations.layout import MAP_NAMES, WINDOW_NAMES, WORDS
 from convscope.errors import SettingError
-from convscope.layers.arguments import OUTPUT_NAMES, WINDOW_NAMES, WORDS, choice, known_per_axis
+from convscope.layers.arguments import choice, known_per_axis
 from convscope.layers.base import Form, Sample, Shape, Value
 from convscope.layers.spatial import Spatial
 from convscope.notation import Axis, Equation, Index, Mean, source
@@ -43,18 +44,18 @@ class UpSampling(Spatial):
         out = [
             Axis(name, n * s, word, f"{counted(n, word)}, {counted(s, 'output')} for each")
             for name, word, n, s in zip(
-                OUTPUT_NAMES[self.rank], WORDS[self.rank], sizes, self._factors, strict=True
+                MAP_NAMES[self.rank], WORDS[self.rank], sizes, self._factors, strict=True
             )
         ]
         c = Axis("c", channels, "channel")
-        axes = self.arranged(out, c)
+        axes = self.layout.image(c, out)
         if self.interpolation == "nearest":
             at = [y // s for y, s in zip(out, self._factors, strict=True)]
-            return Equation(axes, source(shape)[self.arranged(at, c)])
+            return Equation(axes, source(shape)[self.layout.image(c, at)])
         blurred = list(map(_blurred, out, self._factors, WINDOW_NAMES[self.rank]))
         around, at = [i for i, _ in blurred], [index for _, index in blurred]
-        image = source(shape).padded(self.arranged([(1, 1)] * self.rank, (0, 0)), "edge")
-        return Equation(axes, Mean(*around)(image[self.arranged(at, c)]))
+        image = source(shape).padded(self.layout.borders([(1, 1)] * self.rank), "edge")
+        return Equation(axes, Mean(*around)(image[self.layout.image(c, at)]))
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         y = form.node(

@@ -9,6 +9,7 @@ from convscope.layers.activations import activation as activation_named
 from convscope.layers.arguments import flag
 from convscope.layers.base import Initializer, Layer
 from convscope.layers.initializers import initializer
+from convscope.notation import Tensor, weight
 
 
 class Weighing(Layer):
@@ -31,9 +32,14 @@ class Weighing(Layer):
             setattr(self, name, value)
         prefixes = {**self.kernels, "bias": "bias"}
         self._draws: dict[str, Initializer] = {}
-        for weight, prefix in prefixes.items():
+        for name, prefix in prefixes.items():
             setting = f"{prefix}_initializer"
-            self._draws[weight] = initializer(kept[setting], f"{self.kind}: {setting}")
+            self._draws[name] = initializer(kept[setting], f"{self.kind}: {setting}")
+
+    @property
+    def bias(self) -> Tensor | None:
+        """What is added for each filter, if anything is."""
+        return weight("bias") if self.use_bias else None
 
     def initializers(self) -> dict[str, Initializer]:
         return {w: draw for w, draw in self._draws.items() if w != "bias" or self.use_bias}

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from convscope.layers.arguments import OUTPUT_NAMES, WORDS, pairs_per_axis
+from convscope.equations.layout import MAP_NAMES, WORDS
+from convscope.layers.arguments import pairs_per_axis
 from convscope.layers.base import Form, Sample, Shape, Value
 from convscope.layers.spatial import Spatial
 from convscope.notation import Axis, Equation, source
@@ -28,11 +29,11 @@ class ZeroPadding(Spatial):
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
         _, channels = self.split(shape)
-        out = tuple(map(Axis, OUTPUT_NAMES[self.rank], (None,) * self.rank, WORDS[self.rank]))
+        out = tuple(map(Axis, MAP_NAMES[self.rank], (None,) * self.rank, WORDS[self.rank]))
         c = Axis("c", channels, "channel")
-        image = source(shape).padded(self.arranged(self._pairs, (0, 0)), "zero")
+        image = source(shape).padded(self.layout.borders(self._pairs), "zero")
         at = [y - before for y, (before, _) in zip(out, self._pairs, strict=True)]
-        return Equation(self.arranged(out, c), image[self.arranged(at, c)])
+        return Equation(self.layout.image(c, out), image[self.layout.image(c, at)])
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         (x,) = inputs

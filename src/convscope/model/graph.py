@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from copy import copy
 from typing import NamedTuple
 
+from convscope.equations.layout import Layout
 from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowError
-from convscope.layers.arguments import nearest, split_channels
+from convscope.layers.arguments import nearest
 from convscope.layers.base import Layer, Shape, drawn_from, shape_text, tensor_names
 from convscope.model.facts import Facts, facts_of
 from convscope.model.receptive import Fields, ReceptiveField, image_fields, readable, through
@@ -116,7 +117,7 @@ class Graph:
         if len(after) != len(before):
             return False
         last = self.layout == "channels_last"
-        sizes = zip(split_channels(after, last)[0], split_channels(before, last)[0], strict=True)
+        sizes = zip(Layout(last).split(after)[0], Layout(last).split(before)[0], strict=True)
         return any(is_known(a) and is_known(b) and a < b for a, b in sizes)
 
     def shape(self, name: str) -> Shape:
@@ -176,8 +177,8 @@ class Graph:
         something else.
         """
         last = self.image_layout == "channels_last"
-        maps = [split_channels(s, last)[0] for s in self.inputs.values() if len(s) > 1]
-        spatial = split_channels(shape, last)[0]
+        maps = [Layout(last).split(s)[0] for s in self.inputs.values() if len(s) > 1]
+        spatial = Layout(last).split(shape)[0]
         if not spatial:
             return ()
         return (

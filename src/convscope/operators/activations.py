@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+from convscope.equations.stating import NoEquation
 from convscope.layers import formulas
 from convscope.layers.formulas import SIGMOID
 from convscope.notation import Equation, Expression, call, local
@@ -24,7 +25,7 @@ from convscope.notation.functions import (
     TANH,
     Function,
 )
-from convscope.operators.rule import LARGEST, Given, Node, NoEquation, Rule, axes_of, spread
+from convscope.operators.rule import LARGEST, Given, Node, Rule, spread
 
 Of = Callable[[Node, Expression], Expression]
 
@@ -55,7 +56,7 @@ def _each(of: Of) -> Rule:
     """Return the rule of an operator that treats every number by itself."""
 
     def state(node: Node) -> Equation:
-        axes = axes_of(node.shape())
+        axes = node.layout.axes(node.shape())
         return Equation(axes, of(node, node.read(0, *axes)))
 
     return Rule(state)
@@ -117,7 +118,7 @@ def _shrink(node: Node, x: Expression) -> Expression:
 
 
 def clip(node: Node) -> Equation:
-    axes = axes_of(node.shape())
+    axes = node.layout.axes(node.shape())
     value = node.read(0, *axes)
     for place, name, function in ((1, "min", MAXIMUM), (2, "max", MINIMUM)):
         if name in node.attributes:
@@ -132,7 +133,7 @@ def clip(node: Node) -> Equation:
 
 
 def prelu(node: Node) -> Equation:
-    axes = axes_of(node.shape())
+    axes = node.layout.axes(node.shape())
     x = node.read(0, *axes)
     if len(node.shape(1)) > len(axes):
         raise NoEquation("its slopes have more axes than its input")
@@ -141,7 +142,7 @@ def prelu(node: Node) -> Equation:
 
 def _over_a_row(node: Node, logarithm: bool) -> Equation:
     shape = node.shape()
-    axes = axes_of(shape)
+    axes = node.layout.axes(shape)
     if not axes:
         raise NoEquation("its input is a single number without axes")
     newer = node.opset >= 13

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from convscope.equations.stating import NoEquation
 from convscope.errors import SettingError, ShapeError, UnsupportedError
 from convscope.layers.base import Initializer, Layer, Shape, tensor_names
 from convscope.notation import Equation, Size
 from convscope.notation.sizes import product
 from convscope.operators import rules
 from convscope.operators.rule import (
+    MOST_AXES,
     Fed,
     Given,
     Node,
-    NoEquation,
     Slot,
     Weight,
     check_reads,
@@ -102,6 +103,9 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
     )  # fmt: skip
     try:
         equation, keeps = settled(rule.state(node), batched)
+        rank = max(len(shape) for shape in (*shapes, equation.shape))
+        if rank > MOST_AXES:
+            raise NoEquation(f"it has {rank} axes")
         check_reads(equation)
         if 0 in equation.shape:
             raise NoEquation("its output is empty")

@@ -10,6 +10,7 @@ from functools import reduce
 from itertools import accumulate
 from typing import Any
 
+from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import ShapeError
 from convscope.layers.base import shape_text
 from convscope.notation import Equation, Expression, Pieces, call
@@ -19,10 +20,7 @@ from convscope.operators.rule import (
     LARGEST,
     Given,
     Node,
-    NoEquation,
     Rule,
-    all_known,
-    axes_of,
     broadcast,
     spread,
 )
@@ -39,7 +37,7 @@ def _merged(combine: Callable[[Sequence[Expression]], Expression]) -> Rule:
         shape = broadcast(node, places)
         if not shape and all(isinstance(slot, Given) for slot in node.slots):
             raise NoEquation("it reads nothing")
-        axes = axes_of(shape, "k")
+        axes = node.layout.axes(shape, "k")
         return Equation(axes, combine([spread(node, place, axes) for place in places]))
 
     return Rule(state, {"*": "constant"})
@@ -51,7 +49,7 @@ def _two(combine: Callable[[Any, Any], Expression]) -> Rule:
 
 def power(node: Node) -> Equation:
     shape = broadcast(node, (0, 1))
-    axes = axes_of(shape, "k")
+    axes = node.layout.axes(shape, "k")
     x = spread(node, 0, axes)
     (exponent,) = values if len(values := node.values(1)) == 1 else (None,)
     if exponent is None:
@@ -85,7 +83,7 @@ def concat(node: Node) -> Equation:
     all_known([shape[place] for shape in shapes])
     ends = list(accumulate(shape[place] for shape in shapes))
     whole = tuple(ends[-1] if n == place else s for n, s in enumerate(first))
-    axes = axes_of(whole, "k")
+    axes = node.layout.axes(whole, "k")
     bodies: list[Expression] = []
     for number, (shape, start) in enumerate(zip(shapes, [0, *ends[:-1]], strict=True)):
         borders = [(0, 0)] * len(shape)

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from convscope.equations.layout import window_axes
+from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
-from convscope.layers.arguments import window_axes
 from convscope.notation import Axis, Equation, Expression, Mean, Read, Sum, call, local
 from convscope.notation.functions import EXP, LOG, SQRT
-from convscope.operators.rule import LARGEST, Node, NoEquation, Rule, all_known, axes_of, spread
+from convscope.operators.rule import LARGEST, Node, Rule, spread
 
 EPSILON = 1e-5
 
@@ -21,7 +22,7 @@ def batch(node: Node) -> Equation:
     if node.output or node.flag("training_mode") or not node.flag("spatial", 1):
         raise NoEquation("it is set to training")
     node.rank(2, 8)
-    axes = axes_of(node.shape())
+    axes = node.layout.axes(node.shape())
     c = axes[1]
     value: Expression = node.read(1, c) * (node.read(0, *axes) - node.read(3, c))
     value = value / call(SQRT, node.read(4, c) + node.number("epsilon", EPSILON))
@@ -50,7 +51,7 @@ def _at(node: Node, at: Sequence[Any]) -> Read:
 
 def instance(node: Node) -> Equation:
     node.rank(3, 5)
-    axes = axes_of(node.shape())
+    axes = node.layout.axes(node.shape())
     runs = window_axes(node.shape()[2:])
     n, c = axes[:2]
     value = _normal(node, axes, (n, c), runs, (n, c, *runs))
@@ -64,7 +65,7 @@ def group(node: Node) -> Equation:
     all_known(shape[1:2])
     if shape[1] % groups:
         raise ShapeError(f"{shape[1]} channels cannot be divided into {groups} groups")
-    axes = axes_of(shape)
+    axes = node.layout.axes(shape)
     each = shape[1] // groups
     n, c = axes[:2]
     g, k = Axis("g", groups, "group"), Axis("k", each, "channel")
@@ -82,7 +83,7 @@ def group(node: Node) -> Equation:
 def _running(node: Node) -> tuple[tuple[Axis, ...], list[Axis], list[Axis]]:
     """Return all axes, those that stay and those along which a layer is normalised."""
     shape = node.shape()
-    axes = axes_of(shape)
+    axes = node.layout.axes(shape)
     first = node.axis(node.whole("axis", -1, -LARGEST), len(shape))
     runs = [
         Axis(f"k{n}", s, a.word)
@@ -117,7 +118,7 @@ def response(node: Node) -> Equation:
     if "size" not in node.attributes:
         raise SettingError("size is missing")
     size = node.whole("size", 1, 1, 1 << 16)
-    axes = axes_of(node.shape())
+    axes = node.layout.axes(node.shape())
     before = (size - 1) // 2
     k = Axis("k", size, "channel")
     borders = [(0, 0)] * len(axes)

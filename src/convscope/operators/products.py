@@ -9,7 +9,7 @@ from convscope.errors import ShapeError
 from convscope.layers.base import shape_text
 from convscope.notation import Axis, Equation, Expression, Size, Sum
 from convscope.notation.sizes import is_known
-from convscope.operators.rule import Node, Rule, aligned, axes_of, spread, together
+from convscope.operators.rule import Node, Rule, aligned, spread, together
 
 
 def _same(node: Node, a: Size, b: Size) -> None:
@@ -48,7 +48,7 @@ def matmul(node: Node) -> Equation:
     k = Axis("k", a[-1], "input")
     outer = (a[:-2], b[:-2])
     lead = together(node.op, outer)
-    axes = axes_of((*lead, 1, 1))[: len(lead)]
+    axes = node.layout.axes((*lead, 1, 1))[: len(lead)]
     m = Axis("m" if lead else "n", a[-2] if row else 1, "row" if lead else "image")
     o = Axis("o", b[-1], "unit")
     left = node.read(0, *aligned(node, 0, outer[0], axes), *((m, k) if row else (k,)))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from convscope.notation import Axis, Equation, Expression, Max, Mean, Sum, call
 from convscope.notation.functions import ABS, EXP, LOG, SQRT
-from convscope.operators.rule import Node, Rule, axes_of
+from convscope.operators.rule import Node, Rule
 
 Reduce = Callable[[tuple[Axis, ...], Expression], Expression]
 
@@ -20,17 +20,17 @@ def _reduced(reduce: Reduce) -> Rule:
         rank = len(shape)
         axes = node.axes(1, ()) or ()
         if not axes and node.flag("noop_with_empty_axes"):
-            every = axes_of(shape)
+            every = node.layout.axes(shape)
             return Equation(every, reduce((Axis("i", 1, "position"),), node.read(0, *every)))
         gone = node.places(axes, rank) if axes else tuple(range(rank))
         keep = node.flag("keepdims", 1)
-        called = axes_of(shape)
+        called = node.layout.axes(shape)
         runs = {
             n: Axis(name, shape[n], called[n].word)
             for n, name in zip(gone, _names(len(gone)), strict=True)
         }
         stays = [n for n in range(rank) if keep or n not in runs]
-        out = axes_of([1 if n in runs else shape[n] for n in stays])
+        out = node.layout.axes([1 if n in runs else shape[n] for n in stays])
         where = dict(zip(stays, out, strict=True))
         at = [runs.get(n, where.get(n, 0)) for n in range(rank)]
         value = node.read(0, *at)

@@ -14,10 +14,11 @@ import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
+from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
 from convscope.notation import Axis, Equation, Index, Mean
 from convscope.notation.sizes import is_known
-from convscope.operators.rule import LARGEST, Node, NoEquation, Rule, all_known, axes_of
+from convscope.operators.rule import LARGEST, Node, Rule
 
 MOST_CHECKED = 1 << 16
 """Along longer axes no regular order is looked for."""
@@ -171,7 +172,7 @@ def resize(node: Node) -> Equation:
     rounding = "floor" if last else node.text("nearest_mode", "round_prefer_floor")
     if min(lengths) < 1:
         raise ShapeError(f"{node.op} leaves nothing")
-    out = axes_of(lengths)
+    out = node.layout.axes(lengths)
     if mode == "linear":
         return _linear(node, out, [_fraction(scale) for scale in scales], where)
     if where not in _PLACES or rounding not in _ROUNDED:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias
 
+from convscope.equations.layout import Layout
+from convscope.equations.stating import NoEquation
 from convscope.errors import SettingError, ShapeError
-from convscope.layers.arguments import OUTPUT_NAMES, WORDS
 from convscope.layers.base import Shape, shape_text
 from convscope.notation import Axis, Equation, Expression, Index, Local, Read, Size, Tensor
 from convscope.notation import source as given_source
@@ -35,10 +37,6 @@ ANYWHERE = (-(1 << 63), (1 << 63) - 1)
 
 MOST_AXES = 8
 """Tensors of more axes than this have no equation here."""
-
-
-class NoEquation(Exception):
-    """This use of an operator cannot be said as an equation; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +169,19 @@ class Node:
         """Return the whole numbers of an input that the file gives, however large."""
         return tuple(_whole(v, f"input {place + 1}", *ANYWHERE) for v in self.values(place))
 
+    @cached_property
+    def layout(self) -> Layout:
+        """ONNX's order of axes, for the builders of equations."""
+        lead = Axis("n", (*self.shape(), 1)[0], "image")
+        return Layout(channels_last=False, taps_first=False, lead=(lead,))
+
+    def addend(self, place: int) -> Tensor | float | None:
+        """Return what is added for each filter; exporters write zeros where there is nothing."""
+        if not self.has(place):
+            return None
+        read = self.read(place, Axis("o"))
+        return read.value if isinstance(read, Number) else self.tensor(place)
+
     def rank(self, least: int, most: int) -> int:
         """Return how many axes the first input has; raise unless that many can be."""
         rank = len(self.shape())
@@ -261,33 +272,9 @@ def _whole(value: object, what: str, least: int = 0, most: int = LARGEST) -> int
     return value
 
 
-def axes_of(shape: Sequence[Size], channel: str = "c", word: str = "channel") -> tuple[Axis, ...]:
-    """Return axes for a tensor, called as in a map: image, channel, rows, columns.
-
-    >>> [axis.name for axis in axes_of((1, 3, 8, 9))]
-    ['n', 'c', 'y', 'x']
-    """
-    rank = len(shape)
-    if rank > MOST_AXES:
-        raise NoEquation(f"it has {rank} axes")
-    if rank == 1:
-        return (Axis(channel, shape[0], word),)
-    spatial = max(rank - 2, 0)
-    names = OUTPUT_NAMES.get(spatial, tuple(f"p{n}" for n in range(1, spatial + 1)))
-    words = WORDS.get(spatial, ("position",) * spatial)
-    every = zip(("n", channel, *names), shape, ("image", word, *words), strict=False)
-    return tuple(Axis(name, size, what) for name, size, what in every)
-
-
 def size_is(size: Size, number: int) -> bool:
     """Whether a size is known to be this number."""
     return is_known(size) and size == number
-
-
-def all_known(*shapes: Sequence[Size]) -> None:
-    """Raise `NoEquation` unless every size is a number."""
-    if any(not is_known(size) for shape in shapes for size in shape):
-        raise NoEquation("it depends on a size that is not known yet")
 
 
 def broadcast(node: Node, places: Sequence[int]) -> Shape:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.base import Shape, shape_text
 from convscope.notation import Axis, Equation, Expression, Index, Pieces
@@ -18,10 +19,7 @@ from convscope.operators.rule import (
     ANYWHERE,
     LARGEST,
     Node,
-    NoEquation,
     Rule,
-    all_known,
-    axes_of,
     size_is,
 )
 
@@ -32,7 +30,7 @@ def _moved(node: Node, shape: Shape) -> Equation:
     if len(before) == len(shape) and all(
         a is b or a == b for a, b in zip(before, shape, strict=True)
     ):
-        axes = axes_of(shape)
+        axes = node.layout.axes(shape)
         return Equation(axes, node.read(0, *axes))
     all_known(before, shape)
     if math.prod(before) != math.prod(shape):
@@ -40,7 +38,7 @@ def _moved(node: Node, shape: Shape) -> Equation:
             f"{node.op}: {math.prod(before)} numbers of shape {shape_text(before)} do not fit into "
             f"{shape_text(tuple(shape))}"
         )
-    axes = axes_of(shape)
+    axes = node.layout.axes(shape)
     flat: Index = Index((), 0)
     inner = 1
     for axis in reversed(axes):
@@ -115,7 +113,7 @@ def squeeze(node: Node) -> Equation:
             if not size_is(shape[place], 1):
                 raise ShapeError(f"{node.op}: axis {place} of {shape_text(shape)} is not of size 1")
     kept = [n for n in range(len(shape)) if n not in gone]
-    out = axes_of([shape[n] for n in kept])
+    out = node.layout.axes([shape[n] for n in kept])
     where: dict[int, Axis] = dict(zip(kept, out, strict=True))
     return Equation(out, node.read(0, *(where.get(n, 0) for n in range(len(shape)))))
 
@@ -127,7 +125,7 @@ def unsqueeze(node: Node) -> Equation:
         raise NoEquation("it has too many axes")
     new = node.places(axes, len(shape) + len(axes))
     rest = iter(shape)
-    out = axes_of([1 if n in new else next(rest) for n in range(len(shape) + len(axes))])
+    out = node.layout.axes([1 if n in new else next(rest) for n in range(len(shape) + len(axes))])
     return Equation(out, node.read(0, *(a for n, a in enumerate(out) if n not in new)))
 
 
@@ -136,7 +134,7 @@ def transpose(node: Node) -> Equation:
     order = node.wholes("perm", len(shape), tuple(reversed(range(len(shape))))) or ()
     if sorted(order) != list(range(len(shape))):
         raise SettingError(f"perm = {list(order)} must name each of {len(shape)} axes once")
-    out = axes_of([shape[n] for n in order])
+    out = node.layout.axes([shape[n] for n in order])
     at = [out[order.index(n)] for n in range(len(shape))]
     return Equation(out, node.read(0, *at))
 
@@ -169,7 +167,7 @@ def pad(node: Node) -> Equation:
             raise ShapeError(
                 f"{node.op} leaves nothing of axis {n}: {shape_text(shape)} with pads {list(pads)}"
             )
-    out = axes_of(sizes)
+    out = node.layout.axes(sizes)
     at = [axis - b if b else axis for axis, b in zip(out, before, strict=True)]
     borders = [(max(b, 0), max(a, 0)) for b, a in zip(before, after, strict=True)]
     outside = "edge" if mode == "edge" else "zero"
@@ -213,7 +211,7 @@ def slices(node: Node) -> Equation:
         if not taken:
             raise NoEquation("its output is empty")
         firsts[place], strides[place], sizes[place] = taken[0], step, len(taken)
-    out = axes_of(sizes)
+    out = node.layout.axes(sizes)
     at = [axis * s + f for axis, s, f in zip(out, strides, firsts, strict=True)]
     return Equation(out, node.read(0, *at))
 
@@ -235,7 +233,7 @@ def split(node: Node) -> Equation:
     first = sum(lengths[: node.output])
     if lengths[node.output] == 0:
         raise NoEquation("its output is empty")
-    out = axes_of([lengths[node.output] if n == place else s for n, s in enumerate(shape)])
+    out = node.layout.axes([lengths[node.output] if n == place else s for n, s in enumerate(shape)])
     return Equation(out, node.read(0, *(a + first if n == place else a for n, a in enumerate(out))))
 
 
@@ -250,7 +248,7 @@ def expand(node: Node) -> Equation:
             raise ShapeError(f"{node.op}: {shape_text(shape)} cannot become {list(wanted)}")
         if not 1 <= b <= LARGEST:
             raise NoEquation("its output is empty")
-    out = axes_of([max(a, b) for a, b in zip(own, asked, strict=True)])
+    out = node.layout.axes([max(a, b) for a, b in zip(own, asked, strict=True)])
     last = out[rank - len(shape) :]
     at = [a if s == a.size else 0 for s, a in zip(shape, last, strict=True)]
     return Equation(out, node.read(0, *at))
@@ -261,7 +259,7 @@ def tile(node: Node) -> Equation:
     all_known(shape)
     if len(times) != len(shape) or min(times, default=1) < 1:
         raise NoEquation("its output is empty")
-    out = axes_of([s * t for s, t in zip(shape, times, strict=True)])
+    out = node.layout.axes([s * t for s, t in zip(shape, times, strict=True)])
     return Equation(
         out,
         node.read(0, *(a % s if t > 1 else a for a, s, t in zip(out, shape, times, strict=True))),
@@ -276,7 +274,7 @@ def depth_to_space(node: Node) -> Equation:
     if c_ % (block * block):
         raise ShapeError(f"{node.op}: {c_} channels do not make blocks of {block}×{block}")
     depth = c_ // (block * block)
-    n, c, y, x = out = axes_of((n_, depth, h * block, w * block))
+    n, c, y, x = out = node.layout.axes((n_, depth, h * block, w * block))
     if node.text("mode", "DCR", ("DCR", "CRD")) == "DCR":
         channel = (y % block) * (block * depth) + (x % block) * depth + c
     else:
@@ -291,7 +289,7 @@ def space_to_depth(node: Node) -> Equation:
     all_known((c_, h, w))
     if h % block or w % block:
         raise ShapeError(f"{node.op}: a map of {h}×{w} is not made of blocks of {block}×{block}")
-    n, c, y, x = out = axes_of((n_, c_ * block * block, h // block, w // block))
+    n, c, y, x = out = node.layout.axes((n_, c_ * block * block, h // block, w // block))
     if node.text("mode", "DCR", ("DCR", "CRD")) == "DCR":
         corner, channel = c // c_, c % c_
     else:
@@ -315,13 +313,13 @@ def gather(node: Node) -> Equation:
     where = tuple(v % size for v in where)
     if rank == 0:
         kept = [n for n in range(len(shape)) if n != place]
-        out = axes_of([shape[n] for n in kept])
+        out = node.layout.axes([shape[n] for n in kept])
         named = dict(zip(kept, out, strict=True))
         return Equation(out, node.read(0, *(named.get(n, where[0]) for n in range(len(shape)))))
     step = where[1] - where[0] if len(where) > 1 else 1
     if step == 0 or any(b - a != step for a, b in pairwise(where)):
         raise NoEquation("it gathers in no regular order")
-    out = axes_of([len(where) if n == place else s for n, s in enumerate(shape)])
+    out = node.layout.axes([len(where) if n == place else s for n, s in enumerate(shape)])
     at = [a * step + where[0] if n == place else a for n, a in enumerate(out)]
     return Equation(out, node.read(0, *at))
 
@@ -331,7 +329,7 @@ def dropout(node: Node) -> Equation:
         raise NoEquation("it says what was dropped")
     if node.has(2) and any(node.values(2)):
         raise NoEquation("it is set to training")
-    axes = axes_of(node.shape())
+    axes = node.layout.axes(node.shape())
     return Equation(axes, node.read(0, *axes))
 
 
@@ -342,7 +340,7 @@ def cast(node: Node) -> Equation:
 
 
 def constant(node: Node) -> Equation:
-    axes = axes_of(node.shape())
+    axes = node.layout.axes(node.shape())
     return Equation(axes, node.read(0, *axes))
 
 
