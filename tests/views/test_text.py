@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import unicodedata
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -97,9 +98,12 @@ def test_lines_keep_to_the_width(width: int) -> None:
     assert all(cells(line) <= width for line in lines(SAMPLE, width))
 
 
-@pytest.mark.parametrize("width", [20, 31, 47, 80, 300])
+@pytest.mark.parametrize("width", [31, 47, 80, 300])
 def test_no_word_is_lost(width: int) -> None:
-    """The same characters in the same numbers, whatever the width, apart from rules and spaces."""
+    """The same characters in the same numbers, whatever the width, apart from rules and spaces.
+
+    (On less than that the grids are cut, and it says which columns a piece has.)
+    """
 
     def inked(text: str) -> list[str]:
         return sorted(re.sub(r"[\s─═│]", "", text))
@@ -340,3 +344,33 @@ def test_wrapping_keeps_every_word_and_the_width(text: str, width: int, hanging:
 @given(st.text(st.sampled_from("ab_1,./()×-"), min_size=1, max_size=40))
 def test_pieces_are_the_word(word: str) -> None:
     assert "".join(pieces(word)) == word
+
+
+WIDE = Side(
+    (
+        Grid("map 0 at (3)", (tuple(f"{n / 16:.4f}" for n in range(31)),)),
+        Grid("slice 0", (tuple(f"−{n}.5000" for n in range(31)),)),
+    ),
+    ("×",),
+    "sum 1.5",
+)
+
+
+@pytest.mark.parametrize("width", [24, 40, 80, 130])
+def test_a_wide_grid_is_cut_into_pieces_that_belong_together(width: int) -> None:
+    found = lines(Document((WIDE,)), width)
+    assert all(cells(line) <= width for line in found)
+    rows = [re.findall(r"[\d.−]+", line) for line in found if "│" in line]
+    assert [n for row in rows for n in row if "−" not in n] == [*WIDE.grids[0].cells[0]]
+    assert [n for row in rows for n in row if "−" in n] == [*WIDE.grids[1].cells[0]]
+    titles = [line for line in found if "…" in line]
+    spans = [tuple(map(int, re.findall(r"\d+", title))) for title in titles]
+    assert spans[-1][-1] == 31 and all(b[0] == a[-1] + 1 for a, b in pairwise(spans))
+    assert found[-1].endswith("sum 1.5")
+
+
+def test_grids_below_one_another_have_their_numbers_in_columns() -> None:
+    found = [line for line in lines(Document((WIDE,)), 80) if "│" in line]
+    assert all(
+        a.index("│", 5) == b.index("│", 5) for a, b in zip(found[::2], found[1::2], strict=True)
+    )

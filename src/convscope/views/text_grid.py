@@ -7,8 +7,11 @@ from typing import NamedTuple
 from convscope.parts import Grid, Side
 from convscope.views.ansi import Pen, Piece, pad
 from convscope.views.characters import cells, in_padding, printable
+from convscope.views.sides import in_pieces, together
 
 _NARROWEST_TITLE = 24
+_SIGN = 4
+"""What the sign in front of a grid takes, with the space between them."""
 
 
 class Spacing(NamedTuple):
@@ -40,6 +43,23 @@ class Block:
 
 def side_lines(side: Side, width: int, pen: Pen) -> list[str]:
     """Return grids and signs side by side, as close as they must be; the rest goes on below."""
+    lines: list[str] = []
+    for piece in in_pieces(side, lambda s: _fits(s, width, pen)):
+        lines += (
+            ["", *_piece_lines(piece, width, pen)] if lines else _piece_lines(piece, width, pen)
+        )
+    return lines
+
+
+def _fits(side: Side, width: int, pen: Pen) -> bool:
+    """Whether grids can stand side by side, or else below one another."""
+    beside = [(_blocks(side, pen, spacing), spacing.apart) for spacing in _SPACINGS]
+    if any(_width(blocks, apart) <= width for blocks, apart in beside):
+        return True
+    return _SIGN + _grid(together(side), pen, _SPACINGS[0]).width <= width
+
+
+def _piece_lines(side: Side, width: int, pen: Pen) -> list[str]:
     after = [Block([pen.line(side.after)])] if side.after else []
     layouts = [(_blocks(side, pen, spacing), spacing.apart) for spacing in _SPACINGS]
     for end in (after, []):
@@ -51,10 +71,20 @@ def side_lines(side: Side, width: int, pen: Pen) -> list[str]:
                     lines.append(" " * room + after[0].at(0))
                 return lines
     blocks, apart = layouts[0]
+    shelves = _shelves(blocks, width, apart)
+    if (
+        len(shelves) == len(side.grids) > 1
+    ):  # each on its own: the numbers of a column below one another
+        wide = aligned(together(side))
+        shelves = []
+        for grid in side.grids:
+            rows, wide = wide[: len(grid.cells)], wide[len(grid.cells) :]
+            sign = pen.line(side.signs[len(shelves) - 1] if shelves else " ")
+            shelves.append([Block([sign], is_sign=True), _grid(grid, pen, _SPACINGS[0], rows)])
     if after:
         pieces = pen.lines(side.after, width)
-        blocks.append(Block(pieces, len(pieces) // 2))
-    return [line for shelf in _shelves(blocks, width, apart) for line in _join(shelf, apart)]
+        shelves.append([Block(pieces, len(pieces) // 2)])
+    return [line for shelf in shelves for line in _join(shelf, apart)]
 
 
 def _blocks(side: Side, pen: Pen, spacing: Spacing) -> list[Block]:
@@ -95,8 +125,12 @@ def _join(shelf: list[Block], apart: int) -> list[str]:
     ]
 
 
-def _grid(grid: Grid, pen: Pen, spacing: Spacing) -> Block:
-    rows = aligned(grid)
+def _grid(
+    grid: Grid, pen: Pen, spacing: Spacing, rows: list[list[GridCell]] | None = None
+) -> Block:
+    """Return a grid between its bars; `rows` are its cells where they were aligned with others'."""
+    stacked = rows is not None
+    rows = aligned(grid) if rows is None else rows
     gap, bars = " " * spacing.columns, " " * spacing.bars
     sizes = [sum(c.size for c in row) + len(gap) * max(len(row) - 1, 0) for row in rows]
     inner = max(sizes, default=0)
@@ -110,7 +144,8 @@ def _grid(grid: Grid, pen: Pen, spacing: Spacing) -> Block:
         shown = gap.join(cell.padded(pen.paint(cell.text, cell.style)) for cell in row)
         line = f"{bar}{bars}{shown}{' ' * (inner - size)}{bars}{bar}"
         lines.append(Piece(line, inner + around))
-    return Block(_centred(title + lines), len(title) + (len(lines) - 1) // 2)
+    placed = title + lines if stacked else _centred(title + lines)
+    return Block(placed, len(title) + (len(lines) - 1) // 2)
 
 
 def _centred(lines: list[Piece]) -> list[Piece]:
