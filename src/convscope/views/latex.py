@@ -1,9 +1,12 @@
-"""Documents as LaTeX to paste: headings, equations, tabulars. Needs amsmath, nothing else."""
+"""Documents as LaTeX to paste: headings, equations, tabulars, no wider than an article's lines.
+
+What is too wide for a line is set smaller, then broken into lines as at the terminal; a table of more rows
+than a page has is a longtable.
+"""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from convscope.parts import (
     Bullets,
@@ -16,170 +19,106 @@ from convscope.parts import (
     Part,
     Side,
     Table,
-    Words,
     spans,
 )
-from convscope.views.characters import NO_BREAK, marked, printable
+from convscope.views.characters import NO_BREAK, printable
+from convscope.views.latex_table import PAGE, table_lines
+from convscope.views.latex_text import (
+    LINE,
+    MATHS,
+    SIZES,
+    breakable,
+    escape,
+    formula_points,
+    points,
+    spelled,
+)
+from convscope.views.sides import in_pieces
 
-_COMMANDS = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\char34{}",
-    "`": r"\char96{}",
-    NO_BREAK: "~",
-    "…": r"\ldots{}",
-    "–": r"\textendash{}",
-    "—": r"\textemdash{}",
-    "“": "``",
-    "”": "''",
-    "’": "'",
-}
-_MATHS = {
-    "×": r"\times",
-    "·": r"\cdot",
-    "−": "-",
-    "±": r"\pm",
-    "÷": r"\div",
-    "√": r"\surd",
-    "∞": r"\infty",
-    "≤": r"\le",
-    "≥": r"\ge",
-    "≠": r"\ne",
-    "≈": r"\approx",
-    "→": r"\to",
-    "←": r"\leftarrow",
-    "↔": r"\leftrightarrow",
-    "Σ": r"\Sigma",
-    "∑": r"\sum",
-    "∏": r"\prod",
-    "μ": r"\mu",
-    "σ": r"\sigma",
-    "ε": r"\varepsilon",
-    "Δ": r"\Delta",
-    "⌊": r"\lfloor",
-    "⌋": r"\rfloor",
-    "⌈": r"\lceil",
-    "⌉": r"\rceil",
-    "∈": r"\in",
-    "²": "^2",
-    "³": "^3",
-    "⁻": "^-",
-    "✓": r"\surd",
-    "✗": r"\times",
-}
 _SECTIONS = ("section", "section", "subsection", "subsubsection", "paragraph")
-_HYPHENS = re.compile("-(?=-)")
-"""Two hyphens in a row, which would become a dash."""
 
 _NUMBER = re.compile(r"[-−+]?(\d[\d,]*(\.\d*)?|\.\d+)(e[-+]?\d+)?$")
 
 
 def latex(document: Document) -> str:
-    r"""Return a document as a LaTeX fragment, ending with a newline; needs \usepackage{amsmath}."""
-    parts = "\n\n".join(filter(None, map(_part, document.parts)))
-    return f"% made by convscope; needs \\usepackage{{amsmath}}\n\n{parts}\n"
+    r"""Return a document as a LaTeX fragment, ending with a newline.
 
-
-def escape(text: str) -> str:
-    r"""Return text with everything that means something to LaTeX taken literally.
-
-    >>> escape("conv_1 & 3×3")
-    'conv\\_1 \\& 3$\\times$3'
+    It needs \usepackage{amsmath}, and longtable for a table of many rows; its first line says so.
     """
-    shown = "".join(_character(c) for c in printable(text))
-    return _HYPHENS.sub("-{}", shown)
-
-
-def _character(character: str) -> str:
-    if character in _COMMANDS:
-        return _COMMANDS[character]
-    if character in _MATHS:
-        return f"${_MATHS[character]}$"
-    if unicodedata.category(character) == "Zs":
-        return " "
-    return character
+    parts = "\n\n".join(filter(None, map(_part, document.parts)))
+    long = any(isinstance(part, Table) and len(part.rows) > PAGE for part in document.parts)
+    packages = "amsmath,longtable" if long else "amsmath"
+    # lines of numbers have few places to break at: TeX may stretch their spaces
+    loose = "\\begingroup\\emergencystretch=3em"
+    head = f"% made by convscope; needs \\usepackage{{{packages}}}"
+    return f"{head}\n{loose}\n\n{parts}\n\n\\endgroup\n"
 
 
 def _part(part: Part) -> str:
     match part:
         case Heading(text, level):
-            return rf"\{_SECTIONS[min(max(level, 0), 4)]}*{{{escape(text)}}}"
+            return rf"\{_SECTIONS[min(max(level, 0), 4)]}*{{\raggedright {breakable(text)}}}"
         case Paragraph(words):
-            return _words(words)
+            return spelled(words)
         case Bullets(items):
-            lines = [rf"  \item{{}} {_words(item)}" for item in items]
+            lines = [rf"  \item{{}} {spelled(item)}" for item in items]
             return "\n".join([r"\begin{itemize}", *lines, r"\end{itemize}"])
         case Formula(text, latex):
-            if not latex.strip():
-                return _verbatim(text)
-            return (
-                f"\\begin{{equation*}}\n  {printable(' '.join(latex.split()))}\n\\end{{equation*}}"
-            )
+            return _formula(latex) if latex.strip() else _verbatim(text)
         case Table():
-            return _table(part)
+            return table_lines(part)
         case Side():
-            return _side(part)
+            return "\n\n".join(map(_side, in_pieces(part, _fits)))
         case Code(text, _):
             return _verbatim(text)
     raise TypeError(f"a document is made of parts, not of {type(part).__name__}")
 
 
-def _words(words: Words) -> str:
-    shown = []
-    for span in spans(words):
-        text = escape(marked(span.text, span.style))
-        command = {"code": "texttt", "strong": "textbf", "good": "textbf", "bad": "textbf"}
-        shown.append(rf"\{command[span.style]}{{{text}}}" if span.style in command else text)
-    return "".join(shown)
-
-
 def _verbatim(text: str) -> str:
     shown = printable(text.expandtabs(4), keep="\n").strip("\n")
+    if not shown.isascii():  # which LaTeX refuses in its verbatim
+        spaced = re.sub(r"(?m)^ +|(?<= ) +", lambda m: NO_BREAK * len(m[0]), shown)
+        lines = " \\\\\n".join(rf"{{}}{escape(line)}" for line in spaced.split("\n"))
+        return f"\\begin{{flushleft}}\\ttfamily\n{lines}\n\\end{{flushleft}}"
     shown = shown.replace(r"\end{verbatim}", r"\end {verbatim}")  # only the exact words end it
     return f"\\begin{{verbatim}}\n{shown}\n\\end{{verbatim}}"
 
 
-def _table(table: Table) -> str:
-    count = len(table.columns)
-    sides = "".join("r" if column.align == "right" else "l" for column in table.columns)
-    titles = [rf"\textbf{{{escape(column.title)}}}" for column in table.columns]
-    lines = [rf"\begin{{tabular}}{{{sides}}}", r"  \hline", _row(titles, count), r"  \hline"]
-    lines += [_row([_words(cell) for cell in row], count) for row in table.rows]
-    if table.footer:
-        lines.append(r"  \hline")
-        lines += [_row([_words(cell) for cell in row], count) for row in table.footer]
-    lines += [r"  \hline", r"\end{tabular}"]
-    if table.caption:
-        lines += ["", rf"\emph{{{_words(table.caption)}}}"]
-    return "\n".join(lines)
+def _formula(latex: str) -> str:
+    shown = printable(" ".join(latex.split()))
+    wide = max(map(formula_points, shown.split(r"\\")))
+    size = next((name for name, part in SIZES if wide * part <= LINE), SIZES[-1][0])
+    body = f"\\begin{{equation*}}\n  {shown}\n\\end{{equation*}}"
+    return f"{{\\{size}\n{body}}}" if size else body
 
 
-def _row(cells: list[str], count: int) -> str:
-    filled = [*cells, *[""] * (count - len(cells))][:count]
-    # {} in front: a row that begins with [ is not taken for an argument of the \\ before it
-    return "  {}" + " & ".join(filled) + r" \\"
+# -- grids ----------------------------------------------------------------------------------------
+
+_SIGN = 15.0
+"""Points that a sign takes, with the space around it."""
+
+
+def _fits(side: Side) -> bool:
+    return all(_SIGN + _grid_points(grid) <= LINE for grid in side.grids)
 
 
 def _side(side: Side) -> str:
-    lines = []
-    for n, grid in enumerate(side.grids):
-        lines.append(f"  {_grid(grid)}")
-        if n < len(side.signs):
-            lines.append(f"  {_cell(side.signs[n])}")
-    if side.after:
-        lines.append(rf"  \quad \text{{{_words(side.after)}}}")
-    return "\n".join([r"\begin{equation*}", *lines, r"\end{equation*}"])
+    """Return grids side by side, or, where a line is too short for that, below one another."""
+    grids, signs = list(map(_grid, side.grids)), list(map(_cell, side.signs))
+    after = rf"\text{{{spelled(side.after)}}}" if side.after else ""
+    said = points("".join(span.text for span in spans(side.after)))
+    wide = sum(map(_grid_points, side.grids)) + _SIGN * len(signs) + 10 + said
+    if wide <= LINE:
+        signs += [""] * (len(grids) - len(signs))
+        lines = [part for pair in zip(grids, signs, strict=False) for part in pair if part]
+        lines += [rf"\quad {after}"] if after else []
+        body = "\n".join(f"  {line}" for line in lines)
+        return f"\\begin{{equation*}}\n{body}\n\\end{{equation*}}"
+    lines = [f"& {grids[0]}"]
+    lines += [f"{sign}{{}} & {grid}" for sign, grid in zip(signs, grids[1:], strict=False)]
+    lines += [f"& {after}"] if after else []
+    body = " \\\\\n".join(f"  {line}" for line in lines)
+    return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
 
 
 def _grid(grid: Grid) -> str:
@@ -197,6 +136,13 @@ def _grid(grid: Grid) -> str:
     return rf"\underset{{\text{{{escape(grid.title)}}}}}{{{matrix}}}" if grid.title else matrix
 
 
+def _grid_points(grid: Grid) -> float:
+    """Return about how wide a grid becomes, its brackets and its title included."""
+    inside = sum(max(map(points, column)) + 10 for column in zip(*grid.cells, strict=False))
+    around = 12 + 8 * max((sum(row) for row in grid.muted), default=0)
+    return max(inside + around, 0.8 * points(grid.title))
+
+
 def _cell(text: str) -> str:
     """Return a grid's cell or sign for use in an equation."""
     text = text.strip()
@@ -204,8 +150,8 @@ def _cell(text: str) -> str:
         number = text.replace("−", "-").replace(",", "{,}")
         mantissa, _, power = number.partition("e")
         return rf"{mantissa} \cdot 10^{{{int(power)}}}" if power else mantissa
-    if text in _MATHS:
-        return _MATHS[text]
+    if text in MATHS:
+        return MATHS[text]
     if text in ("=", "+", "-", "/"):
         return text
     return rf"\text{{{escape(text)}}}" if text else "{}"

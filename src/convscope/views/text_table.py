@@ -38,7 +38,7 @@ def table_lines(table: Table, width: int, pen: Pen) -> list[str]:
     room = width - len(GAP) * (count - 1)
     widths = [max(map(cells, dict.fromkeys(column))) for column in texts]
     if sum(widths) > room:
-        widths = _fitting(texts, widths, room)
+        widths = fitting(texts, widths, room)
     aligns = [column.align for column in table.columns]
     rule = pen.paint("─" * (sum(widths) + len(GAP) * (count - 1)), "dim")
 
@@ -117,7 +117,7 @@ def _joined(rows: Sequence[tuple[tuple[str, ...], ...]], widths: Sequence[int]) 
 # -- widths ---------------------------------------------------------------------------------------
 
 
-def _fitting(columns: Sequence[Sequence[str]], natural: list[int], room: int) -> list[int]:
+def fitting(columns: Sequence[Sequence[str]], natural: list[int], room: int) -> list[int]:
     """Return column widths whose sum fits the room, broken into the fewest lines."""
     fair = room // len(columns)
     choices: list[dict[int, int]] = []
