@@ -110,7 +110,7 @@ def test_latex_of_the_sample() -> None:
     text = latex(SAMPLE)
     assert r"\section*{\raggedright conv2d\_1 (Conv2D)}" in text
     assert f"\\begin{{equation*}}\n  {LATEX}\n\\end{{equation*}}" in text
-    assert r"\begin{tabular}{llrll}" in text
+    assert r"\begin{tabular}{@{}llrll@{}}" in text
     assert r"  {}a slice for each map, summed & 3$\times$3$\times$32$\times$64 & 18,496 & " in text
     assert r"{}(0) & (0) \\ {}0.25 & -12.5 \\ {}1 \cdot 10^{-5} & 1 \end{array}\right]" in text
     assert "\\begin{verbatim}\nconvscope trace demo conv2d_1 5,7,12\n    --json\n" in text
