@@ -101,6 +101,25 @@ def volumes() -> tuple[Any, ...]:
     return drawn(cs.Model([cube, sound], [a, b], name="volumes")), given
 
 
+def groups() -> tuple[Any, ...]:
+    """Maps in two groups, then each on its own, made to two of each."""
+    layers = [
+        cs.Conv2D(6, (2, 3), groups=2, input_shape=(9, 11, 14), name="conv2d"),
+        cs.DepthwiseConv2D((3, 2), depth_multiplier=2, activation="tanh", name="depthwise_conv2d"),
+        cs.Flatten(name="flatten"),
+    ]
+    return drawn(cs.Sequential(layers, name="groups")), image(9, 11, 14)
+
+
+def nothing() -> tuple[Any, ...]:
+    """A convolution whose weights are no numbers."""
+    network = cs.Sequential([cs.Conv2D(5, 2, input_shape=(6, 7, 3), name="conv2d")], name="nothing")
+    network.layers[0].set_weights(
+        [np.full((2, 2, 3, 5), np.nan, np.float32), np.zeros(5, np.float32)]
+    )
+    return network, image(6, 7, 3)
+
+
 def faint() -> tuple[Any, ...]:
     """Two convolutions whose numbers are around 1e-8: a difference there is small, and a difference."""
     layers = [cs.Conv2D(5, 3, input_shape=(9, 8, 2)), cs.Conv2D(7, (3, 2), name="second")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -119,6 +121,73 @@ def test_each_picture_s_value_by_hand() -> None:
     real = (window * kernel[..., 2]).sum() + bias[2]
     depth = (window[..., 2] * kernel[:, :, 2, 0]).sum() + bias[2]
     np.testing.assert_allclose(values, [apart, shared, real, depth], rtol=1e-12)
+
+
+def test_the_pictures_of_groups_are_about_the_maps_of_one_group() -> None:
+    rng = np.random.default_rng(3)
+    model = Sequential([Conv2D(6, (2, 3), groups=2, input_shape=(6, 8, 14))])
+    kernel, bias = rng.normal(size=(2, 3, 7, 6)), rng.normal(size=6)
+    model.set_weights([kernel, bias])
+    x = rng.normal(size=(6, 8, 14)).astype(np.float32)
+    kernel, bias = (w.astype(np.float32).astype(float) for w in (kernel, bias))
+    compared = model.run(x).compare("conv2d", (3, 4, 5))
+    found = compared.to_dict()["pictures"]
+    window = x[3:5, 4:7].astype(float)
+    group = window[..., 7:]  # filter 5 is in the second of two groups
+    apart = (group[..., 0] * kernel[:, :, 0, 5]).sum() + bias[5]
+    shared = (group * kernel[:, :, :1, 5]).sum() + bias[5]
+    real = (group * kernel[..., 5]).sum() + bias[5]
+    depth = (window[..., 5] * kernel[:, :, 5, 0]).sum() + bias[0]
+    np.testing.assert_allclose([p["value"] for p in found], [apart, shared, real, depth])
+    assert [p["output_shape"][-1] for p in found] == [7 * 6, 6, 6, 14]
+    assert found[3]["kernel"] == [2, 3, 14, 1] and found[3]["params"] == 2 * 3 * 14 + 14
+    assert [p["proved"] for p in found] == [False, False, True, False]
+    assert "each of 7 of the 14 input maps, which are in 2 groups" in words(model, "conv2d")
+    traced = " ".join(str(model.run(x).trace("conv2d", (3, 4, 5))).split())
+    assert "a window of 7 of the 14 input maps, 7 … 13: group 2 of 2" in traced
+    shown = [int(n) for n in re.findall(r"map (\d+) at", traced)]
+    assert [int(n) for n in re.findall(r"slice (\d+) of filter 5", traced)] == [
+        n - 7 for n in shown
+    ]
+
+
+@pytest.mark.parametrize("each", [1, 3])
+def test_the_real_picture_of_a_depthwise_layer_is_depthwise(each: int) -> None:
+    rng = np.random.default_rng(4)
+    model = Sequential([DepthwiseConv2D((3, 2), depth_multiplier=each, input_shape=(6, 8, 5))])
+    kernel, bias = rng.normal(size=(3, 2, 5, each)), rng.normal(size=5 * each)
+    model.set_weights([kernel, bias])
+    x = rng.normal(size=(6, 8, 5)).astype(np.float32)
+    kernel, bias = (w.astype(np.float32).astype(float) for w in (kernel, bias))
+    o = 2 * each + each - 1
+    found = model.run(x).compare("depthwise_conv2d", (1, 4, o)).to_dict()["pictures"]
+    window = x[1:4, 4:6].astype(float)
+    slices = kernel.reshape(3, 2, -1)
+    apart = (window[..., 0] * slices[..., o]).sum() + bias[o]
+    shared = (window * slices[..., o : o + 1]).sum() + bias[o]
+    added = (window * kernel[..., o % each]).sum() + bias[o % each]
+    real = (window[..., 2] * slices[..., o]).sum() + bias[o]
+    np.testing.assert_allclose([p["value"] for p in found], [apart, shared, added, real])
+    assert [p["output_shape"][-1] for p in found] == [25 * each, 5 * each, each, 5 * each]
+    assert [p["proved"] for p in found] == [False, False, False, True]
+    assert found[3]["name"] == "Depthwise"
+
+
+def test_a_number_that_is_none_proves_nothing() -> None:
+    model = Sequential([Conv2D(5, 2, input_shape=(6, 7, 3))])
+    model.set_weights([np.full((2, 2, 3, 5), np.nan), np.zeros(5)])
+    compared = model.run(np.ones((6, 7, 3))).compare("conv2d", (1, 2, 3))
+    found = compared.to_dict()["pictures"]
+    assert [p["engine_agrees"] for p in found] == [False, None, None, False]
+    assert not any(p["proved"] for p in found)
+    assert "✓" not in str(compared) and "off by" not in str(compared)
+
+
+def test_at_a_zero_the_real_picture_is_not_proved_either() -> None:
+    run = network().run(digits()["seven"])
+    found = run.compare("conv2d_1", (5, 7, 12)).to_dict()["pictures"]  # relu made it 0
+    assert [p["engine_agrees"] for p in found] == [False, True, True, False]
+    assert not any(p["proved"] for p in found)
 
 
 def test_with_one_input_map_the_pictures_cannot_be_told_apart() -> None:

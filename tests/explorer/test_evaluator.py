@@ -243,7 +243,7 @@ def test_the_mental_models(loaded: Page) -> None:
 @cache
 def operators() -> list[tuple[str, Asked]]:
     """Return equations of ONNX's conformance cases: up to four different ones of every operator."""
-    from readers.test_onnx_conformance import explainable, fixed
+    from readers.onnx.test_onnx_conformance import explainable, fixed
 
     rng = np.random.default_rng(12)
     found: list[tuple[str, Asked]] = []

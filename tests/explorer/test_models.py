@@ -27,6 +27,8 @@ def column(rows: list[list[str]], n: int) -> dict[str, str]:
         ("photo", "/stem/Conv", (4, 3, 8)),
         ("volumes", "signal", (2, 4)),
         ("faint", "second", (2, 3, 4)),
+        ("groups", "conv2d", (3, 2, 5)),
+        ("groups", "depthwise_conv2d", (2, 1, 4)),
     ],
 )
 def test_the_pictures_are_those_that_python_compares(
@@ -47,15 +49,22 @@ def test_the_pictures_are_those_that_python_compares(
         assert cells["MACs"] == f"{picture['macs']:,}"
         value = cells[f"value at ({', '.join(map(str, position))})"]
         near(value, picture["value"])
-        agrees = bool(picture["engine_agrees"])
-        assert cells["the engine agrees"] == ("yes" if agrees else "no")
-        assert card["verdict"].startswith("✓" if agrees else "✗")
+        word = (
+            "yes"
+            if picture["proved"]
+            else "cannot be told here"
+            if picture["engine_agrees"]
+            else "no"
+        )
+        assert cells["the engine agrees"] == word
+        sign = {"yes": "✓", "no": "✗", "cannot be told here": "Cannot"}[word]
+        assert card["verdict"].startswith(sign)
         if "off by" in card["verdict"]:
             off = figure(card["verdict"].split("off by ")[1].rstrip("."))
             engine = Decimal(float(compared.engine_value))
             assert abs(off - abs(Decimal(picture["value"]) - engine)) < Decimal("1e-4")
     agreeing = [card["name"] for card in shown["cards"] if card["verdict"].startswith("✓")]
-    assert agreeing == [p.picture.name for p in compared.verdicts if p.picture.real]
+    assert agreeing == [p.picture.name for p in compared.verdicts if compared.proved(p)]
     assert shown["rows"][-1][1].startswith(f"{times(compared.output_shape)}, and ")
 
 
@@ -103,3 +112,37 @@ def test_a_layer_without_pictures_says_so_and_leads_to_one_that_has_them(visit: 
     lead.get_by_role("button", name="conv2d_1").click()
     page.until("models", lambda m: len(m["cards"]) == 4)
     assert page.address["l"] == "conv2d_1"
+
+
+def test_a_depthwise_layer_offers_the_others_to_try_and_not_itself(visit: OpenPage) -> None:
+    page = visit("groups", "l=flatten&s=models")
+    lead = page.page.locator(".cs-models-screen .cs-reads")
+    lead.get_by_role("button", name="depthwise_conv2d").wait_for()
+    assert lead.get_by_role("button").all_inner_texts() == ["conv2d", "depthwise_conv2d"]
+
+
+def test_m_goes_through_the_pictures_that_the_layer_has(visit: OpenPage) -> None:
+    page = visit("groups", "l=depthwise_conv2d&o=4&y=2&x=1&s=models")
+    page.until(
+        "models",
+        lambda m: [c["name"] for c in m["cards"] if c["checked"] == "true"] == ["Depthwise"],
+    )
+    page.keys("m")
+    page.until("models", lambda m: m["cards"][0]["checked"] == "true")
+    assert page.address["m"] == "apart"
+
+
+def test_the_microscope_says_which_group_is_read(visit: OpenPage) -> None:
+    page = visit("groups", "l=conv2d&o=5&y=3&x=2")
+    shown = page.until("microscope", lambda m: m["reads"] and "window" in m["reads"])
+    assert "a 2×3 window of 7 of the 14 maps of input: maps 7 … 13, group 2 of 2" in shown["reads"]
+
+
+def test_numbers_that_are_none_look_like_neither_sign(visit: OpenPage) -> None:
+    page = visit("nothing", "l=conv2d&o=2&y=1&x=3&s=models")
+    shown = page.until("models", lambda m: len(m["cards"]) == 4)
+    signs = [card["verdict"][0] for card in shown["cards"]]
+    assert signs == ["✗", "C", "C", "✗"]
+    assert all(
+        "NaN" not in card["verdict"] or "off by" not in card["verdict"] for card in shown["cards"]
+    )

@@ -107,6 +107,7 @@ def test_the_documented_form() -> None:
                 "read": read,
                 "weights": [],
                 "channel": None,
+                "channels": None,
             },
             "added": [],
             "listed_axes": [0],

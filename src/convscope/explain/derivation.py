@@ -158,16 +158,27 @@ class LayerExplanation:
                 )
             ]
         flat = times(a.size for a in main.window)
+        each = f"every one of the {_many(channel.size, 'input map')}"
+        if main.groups > 1:
+            each = (
+                f"each of {grouped(channel.size)} of the {_many(main.maps, 'input map')}, which are in "
+                f"{grouped(main.groups)} groups"
+            )
         words: list[str | Span] = [
             (
-                f"One filter is {times(shape)}, not {flat}: a {flat} slice for every one of the "
-                f"{_many(channel.size, 'input map')}. "
+                f"One filter is {times(shape)}, not {flat}: a {flat} slice for {each}. "
                 f"One output multiplies {dots(shape)} = {grouped(terms)} pairs and adds them "
             ),
             Span("all", "strong"),
             " up, so each filter makes one map.",
         ]
         parts: list[Part] = [Paragraph(words)]
+        if is_known(channel.size) and channel.size == 1 and main.groups > 1:
+            sentence = (
+                f"Each input map is a group of its own: a filter is one {flat} slice over one of the "
+                f"{_many(main.maps, 'map')}, and makes one map of it."
+            )
+            return [Paragraph(sentence)]
         if is_known(channel.size) and channel.size == 1:
             parts = [
                 Paragraph(
@@ -186,7 +197,8 @@ class LayerExplanation:
                         "strong",
                     ),
                     (
-                        f"Because the sum runs over the {grouped(channel.size)} input maps too (the "
+                        f"Because the sum runs over the {grouped(channel.size)} "
+                        f"{'input maps' if main.groups == 1 else 'maps of a group'} too (the "
                         f"{channel.name} under the Σ): the {grouped(channel.size)} partial results of a filter "
                         f"are not kept, they are added into one number. {maps} filters, {maps} sums, {maps} maps."
                     ),

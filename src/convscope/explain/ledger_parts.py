@@ -12,8 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convscope.explain.words import adding_up, decimal, dots, exact, grouped, times
-from convscope.notation.index import OUT_WORDS
+from convscope.notation.anatomy import anatomy
+from convscope.notation.index import OUT_WORDS, is_divided
 from convscope.notation.ledger import Groups, Ledger
+from convscope.notation.sizes import is_known
 from convscope.parts import Column, Grid, Paragraph, Part, Side, Span, Table, Words
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -42,7 +44,15 @@ def _grouped_parts(led: Ledger, groups: Groups) -> list[Part]:
     count = len(groups.channels)
     window = groups.windows.shape[1:]
     reads = grouped(led.terms)
-    if count > 1 and window:
+    main = anatomy(led.equation).main
+    maps = count if main is None or not is_known(main.channels) else int(main.channels)
+    if count > 1 and window and maps != count:
+        first, last = int(min(groups.channels)), int(max(groups.channels))
+        sentence = (
+            f"It reads {dots((*window, count))} = {reads} numbers: a window of {grouped(count)} of the "
+            f"{grouped(maps)} input maps, {first} … {last}: group {first // count + 1} of {maps // count}."
+        )
+    elif count > 1 and window:
         sentence = f"It reads {dots((*window, count))} = {reads} numbers: a window of every one of the {grouped(count)} input maps."
     elif count > 1:
         sentence = f"It reads {reads} numbers, one for each term."
@@ -52,9 +62,10 @@ def _grouped_parts(led: Ledger, groups: Groups) -> list[Part]:
         )
     outside = int(np.size(groups.inside) - np.count_nonzero(groups.inside))
     if outside:
-        sentence += (
-            f" {grouped(outside)} of them lie outside the input, in the padding, shown in brackets."
-        )
+        where = "outside the input, in the padding"
+        if main is not None and any(is_divided(index) for index in main.read.indices):
+            where = "between the input's numbers, where the stride leaves gaps, or beyond its edge"
+        sentence += f" {grouped(outside)} of them lie {where}, shown in brackets."
     axes = zip(led.equation.axes, led.position, strict=True)
     here = ", ".join(f"{'map' if a.word in _MAPS else a.word} {p}" for a, p in axes)
     parts: list[Part] = [Paragraph(f"{here[:1].upper()}{here[1:]}. {sentence}")]
@@ -84,7 +95,7 @@ def _side(led: Ledger, groups: Groups, n: int, column: _Column) -> Side:
     if groups.kernels is not None and groups.products is not None:
         axes = zip(led.equation.axes, led.position, strict=True)
         which = next((f"filter {p}" for axis, p in axes if axis.word in OUT_WORDS), "its weights")
-        name = f"slice {groups.channels[n]} of {which}" if len(groups.channels) > 1 else which
+        name = f"slice {_slice(led, n)} of {which}" if len(groups.channels) > 1 else which
         products = groups.products[n]
         cells = _numbers(products)
         if np.isfinite(products).all():
@@ -95,6 +106,16 @@ def _side(led: Ledger, groups: Groups, n: int, column: _Column) -> Side:
         signs = ("×", "=")
     word = {"sum": "sum", "max": "largest", "mean": "mean"}[str(led.reduction)]
     return Side(tuple(grids), signs, f"{word} {result}")
+
+
+def _slice(led: Ledger, n: int) -> int:
+    """Return which slice of its filter a group is multiplied by: where in the kernel it lies."""
+    parts = anatomy(led.equation)
+    assert parts.main is not None and parts.main.over is not None
+    over = parts.main.over
+    at = {**dict(zip(parts.axes, led.position, strict=True)), over: n}
+    index = next(i for read in parts.main.weights for i in read.indices if over in i.axes())
+    return int(index.at(at))
 
 
 def _read(text: str) -> float:

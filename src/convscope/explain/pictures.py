@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convscope.errors import UnsupportedError
@@ -17,8 +18,8 @@ from convscope.explain.words import decimal, grouped, times
 from convscope.model.graph import Graph
 from convscope.notation import Axis, Equation, Expression, Read, Size, macs
 from convscope.notation.expression import Binary, Call, Reduction
-from convscope.notation.index import Index
-from convscope.notation.sizes import is_known, plain, surely_less
+from convscope.notation.index import Index, as_index
+from convscope.notation.sizes import is_known, plain, product, surely_less
 from convscope.parts import (
     Bullets,
     Column,
@@ -42,30 +43,36 @@ if TYPE_CHECKING:
 class Picture:
     """One mental model: what it is called, what it claims, its equation.
 
+    key        "apart", "shared", "depth" or "added"; "real" for the one that the equation is
     position   where in its output the compared number stands
     """
 
+    key: str
     name: str
     claim: str
     equation: Equation
     kernel: tuple[Size, ...]
+    params: Size
     position: tuple[int, ...]
     real: bool
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A picture, its value at the position, and whether the engine agrees."""
+    """A picture, its value at the position, and whether the engine agrees.
+
+    value_agrees   None where both are the same NaN or infinity: that proves nothing
+    """
 
     picture: Picture
     value: float
     shape_agrees: bool
-    value_agrees: bool
+    value_agrees: bool | None
 
     @property
-    def agrees(self) -> bool:
-        """Whether both the output's shape and the number are what the engine gives."""
-        return self.shape_agrees and self.value_agrees
+    def agrees(self) -> bool | None:
+        """Whether both the output's shape and the number are what the engine gives; None if unknown."""
+        return self.value_agrees if self.shape_agrees else False
 
 
 @dataclass(frozen=True)
@@ -87,13 +94,18 @@ class Comparison:
             e = verdict.picture.equation
             rows.append(
                 (
-                    [Span(f"{number}. {verdict.picture.name}", "strong" if verdict.agrees else "")],
+                    [
+                        Span(
+                            f"{number}. {verdict.picture.name}",
+                            "strong" if self.proved(verdict) else "",
+                        )
+                    ],
                     times(verdict.picture.kernel),
-                    grouped(e.params),
+                    grouped(verdict.picture.params),
                     _judged(times(e.shape), verdict.shape_agrees),
                     grouped(macs(e)),
-                    _judged(decimal(verdict.value), verdict.value_agrees),
-                    Span("yes", "good") if verdict.agrees else Span("no", "bad"),
+                    _judged(decimal(verdict.value), verdict.value_agrees is not False),
+                    self._word(verdict),
                 )
             )
         rows.append(
@@ -136,13 +148,12 @@ class Comparison:
                     [
                         Span(f"{number}. {verdict.picture.name}. ", "strong"),
                         verdict.picture.claim,
-                        "" if verdict.agrees else " ",
-                        *([] if verdict.agrees else [Span(self._why_not(verdict), "bad")]),
+                        *self._why_not(verdict),
                     ]
                 ),
                 Formula(str(e), e.latex()),
             ]
-        alike = [v for v in self.verdicts if v.agrees]
+        alike = self._standing
         if len(alike) > 1:
             parts.append(
                 Bullets(
@@ -155,12 +166,31 @@ class Comparison:
             )
         return Document(tuple(parts))
 
-    def _why_not(self, verdict: Verdict) -> str:
-        e = verdict.picture.equation
+    @property
+    def _standing(self) -> list[Verdict]:
+        """The pictures that this number does not refute."""
+        return [v for v in self.verdicts if v.agrees is not False]
+
+    def proved(self, verdict: Verdict) -> bool:
+        """Return whether the engine agrees with this picture, and with no other one."""
+        return bool(verdict.agrees) and len(self._standing) == 1
+
+    def _word(self, verdict: Verdict) -> Span:
+        if self.proved(verdict):
+            return Span("yes", "good")
+        return Span("no", "bad") if verdict.agrees is False else Span("cannot be told here")
+
+    def _why_not(self, verdict: Verdict) -> list[str | Span]:
+        e, value, engine = verdict.picture.equation, verdict.value, self.engine_value
+        if verdict.agrees is not False:
+            return []
         if not verdict.shape_agrees:
-            return f"Not so: the output would be {times(e.shape)}, and it is {times(self.output_shape)}."
-        off = abs(verdict.value - self.engine_value)
-        return f"Not so: the number would be off by {decimal(off)}."
+            why = f"the output would be {times(e.shape)}, and it is {times(self.output_shape)}."
+        elif isfinite(value) and isfinite(engine):
+            why = f"the number would be off by {decimal(abs(value - engine))}."
+        else:
+            why = f"the number would be {decimal(value)}, and it is {decimal(engine)}."
+        return [" ", Span(f"Not so: {why}", "bad")]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as plain data."""
@@ -176,12 +206,13 @@ class Comparison:
                     "claim": v.picture.claim,
                     "equation": str(v.picture.equation),
                     "kernel": [plain(s) for s in v.picture.kernel],
-                    "params": plain(v.picture.equation.params),
+                    "params": plain(v.picture.params),
                     "output_shape": [plain(s) for s in v.picture.equation.shape],
                     "macs": plain(macs(v.picture.equation)),
                     "position": list(v.picture.position),
                     "value": v.value,
-                    "engine_agrees": bool(v.agrees),
+                    "engine_agrees": v.agrees,
+                    "proved": self.proved(v),
                 }
                 for v in self.verdicts
             ],
@@ -195,61 +226,143 @@ def _judged(text: str, good: bool) -> Span:
 def pictures(equation: Equation, position: Sequence[int]) -> list[Picture]:
     """Return the four pictures of a convolution's equation, and where each has its number.
 
-    Raises `UnsupportedError` for an equation that is not a convolution with filters over channels.
+    Where the input's maps are in groups, every picture is about the maps of one group; of a depthwise
+    layer, whose groups are single maps, the last of the four is the real one.
+
+    Raises `UnsupportedError` for an equation that is not a convolution over channels.
     """
     main = main_sum(equation)
-    if (
-        main is None
-        or main.channel is None
-        or main.filter is None
-        or not main.window
-        or equation.locals
-    ):
+    if main is None or not has_pictures(equation):
         raise UnsupportedError(
             "the mental models are about convolutions with filters over channels"
         )
-    where = tuple(position)
-    place = equation.axes.index(main.filter)
-    o, c = main.filter, main.channel
+    if main.depthwise:
+        return _of_depthwise(equation, main, tuple(position))
+    assert main.filter is not None and main.channel is not None
+    return _of_filters(equation, main, main.filter, main.channel, tuple(position))
+
+
+def _of_filters(
+    equation: Equation, main: MainSum, o: Axis, c: Axis, where: tuple[int, ...]
+) -> list[Picture]:
+    """Return the pictures of a convolution whose filters read all maps, or those of a group."""
+    place = equation.axes.index(o)
     flat, deep = times(a.size for a in main.window), times(main.filter_shape)
-    kernel = main.kernel.tensor.name
-
-    def shaped(e: Equation) -> tuple[Size, ...]:
-        return e.weights[kernel]
-
+    many = f"{grouped(c.size)}·{grouped(o.size)} = {grouped(c.size * o.size)}"
     maps = Axis("m", c.size * o.size, "filter")
     apart = _moved(equation, main, {c: maps // o.size, o: maps % o.size}, place, maps)
-    shared = _moved(equation, main, {}, place, o, slice_of=c)
-    own = Axis(c.name, c.size, "channel")
-    bias = own if surely_less(c.size, o.size + 1) else own % o.size
-    depth = _moved(equation, main, {c: own, o: bias}, place, own, first_filter=o)
-    at_map = where[place]
-    at_own = (*where[:place], at_map % c.size if is_known(c.size) else 0, *where[place + 1 :])
-    many = f"{grouped(c.size)}·{grouped(o.size)} = {grouped(c.size * o.size)}"
+    shared = _moved(equation, main, {}, place, o, one_slice=True)
+    own = Axis(c.name, main.maps, "channel")
+    if main.groups == 1:
+        of_group, others = "", ""
+        bias = own if surely_less(own.size, o.size + 1) else own % o.size
+        depth = _moved(equation, main, {c: own, o: bias}, place, own, one_filter=True)
+    else:
+        of_group = " of its group"
+        others = (
+            f" Of the {grouped(main.maps)} maps a filter does not see the other "
+            f"{grouped(main.maps - c.size)}: they are in {grouped(main.groups)} groups."
+        )
+        first = (own // c.size) * (o.size // main.groups)
+        depth = _moved(equation, main, {c: own % c.size, o: first}, place, own, channel=own)
+    at_own = where[place] % own.size if is_known(own.size) else 0
+    slices, depth_params = _slices(equation, main, o, c, own.size)
     return [
         Picture(
-            "Every map on its own",
-            f"Each filter's slices go over the {grouped(c.size)} maps separately and nothing is added "
-            f"up: {many} maps.",
-            apart, shaped(apart), where, False,
+            "apart", "Every map on its own",
+            f"Each filter's slices go over the {grouped(c.size)} maps{of_group} separately and nothing is "
+            f"added up: {many} maps.",
+            apart, _kernel(apart, main), apart.params, where, False,
         ),
         Picture(
-            "One slice for all maps",
-            f"A filter is a single {flat} slice, laid over every map, and the results are added up.",
-            shared, shaped(shared), where, False,
+            "shared", "One slice for all maps",
+            f"A filter is a single {flat} slice, laid over every map{of_group}, and the results are added "
+            f"up.",
+            shared, _kernel(shared, main), shared.params, where, False,
         ),
         Picture(
-            "A slice for each map, added up",
-            f"A filter is {deep}: a {flat} slice for every map, and all "
-            f"{grouped(main.terms)} products are added into one number.",
-            equation, shaped(equation), where, True,
+            "real", f"A slice for each map{of_group}, added up",
+            f"A filter is {deep}: a {flat} slice for every map{of_group}, and all {grouped(main.terms)} "
+            f"products are added into one number.{others}",
+            equation, _kernel(equation, main), equation.params, where, True,
         ),
         Picture(
-            "Depthwise",
+            "depth", "Depthwise",
             f"Each map has one {flat} slice of its own and stays apart: as many maps come out as go in.",
-            depth, shaped(depth), at_own, False,
+            depth, slices, depth_params, (*where[:place], at_own, *where[place + 1 :]), False,
         ),
     ]  # fmt: skip
+
+
+def _of_depthwise(equation: Equation, main: MainSum, where: tuple[int, ...]) -> list[Picture]:
+    """Return the pictures of a convolution in which each map has slices of its own and stays apart."""
+    o = next(a for a in equation.axes if a in _axes_of(main.kernel))
+    place = equation.axes.index(o)
+    flat, count, each = times(a.size for a in main.window), main.maps, o.size // main.maps
+    one = {} if main.channel is None else {main.channel: Index((), 0)}
+    maps, c = Axis("m", count * o.size, "filter"), Axis("c", count, "channel")
+    apart = _moved(equation, main, {**one, o: maps % o.size}, place, maps, channel=maps // o.size)
+    shared = _moved(equation, main, one, place, o, channel=c, over=c)
+    few = Axis("o", each, "filter")
+    added = _moved(
+        equation, main, {**one, o: c * each + few}, place, few, channel=c, over=c, beside={o: few}
+    )
+    if each == 1:
+        own = f"one {flat} slice of its own and stays apart: as many maps come out as go in"
+    else:
+        own = (
+            f"{grouped(each)} slices of {flat} of its own and stays apart: {grouped(count)}·{grouped(each)} = "
+            f"{grouped(o.size)} maps come out"
+        )
+    at_few = where[place] % each
+    return [
+        Picture(
+            "apart", "Every slice over every map",
+            f"Each of the {grouped(o.size)} slices goes over each of the {grouped(count)} maps and nothing "
+            f"is added up: {grouped(count)}·{grouped(o.size)} = {grouped(count * o.size)} maps.",
+            apart, _kernel(apart, main), apart.params, where, False,
+        ),
+        Picture(
+            "shared", "One slice for all maps",
+            f"A filter is a single {flat} slice, laid over every map, and the results are added up.",
+            shared, _kernel(shared, main), shared.params, where, False,
+        ),
+        Picture(
+            "added", "A slice for each map, added up",
+            f"A filter is {times((*(a.size for a in main.window), count))}: a {flat} slice for every map, "
+            f"and all products are added into one number, as in an ordinary convolution.",
+            added, _kernel(added, main), added.params, (*where[:place], at_few, *where[place + 1 :]), False,
+        ),
+        Picture(
+            "real", "Depthwise",
+            f"Each map has {own}.",
+            equation, _kernel(equation, main), equation.params, where, True,
+        ),
+    ]  # fmt: skip
+
+
+def _slices(
+    equation: Equation, main: MainSum, o: Axis, c: Axis, maps: Size
+) -> tuple[tuple[Size, ...], Size]:
+    """Return the kernel that a depthwise layer over the same maps would have, in the layout of this one,
+    and its parameters: one slice and one bias for each map."""
+
+    def resized(read: Read) -> tuple[Size, ...]:
+        sizes = zip(read.indices, equation.weights[read.tensor.name], strict=True)
+        return tuple(maps if c in i.axes() else 1 if o in i.axes() else s for i, s in sizes)
+
+    kernel = resized(main.kernel)
+    others = [n for n in equation.weights if n != main.kernel.tensor.name]
+    return kernel, product(kernel) + len(others) * maps
+
+
+def _kernel(equation: Equation, main: MainSum) -> tuple[Size, ...]:
+    return equation.weights[main.kernel.tensor.name]
+
+
+def _axes_of(read: Read) -> set[Axis]:
+    found: set[Axis] = set()
+    return found.union(*(index.axes() for index in read.indices))
 
 
 def _moved(
@@ -258,31 +371,43 @@ def _moved(
     replaced: Mapping[Axis, Index],
     place: int,
     output: Axis,
-    slice_of: Axis | None = None,
-    first_filter: Axis | None = None,
+    *,
+    channel: Index | None = None,
+    over: Axis | None = None,
+    beside: Mapping[Axis, Index] | None = None,
+    one_slice: bool = False,
+    one_filter: bool = False,
 ) -> Equation:
     """Return the equation with axes replaced, and with the channel out of the sum if it is replaced.
 
-    slice_of       keep the sum, but let the kernel hold one slice only along this axis
-    first_filter   let the kernel hold one filter only along this axis
+    output      the output axis that takes the place of the one there
+    channel     which of the input's maps is read, whatever the equation says
+    over        sum over this axis too
+    beside      what is replaced elsewhere than in the sum
+    one_slice   let the kernel hold one slice only along its channels
+    one_filter  let the kernel hold one filter only
     """
+    fixed = [axis for axis, yes in ((main.channel, one_slice), (main.filter, one_filter)) if yes]
 
-    def visit(node: Expression) -> Expression:
+    def visit(node: Expression, inside: bool = False) -> Expression:
         match node:
             case Read():
-                found = dict(replaced)
-                if node is main.kernel and slice_of is not None:
-                    found[slice_of] = Index((), 0)
-                if node is main.kernel and first_filter is not None:
-                    found[first_filter] = Index((), 0)
-                return replace(node, indices=tuple(i.substitute(found) for i in node.indices))
+                found = dict(replaced if inside or beside is None else beside)
+                if node is main.kernel:
+                    found.update({axis: Index((), 0) for axis in fixed if axis is not None})
+                indices = [index.substitute(found) for index in node.indices]
+                if node is main.source and channel is not None and main.place is not None:
+                    indices[main.place] = as_index(channel)
+                return replace(node, indices=tuple(indices))
             case Binary():
-                return replace(node, left=visit(node.left), right=visit(node.right))
+                return replace(node, left=visit(node.left, inside), right=visit(node.right, inside))
             case Call():
-                return replace(node, arguments=tuple(map(visit, node.arguments)))
+                return replace(node, arguments=tuple(visit(a, inside) for a in node.arguments))
             case Reduction():
                 axes = tuple(a for a in node.axes if a not in replaced)
-                return replace(node, axes=axes, body=visit(node.body))
+                if over is not None and node is main.reduction:
+                    axes = (*axes, over)
+                return replace(node, axes=axes, body=visit(node.body, True))
         return node
 
     axes = (*equation.axes[:place], output, *equation.axes[place + 1 :])
@@ -307,7 +432,7 @@ def compare(
     try:
         drawn = pictures(facts.equation, position)
     except UnsupportedError as error:
-        others = [n for n, f in graph.facts.items() if f.equation and _has_pictures(f.equation)]
+        others = [n for n, f in graph.facts.items() if f.equation and has_pictures(f.equation)]
         hint = f"; in {graph.name}: {', '.join(others)}" if others else ""
         raise UnsupportedError(f"{node.name} ({node.layer.kind}): {error}{hint}") from error
     values: dict[str, Any] = dict(node.layer.weights)
@@ -320,7 +445,7 @@ def compare(
         value = evaluate(picture.equation, picture.position, values)
         verdicts.append(
             Verdict(
-                picture, value, tuple(picture.equation.shape) == shape, abs(value - truth) <= room
+                picture, value, tuple(picture.equation.shape) == shape, _agree(value, truth, room)
             )
         )
     return Comparison(
@@ -328,9 +453,18 @@ def compare(
     )
 
 
-def _has_pictures(equation: Equation) -> bool:
-    try:
-        pictures(equation, (0,) * len(equation.axes))
-    except UnsupportedError:
+def _agree(value: float, truth: float, room: float) -> bool | None:
+    """Return whether two numbers are as near as rounding allows; None if they are the same NaN or infinity."""
+    if isfinite(value) and isfinite(truth):
+        return bool(abs(value - truth) <= room)
+    return None if value == truth or (isnan(value) and isnan(truth)) else False
+
+
+def has_pictures(equation: Equation) -> bool:
+    """Return whether `pictures` has any of an equation: whether it is a convolution over channels."""
+    main = main_sum(equation)
+    if main is None or equation.locals or not main.window:
         return False
-    return True
+    return (main.depthwise and is_known(main.maps)) or (
+        main.channel is not None and main.filter is not None
+    )

@@ -8,7 +8,7 @@ from convscope.notation import Equation, Read, Size
 from convscope.notation.anatomy import anatomy
 from convscope.notation.expression import Local, Reduction, addends, factors
 from convscope.notation.index import IN_WORDS, OUT_WORDS, Axis
-from convscope.notation.sizes import product
+from convscope.notation.sizes import is_known, product
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class MainSum:
     kernel    the read of the weight
     window    the axes that run over a window; channel the one that runs over input channels
     filter    the output axis that picks the filter; None where each channel has its own (depthwise)
+    place     which index of the source says the channel; None where none does
+    maps      how many channels there are to read, of all groups together; None where none are said
     """
 
     reduction: Reduction
@@ -27,6 +29,22 @@ class MainSum:
     window: tuple[Axis, ...]
     channel: Axis | None
     filter: Axis | None
+    place: int | None = None
+    maps: Size = None
+
+    @property
+    def groups(self) -> int:
+        """In how many groups the input's maps are: an output reads one of them. 1 where all are read."""
+        each = 1 if self.channel is None else self.channel.size
+        if self.maps is None or not (is_known(self.maps) and is_known(each)):
+            return 1
+        return int(self.maps) // max(int(each), 1)
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether an output reads a window of one map only, of several."""
+        alone = self.channel is None and self.maps is not None
+        return bool(self.window) and (alone or (self.groups > 1 and self.groups == self.maps))
 
     @property
     def filter_shape(self) -> tuple[Size, ...]:
@@ -41,19 +59,22 @@ class MainSum:
 
 def main_sum(equation: Equation) -> MainSum | None:
     """Return the sum of input × weight at the heart of an equation; None if there is none."""
-    for piece in addends(anatomy(equation).preactivation):
+    parts = anatomy(equation)
+    for piece in addends(parts.preactivation):
         if not isinstance(piece, Reduction) or piece.kind != "sum":
             continue
-        parts = [p for p in factors(piece.body) if isinstance(p, Read)]
-        sources = [p for p in parts if p.tensor.role != "weight"]
-        kernels = [p for p in parts if p.tensor.role == "weight"]
+        reads = [p for p in factors(piece.body) if isinstance(p, Read)]
+        sources = [p for p in reads if p.tensor.role != "weight"]
+        kernels = [p for p in reads if p.tensor.role == "weight"]
         if len(sources) != 1 or len(kernels) != 1:
             continue
         channel = next((a for a in piece.axes if a.word in IN_WORDS), None)
         window = tuple(a for a in piece.axes if a is not channel)
         used = set().union(*(i.axes() for i in kernels[0].indices))
         picks = next((a for a in equation.axes if a.word in OUT_WORDS and a in used), None)
-        return MainSum(piece, sources[0], kernels[0], window, channel, picks)
+        main = parts.main if parts.main is not None and parts.main.reduction is piece else None
+        place, maps = (None, None) if main is None else (main.channel, main.channels)
+        return MainSum(piece, sources[0], kernels[0], window, channel, picks, place, maps)
     return None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convscope.errors import ShapeError, UnsupportedError
-from convscope.explain.pictures import Picture, pictures
+from convscope.explain.pictures import Picture, has_pictures, pictures
 from convscope.explain.summary import summarise
 from convscope.explorer.lanes import lanes
 from convscope.layers.base import UNKNOWN_SHAPE, Shape, tensor_names
@@ -52,6 +52,7 @@ def network(graph: Graph) -> dict[str, Json]:
         row["input_shapes"] = [shape_of(s) for s in facts.input_shapes]
         del row["output_shape"]
         row["equation"] = facts.equation is not None
+        row["pictures"] = facts.equation is not None and has_pictures(facts.equation)
     return found
 
 
@@ -109,13 +110,14 @@ def _pictures(graph: Graph, node: Node) -> list[dict[str, Json]]:
         return []
     return [
         {
+            "key": p.key,
             "name": p.name,
             "claim": p.claim,
             "real": p.real,
             "equation": to_json(p.equation),
             "shape": shape_of(p.equation.shape),
             "kernel": [plain(s) for s in p.kernel],
-            "params": plain(p.equation.params),
+            "params": plain(p.params),
             "macs": plain(macs(p.equation)),
             "next": _next(graph, node, p),
         }

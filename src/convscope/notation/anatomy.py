@@ -24,6 +24,7 @@ from convscope.notation.expression import (
     factors,
 )
 from convscope.notation.index import IN_WORDS, OUT_WORDS, Axis
+from convscope.notation.sizes import Size
 
 
 class Main(NamedTuple):
@@ -43,6 +44,17 @@ class Main(NamedTuple):
     read: Read
     weights: tuple[Read, ...]
     channel: int | None
+
+    @property
+    def channels(self) -> Size:
+        """How many channels it reads from, of all outputs together; None where nothing says the channel.
+
+        More than one output's sum runs over where the channels are in groups.
+        """
+        index = None if self.channel is None else self.read.indices[self.channel]
+        if index is None or any(axis.size is None for axis in index.axes()):
+            return None
+        return index.bounds({axis: (0, axis.size - 1) for axis in index.axes()})[1] + 1
 
 
 class Anatomy(NamedTuple):

@@ -377,6 +377,19 @@ def exactly(of: Index, by: Size) -> Index:
     return ExactQuotient(of, by)
 
 
+def is_divided(index: Index) -> bool:
+    """Return whether an exact division by more than 1 is in an index: it does not come out whole everywhere.
+
+    >>> is_divided(exactly(Axis("y", 5) + 1, 2)), is_divided(exactly(Axis("y", 5) + 1, 1))
+    (True, False)
+    """
+    operations = [atom for atom, _ in index.terms if isinstance(atom, Operation)]
+    return any(
+        (isinstance(atom, ExactQuotient) and not _is_one(atom.by)) or is_divided(atom.of)
+        for atom in operations
+    )
+
+
 class Spread:
     """How an index moves with axes: Σ slope·axis, plus something between low and high.
 

@@ -5,7 +5,7 @@
      "index": [{"name": "y", "size": 26, "word": "row"}, …], "functions": {"relu": {…}},
      "ledger": {"axes": [ids], "preactivation": …, "activation": ["relu"], "whole": false,
                 "main": {"reduce": "sum", "over": id, "window": [ids], "read": …, "weights": […],
-                         "channel": 2},
+                         "channel": 2, "channels": 32},
                 "added": […], "listed_axes": [ids], "listed": […]}}
 
 Axes are numbered in "index"; a whole-number expression is {"terms": [[atom, factor], …], "const"},
@@ -14,7 +14,7 @@ number, a symbol's text ("(n + 1)//2") or null when unknown. Everything is plain
 strings, so that any language can evaluate it; infinite numbers are the strings "inf" and "-inf".
 
 "ledger" says how the number is taken apart, field by field as in `anatomy`, with parts of "expression"
-and "locals" written again; "main" and its "over" and "channel" may be null. It follows from the rest,
+and "locals" written again; "main" and its "over", "channel" and "channels" may be null. It follows from the rest,
 so reading leaves it aside.
 """
 
@@ -122,6 +122,7 @@ class _Writer:
                 "read": self.expression(main.read),
                 "weights": [self.expression(read) for read in main.weights],
                 "channel": main.channel,
+                "channels": None if main.channels is None else plain(main.channels),
             },
             "added": [self.expression(part) for part in parts.added],
             "listed_axes": [self.axis(a) for a in parts.listed_axes],

@@ -51,15 +51,22 @@ export function sumOf(led, detail, at) {
 }
 
 /** @param {Sum} sum */
-export function sentence({ led: { terms, reduction }, groups: { sizes, count, products, inside, channels }, source }) {
+export function sentence({ led: { terms, reduction }, groups: { sizes, count, of, products, inside, between, channels }, source }) {
 	const total = grouped(terms);
 	const makes = reduction === "max" ? "takes the largest of them as its" : reduction === "mean" ? "takes their mean as its"
 		: products ? "adds up the products to" : "adds them up to";
-	const padded = inside.reduce((sum, one) => sum + (one ? 0 : 1), 0);
-	const outside = padded ? ` ${grouped(padded)} of them lie in the padding (hatched).` : "";
+	const padded = inside.reduce((sum, one) => sum + (one ? 0 : 1), 0) - between;
+	const where = between ? `${grouped(between)} of them fall between its numbers, where the stride leaves gaps` : "";
+	const beyond = padded ? (between ? `${grouped(padded)} lie beyond its edge` : `${grouped(padded)} of them lie in the padding`) : "";
+	const outside = where || beyond ? ` ${[where, beyond].filter(Boolean).join("; ")} (hatched).` : "";
 	const all = grouped(count);
 	if (count > 1 && sizes.length) {
-		return `It reads ${[...sizes, count].join(" × ")} = ${total} numbers: a ${times(sizes)} window of every one of the ${all} maps of ${source}. All ${all} go in; one number comes out.${outside}`;
+		const window = sizes.length > 1 ? `a ${times(sizes)} window` : `a window of ${sizes[0]}`;
+		const first = Math.min(...channels);
+		const maps = of !== null && of > count
+			? `${all} of the ${grouped(of)} maps of ${source}: maps ${first} … ${first + count - 1}, group ${Math.floor(first / count) + 1} of ${Math.floor(of / count)}`
+			: `every one of the ${all} maps of ${source}`;
+		return `It reads ${[...sizes, count].join(" × ")} = ${total} numbers: ${window} of ${maps}. All ${all} go in; one number comes out.${outside}`;
 	}
 	if (count > 1) return `It reads ${total} numbers of ${source}, each with a weight of its own, and ${makes} one number.`;
 	return `It reads ${sizes.length ? `${times(sizes)} = ` : ""}${total} number${terms === 1 ? "" : "s"}, all from map ${channels[0]} of ${source}, and ${makes} one number.${outside}`;

@@ -6,7 +6,7 @@ import { between, origin } from "./arrays.js";
 /** @import {Network} from "./network.js" */
 
 export const SCREENS = { stack: "Stack", microscope: "Microscope", models: "Mental models", whatif: "What if", input: "Input" };
-export const MODELS = ["apart", "shared", "real", "depth"];
+export const MODELS = ["apart", "shared", "real", "depth", "added"];
 export const COLOURS = { layer: "one scale for the layer", map: "a scale for each map", grey: "grey" };
 export const SORTS = { index: "index", energy: "energy", contribution: "contribution" };
 export const screens = /** @type {(keyof typeof SCREENS)[]} */ (Object.keys(SCREENS));

@@ -289,7 +289,7 @@ class Program {
 	}
 
 	/** The terms of the main reduction, one by one. @param {MainJson} main @returns {Groups} */
-	groups({ reduce: kind, over, window, read: node, weights: others, channel }) {
+	groups({ reduce: kind, over, window, read: node, weights: others, channel, channels: of }) {
 		const axes = over === null ? window : [over, ...window];
 		const lengths = axes.map((axis) => sizeOf(this.equation, axis));
 		const count = over === null ? 1 : lengths[0];
@@ -308,6 +308,7 @@ class Program {
 		/** @type {number[][]} */
 		const corners = [];
 		let counted = 0;
+		let between = 0;
 		const run = () => {
 			for (let group = 0, n = 0; group < count; group++) {
 				/** @type {number[]} */
@@ -315,6 +316,7 @@ class Program {
 				for (let k = 0; k < each; k++, n++) {
 					let term = (windows[n] = read.value());
 					if (read.inside) counted += inside[n] = 1;
+					else if (!read.whole()) between++;
 					for (let d = 0; d < rank; d++) {
 						const place = (places[n * rank + d] = read.places[d]);
 						if (!(lowest[d] <= place)) lowest[d] = place;
@@ -339,8 +341,8 @@ class Program {
 		}
 		const names = window.map((axis) => this.equation.index[axis].name);
 		return {
-			tensor: node.read, count, axes: names, sizes, rank, channel, channels, places, windows, inside, kernels, products,
-			partials, corners,
+			tensor: node.read, count, axes: names, sizes, rank, channel, channels, of: typeof of === "number" ? of : null, between,
+			places, windows, inside, kernels, products, partials, corners,
 		};
 	}
 
@@ -489,10 +491,15 @@ class Read {
 		return 0;
 	}
 
+	/** Whether every exact division comes out whole here. */
+	whole() {
+		return this.tests.every((test) => test());
+	}
+
 	value() {
 		this.locate();
-		const { tensor, places, tests } = this;
-		this.inside = this.border() === 0 && (!tests.length || tests.every((test) => test()));
+		const { tensor, places } = this;
+		this.inside = this.border() === 0 && this.whole();
 		if (this.inside) return tensor.read(places);
 		return this.edge ? tensor.read(places.map((place, d) => clipped(place, tensor.whole[d]))) : this.fill;
 	}

@@ -2,7 +2,7 @@
 
 import { between } from "./arrays.js";
 import { attributes, fill, h, inFrame, say } from "./elements.js";
-import { SCREENS, parsePlace, placeText, screens } from "./address.js";
+import { MODELS, SCREENS, parsePlace, placeText, screens } from "./address.js";
 import { Ramp } from "./colours.js";
 import { dialog, finder, tool } from "./finder.js";
 import { ribbon } from "./ribbon.js";
@@ -34,6 +34,7 @@ export class App {
 		this.mark = `cs${Math.random().toString(36).slice(2, 8)}`; // ids differ from other explorers' on the page
 		/** @type {Place[]} where Esc goes back to */
 		this.trail = [];
+		this.pictures = MODELS.slice(0, 4); // which mental models the layer has that was last compared
 		this.dark = window.matchMedia("(prefers-color-scheme: dark)");
 		/** @type {Scheme | null} chosen by hand */
 		this.scheme = null;

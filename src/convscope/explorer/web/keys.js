@@ -1,6 +1,6 @@
 // Keys.
 
-import { COLOURS, MODELS, after, screens } from "./address.js";
+import { COLOURS, after, screens } from "./address.js";
 
 /** @import {App} from "./frame.js" */
 
@@ -42,7 +42,7 @@ export function keyed(app, event) {
 		ArrowLeft: () => across(-1), ArrowRight: () => across(1), ArrowUp: () => arrow(rows, -1), ArrowDown: () => arrow(rows, 1),
 		",": () => walk(maps ?? columns, -1), ".": () => walk(maps ?? columns, 1),
 		"[": () => beside(-1), "]": () => beside(1),
-		m: () => app.go({ model: after(MODELS, place.model), screen: "models" }),
+		m: () => app.go({ model: after(app.pictures, place.model), screen: "models" }),
 		c: () => {
 			const colour = after(Object.keys(COLOURS), place.colour);
 			app.go({ colour });

@@ -4,7 +4,6 @@ import { numberAt } from "./arrays.js";
 import { evaluate, ledger } from "./evaluator.js";
 import { decimal, exact, grouped, places, times } from "./texts.js";
 import { fill, h, latest, link, say, scrolled, svg, table, wrong } from "./elements.js";
-import { MODELS } from "./address.js";
 import { weightsText } from "./facts.js";
 
 /** @import {Detail, Values} from "./types" */
@@ -38,8 +37,7 @@ export function mentalModels(app) {
 	/** @param {string} why */
 	function none(why) {
 		const { net, place } = app;
-		const kernel = (/** @type {string} */ name) => net.layer(name).weights.kernel ?? net.layer(name).weights.W ?? [];
-		const others = net.names.filter((name) => kernel(name).length > 2).slice(0, 8);
+		const others = net.names.filter((name) => net.layer(name).pictures && name !== place.layer).slice(0, 8);
 		say(title, place.layer);
 		fill(lead, why, " ", others.length > 0 && [
 			"Try ", ...others.flatMap((name, n) => [n ? ", " : "", link(name, () => app.visit(name))]), "."]);
@@ -59,21 +57,34 @@ export function mentalModels(app) {
 		const { groups, bias, terms } = ledger(equation, at, values);
 		const size = (groups?.products ?? new Float64Array(0)).reduce((sum, term) => sum + Math.abs(term), Math.abs(bias ?? 0));
 		const room = Math.min(terms + 1, 8 * Math.sqrt(terms) + 1) * size * 2 ** -24;
-		const models = pictures.map((picture, n) => {
+		const models = pictures.map((picture) => {
 			const value = evaluate(picture.equation, at.map((p, axis) => p % picture.shape[axis]), values);
 			const shaped = String(picture.shape) === String(shape);
-			const close = Math.abs(value - engine) <= room;
-			return { ...picture, value, shaped, close, agrees: shaped && close, id: MODELS[n] ?? String(n) };
+			const close = near(value, engine, room);
+			return { ...picture, value, shaped, close, stands: shaped && close !== false };
 		});
+		const standing = models.filter(({ stands }) => stands);
+		const proved = (/** @type {any} */ m) => m.stands && m.close && standing.length === 1;
+		app.pictures = models.map(({ key }) => key);
+		const current = models.find(({ key }) => key === model) ?? models.find(({ real }) => real) ?? models[0];
 		const digits = places(Math.max(...[engine, ...models.map(({ value }) => value)].map(Math.abs)));
-		const colour = (/** @type {boolean} */ right) => (right ? "cs-good" : "cs-bad");
+		const verdict = (/** @type {any} */ m) => {
+			if (proved(m)) return "✓ This is what the network computes.";
+			if (!m.shaped) return `✗ Not so: the output would be ${times(m.shape)}, and it is ${times(shape)}.`;
+			if (!m.stands && Number.isFinite(m.value) && Number.isFinite(engine)) {
+				return `✗ Not so: the number would be off by ${decimal(Math.abs(m.value - engine), digits)}.`;
+			}
+			if (!m.stands) return `✗ Not so: the number would be ${decimal(m.value, digits)}, and it is ${decimal(engine, digits)}.`;
+			if (m.close === null) return `Cannot be told here: the number is ${decimal(engine, digits)}.`;
+			return "Cannot be told here: another picture gives the same number. Try another pixel, or a layer with more input maps.";
+		};
+		const colour = (/** @type {any} */ m) => (proved(m) ? "cs-good" : m.stands ? "cs-dim" : "cs-bad");
+		const style = (/** @type {any} */ m) => (m.key !== "real" ? m.key : app.pictures.includes("added") ? "depth" : "added");
+		const seen = groups && groups.of !== null && groups.count < groups.of ? groups.count : channels;
 		fill(cards, models.map((m) => h("button.cs-model", {
-			role: "radio", "aria-checked": String(m.id === model), onclick: () => app.go({ model: m.id }),
-		}, h("span.cs-model-name", m.name), sketch(m.id, channels, m.shape[axes.maps ?? 0]), h("span.cs-model-claim", m.claim),
-		h("code", m.equation.text), h(`span.${colour(m.agrees)}`, m.agrees && m.real ? "✓ This is what the network computes."
-			: m.agrees ? "≈ Here it cannot be told from what the network computes: try another pixel, or a layer with more input maps."
-			: !m.shaped ? `✗ Not so: the output would be ${times(m.shape)}, and it is ${times(shape)}.`
-				: `✗ Not so: the number would be off by ${decimal(Math.abs(m.value - engine), digits)}.`))));
+			role: "radio", "aria-checked": String(m === current), onclick: () => app.go({ model: m.key }),
+		}, h("span.cs-model-name", m.name), sketch(style(m), style(m) === "depth" ? channels : seen, channels, m.shape[axes.maps ?? 0]),
+		h("span.cs-model-claim", m.claim), h("code", m.equation.text), h(`span.${colour(m)}`, verdict(m)))));
 		const row = (/** @type {string} */ name, /** @type {(model: any) => Child} */ cell) => [name, ...models.map((m) => h("td", [cell(m)]))];
 		const right = (/** @type {boolean} */ is, /** @type {string} */ text) => h("span", { class: is ? "" : "cs-bad" }, text);
 		fill(compared, table(["", ...models.map(({ name }) => name)], [
@@ -81,22 +92,29 @@ export function mentalModels(app) {
 			row("kernel", (m) => times(m.kernel)),
 			row("parameters", (m) => grouped(m.params)),
 			row("MACs", (m) => grouped(m.macs)),
-			row(`value at ${where}`, (m) => right(m.close, decimal(m.value, digits))),
+			row(`value at ${where}`, (m) => right(m.close !== false, decimal(m.value, digits))),
 			row("the next layer would need", ({ next }) => (!next ? "–" : `${next.layer}: ${next.impossible ? "impossible"
 				: `${weightsText(next.weights)} = ${grouped(next.params)} parameters`}`)),
-			row("the engine agrees", (m) => h(`b.${colour(m.agrees)}`, m.agrees ? "yes" : "no")),
+			row("the engine agrees", (m) => h(`b.${colour(m)}`, proved(m) ? "yes" : m.stands ? "cannot be told here" : "no")),
 		], ["ONNX Runtime", h("td", { colspan: models.length }, `${times(shape)}, and ${exact(engine)} at ${where}`)]));
-		const chosen = models.find(({ id }) => id === model) ?? models[0];
-		app.tell(`${chosen.name}: ${times(chosen.shape)}, ${decimal(chosen.value, digits)}; the engine ${chosen.agrees ? "agrees" : "does not agree"}`);
+		app.tell(`${current.name}: ${times(current.shape)}, ${decimal(current.value, digits)}; ${proved(current) ? "the engine agrees"
+			: current.stands ? "it cannot be told here" : "the engine does not agree"}`);
 	}
 
 	return { element, show, hide: () => void newest() }; // a screen that was left says nothing more
 }
 
-/** @param {string} model @param {number} channels @param {number} out */
-function sketch(model, channels, out) {
-	const added = model === "real" || model === "shared";
-	const rows = [22, 42, 62];
+/** Whether two numbers are as near as rounding allows; null if they are the same NaN or infinity, which proves nothing. @param {number} value @param {number} truth @param {number} room */
+function near(value, truth, room) {
+	if (Number.isFinite(value) && Number.isFinite(truth)) return Math.abs(value - truth) <= room;
+	return Object.is(value, truth) ? null : false;
+}
+
+/** What a picture does with the maps; of those in other groups it sees nothing. @param {string} model @param {number} seen @param {number} channels @param {number} out */
+function sketch(model, seen, channels, out) {
+	const added = model === "added" || model === "shared";
+	const rows = channels === 1 ? [42] : [22, 42, 62].slice(0, channels > seen ? 2 : 3);
+	const others = channels > seen ? [62] : [];
 	const slices = model === "shared" ? [42] : rows;
 	/** @type {(x: number, y: number, kind: string) => Node} */
 	const box = (x, y, kind) => svg("rect", { x, y, width: 15, height: 15, rx: 2, class: `cs-sketch-${kind}` });
@@ -105,10 +123,11 @@ function sketch(model, channels, out) {
 	/** @type {(x: number, y: number, anchor: string, words: string) => Node} */
 	const text = (x, y, anchor, words) => svg("text", { x, y, "text-anchor": anchor }, words);
 	const maps = (/** @type {number} */ n) => `${grouped(n)} map${n === 1 ? "" : "s"}`;
-	const words = { apart: "nothing added up", depth: "a slice a map", shared: "one slice for all", real: "a slice a map, added up" };
+	const words = { apart: "nothing added up", depth: "a slice a map", shared: "one slice for all", added: "a slice a map, added up" };
 	const outs = model === "apart" ? [150, 168] : [162];
-	return svg("svg", { viewBox: "0 0 200 96", class: "cs-sketch", role: "img", "aria-label": `${channels} maps in, ${out} maps out` },
-		...rows.map((y) => box(8, y, "in")), text(2, 90, "start", maps(channels)), text(198, 90, "end", maps(out)),
+	return svg("svg", { viewBox: "0 0 200 96", class: "cs-sketch", role: "img", "aria-label": `${maps(seen)}${seen < channels ? ` of ${channels}` : ""} in, ${maps(out)} out` },
+		...rows.map((y) => box(8, y, "in")), ...others.map((y) => box(8, y, "other")),
+		text(2, 90, "start", seen < channels ? `${seen} of ${maps(channels)}` : maps(seen)), text(198, 90, "end", maps(out)),
 		text(100, 14, "middle", words[/** @type {keyof typeof words} */ (model)] ?? ""),
 		...rows.map((y) => line(23, y + 7.5, 84, (model === "shared" ? 42 : y) + 7.5)),
 		...slices.flatMap((y) => [added ? line(99, y + 7.5, 126, 49.5) : line(99, y + 7.5, outs[0], y + 7.5), box(84, y, "slice")]),

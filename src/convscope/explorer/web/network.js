@@ -19,7 +19,7 @@ export class Network {
 		this.run = told.run;
 		/** @type {Map<string, Layer>} */
 		this.layers = new Map();
-		const input = { kind: "input", inputs: [], weights: {}, params: 0, macs: 0, receptive_field: null, equation: false };
+		const input = { kind: "input", inputs: [], weights: {}, params: 0, macs: 0, receptive_field: null, equation: false, pictures: false };
 		for (const one of told.inputs) this.layers.set(one.name, { ...input, ...one, input: true });
 		for (const one of told.layers) this.layers.set(one.name, { ...one, input: false });
 		this.names = [...this.layers.keys()];

@@ -25,6 +25,7 @@ export type MainJson = {
   read: ReadJson;
   weights: ReadJson[];
   channel: number | null;
+  channels: Size;
 };
 export type LedgerJson = {
   axes: number[];
@@ -65,7 +66,8 @@ export type Reading = { name: string; index: number[]; value: number; role: "inp
 /**
  * What notation/ledger.py says, field by field. What is per term lies in C order over (group, ...sizes): `places`
  * (where it reads, `rank` indices each), `windows`, `inside`, `kernels`, `products`. `channel` is the index that
- * says the channel.
+ * says the channel, `of` how many channels there are, whatever group is read; `between` counts the terms that fall
+ * where an exact division leaves gaps.
  */
 export type Groups = {
   tensor: string;
@@ -75,6 +77,8 @@ export type Groups = {
   rank: number;
   channel: number | null;
   channels: Int32Array;
+  of: number | null;
+  between: number;
   places: Int32Array;
   windows: Float64Array;
   inside: Uint8Array;
@@ -124,6 +128,8 @@ export type Layer = {
   macs: number | null;
   receptive_field: any;
   equation: boolean;
+  /** Whether people have pictures of it (a convolution). */
+  pictures: boolean;
   input: boolean;
 };
 /** Done to an image before it goes in. */
