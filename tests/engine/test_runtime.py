@@ -236,23 +236,24 @@ def test_optimiser_passes_that_read_weights_do_not_stumble(monkeypatch: pytest.M
                 alone = Engine(graph, [name]).run(feeds)[name]
                 np.testing.assert_allclose(alone, every[name], rtol=1e-4, atol=1e-5)
         # and the matrices stay where they are
-        used = Engine(dense, ["dense_4"])._in_place
-        assert len(used) == (4 if in_place_from == 0 else 0)
+        session = Engine(dense, ["dense_4"])._session
+        assert session is not None
+        assert len(session._held) == (4 if in_place_from == 0 else 0)
 
 
 def test_a_pass_that_cannot_read_a_matrix_gets_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "IN_PLACE_FROM", 0)
     graph = large_dense()
     tried = []
-    real = sessions._opened
+    real = sessions.Session._opened
 
-    def refusing(model: bytes, apart: Any, in_place: Any, kept: int) -> Any:
+    def refusing(self: Any, model: bytes, apart: Any, in_place: Any, kept: int) -> Any:
         tried.append(list(in_place))
         if in_place:
             raise RuntimeError("External initializer: dense/kernel … can not be read in full")
-        return real(model, apart, in_place, kept)
+        return real(self, model, apart, in_place, kept)
 
-    monkeypatch.setattr(sessions, "_opened", refusing)
+    monkeypatch.setattr(sessions.Session, "_opened", refusing)
     assert Engine(graph, ["out"]).run(images((200,)))["out"].shape == (3, 7)
     assert tried == [["dense/kernel", "out/kernel"], []]
 

@@ -14,6 +14,12 @@ from convscope.notation.sizes import is_known, product
 SHARE = 0.75
 """Which share of the machine's memory a run may want."""
 
+UNKNOWN_WORK, TIMES = 2 << 30, 8
+"""What a run that could not be checked may take: so many bytes, and so many times what is estimated."""
+
+MANY = 32
+"""Rows that may go through together, where only that they are many is known."""
+
 
 def check_run(graph: Graph, keep: Iterable[str], rows: int = 1, count: int = 1) -> None:
     """Raise `EngineError` when a run would want more memory than the machine can give.
@@ -33,6 +39,15 @@ def check_run(graph: Graph, keep: Iterable[str], rows: int = 1, count: int = 1) 
             f"{'Fewer at once' if count > 1 else 'A smaller input'} would do, or keep=[…] for fewer "
             f"activations; trace(image, layer, position) takes one number's patch only"
         )
+
+
+def allowance(graph: Graph, keep: Iterable[str], rows: int = 1) -> int:
+    """Return how many bytes a run may take where nobody could check what it takes.
+
+    Much more than is estimated, since nothing is known of some operators; less than the machine has.
+    """
+    told = UNKNOWN_WORK + TIMES * bytes_of_run(graph, keep, rows)
+    return min(told, int(_whole_memory() * SHARE))
 
 
 def bytes_of_run(graph: Graph, keep: Iterable[str], rows: int = 1, count: int = 1) -> int:

@@ -6,7 +6,6 @@ outputs are the first model with those outputs. So the weights are never written
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -14,8 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convscope.engine.memory import WORTH_TRIMMING, aligned, trim
-from convscope.engine.native import onnxruntime
-from convscope.engine.sessions import session
+from convscope.engine.sessions import AnySession, Session, SessionApart
 from convscope.errors import EngineError, InputError
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -49,6 +47,8 @@ class Material:
     external   tensor name → what gives the array that the model only refers to
     alone      whether images must go through it one by one: its batch is fixed to 1, or mixed
     matrices   which of the external arrays are matrices that only products read
+    checked    whether every operator has an equation, and what constants make is small: then it runs in
+               this process, else in one of its own
     """
 
     name: str
@@ -58,12 +58,14 @@ class Material:
     external: Mapping[str, Callable[[], Array]]
     alone: bool
     matrices: frozenset[str] = frozenset()
+    checked: bool = False
 
 
 class StoredEngine:
     """A stored model made ready to run, for one set of activations to keep.
 
     needed   the layer whose value has to be an array of numbers: the network's output
+    memory   how many bytes a run may take, where nobody could check what it takes
     limit    seconds after which a run is stopped
     many     whether inputs come in batches of several; see `Engine`
     """
@@ -73,6 +75,7 @@ class StoredEngine:
         material: Material,
         keep: Mapping[str, Fetched],
         needed: str,
+        memory: int,
         limit: float = TIME_LIMIT,
         many: bool = False,
     ) -> None:
@@ -80,10 +83,9 @@ class StoredEngine:
         self.needed, self.limit = needed, limit
         fetched = [k.tensor for k in keep.values() if k.known is None]
         self._fetched = [t for t in dict.fromkeys(fetched) if t not in material.inputs]
-        self._session: Any = None
-        self._in_place: list[Any] = []
+        self._session: AnySession | None = None
         if self._fetched:
-            self._session, self._in_place = _opened(material, self._fetched, many)
+            self._session = _opened(material, self._fetched, many, limit, memory)
             trim(len(material.data) if not material.external else WORTH_TRIMMING)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -102,7 +104,7 @@ class StoredEngine:
         given = {name: self._given(name, array) for name, array in inputs.items()}
         found: dict[str, Any] = dict(given)
         if self._session is not None:
-            results = self._results(given)
+            results = self._session.run(self._fetched, given)
             found.update(zip(self._fetched, results, strict=True))
         kept = {}
         for name, where in self.keep.items():
@@ -123,33 +125,6 @@ class StoredEngine:
         with np.errstate(all="ignore"):
             return np.ascontiguousarray((array if feed.batched else array[0]).astype(feed.dtype))
 
-    def _results(self, given: Mapping[str, Array]) -> list[Any]:
-        options = onnxruntime().RunOptions()
-        options.log_severity_level = 4
-
-        stopped = threading.Event()
-
-        def stop() -> None:
-            stopped.set()
-            options.terminate = True
-
-        timer = threading.Timer(self.limit, stop)
-        timer.daemon = True
-        timer.start()
-        try:
-            found: list[Any] = self._session.run(self._fetched, given, options)
-            return found
-        except Exception as error:  # ONNX Runtime's errors share no base class of their own
-            if stopped.is_set():
-                raise EngineError(
-                    f"{self.material.name} was stopped: it ran for more than {self.limit:g} seconds"
-                ) from error
-            raise EngineError(
-                f"ONNX Runtime failed on {self.material.name}: {_first(error)}"
-            ) from error
-        finally:
-            timer.cancel()
-
 
 def _numbers(value: Any) -> Array | None:
     """Return a value as numbers that every view can show; None for texts, sequences, nothing."""
@@ -160,22 +135,16 @@ def _numbers(value: Any) -> Array | None:
     return value if value.dtype == np.float32 else None
 
 
-def _opened(material: Material, fetched: list[str], many: bool) -> tuple[Any, list[Any]]:
-    """Return an inference session on the model's bytes, with these tensors among its outputs.
-
-    And the arrays that it uses in place, which must outlive it.
-    """
+def _opened(
+    material: Material, fetched: list[str], many: bool, limit: float, memory: int
+) -> AnySession:
+    """Return a session on the model's bytes, with these tensors among its outputs."""
     from onnx import GraphProto, ModelProto, ValueInfoProto
 
     more = [ValueInfoProto(name=t) for t in fetched if t not in material.outputs]
     added = ModelProto(graph=GraphProto(output=more)).SerializeToString() if more else b""
     apart = {name: aligned(get()) for name, get in material.external.items()}
-    try:
-        return session(material.data + added, apart, material.matrices, len(fetched), many)
-    except Exception as error:  # ONNX Runtime's errors share no base class of their own
-        raise EngineError(f"ONNX Runtime refused {material.name}: {_first(error)}") from error
-
-
-def _first(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    model, products, name = material.data + added, material.matrices, material.name
+    if material.checked:
+        return Session(model, apart, products, len(fetched), many, name, limit)
+    return SessionApart(model, apart, products, len(fetched), many, name, limit, memory)

@@ -8,9 +8,10 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from convscope.engine.child import first_line
 from convscope.engine.memory import trim
 from convscope.engine.onnx_form import Writer, Written, model_proto
-from convscope.engine.sessions import session
+from convscope.engine.sessions import Session
 from convscope.errors import EngineError
 from convscope.layers.base import Value
 from convscope.model.graph import Graph
@@ -50,13 +51,13 @@ class Engine:
             if value.name not in graph.inputs
         }
         self._fetched = list(computed)
-        self._session: Any = None
-        self._in_place: list[Any] = []
-        if computed:  # else every layer passes its input on
-            self._session, self._in_place = _session(graph, written, dict(computed.values()), many)
+        self._session: Session | None = None
         copied = sum(array.nbytes for array in written.weights.values())
+        if computed:  # else every layer passes its input on
+            self._session = _session(graph, written, dict(computed.values()), many)
+            copied -= self._session.in_place
         del written
-        trim(copied - sum(array.nbytes for _, array in self._in_place))
+        trim(copied)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return the kept activations for a batch: name → array with a batch axis.
@@ -66,12 +67,7 @@ class Engine:
         """
         found = {n: np.ascontiguousarray(a, dtype=np.float32) for n, a in inputs.items()}
         if self._session is not None:
-            try:
-                results = self._session.run(self._fetched, found)
-            except Exception as error:  # ONNX Runtime's errors share no base class of their own
-                raise EngineError(
-                    f"ONNX Runtime failed on {self.graph.name}: {_first(error)}"
-                ) from error
+            results = self._session.run(self._fetched, found)
             found.update(zip(self._fetched, results, strict=True))
         return {name: _plain(found[value.name], value) for name, value in self._values.items()}
 
@@ -80,21 +76,11 @@ def _plain(array: Array, value: Value) -> Array:
     return np.moveaxis(array, 1, -1) if value.moved else array
 
 
-def _session(
-    graph: Graph, written: Written, outputs: Mapping[str, Value], many: bool
-) -> tuple[Any, list[Any]]:
-    """Return an inference session, and the arrays that it uses in place (they must outlive it)."""
+def _session(graph: Graph, written: Written, outputs: Mapping[str, Value], many: bool) -> Session:
+    """Return an inference session of the written model."""
     apart = {n: a for n, a in written.weights.items() if a.nbytes >= APART_FROM}
     model = model_proto(graph, written, outputs, apart).SerializeToString()
-    try:
-        return session(model, apart, written.matrices, len(outputs), many)
-    except Exception as error:  # ONNX Runtime's errors share no base class of their own
-        raise EngineError(f"ONNX Runtime refused {graph.name}: {_first(error)}") from error
-
-
-def _first(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return Session(model, apart, written.matrices, len(outputs), many, graph.name)
 
 
 def export(graph: Graph, path: Path) -> None:
@@ -116,5 +102,7 @@ def export(graph: Graph, path: Path) -> None:
     try:
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # the checker raises its own and protobuf's errors
-        raise EngineError(f"the ONNX form of {graph.name} is not valid: {_first(error)}") from error
+        raise EngineError(
+            f"the ONNX form of {graph.name} is not valid: {first_line(error)}"
+        ) from error
     onnx.save(model, str(path))

@@ -93,7 +93,7 @@ def test_matrices_that_only_products_read_are_used_where_they_lie(tmp_path: Path
     assert net.graph.material.matrices == {"first", "second"}  # type: ignore[attr-defined]
     net.run(np.zeros((3, 15, 15), np.float32))
     (engine,) = net._engines.values()
-    assert len(engine._in_place) == 2  # type: ignore[attr-defined]
+    assert len(engine._session._held) == 2  # type: ignore[attr-defined]
 
     shared = dense()
     shared.graph.node.append(node("Relu", ["first"], ["other"]))

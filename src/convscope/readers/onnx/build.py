@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from convscope.engine.child import ChildDied
 from convscope.engine.onnx_file import Feed, Fetched, Material
-from convscope.errors import SettingError, ShapeError, SourceError
+from convscope.errors import EngineError, SettingError, ShapeError, SourceError
 from convscope.layers.base import Shape, shape_text
 from convscope.model.graph import Graph, Totals
 from convscope.model.naming import Names, snake
@@ -18,6 +20,7 @@ from convscope.notation.sizes import UNKNOWN, is_known
 from convscope.operators import rules
 from convscope.operators.layer import FLOATS, Operator, Stated, Use, state
 from convscope.operators.rule import LARGEST, Fed, Given, Slot, Weight
+from convscope.readers.onnx.apart import inferred
 from convscope.readers.onnx.folding import fold, sparse, stated
 from convscope.readers.onnx.scopes import module_path
 from convscope.readers.onnx.source import Constant, Source, numpy_type, reader_of
@@ -29,6 +32,9 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 MOST_GIVEN = 64
 """Constants of more numbers than this do not shape an equation."""
+
+MOST_FIXED = 1 << 26
+"""Numbers that operators may make of constants alone, together, in the engine that makes them at once."""
 
 LONGEST_NAME = 200
 
@@ -149,6 +155,10 @@ class Builder:
         self.counted: set[int] = set()
         self.places: dict[str, Feed] = {}
         self.alone = False
+        # whether all is known of what the engine will do; what depends on no input, and how much it makes
+        self.checked = not source.model.graph.sparse_initializer
+        self.fixed: set[str] = set()
+        self.made = 0
         self._inferred: dict[str, tuple[int, Shape | None]] | None = None
         shapes: dict[str, Shape] = {}
         for value in self.proto.input:
@@ -216,6 +226,7 @@ class Builder:
         self.result.outputs = tuple(dict.fromkeys(results))
         if not results:
             raise self.wrong("it has no outputs")
+        stored = sum(weight.count for weight in self.source.weights.values())
         self.result.material = Material(
             self.source.name,
             self.source.data,
@@ -224,6 +235,7 @@ class Builder:
             self.source.external,
             self.alone,
             self._matrices(),
+            self.checked and self.made <= MOST_FIXED + 2 * stored,
         )
         return self.result
 
@@ -248,6 +260,7 @@ class Builder:
         domain = "" if node.domain == "ai.onnx" else node.domain
         attributes = {a.name: _setting(a) for a in node.attribute}
         named = [(place, name) for place, name in enumerate(node.output) if name]
+        self.checked = self.checked and bool(named)
         for _, name in named:
             if name in self.tensors:
                 raise self.wrong(f"the tensor {name!r} is given twice")
@@ -282,6 +295,7 @@ class Builder:
                 found = fold("Cast", {"to": like}, known) if like else None
         if found is None:
             return False
+        self.made += 0 if node.op_type == "Constant" else found.count
         self.tensors[name] = _known(found)
         return True
 
@@ -357,8 +371,12 @@ class Builder:
             layer.build(facts.weights, (0,))
         except (SettingError, ShapeError) as error:
             raise self.wrong(str(error)) from error
+        self.checked = self.checked and explained
         if explained:
             shape = (1, *facts.output_shape) if batched else facts.output_shape
+            if all(feed in self.fixed for feed in feeds):
+                self.fixed.add(layer_name)
+                self.made += math.prod(s if is_known(s) else MOST_FIXED for s in shape)
         # what joins the rows of a batch, or may do so unseen, is right for one image at a time
         self.alone = self.alone or (not batched and any(h.batched for h in held_inputs))
         self.tensors[tensor] = Held(layer_name, shape, batched, element)
@@ -449,6 +467,7 @@ class Builder:
             self._count(layer, {"value": constant})
         facts = self.result.add(name, layer, ())
         layer.build(facts.weights, (0,))
+        self.fixed.add(name)
         held.node = name
         self.result.fetched[name] = Fetched(tensor, False, constant.get)
         return name
@@ -500,7 +519,7 @@ def _infer(
     source: Source, tensors: Mapping[str, Held], places: Mapping[str, Feed]
 ) -> Iterator[tuple[str, tuple[int, Shape | None]]]:
     """Yield what onnx's shape inference finds, on a copy of the graph without its weights."""
-    from onnx import GraphProto, ModelProto, helper, shape_inference
+    from onnx import GraphProto, ModelProto, helper
 
     graph = GraphProto(
         name="shapes", node=source.model.graph.node, output=source.model.graph.output
@@ -534,11 +553,15 @@ def _infer(
         opset_import=source.model.opset_import,
         graph=graph,
     )
-    try:
-        found = shape_inference.infer_shapes(model, data_prop=True).graph
-    except (shape_inference.InferenceError, RuntimeError, ValueError, TypeError, MemoryError):
-        # the shapes then stay unknown
-        found = graph
+    found = graph  # without an answer shapes stay unknown
+    if source.inferable:
+        try:
+            found = inferred(model, source.name)
+        except ChildDied as error:
+            source.inferable = False
+            source.warn(f"{error}; shapes that only onnx could tell are unknown")
+        except EngineError:
+            pass
     for value in (*found.value_info, *found.output):
         yield value.name, _typed(value.type)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.engine.backing import at_sizes
+from convscope.engine.estimate import MANY, allowance
 from convscope.engine.onnx_file import TIME_LIMIT, StoredEngine
 from convscope.errors import OutputError
 from convscope.model.graph import Graph
@@ -61,7 +62,8 @@ class OnnxModel:
         material = graph.material
         if self._edited is not None:
             material = replace(material, data=self._data())
-        return StoredEngine(material, fetched, graph.outputs[0], self.time_limit, many)
+        memory = allowance(graph, keep, MANY if many else 1)
+        return StoredEngine(material, fetched, graph.outputs[0], memory, self.time_limit, many)
 
     def write(self, graph: Graph, path: Path) -> None:
         """Write the model, with what lies in other files taken in."""

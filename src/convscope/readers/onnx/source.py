@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from convscope.engine.onnx_form import EMPTY_FILE
-from convscope.errors import SourceError
+from convscope.errors import EngineError, SourceError
+from convscope.readers.onnx.apart import MOST_NODES, renewed
 from convscope.readers.onnx.cutting import Cut, cut
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ OLDEST = 7
 """Older operator sets are converted: ONNX Runtime lacks many of their operators."""
 
 CONVERTED_TO = 13
-MOST_NODES = 1_000_000
 MOST_ELEMENTS = 1 << 40
 
 KEYS = ("location", "offset", "length", "checksum")
@@ -68,6 +68,7 @@ class Source:
     external   the weights that `data` only refers to: in other files, or mapped from the model's own
     file       the whole file where its large weights are mapped and not in `data`
     beside     whether it refers to other files
+    inferable  whether onnx's shape inference survives it, as far as is known
     """
 
     model: ModelProto
@@ -79,6 +80,12 @@ class Source:
     warnings: list[str] = field(default_factory=list)
     file: mmap.mmap | None = None
     beside: bool = False
+    inferable: bool = True
+
+    def warn(self, text: str) -> None:
+        """Note what is to be said about the model; once, however often it is read."""
+        if text not in self.warnings:
+            self.warnings.append(text)
 
 
 def from_file(path: Path) -> Source:
@@ -244,20 +251,18 @@ def _converted(
     model: ModelProto, opset: int, where: str, warnings: list[str]
 ) -> tuple[ModelProto, int]:
     """Return the model in a newer opset, its functions written out."""
-    from onnx import inliner, version_converter
-
+    converted = opset < OLDEST
     try:
-        if model.functions:
-            model = inliner.inline_local_functions(model)
-        if opset < OLDEST:
-            model = version_converter.convert_version(model, CONVERTED_TO)
-            warnings.append(f"{where} has opset {opset} and was converted to opset {CONVERTED_TO}")
-            opset = CONVERTED_TO
-        return model, opset
-    except Exception as error:  # onnx's C++ raises errors of several kinds
+        model = renewed(model, CONVERTED_TO if converted else None, where)
+    except EngineError as error:
         raise SourceError(
-            f"{where} has opset {opset}, and onnx could not convert it: {_first(error)}"
+            f"{where} has opset {opset}{', and functions' if model.functions else ''}, and onnx could "
+            f"not convert it: {error}"
         ) from error
+    if converted:
+        warnings.append(f"{where} has opset {opset} and was converted to opset {CONVERTED_TO}")
+        opset = CONVERTED_TO
+    return model, opset
 
 
 # -- tensors --------------------------------------------------------------------------------------
