@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from pkgutil import iter_modules
 
@@ -210,6 +214,11 @@ BAD = [
     (("explain", "net.py:model", "dense", "--models", "--image", "x.npy"), "conv2d, conv2d_1"),
     (("summary", "bad.py:model"), "conv2d_1: a window of 5 rows does not fit"),
     (("summary", "raises.py:model"), "raises.py, line 2: ZeroDivisionError"),
+    (("sumary", "net.py:model"), "there is no command 'sumary' (did you mean 'summary'?)"),
+    (("explain", "net.py:model", "--json", "--latex"), "--json and --latex are two forms"),
+    (("summary", "net.py:model", "--style", "keras", "--csv"), "--csv goes without it"),
+    (("trace", "net.py:model", "conv2d_1", "3", "4", "5", "--image", "x.npy"), ": 3,4,5"),
+    (("explain", "net.py:model", "9"), "small has no layer '9'"),
 ]
 
 
@@ -250,6 +259,113 @@ def test_a_command_is_imported_when_it_is_called() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "['convscope.cli.commands.summary']"
+
+
+def test_a_layer_may_be_named_by_its_place_and_indices_count_from_the_end(folder: Path) -> None:
+    words = ("net.py:model", "2", "-1,-1,-1", "--image", "x.npy", "--json")
+    found = json.loads(convscope("trace", *words, at=folder).stdout)
+    assert (found["layer"], found["position"]) == ("conv2d_1", [5, 7, 6])
+    done = convscope("explain", "net.py:model", "4", "--json", at=folder)
+    assert json.loads(done.stdout)["layer"] == "dense"
+
+
+@pytest.mark.parametrize("words", [("summary", "demo"), ("explain", "demo", "2"), ("--help",)])
+def test_a_full_disk_is_said_in_one_line(words: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "convscope", *words]
+        done = subprocess.run(command, check=False, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and "No space left on device" in done.stderr
+
+
+def test_a_closed_stdout_is_said_and_nothing_is_done_as_if_it_were_there() -> None:
+    command = f"{sys.executable} -m convscope summary demo >&-"
+    done = subprocess.run(command, shell=True, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "Error: nothing can be written: stdout is closed\n",
+    )
+
+
+def test_a_folder_is_no_file_to_write(folder: Path) -> None:
+    for words in (
+        ("run", "net.py:model", "--image", "x.npy", "--out", ".", "--force"),
+        ("export", "net.py:model", ".", "--force"),
+    ):
+        done = convscope(*words, at=folder)
+        assert (done.returncode, done.stderr) == (1, "Error: . is a folder: name a file\n")
+
+
+def test_ctrl_c_while_it_is_still_being_imported(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
+    command = [sys.executable, "-c", "from convscope.cli import entry; entry()"]
+    done = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert (done.returncode, done.stderr) == (130, "stopped\n")
+
+
+def shown_at_a_terminal(words: str, environment: dict[str, str]) -> tuple[str, int]:
+    """Return what a command shows at a terminal of 24 lines of 80, and its exit code."""
+    pid, screen = pty.fork()
+    if pid == 0:
+        os.environ.update(environment)
+        os.execv(sys.executable, [sys.executable, "-m", "convscope", *words.split()])
+    fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    found = b""
+    while True:
+        try:
+            read = os.read(screen, 65536)
+        except OSError:  # the other end is closed
+            read = b""
+        if not read:
+            break
+        found += read
+    return found.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_what_is_longer_than_the_screen_goes_through_a_pager(tmp_path: Path) -> None:
+    pager = tmp_path / "pager"
+    pager.write_text("#!/bin/sh\necho the pager has it; sed -n 1,2p; cat > /dev/null\n")
+    pager.chmod(0o755)
+    there = {"PAGER": str(pager), "TERM": "xterm", "NO_COLOR": "1"}
+    long, code = shown_at_a_terminal("explain demo", there)
+    assert long.startswith("the pager has it") and code == 0
+    assert long.count("\n") == 3
+    for words in ("summary demo", "--no-pager explain demo"):
+        found, code = shown_at_a_terminal(words, there)
+        assert "the pager" not in found and code == 0
+
+
+def test_what_takes_a_moment_is_said_at_a_terminal_and_wiped_away(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import time\ntime.sleep(1.5)\nfrom convscope.demo import network as made\n"
+    )
+    found, code = shown_at_a_terminal(f"summary {tmp_path}/slow.py:made", {"TERM": "xterm"})
+    assert code == 0 and "opening" in found and " … 1 s" in found
+    assert found.rindex("\r\x1b[K") < found.index("digits")
+    done = convscope("summary", f"{tmp_path}/slow.py:made")
+    assert done.stderr == ""
+
+
+def test_completion_offers_commands_layers_and_files(folder: Path) -> None:
+    def offered(words: str) -> list[str]:
+        environment = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        done = convscope(at=folder, _CONVSCOPE_COMPLETE="bash_complete", **environment)
+        return done.stdout.split()
+
+    export = convscope("export", "net.py:model", "net.onnx", at=folder)
+    assert export.returncode == 0
+    assert offered("convscope su") == ["plain,summary"]
+    assert offered("convscope summary de") == ["plain,demo", "file,de"]
+    assert offered("convscope explain demo conv") == ["plain,conv2d", "plain,conv2d_1"]
+    assert offered("convscope trace net.onnx den") == ["plain,dense"]
+    assert offered("convscope explain net.py:model conv") == []  # code is not run for that
+    assert offered("convscope explain none.onnx conv") == []
 
 
 def test_a_closed_pipe_is_no_error(folder: Path) -> None:

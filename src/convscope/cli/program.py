@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from convscope.cli import commands
-from convscope.cli.shared import color_option, one_line
+from convscope.cli.output import PAGER, discard, say
+from convscope.cli.shared import color_option
 from convscope.errors import ConvscopeError, EngineError, OutputError, ServerError
 from convscope.version import __version__
 
@@ -30,20 +31,32 @@ class Commands(click.Group):
         """Return the command of that name."""
         if name not in self.list_commands(context):
             return None
-        found: click.Command = import_module(
-            f"{commands.__name__}.{name.replace('-', '_')}"
-        ).command
+        module = import_module(f"{commands.__name__}.{name.replace('-', '_')}")
+        found: click.Command = module.command
         return found
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the first word names; where there is none, say which is near."""
+        name = args[0]
+        if self.get_command(context, name) is None and not name.startswith("-"):
+            names = self.list_commands(context)
+            near = get_close_matches(name, names, 1)
+            meant = f" (did you mean {near[0]!r}?)" if near else ""
+            raise click.UsageError(
+                f"there is no command {name!r}{meant}; the commands are {', '.join(names)}", context
+            )
+        return super().resolve_command(context, args)
 
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
         except ConvscopeError as error:
-            failed = isinstance(error, (EngineError, OutputError, ServerError))
-            click.echo(f"Error: {one_line(error)}", err=True)
-            context.exit(1 if failed else 2)
+            say(f"Error: {error}")
+            context.exit(1 if isinstance(error, (EngineError, OutputError, ServerError)) else 2)
         except MemoryError:
-            click.echo("Error: not enough memory for this network at this size", err=True)
+            say("Error: not enough memory for this network at this size")
             context.exit(1)
 
 
@@ -51,8 +64,10 @@ class Commands(click.Group):
     cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(__version__, prog_name="convscope")
+@click.option("--no-pager", is_flag=True, help="Write everything at once, however long it is.")
 @color_option
-def main() -> None:
+@click.pass_context
+def main(context: click.Context, no_pager: bool) -> None:
     """A microscope for convolutional networks.
 
     Shapes, weights, parameters, MACs and receptive fields of a network, why they are what they are,
@@ -60,19 +75,26 @@ def main() -> None:
 
     Start with: convscope demo
     """
+    context.meta[PAGER] = not no_pager
 
 
-def entry() -> None:
-    """Run the command line as a program: Ctrl-C is 130, a closed pipe is no error."""
+def finished() -> int:
+    """Run the command line and return its exit code: Ctrl-C is 130, a closed pipe is no error."""
     try:
-        code = main(standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        code = main(prog_name="convscope", standalone_mode=False)
+        return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("stopped", err=True)
-        sys.exit(130)
+        say("stopped")
+        return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        if sys.stdout is not None:
+            discard()
+        return 0
+    except OSError as error:  # what help could not be written to, or what nothing below expected
+        say(f"Error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        if sys.stdout is not None:
+            discard()
+        return 1

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from convscope.cli.output import emit, say, working
+from convscope.errors import ConvscopeError, OutputError
 
 if TYPE_CHECKING:
     from convscope.network import Network
@@ -15,16 +20,12 @@ if TYPE_CHECKING:
     from convscope.views.report import Report
 
 MODEL_HELP = (
-    "MODEL is a file (.onnx, .keras, .h5), file.py:attribute or module:attribute (a network, or a "
-    "function that returns one), or demo, the network that comes along."
+    "MODEL is a file (.onnx, .keras, .h5), file.py or module (with :attribute, a network or a function "
+    "that returns one, where it has several), or demo, the network that comes along."
 )
 
 
-def one_line(error: object) -> str:
-    """Return a message as it may stand on a terminal, whatever names are in it."""
-    from convscope.views.characters import printable
-
-    return printable(str(error))
+# -- options --------------------------------------------------------------------------------------
 
 
 def _colored(context: click.Context, _: click.Parameter, choice: str | None) -> None:
@@ -45,12 +46,98 @@ color_option = click.option(
     help="Colour the output; auto (the default) honours NO_COLOR and FORCE_COLOR.",
 )
 
+image_option = click.option(
+    "--image",
+    type=click.Path(path_type=Path),
+    help="The input: PNG, JPEG, WebP, BMP or GIF (pixels are divided by 255), or an array in a .npy file.",
+)
 
-def width() -> int:
-    """Return how wide the terminal is."""
-    from convscope.views.ansi import terminal_width
+_FORMS = {
+    "json": "One JSON object on stdout.",
+    "csv": "Comma-separated values.",
+    "markdown": "Markdown.",
+    "html": "An HTML fragment.",
+    "latex": "A LaTeX fragment.",
+}
+_FORM = "convscope.form"
+"""Where a command's context keeps the form that was asked for."""
 
-    return terminal_width()
+
+def formats(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the forms in which it can print, one at a time; it is told which as `form`."""
+
+    def choose(context: click.Context, option: click.Parameter, chosen: bool) -> None:
+        if chosen and (before := context.meta.setdefault(_FORM, option.name)) != option.name:
+            raise click.UsageError(f"--{before} and --{option.name} are two forms: choose one")
+
+    def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def told(*args: Any, **options: Any) -> Any:
+            form = click.get_current_context().meta.get(_FORM)
+            return command(*args, form=form, **options)
+
+        result: Callable[..., Any] = told
+        for name in reversed([n for n in _FORMS if n in names]):
+            flag = click.option(
+                f"--{name}", is_flag=True, expose_value=False, callback=choose, help=_FORMS[name]
+            )
+            result = flag(result)
+        return result
+
+    return decorated
+
+
+report_formats = formats("json", "markdown", "html", "latex")
+"""The forms of a report."""
+
+
+class WithPosition(click.Command):
+    """A command that takes a position, whose indices may be negative: -1,-1,0 is no option."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """Put brackets around what begins like an option and is a position."""
+        negative = re.compile(r"-\d+,?(-?\d+,?)*")
+        return super().parse_args(
+            context, [f"({arg})" if negative.fullmatch(arg) else arg for arg in args]
+        )
+
+
+# -- what arguments mean --------------------------------------------------------------------------
+
+
+def _networks(context: click.Context, _: click.Parameter, incomplete: str) -> list[Any]:
+    """Return what MODEL may be, for completion: files, and the word demo."""
+    from click.shell_completion import CompletionItem
+
+    words = [CompletionItem("demo")] if "demo".startswith(incomplete) else []
+    return [*words, CompletionItem(incomplete, type="file")]
+
+
+model_argument = click.argument("model", metavar="MODEL", shell_complete=_networks)
+
+
+def layers_of(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Return the layers that a word may become, for completion."""
+    import warnings
+
+    from convscope.readers import open
+
+    model = context.params.get("model")
+    if not model or str(model).partition(":")[0].endswith(".py"):
+        return []  # nobody's code is run because somebody pressed a key
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            names = list(open(model).graph.nodes)
+    except ConvscopeError:  # a file that cannot be read has no names to offer
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def layer_argument(required: bool = True) -> Callable[..., Any]:
+    """Give a command the argument LAYER: a name, or a place from 1."""
+    metavar = "LAYER" if required else "[LAYER]"
+    return click.argument("layer", metavar=metavar, required=required, shell_complete=layers_of)
 
 
 def open_network(model: str) -> Network:
@@ -60,54 +147,24 @@ def open_network(model: str) -> Network:
     from convscope.errors import SourceWarning
     from convscope.readers import open
 
-    with warnings.catch_warnings():
+    with working(f"opening {model}"), warnings.catch_warnings():
         warnings.simplefilter("ignore", SourceWarning)
         network = open(model)
     for remark in network.warnings:
-        click.echo(f"Warning: {one_line(remark)}", err=True)
+        say(f"Warning: {remark}")
     return network
 
 
-model_argument = click.argument("model", metavar="MODEL")
-image_option = click.option(
-    "--image",
-    type=click.Path(path_type=Path),
-    help="The input: PNG, JPEG, WebP, BMP or GIF (pixels are divided by 255), or an array in a .npy file.",
-)
+def layer_named(network: Network, layer: str) -> str:
+    """Return the name of a LAYER: itself, or that of the layer at a place, counted from 1.
 
-
-def formats(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the ways in which a report can be printed."""
-    for name, text in (
-        ("latex", "A LaTeX fragment."),
-        ("html", "An HTML fragment."),
-        ("markdown", "Markdown."),
-        ("json", "One JSON object on stdout."),
-    ):
-        command = click.option(f"--{name}", "form", flag_value=name, help=text)(command)
-    return command
-
-
-def show(report: Report[Any], form: str | None, color: bool) -> None:
-    """Print a report in one of the `formats`, as text by default."""
-    match form:
-        case "json":
-            click.echo(report.json())
-        case "markdown":
-            click.echo(report.markdown())
-        case "latex":
-            click.echo(report.latex())
-        case "html":
-            click.echo(report._repr_html_())
-        case _:
-            report.print(color=color, width=width())
-
-
-def print_document(document: Document, color: bool) -> None:
-    """Print a document as text."""
-    from convscope.views.text import render
-
-    click.echo(render(document, width(), color))
+    Raises `LayerLookupError` for a layer that there is not.
+    """
+    if layer not in network.graph.nodes and re.fullmatch(r"[0-9]{1,9}", layer):
+        names = list(network.graph.nodes)
+        if 1 <= int(layer) <= len(names):
+            return names[int(layer) - 1]
+    return network.graph.node(layer).name
 
 
 def image_for(model: str, image: Path | None) -> Path:
@@ -121,11 +178,56 @@ def image_for(model: str, image: Path | None) -> Path:
     raise click.UsageError("this needs an input: --image FILE (PNG, JPEG, …, or an array in .npy)")
 
 
-def read_position(text: str) -> tuple[int, ...]:
+def read_position(*words: str) -> tuple[int, ...]:
     """Return the indices of a POSITION such as 5,7,12."""
+    text = " ".join(words)
+    if len(words) > 1:
+        numbers = re.findall(r"-?\d+", text)
+        meant = f": {','.join(numbers)}" if numbers else ""
+        raise click.UsageError(f"POSITION is one word, its indices with commas between them{meant}")
     try:
         return tuple(int(part) for part in text.strip("()[] ").split(",") if part.strip())
     except ValueError as error:
         raise click.UsageError(
             f"POSITION is whole numbers with commas, such as 5,7,12, not {text!r}"
         ) from error
+
+
+# -- printing -------------------------------------------------------------------------------------
+
+
+def width() -> int:
+    """Return how wide the terminal is."""
+    from convscope.views.ansi import terminal_width
+
+    return terminal_width()
+
+
+def show(report: Report[Any], form: str | None, color: bool) -> None:
+    """Print a report in one of the `formats`, as text by default."""
+    match form:
+        case "json":
+            emit(report.json())
+        case "markdown":
+            emit(report.markdown())
+        case "latex":
+            emit(report.latex())
+        case "html":
+            emit(report._repr_html_())
+        case _:
+            emit(report.text(width(), color))
+
+
+def text_of(document: Document, color: bool) -> str:
+    """Return a document as text for the terminal."""
+    from convscope.views.text import render
+
+    return render(document, width(), color)
+
+
+def check_target(file: Path, force: bool) -> None:
+    """Raise `OutputError` for a file that there is, unless it is to be replaced, and for a folder."""
+    if file.is_dir():
+        raise OutputError(f"{file} is a folder: name a file")
+    if file.exists() and not force:
+        raise OutputError(f"{file} exists already; --force replaces it")

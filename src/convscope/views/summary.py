@@ -118,7 +118,7 @@ def document(summary: Summary, columns: Sequence[str] | None = None) -> Document
 
     Raises `SettingError` for a column that there is not.
     """
-    names = _checked(columns)
+    names = checked(columns)
     kinds = [_KINDS[name] for name in names]
     arrows = _arrows(summary) if names[0] == "layer" and "inputs" not in names else {}
     rows = [
@@ -140,7 +140,8 @@ def document(summary: Summary, columns: Sequence[str] | None = None) -> Document
     return Document((Paragraph(_opening(summary)), table, Paragraph(_closing(summary))))
 
 
-def _checked(columns: Sequence[str] | None) -> tuple[str, ...]:
+def checked(columns: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the columns to show; raise `SettingError` for one that there is not."""
     if columns is None:
         return DEFAULT_COLUMNS
     if isinstance(columns, str):

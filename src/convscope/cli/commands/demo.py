@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from convscope.cli.shared import color_option, print_document
+from convscope.cli.output import emit, working
+from convscope.cli.shared import color_option, text_of
 
 
 @click.command("demo", short_help="the question, answered on a real digit")
@@ -18,4 +19,7 @@ def command(color: bool, digit: str) -> None:
     """
     from convscope.demo.tour import tour
 
-    tour(digit, lambda document: print_document(document, color))
+    documents: list[str] = []
+    with working("running the network"):
+        tour(digit, lambda document: documents.append(text_of(document, color)))
+    emit("\n".join(documents))

@@ -6,26 +6,35 @@ from pathlib import Path
 
 import click
 
+from convscope.cli.output import working
 from convscope.cli.shared import (
     MODEL_HELP,
+    WithPosition,
     color_option,
-    formats,
     image_for,
     image_option,
+    layer_argument,
+    layer_named,
     model_argument,
     open_network,
     read_position,
+    report_formats,
     show,
 )
 
 
-@click.command("explain", epilog=MODEL_HELP, short_help="a layer's equation, its sizes and why")
+@click.command(
+    "explain",
+    cls=WithPosition,
+    epilog=MODEL_HELP,
+    short_help="a layer's equation, its sizes and why",
+)
 @model_argument
-@click.argument("layer", metavar="[LAYER]", required=False)
+@layer_argument(required=False)
 @click.option("--models", is_flag=True, help="The four pictures learners have, tested on an image.")
 @click.option("--position", help="Where --models compares; by default where most is going on.")
 @image_option
-@formats
+@report_formats
 @color_option
 @click.pass_obj
 def command(
@@ -42,12 +51,16 @@ def command(
     if not models:
         if image is not None or position is not None:
             raise click.UsageError("--image and --position go with --models")
-        show(network.explain(layer), form, color)
+        with working(f"explaining {network.name}"):
+            report = network.explain(layer and layer_named(network, layer))
+        show(report, form, color)
         return
     if layer is None:
         raise click.UsageError(
             "--models needs a LAYER, as in: convscope explain demo conv2d_1 --models"
         )
-    run = network.run(image_for(model, image))
+    layer = layer_named(network, layer)
+    with working(f"running {network.name}"):
+        run = network.run(image_for(model, image))
     where = read_position(position) if position else run.liveliest(layer)
     show(run.compare(layer, where), form, color)

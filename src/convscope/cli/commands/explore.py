@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from convscope.cli.output import emit, say, working
 from convscope.cli.shared import MODEL_HELP, image_option, open_network
 
 if TYPE_CHECKING:
@@ -59,18 +60,18 @@ def _explore(
     from convscope.explorer.server import serve
 
     if address not in LOOPBACK:
-        click.echo(
+        say(
             f"Warning: whoever reaches {address} and knows the address with its key can use the "
-            f"explorer, and what is sent can be read on the way",
-            err=True,
+            f"explorer, and what is sent can be read on the way"
         )
 
     def announce(found: str) -> None:
         if no_open:
-            click.echo("the explorer's address, for one browser; Ctrl-C ends it:", err=True)
-            click.echo(found)
+            say("the explorer's address, for one browser; Ctrl-C ends it:")
+            emit(found)
         else:
-            click.echo(f"the explorer: {found} (for one browser; Ctrl-C ends it)", err=True)
+            say(f"the explorer: {found} (for one browser; Ctrl-C ends it)")
 
-    host = Host(network, image=image, samples=samples)
+    with working(f"running {network.name}"):
+        host = Host(network, image=image, samples=samples)
     serve(host, address, port, open_browser=not no_open, announce=announce)

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
+from convscope.cli.output import say, working
 from convscope.cli.shared import (
     MODEL_HELP,
+    check_target,
     image_for,
     image_option,
     model_argument,
-    one_line,
     open_network,
 )
-from convscope.errors import OutputError
 
 
 @click.command(
@@ -44,15 +44,14 @@ def command(model: str, file: Path, image: Path | None, limit: float | None, for
     page = file.suffix.lower() == ".html"
     if not page and (image is not None or limit is not None):
         raise click.UsageError(f"--image and --limit go with FILE.html, not with {file.name}")
-    if file.exists() and not force:
-        raise OutputError(f"{file} exists already; --force replaces it")
+    check_target(file, force)
     network = open_network(model)
-    with warnings.catch_warnings(record=True) as said:
+    with working(f"writing {file}"), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", OutputWarning)
         if page:
             network.export(file, image_for(model, image), limit=limit or 64)
         else:
             network.export(file)
     for one in said:
-        click.echo(f"Warning: {one_line(one.message)}", err=True)
-    click.echo(f"wrote {file}", err=True)
+        say(f"Warning: {one.message}")
+    say(f"wrote {file}")

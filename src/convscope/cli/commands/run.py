@@ -6,17 +6,20 @@ from pathlib import Path
 
 import click
 
+from convscope.cli.output import say, working
 from convscope.cli.shared import (
     MODEL_HELP,
+    check_target,
     color_option,
-    formats,
     image_for,
     image_option,
+    layer_named,
+    layers_of,
     model_argument,
     open_network,
+    report_formats,
     show,
 )
-from convscope.errors import OutputError
 
 
 @click.command(
@@ -27,12 +30,14 @@ from convscope.errors import OutputError
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Write every activation to this .npz file."
 )
-@click.option("--maps", "layer", metavar="LAYER", help="Draw this layer's maps …")
+@click.option(
+    "--maps", "layer", metavar="LAYER", shell_complete=layers_of, help="Draw this layer's maps …"
+)
 @click.option(
     "--png", type=click.Path(path_type=Path), help="… to this PNG file (LAYER.png by default)."
 )
 @click.option("--force", is_flag=True, help="Replace files that exist.")
-@formats
+@report_formats
 @color_option
 @click.pass_obj
 def command(
@@ -51,19 +56,22 @@ def command(
 
     if png is not None and layer is None:
         raise click.UsageError("--png goes with --maps LAYER")
+    given = image_for(model, image)
     network = open_network(model)
     if layer is not None:
-        network.graph.node(layer)
+        layer = layer_named(network, layer)
         png = png or Path(f"{layer.strip('/').replace('/', '_')}.png")
     for target in (out, png):
-        if target is not None and target.exists() and not force:
-            raise OutputError(f"{target} exists already; --force replaces it")
-    done = network.run(image_for(model, image))
+        if target is not None:
+            check_target(target, force)
+    with working(f"running {network.name}"):
+        done = network.run(given)
     if out is not None:
-        done.save(out)
+        with working(f"writing {out}"):
+            done.save(out)
     if layer is not None and png is not None:
         done.draw(layer, png)
     show(Report(survey(done.graph, done.activations)), form, color)
     for target in (out, png):
         if target is not None:
-            click.echo(f"wrote {target}", err=True)
+            say(f"wrote {target}")

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import click
 
-from convscope.cli.shared import MODEL_HELP, color_option, model_argument, open_network, width
+from convscope.cli.output import emit, say, working
+from convscope.cli.shared import (
+    MODEL_HELP,
+    color_option,
+    formats,
+    layers_of,
+    model_argument,
+    open_network,
+    show,
+    width,
+)
 
 
 @click.command(
@@ -24,11 +34,10 @@ from convscope.cli.shared import MODEL_HELP, color_option, model_argument, open_
 @click.option(
     "--layers",
     metavar="FROM:TO",
+    shell_complete=layers_of,
     help="Only these rows: names, or places from 1; either side may be missing.",
 )
-@click.option("--json", "form", flag_value="json", help="One JSON object on stdout.")
-@click.option("--markdown", "form", flag_value="markdown", help="A Markdown table.")
-@click.option("--csv", "form", flag_value="csv", help="Comma-separated values.")
+@formats("json", "csv", "markdown", "html", "latex")
 @color_option
 @click.pass_obj
 def command(
@@ -43,25 +52,24 @@ def command(
     """Every layer: output shape, weights, parameters, MACs, receptive field."""
     from convscope.views import summary as views
 
-    chosen = [c.strip() for c in columns.split(",")] if columns else None
-    facts = open_network(model).facts(depth, layers)
-    match form:
-        case "json":
-            from convscope.views.strict_json import strict_json
+    if style != "table" and (form or columns):
+        other = f"--{form}" if form else "--columns"
+        raise click.UsageError(f"--style {style} is a text of its own, and {other} goes without it")
+    chosen = views.checked([c.strip() for c in columns.split(",")] if columns else None)
+    network = open_network(model)
+    with working(f"summarising {network.name}"):
+        facts = network.facts(depth, layers)
+    if form == "csv":
+        emit(views.summary_csv(facts))
+    elif form is None:
+        emit(views.render(facts, style, chosen, width=width(), color=color))
+    else:
+        from convscope.views.report import Report
 
-            text = strict_json(facts.to_dict())
-        case "csv":
-            text = views.summary_csv(facts)
-        case "markdown":
-            from convscope.views.markdown import markdown
-
-            text = markdown(views.document(facts, chosen))
-        case _:
-            text = views.render(facts, style, chosen, width=width(), color=color)
-    click.echo(text.rstrip("\n"))
-    if form is None and style == "keras2":
+        show(Report(views.SummaryTable(facts, chosen)), form, color)
+    if style == "keras2":
         from convscope.views.keras2_summary import cut_short
 
         if cut := cut_short(facts):
             many = f"{cut:,} cells are" if cut > 1 else "one cell is"
-            click.echo(f"Note: {many} cut short, as Keras 2 cut them; our table is whole", err=True)
+            say(f"Note: {many} cut short, as Keras 2 cut them; our table is whole")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from convscope.cli.output import working
 from convscope.cli.shared import (
     MODEL_HELP,
     color_option,
-    formats,
     model_argument,
     open_network,
+    report_formats,
     show,
 )
 
@@ -21,7 +22,7 @@ from convscope.cli.shared import (
 )
 @model_argument
 @click.argument("edits", metavar="LAYER.SETTING=VALUE ...", nargs=-1, required=True)
-@formats
+@report_formats
 @color_option
 @click.pass_obj
 def command(color: bool, model: str, edits: tuple[str, ...], form: str | None) -> None:
@@ -33,4 +34,7 @@ def command(color: bool, model: str, edits: tuple[str, ...], form: str | None) -
     from convscope.model.settings import read_edit
 
     given = [read_edit(text) for text in edits]
-    show(open_network(model).whatif(given), form, color)
+    network = open_network(model)
+    with working(f"editing {network.name}"):
+        report = network.whatif(given)
+    show(report, form, color)
