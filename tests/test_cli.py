@@ -363,7 +363,7 @@ def test_completion_offers_commands_layers_and_files(folder: Path) -> None:
     assert offered("convscope su") == ["plain,summary"]
     assert offered("convscope summary de") == ["plain,demo", "file,de"]
     assert offered("convscope explain demo conv") == ["plain,conv2d", "plain,conv2d_1"]
-    assert offered("convscope trace net.onnx den") == ["plain,dense"]
+    assert offered("convscope trace net.onnx conv2d_") == ["plain,conv2d_1"]
     assert offered("convscope explain net.py:model conv") == []  # code is not run for that
     assert offered("convscope explain none.onnx conv") == []
 
