@@ -26,10 +26,10 @@ from onnx import ModelProto
 import convscope
 from convscope.errors import ConvscopeError
 from convscope.layers import kinds
-from convscope.layers.base import Layer, Shape
+from convscope.layers.base import Layer
 from convscope.notation import UNKNOWN, Equation, macs, other_work, symbol
 from convscope.notation.serial import to_json
-from convscope.notation.sizes import plain
+from convscope.notation.sizes import Shape, plain
 from convscope.operators.layer import Operator, state
 
 Facts = dict[str, Any]

@@ -16,13 +16,13 @@ from typing import Any
 
 from convscope.errors import LayerLookupError, SettingError, UnsupportedError
 from convscope.layers.activations import Activation
-from convscope.layers.base import Layer, Shape, checked_shape, shape_text
+from convscope.layers.base import Layer, checked_shape
 from convscope.layers.input_layer import InputLayer
 from convscope.layers.wire import Wire
 from convscope.model.graph import Graph
 from convscope.model.naming import Names, snake
 from convscope.network import Network
-from convscope.notation.sizes import is_known
+from convscope.notation.sizes import Shape, is_known, shape_text
 
 
 class Sequential(Network):

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from convscope.errors import EngineError
-from convscope.layers.base import shape_text
 from convscope.model.graph import Graph
-from convscope.notation.sizes import is_known, product
+from convscope.notation.sizes import is_known, product, shape_text
 
 SHARE = 0.75
 """Which share of the machine's memory a run may want."""

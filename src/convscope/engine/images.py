@@ -12,8 +12,7 @@ import numpy as np
 
 from convscope.equations.layout import Layout
 from convscope.errors import InputError
-from convscope.layers.base import Shape, shape_text
-from convscope.notation.sizes import UNKNOWN, is_known
+from convscope.notation.sizes import UNKNOWN, Shape, is_known, shape_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image

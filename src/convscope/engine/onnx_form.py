@@ -14,9 +14,9 @@ import numpy as np
 
 from convscope.engine.memory import let_go
 from convscope.errors import EngineError
-from convscope.layers.base import Layer, Shape, Value
+from convscope.layers.base import Layer, Value
 from convscope.model.graph import Graph
-from convscope.notation.sizes import UNKNOWN, is_known
+from convscope.notation.sizes import UNKNOWN, Shape, is_known
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto

@@ -8,14 +8,13 @@ from typing import Any
 from convscope.errors import ShapeError
 from convscope.explain.reading import MainSum, main_reduction, main_sum
 from convscope.explain.words import dots, grouped, join, shape_in_words, times
-from convscope.layers.base import Shape
 from convscope.model.facts import Facts
 from convscope.model.graph import Graph
 from convscope.model.receptive import ReceptiveField
 from convscope.notation import Equation, Size, other_work
 from convscope.notation.printing import counted, plural
 from convscope.notation.serial import to_json
-from convscope.notation.sizes import is_known, is_symbolic, plain, product, tidy
+from convscope.notation.sizes import Shape, is_known, is_symbolic, plain, product, tidy
 from convscope.parts import Bullets, Document, Formula, Heading, Paragraph, Part, Span
 
 

@@ -13,9 +13,8 @@ from typing import Any
 
 from convscope.explain.folding import Fold, folds
 from convscope.explain.selection import selected
-from convscope.layers.base import UNKNOWN_SHAPE, Shape
 from convscope.model.graph import Graph
-from convscope.notation.sizes import plain, tidy
+from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, plain, tidy
 from convscope.parts import Inside, Shown, Sizes, Summary, SummaryRow, SummaryTotals
 
 

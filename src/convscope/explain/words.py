@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from math import floor, isfinite
 from typing import Any
 
-from convscope.layers.base import UNKNOWN_SHAPE
-from convscope.notation.sizes import Size, is_known, show
+from convscope.notation.sizes import UNKNOWN_SHAPE, Size, is_known, show
 
 
 def grouped(number: Size) -> str:

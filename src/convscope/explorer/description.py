@@ -13,12 +13,12 @@ from convscope.errors import ShapeError, UnsupportedError
 from convscope.explain.pictures import Picture, has_pictures, pictures
 from convscope.explain.summary import summarise
 from convscope.explorer.lanes import lanes
-from convscope.layers.base import UNKNOWN_SHAPE, Shape, tensor_names
+from convscope.layers.base import tensor_names
 from convscope.model.facts import facts_of
 from convscope.model.graph import Graph, Node
 from convscope.notation import macs
 from convscope.notation.serial import to_json
-from convscope.notation.sizes import plain
+from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, plain
 from convscope.views.strict_json import plain as plain_json
 
 if TYPE_CHECKING:

@@ -14,8 +14,7 @@ from convscope.engine.images import as_input, flat, open_image, plain, transpare
 from convscope.equations.layout import Layout
 from convscope.errors import InputError
 from convscope.layers.arguments import nearest
-from convscope.layers.base import Shape, shape_text
-from convscope.notation.sizes import is_known
+from convscope.notation.sizes import Shape, is_known, shape_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -7,8 +7,9 @@ from typing import Any
 
 from convscope.layers.activations import ACTIVATIONS
 from convscope.layers.activations import activation as activation_named
-from convscope.layers.base import Form, Layer, Sample, Shape, Value
+from convscope.layers.base import Form, Layer, Sample, Value
 from convscope.notation import Equation, source
+from convscope.notation.sizes import Shape
 
 
 class Activation(Layer):

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from convscope.equations import formulas
 from convscope.errors import ActivationError
-from convscope.layers import formulas
 from convscope.layers.arguments import nearest
 from convscope.layers.base import Form, Value
 from convscope.notation import Axis, Equation, Expression, Local, Size, call, local

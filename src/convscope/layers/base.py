@@ -22,25 +22,14 @@ from convscope.errors import NotBuiltError, SettingError, ShapeError, WeightsErr
 from convscope.layers.arguments import nearest
 from convscope.layers.wire import Wire
 from convscope.notation import Equation, Size, size
-from convscope.notation.sizes import UNKNOWN, plain, product
+from convscope.notation.sizes import Shape, product, shape_text
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array: TypeAlias = np.ndarray[Any, Any]
 
-Shape: TypeAlias = tuple[Size, ...]
 Initializer: TypeAlias = Callable[[tuple[int, ...], "np.random.Generator"], "Array"]
-
-
-class _UnknownShape(tuple[Size, ...]):
-    """A shape of which not even the number of axes is known."""
-
-    __slots__ = ()
-
-
-UNKNOWN_SHAPE: Shape = _UnknownShape()
-"""What an opaque layer gives when nobody knows; compared with `is`, since () is a shape."""
 
 
 class Value(NamedTuple):
@@ -375,14 +364,6 @@ def checked_shape(value: object, what: str, batch: bool = False) -> Shape:
 
 def _shown(value: object) -> str:
     return str(tuple(value)) if isinstance(value, (list, tuple)) else str(value)
-
-
-def shape_text(shape: Sequence[Size]) -> str:
-    """Return a shape as messages show it: (28, 28, 1), unknown sizes as None."""
-    if shape is UNKNOWN_SHAPE:
-        return "unknown"
-    inner = ", ".join("None" if s is UNKNOWN else str(plain(s)) for s in shape)
-    return f"({inner},)" if len(shape) == 1 else f"({inner})"
 
 
 def tensor_names(count: int) -> tuple[str, ...]:

@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from convscope.equations.layout import axes_of
+from convscope.equations.normalising import normalised
 from convscope.errors import SettingError
 from convscope.layers.arguments import axis_setting, flag, number, place_of
-from convscope.layers.base import Form, Initializer, Layer, Sample, Shape, Value
+from convscope.layers.base import Form, Initializer, Layer, Sample, Value
 from convscope.layers.initializers import initializer
-from convscope.notation import Equation, Expression, call, source, weight
-from convscope.notation.functions import SQRT
+from convscope.notation import Equation, source, weight
+from convscope.notation.sizes import Shape
 
 if TYPE_CHECKING:
     from convscope.layers.base import Array
@@ -95,12 +96,10 @@ class BatchNormalization(Layer):
         place = place_of(self.axis, shape, f"{self.kind}: axis")
         axes = axes_of(shape, place)
         c = axes[place]
-        value: Expression = source(shape)[axes] - weight("moving_mean")[c]
-        if self.scale:
-            value = weight("gamma")[c] * value
-        value = value / call(SQRT, weight("moving_variance")[c] + self.epsilon)
-        if self.center:
-            value = value + weight("beta")[c]
+        value = normalised(
+            source(shape)[axes], weight("moving_mean")[c], weight("moving_variance")[c], self.epsilon,
+            weight("gamma")[c] if self.scale else None, weight("beta")[c] if self.center else None,
+        )  # fmt: skip
         return Equation(axes, value)
 
     def initializers(self) -> dict[str, Initializer]:

@@ -13,11 +13,11 @@ from typing import Any
 from convscope.equations.convolution import convolution
 from convscope.errors import ShapeError
 from convscope.layers.arguments import known_per_axis, per_axis
-from convscope.layers.base import Form, Sample, Shape, Value
+from convscope.layers.base import Form, Sample, Value
 from convscope.layers.spatial import Sliding
 from convscope.layers.weighing import Weighing
 from convscope.notation import Equation, Size, size, source, weight
-from convscope.notation.sizes import is_known
+from convscope.notation.sizes import Shape, is_known
 
 
 class Convolution(Weighing, Sliding):

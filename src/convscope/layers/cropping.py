@@ -11,11 +11,11 @@ from typing import Any
 from convscope.equations.layout import MAP_NAMES, WORDS
 from convscope.errors import ShapeError
 from convscope.layers.arguments import pairs_per_axis
-from convscope.layers.base import Form, Sample, Shape, Value, shape_text
+from convscope.layers.base import Form, Sample, Value
 from convscope.layers.spatial import Spatial
 from convscope.notation import Axis, Equation, source
 from convscope.notation.printing import counted
-from convscope.notation.sizes import show, surely_less, tidy
+from convscope.notation.sizes import Shape, shape_text, show, surely_less, tidy
 
 TO_THE_END = 2**62
 """Where an ONNX slice ends that cuts nothing off."""

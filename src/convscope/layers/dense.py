@@ -12,9 +12,10 @@ from typing import Any
 
 from convscope.equations.layout import axes_of
 from convscope.errors import SettingError, ShapeError
-from convscope.layers.base import Form, Sample, Shape, Value
+from convscope.layers.base import Form, Sample, Value
 from convscope.layers.weighing import Weighing
 from convscope.notation import Axis, Equation, Sum, size, source, weight
+from convscope.notation.sizes import Shape
 
 
 class Dense(Weighing):

@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 
 from convscope.equations.convolution import biased, depthwise
 from convscope.layers.arguments import known_per_axis, per_axis
-from convscope.layers.base import Form, Sample, Shape, Value
+from convscope.layers.base import Form, Sample, Value
 from convscope.layers.spatial import Sliding
 from convscope.layers.weighing import Weighing
 from convscope.notation import Axis, Equation, source, weight
+from convscope.notation.sizes import Shape
 
 
 class DepthwiseConvolution(Weighing, Sliding):

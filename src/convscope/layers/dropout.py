@@ -11,9 +11,10 @@ from typing import Any
 from convscope.errors import SettingError
 from convscope.layers.arguments import data_format as checked_format
 from convscope.layers.arguments import number, whole
-from convscope.layers.base import Sample, Shape, expect_rank
+from convscope.layers.base import Sample, expect_rank
 from convscope.layers.elementwise import Elementwise
 from convscope.notation import Equation
+from convscope.notation.sizes import Shape
 
 
 class Disturbance(Elementwise):

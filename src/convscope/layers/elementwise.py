@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from convscope.layers.base import Form, Layer, Shape, Value
+from convscope.layers.base import Form, Layer, Value
 from convscope.notation import Axis, Equation, Expression, Read, source
+from convscope.notation.sizes import Shape
 
 
 class Elementwise(Layer):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from convscope.equations.formulas import ELU as FORMULA
 from convscope.layers.arguments import number
 from convscope.layers.base import Form, Sample, Value
 from convscope.layers.elementwise import Elementwise
-from convscope.layers.formulas import ELU as FORMULA
 from convscope.notation import Axis, Expression, Read, call
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from convscope.layers.arguments import data_format as checked_format
-from convscope.layers.base import Form, Layer, Sample, Shape, Value
+from convscope.layers.base import Form, Layer, Sample, Value
 from convscope.layers.reshape import regroup
 from convscope.notation import Axis, Equation, source
-from convscope.notation.sizes import product, show
+from convscope.notation.sizes import Shape, product, show
 
 
 class Flatten(Layer):

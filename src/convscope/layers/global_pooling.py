@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 
 from convscope.equations.pooling import Reduce, global_pooling
 from convscope.layers.arguments import flag
-from convscope.layers.base import Form, Sample, Shape, Value
+from convscope.layers.base import Form, Sample, Value
 from convscope.layers.spatial import Spatial
 from convscope.notation import Equation, Max, Mean, source
+from convscope.notation.sizes import Shape
 
 
 class GlobalPooling(Spatial):

@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from convscope.equations.layout import axes_of
+from convscope.equations.normalising import along
 from convscope.errors import SettingError
 from convscope.layers.arguments import axes_setting, flag, number, place_of
-from convscope.layers.base import Form, Initializer, Layer, Sample, Shape, Value
+from convscope.layers.base import Form, Initializer, Layer, Sample, Value
 from convscope.layers.initializers import initializer
-from convscope.notation import Axis, Equation, Expression, Mean, call, local, source, weight
-from convscope.notation.functions import SQRT
+from convscope.notation import Equation, source, weight
+from convscope.notation.sizes import Shape
 
 
 class LayerNormalization(Layer):
@@ -81,29 +82,15 @@ class LayerNormalization(Layer):
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
-        image = source(shape)
         places = [place_of(axis, shape, f"{self.kind}: axis") for axis in self._axes]
         axes = axes_of(shape, places[-1])
-        others = tuple(axis for place, axis in enumerate(axes) if place not in places)
-        names = [f"k{n}" if len(places) > 1 else "k" for n in range(1, len(places) + 1)]
-        running = [Axis(n, shape[p], axes[p].word) for n, p in zip(names, places, strict=True)]
-        at = list(axes)
-        for place, axis in zip(places, running, strict=True):
-            at[place] = axis
-        mean = local("μ", others, Mean(*running)(image[*at]))
-        away = image[*at] - mean[others]
-        variance = local("σ²", others, Mean(*running)(away * away))
-
-        normalised = [axes[place] for place in places]
-        value: Expression = image[axes]
-        if not self.rms_scaling:
-            value = value - mean[others]
-        if self._has_gamma:
-            value = weight("gamma")[*normalised] * value
-        value = value / call(SQRT, variance[others] + self.epsilon)
-        if self._has_beta:
-            value = value + weight("beta")[*normalised]
-        return Equation(axes, value)
+        own = tuple(axes[place] for place in places)
+        return along(axes, places).layer(
+            source(shape), axes, self.epsilon,
+            weight("gamma")[own] if self._has_gamma else None,
+            weight("beta")[own] if self._has_beta else None,
+            centred=not self.rms_scaling,
+        )  # fmt: skip
 
     def initializers(self) -> dict[str, Initializer]:
         gamma = {"gamma": self._draw_gamma} if self._has_gamma else {}

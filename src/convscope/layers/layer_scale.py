@@ -7,12 +7,12 @@ from typing import Any
 
 from convscope.errors import ShapeError
 from convscope.layers.arguments import number
-from convscope.layers.base import Form, Initializer, Sample, Shape, Value, shape_text
+from convscope.layers.base import Form, Initializer, Sample, Value
 from convscope.layers.elementwise import Elementwise
 from convscope.layers.initializers import constant
 from convscope.layers.merging import Merging
 from convscope.notation import Equation, Expression, Size, size, source, weight
-from convscope.notation.sizes import is_known
+from convscope.notation.sizes import Shape, is_known, shape_text
 
 
 class LayerScale(Elementwise):

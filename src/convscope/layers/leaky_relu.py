@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from convscope.equations.formulas import LEAKY_RELU
 from convscope.errors import SettingError
 from convscope.layers.arguments import number
 from convscope.layers.base import Form, Sample, Value
 from convscope.layers.elementwise import Elementwise
-from convscope.layers.formulas import LEAKY_RELU
 from convscope.notation import Axis, Expression, Read, call
 
 

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import ClassVar
 
-from convscope.errors import ShapeError
-from convscope.layers.base import Form, Layer, Sample, Shape, Value, shape_text, tensor_names
-from convscope.notation import Equation, Expression, Size, call, source
+from convscope.equations.merging import aligned, broadcast
+from convscope.layers.base import Form, Layer, Sample, Value, tensor_names
+from convscope.notation import Equation, Expression, call, source
 from convscope.notation.functions import MAXIMUM, MINIMUM
-from convscope.notation.sizes import UNKNOWN, is_known, tidy
+from convscope.notation.sizes import Shape
 
 
 class Merging(Layer):
@@ -29,40 +29,16 @@ class Merging(Layer):
         raise NotImplementedError
 
     def equation(self, *shapes: Shape) -> Equation:
-        shape = reduce(self._together, shapes)
         # the third input is called c, so that the channels need another name
-        axes = self.layout.axes(shape, "k")
-        reads = []
-        for name, own in zip(tensor_names(len(shapes)), shapes, strict=True):
-            last = axes[len(axes) - len(own) :]
-            at = [
-                0 if _is_one(s) and not _is_one(a.size) else a
-                for s, a in zip(own, last, strict=True)
-            ]
-            reads.append(source(own, name)[tuple(at)])
+        axes = self.layout.axes(broadcast(shapes, self.kind), "k")
+        reads = [
+            source(own, name)[aligned(own, axes)]
+            for name, own in zip(tensor_names(len(shapes)), shapes, strict=True)
+        ]
         return Equation(axes, self.combined(reads))
 
-    def _together(self, first: Shape, second: Shape) -> Shape:
-        """Return the shape of two together, aligned at the last axis as in numpy."""
-        rank = max(len(first), len(second))
-        pairs = zip(*((1,) * (rank - len(s)) + tuple(s) for s in (first, second)), strict=True)
-        return tuple(self._size(a, b, first, second) for a, b in pairs)
-
-    def _size(self, a: Size, b: Size, first: Shape, second: Shape) -> Size:
-        if _is_one(a) or _is_one(b):
-            return b if _is_one(a) else a
-        if a is UNKNOWN or b is UNKNOWN:
-            return UNKNOWN
-        difference = tidy(a - b)
-        if is_known(difference) and difference:
-            raise ShapeError(
-                f"{self.kind} needs inputs of one shape (or of size 1 where they differ), not "
-                f"{shape_text(first)} and {shape_text(second)}"
-            )
-        return a
-
     def onnx(self, form: Form, *inputs: Value) -> Value:
-        names, moved = together(form, inputs)
+        names, moved = lying_alike(form, inputs)
         ranks = [form.rank(x) for x in inputs]
         for n, rank in enumerate(ranks):
             missing = list(range(1, 1 + max(ranks) - rank))
@@ -75,16 +51,12 @@ class Merging(Layer):
         return reduce(lambda a, b: form.node(self.operator, a, b), names)
 
 
-def together(form: Form, inputs: Sequence[Value]) -> tuple[list[str], bool]:
+def lying_alike(form: Form, inputs: Sequence[Value]) -> tuple[list[str], bool]:
     """Return the names of values that all lie alike: as they are, if they do; else plainly."""
     ranks = {form.rank(x) for x in inputs}
     if all(x.moved for x in inputs) and len(ranks) == 1:
         return [x.name for x in inputs], True
     return [form.plain(x) for x in inputs], False
-
-
-def _is_one(value: Size) -> bool:
-    return is_known(value) and value == 1
 
 
 class Add(Merging):

@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 from convscope.equations.layout import axes_of
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.arguments import axes_setting, flag, number, place_of
-from convscope.layers.base import Form, Initializer, Layer, Sample, Shape, Value, shape_text
+from convscope.layers.base import Form, Initializer, Layer, Sample, Value
 from convscope.layers.initializers import ones, zeros
 from convscope.notation import Axis, Equation, Expression, Pieces, call, source, weight
 from convscope.notation.expression import as_expression
 from convscope.notation.functions import MAXIMUM, SQRT
-from convscope.notation.sizes import is_known
+from convscope.notation.sizes import Shape, is_known, shape_text
 
 SMALLEST = 1e-7
 """What Keras divides by at least (keras.backend.epsilon())."""

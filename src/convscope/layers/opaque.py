@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from convscope.errors import UnsupportedError
-from convscope.layers.base import UNKNOWN_SHAPE, Form, Layer, Shape, Value
+from convscope.layers.base import Form, Layer, Value
 from convscope.notation import UNKNOWN, Size
+from convscope.notation.sizes import UNKNOWN_SHAPE, Shape
 
 
 class Opaque(Layer):

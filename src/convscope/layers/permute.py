@@ -7,8 +7,9 @@ from typing import Any
 
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.arguments import whole
-from convscope.layers.base import Form, Layer, Sample, Shape, Value, shape_text
+from convscope.layers.base import Form, Layer, Sample, Value
 from convscope.notation import Equation, source
+from convscope.notation.sizes import Shape, shape_text
 
 
 class Permute(Layer):

@@ -14,10 +14,11 @@ from typing import Any, ClassVar
 
 from convscope.equations.pooling import Reduce, pooling
 from convscope.layers.arguments import per_axis
-from convscope.layers.base import Form, Sample, Shape, Value
+from convscope.layers.base import Form, Sample, Value
 from convscope.layers.spatial import Sliding
 from convscope.notation import Equation, Max, Mean, source
 from convscope.notation.expression import Outside
+from convscope.notation.sizes import Shape
 
 
 class Pooling(Sliding):

@@ -7,10 +7,11 @@ from typing import Any
 
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.arguments import whole
-from convscope.layers.base import Form, Initializer, Layer, Sample, Shape, Value, shape_text
+from convscope.layers.base import Form, Initializer, Layer, Sample, Value
 from convscope.layers.initializers import initializer
 from convscope.notation import Equation, call, source, weight
 from convscope.notation.functions import SELECT
+from convscope.notation.sizes import Shape, shape_text
 
 
 class PReLU(Layer):

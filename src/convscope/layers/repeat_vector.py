@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from convscope.layers.base import Form, Layer, Sample, Shape, Value, expect_rank
+from convscope.layers.base import Form, Layer, Sample, Value, expect_rank
 from convscope.notation import Axis, Equation, size, source
+from convscope.notation.sizes import Shape
 
 
 class RepeatVector(Layer):

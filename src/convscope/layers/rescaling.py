@@ -7,11 +7,11 @@ from typing import Any, TypeAlias
 
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.arguments import number
-from convscope.layers.base import Form, Sample, Shape, Value, shape_text
+from convscope.layers.base import Form, Sample, Value
 from convscope.layers.elementwise import Elementwise
 from convscope.notation import Axis, Equation, Expression, Pieces, Read
 from convscope.notation.expression import as_expression
-from convscope.notation.sizes import is_known
+from convscope.notation.sizes import Shape, is_known, shape_text
 
 Constants: TypeAlias = float | tuple[float, ...]
 """One number for all channels, or one for each."""

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from convscope.errors import SettingError, ShapeError
-from convscope.layers.base import Form, Layer, Sample, Shape, Value, shape_text
+from convscope.layers.base import Form, Layer, Sample, Value
 from convscope.notation import UNKNOWN, Axis, Equation, Index, Size, size, source
 from convscope.notation.index import as_index
-from convscope.notation.sizes import is_known, product, surely_less, tidy
+from convscope.notation.sizes import Shape, is_known, product, shape_text, surely_less, tidy
 
 
 def regroup(shape: Sequence[Size], axes: Sequence[Axis]) -> tuple[Index, ...]:

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from convscope.equations.sliding import Slide, paddings, slide
 from convscope.layers.arguments import choice, known_per_axis
 from convscope.layers.arguments import data_format as checked_format
-from convscope.layers.base import Form, Layer, Shape, Value, expect_rank
+from convscope.layers.base import Form, Layer, Value, expect_rank
 from convscope.notation import Size
-from convscope.notation.sizes import is_known
+from convscope.notation.sizes import Shape, is_known
 
 EXAMPLES = {1: (128,), 2: (28, 28), 3: (16, 28, 28)}
 """Spatial sizes for messages that show what an input looks like."""

@@ -16,10 +16,11 @@ from convscope.equations.convolution import transposed
 from convscope.equations.sliding import spread
 from convscope.errors import SettingError
 from convscope.layers.arguments import known_per_axis, whole
-from convscope.layers.base import Form, Sample, Shape, Value
+from convscope.layers.base import Form, Sample, Value
 from convscope.layers.spatial import Sliding
 from convscope.layers.weighing import Weighing
 from convscope.notation import Equation, size, source, weight
+from convscope.notation.sizes import Shape
 
 
 class TransposedConvolution(Weighing, Sliding):

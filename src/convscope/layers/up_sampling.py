@@ -19,10 +19,11 @@ from typing import Any
 from convscope.equations.layout import MAP_NAMES, WINDOW_NAMES, WORDS
 from convscope.errors import SettingError
 from convscope.layers.arguments import choice, known_per_axis
-from convscope.layers.base import Form, Sample, Shape, Value
+from convscope.layers.base import Form, Sample, Value
 from convscope.layers.spatial import Spatial
 from convscope.notation import Axis, Equation, Index, Mean, source
 from convscope.notation.printing import counted
+from convscope.notation.sizes import Shape
 
 REFUSED = ("bicubic", "lanczos3", "lanczos5")
 """Interpolations that Keras knows and convscope cannot state."""

@@ -11,7 +11,8 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from convscope.layers.base import Layer, Shape
+    from convscope.layers.base import Layer
+from convscope.notation.sizes import Shape
 
 _order = count()
 

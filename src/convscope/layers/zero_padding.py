@@ -10,9 +10,10 @@ from typing import Any
 
 from convscope.equations.layout import MAP_NAMES, WORDS
 from convscope.layers.arguments import pairs_per_axis
-from convscope.layers.base import Form, Sample, Shape, Value
+from convscope.layers.base import Form, Sample, Value
 from convscope.layers.spatial import Spatial
 from convscope.notation import Axis, Equation, source
+from convscope.notation.sizes import Shape
 
 
 class ZeroPadding(Spatial):

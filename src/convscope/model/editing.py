@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 from convscope.errors import ConvscopeError, SettingError, ShapeError, UnsupportedError
 from convscope.layers.arguments import nearest
-from convscope.layers.base import UNKNOWN_SHAPE, Layer, drawn_from
+from convscope.layers.base import Layer, drawn_from
 from convscope.layers.opaque import Opaque
 from convscope.model.graph import Graph, Node
 from convscope.model.settings import plain_setting
+from convscope.notation.sizes import UNKNOWN_SHAPE
 
 LONGEST = 80
 """Values are shown up to so many characters."""

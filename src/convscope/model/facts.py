@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from convscope.errors import SettingError, ShapeError
-from convscope.layers.base import Layer, Shape, shape_text
+from convscope.layers.base import Layer
 from convscope.notation import Equation, Size, macs
-from convscope.notation.sizes import UNKNOWN, product, tidy
+from convscope.notation.sizes import UNKNOWN, Shape, product, shape_text, tidy
 
 
 class Facts(NamedTuple):

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from convscope.equations.layout import Layout
 from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowError
 from convscope.layers.arguments import nearest
-from convscope.layers.base import Layer, Shape, drawn_from, shape_text, tensor_names
+from convscope.layers.base import Layer, drawn_from, tensor_names
 from convscope.model.facts import Facts, facts_of
 from convscope.model.receptive import Fields, ReceptiveField, image_fields, readable, through
 from convscope.notation import Size
-from convscope.notation.sizes import is_known, tidy
+from convscope.notation.sizes import Shape, is_known, shape_text, tidy
 
 __all__ = ["Graph", "Node", "Totals", "tensor_names"]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convscope.errors import PositionError, UnsupportedError
-from convscope.layers.base import shape_text
 from convscope.model.graph import Graph
-from convscope.notation.sizes import is_known
+from convscope.notation.sizes import is_known, shape_text
 
 
 def position_in(graph: Graph, layer: str, position: Sequence[int]) -> tuple[int, ...]:

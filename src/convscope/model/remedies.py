@@ -7,11 +7,11 @@ from itertools import pairwise
 from typing import Any
 
 from convscope.errors import ConvscopeError, SettingError, ShapeError
-from convscope.layers.base import UNKNOWN_SHAPE, Layer, Shape, shape_text
+from convscope.layers.base import Layer
 from convscope.model.editing import Edit, EditError, replacements, shown
 from convscope.model.graph import Graph
 from convscope.model.settings import allowed
-from convscope.notation.sizes import is_known
+from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, is_known, shape_text
 
 LEAST_TRIED, MOST_TRIED = 64, 1024
 """Whole numbers are tried from 1 to somewhere between these: as far as the sizes at hand suggest."""

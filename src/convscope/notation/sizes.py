@@ -6,7 +6,7 @@ is. What symbols need is in `symbols`, which imports sympy: with the first symbo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from keyword import iskeyword
 from typing import Any, TypeAlias
@@ -15,6 +15,9 @@ from convscope.errors import SettingError
 
 Size: TypeAlias = Any
 """int, a sympy expression, or UNKNOWN; all three answer to + - * // and %."""
+
+
+Shape: TypeAlias = tuple[Size, ...]
 
 
 class _Unknown:
@@ -40,6 +43,16 @@ class _Unknown:
 
 
 UNKNOWN = _Unknown()
+
+
+class _UnknownShape(tuple[Size, ...]):
+    """A shape of which not even the number of axes is known."""
+
+    __slots__ = ()
+
+
+UNKNOWN_SHAPE: Shape = _UnknownShape()
+"""What an opaque layer gives when nobody knows; compared with `is`, since () is a shape."""
 
 
 def size(value: object, what: str = "a size") -> Size:
@@ -126,6 +139,19 @@ def surely_less(a: Size, b: Size) -> bool:
     return less if isinstance(less, bool) else bool(less == True)
 
 
+def surely_differ(a: Size, b: Size) -> bool:
+    """Whether a ≠ b for certain; False where a symbol or an unknown leaves it open."""
+    if a is UNKNOWN or b is UNKNOWN:
+        return False
+    difference = tidy(a - b)
+    return is_known(difference) and difference != 0
+
+
+def is_one(value: Size) -> bool:
+    """Whether a size is known to be 1."""
+    return is_known(value) and value == 1
+
+
 def ceil_div(a: Size, b: Size) -> Size:
     """Return a / b rounded up."""
     return tidy(-(-a // b))
@@ -204,3 +230,11 @@ def latex(value: Size, held: bool = False) -> str:
     from convscope.notation import symbols
 
     return symbols.spelled(value, symbols.LATEX, held)
+
+
+def shape_text(shape: Sequence[Size]) -> str:
+    """Return a shape as messages show it: (28, 28, 1), unknown sizes as None."""
+    if shape is UNKNOWN_SHAPE:
+        return "unknown"
+    inner = ", ".join("None" if s is UNKNOWN else str(plain(s)) for s in shape)
+    return f"({inner},)" if len(shape) == 1 else f"({inner})"

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+from convscope.equations import formulas
+from convscope.equations.formulas import SIGMOID
 from convscope.equations.stating import NoEquation
-from convscope.layers import formulas
-from convscope.layers.formulas import SIGMOID
 from convscope.notation import Equation, Expression, call, local
 from convscope.notation.expression import PREACTIVATION
 from convscope.notation.functions import (

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from convscope.equations.stating import NoEquation
 from convscope.errors import SettingError, ShapeError, UnsupportedError
-from convscope.layers.base import Initializer, Layer, Shape, tensor_names
+from convscope.layers.base import Initializer, Layer, tensor_names
 from convscope.notation import Equation, Size
-from convscope.notation.sizes import product
+from convscope.notation.sizes import Shape, product
 from convscope.operators import rules
 from convscope.operators.rule import (
     MOST_AXES,

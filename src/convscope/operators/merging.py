@@ -7,21 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
-from itertools import accumulate
 from typing import Any
 
-from convscope.equations.stating import NoEquation, all_known
-from convscope.errors import ShapeError
-from convscope.layers.base import shape_text
-from convscope.notation import Equation, Expression, Pieces, call
+from convscope.equations.merging import broadcast, concatenation, joined_shape
+from convscope.equations.stating import NoEquation
+from convscope.notation import Equation, Expression, call
 from convscope.notation.functions import EXP, LOG, MAXIMUM, MINIMUM, SQRT
-from convscope.notation.sizes import is_known
 from convscope.operators.rule import (
     LARGEST,
     Given,
     Node,
     Rule,
-    broadcast,
     spread,
 )
 
@@ -34,7 +30,7 @@ def _merged(combine: Callable[[Sequence[Expression]], Expression]) -> Rule:
 
     def state(node: Node) -> Equation:
         places = range(len(node))
-        shape = broadcast(node, places)
+        shape = broadcast([node.shape(place) for place in places], node.op)
         if not shape and all(isinstance(slot, Given) for slot in node.slots):
             raise NoEquation("it reads nothing")
         axes = node.layout.axes(shape, "k")
@@ -48,7 +44,7 @@ def _two(combine: Callable[[Any, Any], Expression]) -> Rule:
 
 
 def power(node: Node) -> Equation:
-    shape = broadcast(node, (0, 1))
+    shape = broadcast([node.shape(0), node.shape(1)], node.op)
     axes = node.layout.axes(shape, "k")
     x = spread(node, 0, axes)
     (exponent,) = values if len(values := node.values(1)) == 1 else (None,)
@@ -68,31 +64,9 @@ def power(node: Node) -> Equation:
 
 def concat(node: Node) -> Equation:
     shapes = [node.shape(place) for place in range(len(node))]
-    first = shapes[0]
-    place = node.axis(node.whole("axis", 1, -LARGEST), len(first))
-    for other in shapes[1:]:
-        alike = len(first) == len(other) and all(
-            n == place or not (is_known(a) and is_known(b)) or a == b
-            for n, (a, b) in enumerate(zip(first, other, strict=True))
-        )
-        if not alike:
-            raise ShapeError(
-                f"{node.op}: inputs must have equal sizes except along axis {place}, not "
-                f"{shape_text(first)} and {shape_text(other)}"
-            )
-    all_known([shape[place] for shape in shapes])
-    ends = list(accumulate(shape[place] for shape in shapes))
-    whole = tuple(ends[-1] if n == place else s for n, s in enumerate(first))
-    axes = node.layout.axes(whole, "k")
-    bodies: list[Expression] = []
-    for number, (shape, start) in enumerate(zip(shapes, [0, *ends[:-1]], strict=True)):
-        borders = [(0, 0)] * len(shape)
-        borders[place] = (start, ends[-1] - start - shape[place])
-        at = [axis - start if n == place else axis for n, axis in enumerate(axes)]
-        bodies.append(node.tensor(number).padded(borders, "zero")[tuple(at)])
-    if len(bodies) == 1:
-        return Equation(axes, node.read(0, *axes))
-    return Equation(axes, Pieces(axes[place], tuple(ends), tuple(bodies)))
+    place = node.axis(node.whole("axis", 1, -LARGEST), len(shapes[0]))
+    axes = node.layout.axes(joined_shape(shapes, place, node.op, place), "k")
+    return concatenation([node.tensor(n) for n in range(len(node))], shapes, place, axes)
 
 
 RULES = {

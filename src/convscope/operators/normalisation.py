@@ -5,14 +5,13 @@ out[n, c, y, x] = scale[c] · (in[n, c, y, x] − mean[c]) / √(variance[c] + �
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-from convscope.equations.layout import window_axes
+from convscope.equations import normalising
+from convscope.equations.normalising import Row, along, group_of_maps, normalised, one_map
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
-from convscope.notation import Axis, Equation, Expression, Mean, Read, Sum, call, local
-from convscope.notation.functions import EXP, LOG, SQRT
+from convscope.notation import Axis, Equation, Index
 from convscope.operators.rule import LARGEST, Node, Rule, spread
 
 EPSILON = 1e-5
@@ -23,39 +22,15 @@ def batch(node: Node) -> Equation:
         raise NoEquation("it is set to training")
     node.rank(2, 8)
     axes = node.layout.axes(node.shape())
-    c = axes[1]
-    value: Expression = node.read(1, c) * (node.read(0, *axes) - node.read(3, c))
-    value = value / call(SQRT, node.read(4, c) + node.number("epsilon", EPSILON))
-    return Equation(axes, value + node.read(2, c))
-
-
-def _normal(
-    node: Node,
-    axes: Sequence[Axis],
-    stays: Sequence[Axis],
-    runs: Sequence[Axis],
-    at: Sequence[Any],
-) -> Expression:
-    """Return (in − μ) / √(σ² + ε), with μ and σ² over the running axes."""
-    mean = local("μ", stays, Mean(*runs)(_at(node, at)))
-    away = _at(node, at) - mean[tuple(stays)]
-    variance = local("σ²", stays, Mean(*runs)(away * away))
+    scale, shift, mean, variance = (node.read(place, axes[1]) for place in (1, 2, 3, 4))
     epsilon = node.number("epsilon", EPSILON)
-    where = tuple(stays)
-    return (node.read(0, *axes) - mean[where]) / call(SQRT, variance[where] + epsilon)
-
-
-def _at(node: Node, at: Sequence[Any]) -> Read:
-    return node.tensor()[tuple(at)]
+    return Equation(axes, normalised(node.read(0, *axes), mean, variance, epsilon, scale, shift))
 
 
 def instance(node: Node) -> Equation:
     node.rank(3, 5)
     axes = node.layout.axes(node.shape())
-    runs = window_axes(node.shape()[2:])
-    n, c = axes[:2]
-    value = _normal(node, axes, (n, c), runs, (n, c, *runs))
-    return Equation(axes, node.read(1, c) * value + node.read(2, c))
+    return _layer(node, one_map(axes, node.shape(), node.layout), axes, axes[1])
 
 
 def group(node: Node) -> Equation:
@@ -67,66 +42,46 @@ def group(node: Node) -> Equation:
         raise ShapeError(f"{shape[1]} channels cannot be divided into {groups} groups")
     axes = node.layout.axes(shape)
     each = shape[1] // groups
-    n, c = axes[:2]
-    g, k = Axis("g", groups, "group"), Axis("k", each, "channel")
-    runs = window_axes(shape[2:])
-    mean = local("μ", (n, g), Mean(k, *runs)(_at(node, (n, g * each + k, *runs))))
-    away = _at(node, (n, g * each + k, *runs)) - mean[n, g]
-    variance = local("σ²", (n, g), Mean(k, *runs)(away * away))
-    own = c // each
-    scale = c if node.opset >= 21 else own
-    root = call(SQRT, variance[n, own] + node.number("epsilon", EPSILON))
-    value = (node.read(0, *axes) - mean[n, own]) / root
-    return Equation(axes, node.read(1, scale) * value + node.read(2, scale))
+    row = group_of_maps(axes, shape, node.layout, groups)
+    return _layer(node, row, axes, axes[1] if node.opset >= 21 else axes[1] // each)
 
 
-def _running(node: Node) -> tuple[tuple[Axis, ...], list[Axis], list[Axis]]:
-    """Return all axes, those that stay and those along which a layer is normalised."""
+def _layer(node: Node, row: Row, axes: tuple[Axis, ...], c: Index) -> Equation:
+    epsilon = node.number("epsilon", EPSILON)
+    return row.layer(node.tensor(), axes, epsilon, node.read(1, c), node.read(2, c))
+
+
+def _row(node: Node) -> tuple[tuple[Axis, ...], Row]:
+    """Return all axes, and what a layer normalisation takes together."""
     shape = node.shape()
     axes = node.layout.axes(shape)
     first = node.axis(node.whole("axis", -1, -LARGEST), len(shape))
-    runs = [
-        Axis(f"k{n}", s, a.word)
-        for n, (s, a) in enumerate(zip(shape[first:], axes[first:], strict=True), 1)
-    ]
-    if len(runs) == 1:
-        runs = [Axis("k", shape[-1], axes[-1].word)]
-    return axes, list(axes[:first]), runs
+    return axes, along(axes, range(first, len(shape)))
 
 
 def layer(node: Node) -> Equation:
     if node.output:
         raise NoEquation("it is a by-product of the normalisation")
-    axes, stays, runs = _running(node)
-    value = _normal(node, axes, stays, runs, (*stays, *runs))
-    value = value * spread(node, 1, axes)
-    return Equation(axes, value + spread(node, 2, axes) if node.has(2) else value)
+    axes, row = _row(node)
+    shift = spread(node, 2, axes) if node.has(2) else None
+    epsilon = node.number("epsilon", EPSILON)
+    return row.layer(node.tensor(), axes, epsilon, spread(node, 1, axes), shift)
 
 
 def root_mean_square(node: Node) -> Equation:
-    axes, stays, runs = _running(node)
-    square = local(
-        "σ²", stays, Mean(*runs)(_at(node, (*stays, *runs)) * _at(node, (*stays, *runs)))
-    )
-    value = node.read(0, *axes) / call(SQRT, square[tuple(stays)] + node.number("epsilon", EPSILON))
-    return Equation(axes, value * spread(node, 1, axes))
+    axes, row = _row(node)
+    epsilon = node.number("epsilon", EPSILON)
+    return row.root_mean_square(node.tensor(), axes, epsilon, spread(node, 1, axes))
 
 
 def response(node: Node) -> Equation:
-    """Krizhevsky, Sutskever & Hinton 2012, section 3.3: divided by what neighbouring maps hold."""
     node.rank(2, 8)
     if "size" not in node.attributes:
         raise SettingError("size is missing")
-    size = node.whole("size", 1, 1, 1 << 16)
-    axes = node.layout.axes(node.shape())
-    before = (size - 1) // 2
-    k = Axis("k", size, "channel")
-    borders = [(0, 0)] * len(axes)
-    borders[1] = (before, size - 1 - before)
-    near = node.tensor().padded(borders, "zero")[(axes[0], axes[1] + k - before, *axes[2:])]
-    alpha, beta = node.number("alpha", 1e-4), node.number("beta", 0.75)
-    base = node.number("bias", 1.0) + alpha / size * Sum(k)(near * near)
-    return Equation(axes, node.read(0, *axes) / call(EXP, beta * call(LOG, base)))
+    return normalising.among_neighbours(
+        node.tensor(), node.layout.axes(node.shape()), 1, node.whole("size", 1, 1, 1 << 16),
+        node.number("alpha", 1e-4), node.number("beta", 0.75), node.number("bias", 1.0),
+    )  # fmt: skip
 
 
 _ALL: Mapping[int | str, str] = {1: "scale", 2: "bias"}

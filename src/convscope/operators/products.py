@@ -5,11 +5,11 @@ out[n, o] = bias[o] + Σ k  in[n, k] · kernel[k, o]
 
 from __future__ import annotations
 
+from convscope.equations.merging import broadcast
 from convscope.errors import ShapeError
-from convscope.layers.base import shape_text
 from convscope.notation import Axis, Equation, Expression, Size, Sum
-from convscope.notation.sizes import is_known
-from convscope.operators.rule import Node, Rule, aligned, spread, together
+from convscope.notation.sizes import is_known, shape_text
+from convscope.operators.rule import Node, Rule, read_at, spread
 
 
 def _same(node: Node, a: Size, b: Size) -> None:
@@ -47,12 +47,12 @@ def matmul(node: Node) -> Equation:
     _same(node, a[-1], b[-2] if column else b[-1])
     k = Axis("k", a[-1], "input")
     outer = (a[:-2], b[:-2])
-    lead = together(node.op, outer)
+    lead = broadcast(outer, node.op)
     axes = node.layout.axes((*lead, 1, 1))[: len(lead)]
     m = Axis("m" if lead else "n", a[-2] if row else 1, "row" if lead else "image")
     o = Axis("o", b[-1], "unit")
-    left = node.read(0, *aligned(node, 0, outer[0], axes), *((m, k) if row else (k,)))
-    right = node.read(1, *aligned(node, 1, outer[1], axes), *((k, o) if column else (k,)))
+    left = node.read(0, *read_at(node, 0, outer[0], axes), *((m, k) if row else (k,)))
+    right = node.read(1, *read_at(node, 1, outer[1], axes), *((k, o) if column else (k,)))
     out = (*axes, *((m,) if row else ()), *((o,) if column else ()))
     return Equation(out, Sum(k)(left * right))
 

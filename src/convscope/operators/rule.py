@@ -13,9 +13,9 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from convscope.equations.layout import Layout
+from convscope.equations.merging import aligned
 from convscope.equations.stating import NoEquation
 from convscope.errors import SettingError, ShapeError
-from convscope.layers.base import Shape, shape_text
 from convscope.notation import Axis, Equation, Expression, Index, Local, Read, Size, Tensor
 from convscope.notation import source as given_source
 from convscope.notation import weight as given_weight
@@ -27,7 +27,7 @@ from convscope.notation.expression import (
     Pieces,
     Reduction,
 )
-from convscope.notation.sizes import UNKNOWN, is_known
+from convscope.notation.sizes import UNKNOWN, Shape, is_known, is_one, shape_text
 
 LARGEST = 1 << 31
 """Settings from here on are refused: no tensor has as many positions along one axis."""
@@ -277,42 +277,22 @@ def size_is(size: Size, number: int) -> bool:
     return is_known(size) and size == number
 
 
-def broadcast(node: Node, places: Sequence[int]) -> Shape:
-    """Return the shape of inputs together, aligned at the last axis as in numpy."""
-    return together(node.op, [node.shape(place) for place in places])
-
-
-def together(op: str, shapes: Sequence[Shape]) -> Shape:
-    """Return the shape of tensors together; raise `ShapeError` where they do not fit."""
-    rank = max(map(len, shapes))
-    sizes = []
-    for across in zip(*((1,) * (rank - len(s)) + tuple(s) for s in shapes), strict=True):
-        larger = [size for size in across if not size_is(size, 1)]
-        known = [size for size in larger if is_known(size)]
-        if len(set(known)) > 1:
-            every = " and ".join(map(shape_text, shapes))
-            raise ShapeError(f"{op}: the shapes {every} do not fit together")
-        sizes.append(known[0] if known else larger[0] if larger else 1)
-    return tuple(sizes)
-
-
 def spread(node: Node, place: int, axes: Sequence[Axis]) -> Expression:
     """Return the read of an input at the position of broadcast axes."""
     if isinstance(node.slot(place), Given):
         return node.read(place)
-    return node.read(place, *aligned(node, place, node.shape(place), axes))
+    return node.read(place, *read_at(node, place, node.shape(place), axes))
 
 
-def aligned(
-    node: Node, place: int, sizes: Sequence[Size], axes: Sequence[Axis]
-) -> list[Index | int]:
-    """Return the last axes as indices of an input; 0 where one number serves all positions."""
-    last = axes[len(axes) - len(sizes) :]
-    batched = node.batched(place)
-    return [
-        0 if size_is(size, 1) and not (batched and number == 0) else axis
-        for number, (size, axis) in enumerate(zip(sizes, last, strict=True))
-    ]
+def read_at(node: Node, place: int, shape: Shape, axes: Sequence[Axis]) -> tuple[Index | Size, ...]:
+    """Return the last axes as indices of an input.
+
+    The batch is one image here, but an input that has it is read along it, and one that has not is not.
+    """
+    at = aligned(shape, axes)
+    if not at or not is_one(shape[0]):
+        return at
+    return (axes[len(axes) - len(shape)] if node.batched(place) else 0, *at[1:])
 
 
 # -- the batch ------------------------------------------------------------------------------------

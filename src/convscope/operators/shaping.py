@@ -11,10 +11,9 @@ from itertools import pairwise
 
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
-from convscope.layers.base import Shape, shape_text
 from convscope.notation import Axis, Equation, Expression, Index, Pieces
 from convscope.notation.expression import Number
-from convscope.notation.sizes import UNKNOWN, is_known
+from convscope.notation.sizes import UNKNOWN, Shape, is_known, shape_text
 from convscope.operators.rule import (
     ANYWHERE,
     LARGEST,

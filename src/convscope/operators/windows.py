@@ -13,10 +13,9 @@ from convscope.equations.pooling import Reduce, global_pooling, pooling
 from convscope.equations.sliding import Pads, Slide, slide, spread
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
-from convscope.layers.base import shape_text
 from convscope.notation import Equation, Max, Mean, Size
 from convscope.notation.expression import Padding
-from convscope.notation.sizes import is_known, largest, tidy
+from convscope.notation.sizes import is_known, largest, shape_text, tidy
 from convscope.operators.rule import Node, Rule
 
 AUTO = {"NOTSET": None, "SAME_UPPER": "same", "SAME_LOWER": "same_lower", "VALID": None}

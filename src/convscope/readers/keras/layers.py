@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 from convscope.errors import ConvscopeError, SourceError, WeightsError
 from convscope.layers import find, spellings
-from convscope.layers.base import Layer, Shape
+from convscope.layers.base import Layer
 from convscope.layers.opaque import Opaque
+from convscope.notation.sizes import Shape
 from convscope.readers.keras.config import Operand, Part, SizesSaid
 
 MOST_OPAQUE = 2_000  # whose stored weights are looked up

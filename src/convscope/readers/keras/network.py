@@ -8,12 +8,12 @@ from typing import Any, Protocol
 
 from convscope.building import layout_of
 from convscope.errors import ConvscopeError, SourceError
-from convscope.layers.base import UNKNOWN_SHAPE, Layer, Shape
+from convscope.layers.base import Layer
 from convscope.layers.opaque import Opaque
 from convscope.model.graph import Graph
 from convscope.model.naming import Names
 from convscope.network import Network
-from convscope.notation.sizes import UNKNOWN, is_known
+from convscope.notation.sizes import UNKNOWN, UNKNOWN_SHAPE, Shape, is_known
 from convscope.readers.keras.config import Operand, Part, Place, SizesSaid, said_shape
 from convscope.readers.keras.layers import LAMBDA, LayerMaker
 

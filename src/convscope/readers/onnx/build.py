@@ -13,10 +13,9 @@ import numpy as np
 from convscope.engine.child import ChildDied
 from convscope.engine.onnx_file import Feed, Fetched, Material
 from convscope.errors import EngineError, SettingError, ShapeError, SourceError
-from convscope.layers.base import Shape, shape_text
 from convscope.model.graph import Graph, Totals
 from convscope.model.naming import Names, snake
-from convscope.notation.sizes import UNKNOWN, is_known
+from convscope.notation.sizes import UNKNOWN, Shape, is_known, shape_text
 from convscope.operators import rules
 from convscope.operators.layer import FLOATS, Operator, Stated, Use, state
 from convscope.operators.rule import LARGEST, Fed, Given, Slot, Weight

@@ -15,10 +15,9 @@ import numpy as np
 
 from convscope.errors import ConvscopeError, SettingError, ShapeError, SourceError, UnsupportedError
 from convscope.layers.arguments import nearest
-from convscope.layers.base import shape_text
 from convscope.model.editing import Change, Edit, Edited, shown
 from convscope.model.remedies import LEAST_TRIED, spelled
-from convscope.notation.sizes import is_known
+from convscope.notation.sizes import is_known, shape_text
 from convscope.operators.layer import Operator
 from convscope.readers.onnx.build import OpenedGraph, _read_by, build
 from convscope.readers.onnx.refitting import Broken, Passed, passed_through

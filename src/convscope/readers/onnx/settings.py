@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convscope.errors import SettingError
-from convscope.layers.base import Shape
 from convscope.model.editing import Edit, shown
+from convscope.notation.sizes import Shape
 from convscope.operators.rule import LARGEST
 from convscope.operators.windows import AUTO
 from convscope.readers.onnx.source import Source
