@@ -25,7 +25,10 @@ def conv2d(
     """Return a convolution of (rows, columns, channels); kernel (rows, columns, channels, filters)."""
     y, x = Axis("y", word="row"), Axis("x", word="column")
     i, j = Axis("i", kernel[0], "row"), Axis("j", kernel[1], "column")
-    o, c = Axis("o", filters, "filter"), Axis("c", shape[2] // groups, "channel")
+    o, c = (
+        Axis("o", filters, "filter", role="out"),
+        Axis("c", shape[2] // groups, "channel", role="in"),
+    )
     image = source(shape).padded((*pad, (0, 0)), "zero")
     at = image[
         y * stride[0] + i * dilation[0] - pad[0][0],
@@ -44,7 +47,7 @@ def depthwise2d(
     """Return a depthwise convolution: filter o reads channel ⌊o / multiplier⌋ alone."""
     y, x = Axis("y", word="row"), Axis("x", word="column")
     i, j = Axis("i", kernel[0], "row"), Axis("j", kernel[1], "column")
-    o = Axis("o", shape[2] * multiplier, "filter")
+    o = Axis("o", shape[2] * multiplier, "filter", role="out")
     read = source(shape)[y * stride[0] + i, x * stride[1] + j, o // multiplier]
     taps = weight("kernel")[i, j, o // multiplier, o % multiplier]
     return Equation((y, x, o), Sum(i, j)(read * taps))
@@ -65,9 +68,9 @@ def transposed2d(
     ]
     y, x = Axis("y", sizes[0], "row"), Axis("x", sizes[1], "column")
     i, j = Axis("i", kernel[0], "row"), Axis("j", kernel[1], "column")
-    o, c = Axis("o", filters, "filter"), Axis("c", shape[2], "channel")
+    o, c = Axis("o", filters, "filter", role="out"), Axis("c", shape[2], "channel", role="in")
     border = [(max(kernel), max(kernel))] * 2
-    read = source(shape).padded((*border, (0, 0)), "zero")[
+    read = source(shape).padded((*border, (0, 0)), "zero", scattered=True)[
         exactly(y + crop[0] - i, stride[0]), exactly(x + crop[1] - j, stride[1]), c
     ]
     return Equation(
@@ -84,7 +87,11 @@ def pool2d(
     outside: Any = "skip",
 ) -> Equation:
     """Return the largest or the mean of each window of a map."""
-    y, x, c = Axis("y", word="row"), Axis("x", word="column"), Axis("c", shape[2], "channel")
+    y, x, c = (
+        Axis("y", word="row"),
+        Axis("x", word="column"),
+        Axis("c", shape[2], "channel", role="in"),
+    )
     i, j = Axis("i", size[0], "row"), Axis("j", size[1], "column")
     read = source(shape).padded((*pad, (0, 0)), outside)[
         y * stride[0] + i - pad[0][0], x * stride[1] + j - pad[1][0], c
@@ -94,13 +101,13 @@ def pool2d(
 
 def dense(inputs: Any, units: Any) -> Equation:
     """Return a dense layer."""
-    o, c = Axis("o", units, "unit"), Axis("c", inputs, "input")
+    o, c = Axis("o", units, "unit", role="out"), Axis("c", inputs, "input", role="in")
     return Equation((o,), weight("bias")[o] + Sum(c)(source((inputs,))[c] * weight("kernel")[c, o]))
 
 
 def softmax(shape: Sequence[int]) -> Equation:
     """Return softmax along the last axis, the largest taken off first."""
-    y, o = Axis("y", shape[0], "row"), Axis("o", shape[1], "channel")
+    y, o = Axis("y", shape[0], "row"), Axis("o", shape[1], "channel", role="in")
     k, m = Axis("k", shape[1]), Axis("m", shape[1])
     image = source(shape)
     top = local("top", (y,), Max(m)(image[y, m]))
@@ -111,7 +118,7 @@ def softmax(shape: Sequence[int]) -> Equation:
 
 def layer_norm(shape: Sequence[int], epsilon: float) -> Equation:
     """Return layer normalisation over the last axis, with gamma and beta."""
-    y, c, k = Axis("y", shape[0]), Axis("c", shape[1], "channel"), Axis("k", shape[1])
+    y, c, k = Axis("y", shape[0]), Axis("c", shape[1], "channel", role="in"), Axis("k", shape[1])
     image = source(shape)
     mean = local("μ", (y,), Mean(k)(image[y, k]))
     off = image[y, k] - mean[y]

@@ -302,8 +302,8 @@ def small() -> dict[str, Asked]:
     doubled = local("double", (x,), a[x + 2] * 2.0)
     large = local("large", (w := Axis("w", 70_000),), a[w % 9] * 2.0)
     u, v = Axis("u", 5), Axis("v", 5)
-    own = local("pre", (x,), Sum(i)(a[x + i] * weight("k")[i]) + a[x])
-    swapped = local("pre", (v, u), a[v] * 2.0 - a[u])
+    own = local("pre", (x,), Sum(i)(a[x + i] * weight("k")[i]) + a[x], preactivation=True)
+    swapped = local("pre", (v, u), a[v] * 2.0 - a[u], preactivation=True)
     sums = local("sums", (y, x), Sum(i)(a[y + i] * a[x + i]))
     parts = (a.padded(((0, 5),), "zero")[y], source((4,), "in2").padded(((4, 0),), "zero")[y - 4])
     found = {

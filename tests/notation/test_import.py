@@ -7,7 +7,7 @@ import sys
 
 SOLVE = """
 from convscope.notation import Axis, Equation, Sum, macs, other_work, source, weight
-y, i, c = Axis("y", word="row"), Axis("i", 3), Axis("c", 5, "channel")
+y, i, c = Axis("y", word="row"), Axis("i", 3), Axis("c", 5, "channel", role="in")
 image = source((28, 5)).padded(((1, 1), (0, 0)), "zero")
 one = Equation((y,), Sum(i, c)(image[y * 2 + i - 1, c] * weight("kernel")[i, c]))
 assert one.shape == (14,) and one.weights == {"kernel": (3, 5)} and macs(one) == 210

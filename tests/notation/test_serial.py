@@ -11,8 +11,20 @@ import textbook
 from given import case, samples
 
 from convscope.layers.base import Sample
-from convscope.notation import Axis, Equation, Max, Pieces, source, symbol
+from convscope.notation import (
+    Axis,
+    Equation,
+    Max,
+    Pieces,
+    call,
+    exactly,
+    local,
+    source,
+    symbol,
+)
 from convscope.notation.evaluation import evaluate
+from convscope.notation.expression import Inside
+from convscope.notation.functions import Function
 from convscope.notation.serial import from_json, to_json
 from convscope.notation.sizes import UNKNOWN
 
@@ -73,6 +85,38 @@ def test_pieces_and_borders() -> None:
     assert [evaluate(again, (p,), values) for p in range(7)] == [0, 0, 0, -1, 4, 5, 6]
 
 
+def test_two_functions_of_one_name_stay_two() -> None:
+    y = Axis("y", 3)
+    x = source((3,))[y]
+    twice, thrice = (Function("f", ("x",), ("mul", "x", n)) for n in (2.0, 3.0))
+    largest = Function("max", ("x", "a"), ("mul", "x", "a"))  # called as a primitive is
+    one = Equation((y,), call(twice, x) + call(thrice, x) + call(largest, x, 5.0))
+    assert evaluate(there_and_back(one), (1,), {"in": np.array([1.0, 7.0, 2.0])}) == 7 * (2 + 3 + 5)
+    assert [f["name"] for f in to_json(one)["functions"].values()] == ["f", "f", "max"]
+
+
+def test_two_locals_of_one_name_stay_two() -> None:
+    y = Axis("y", 3)
+    x = source((3,))
+    held = [local("in", (y,), x[y] * n) for n in (2.0, 3.0)]
+    one = Equation((y,), held[0][y] - held[1][y] + x[y])
+    again = from_json(json.loads(json.dumps(to_json(one))))
+    assert evaluate(again, (1,), {"in": np.array([1.0, 7.0, 2.0])}) == 0.0
+
+
+def test_conditions_and_pieces_along_an_index() -> None:
+    y = Axis("y", 5)
+    x = source((9,))
+    pieces = Pieces(y * 2 - 1, (2, 8), (x[y], x[y] * 10.0))
+    one = Equation((y,), Inside((exactly(y, 2), y - 1), (2, 9)) * x[y] + pieces)
+    again = there_and_back(one)
+    assert str(one) == (
+        "out[y] = [0 ≤ y/2 < 2, 0 ≤ y − 1 < 9] · in[y] + (in[y] for 2y − 1 < 2, else in[y] · 10)"
+    )
+    found = [evaluate(again, (p,), {"in": np.arange(1.0, 10.0)}) for p in range(5)]
+    assert found == [1, 2, 3 + 30, 40, 50]
+
+
 def test_the_documented_form() -> None:
     y, i = Axis("y", word="row"), Axis("i", 3, "row")
     image = source((28,)).padded(((1, 1),), "zero")
@@ -91,8 +135,8 @@ def test_the_documented_form() -> None:
         "locals": [],
         "tensors": {"in": {"role": "input", "shape": [28]}},
         "index": [
-            {"name": "y", "size": 14, "word": "row"},
-            {"name": "i", "size": 3, "word": "row"},
+            {"name": "y", "size": 14, "word": "row", "role": ""},
+            {"name": "i", "size": 3, "word": "row", "role": ""},
         ],
         "functions": {},
         "ledger": {

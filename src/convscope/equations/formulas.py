@@ -141,7 +141,7 @@ def _shifted(
     """Return pre − max(pre), and Σ exp of the same: softmax without overflow."""
     k, m = _running("k", axes, along, sizes), _running("m", axes, along, sizes)
     others, at_k, at_m = _places(axes, along, k, m)
-    highest = local("top", others, Max(*m)(pre[at_m]))[others]
+    highest = local("top", others, Max(*m)(pre[at_m]), neutral=True)[others]
     return pre[axes] - highest, Sum(*k)(call(EXP, pre[at_k] - highest))
 
 
@@ -151,7 +151,7 @@ def _running(
     """Return axes that run along the axes at some places: k, or k1, k2 … for several."""
     many = len(along) > 1
     return tuple(
-        Axis(f"{name}{n}" if many else name, size, axes[place].word)
+        axes[place].like(f"{name}{n}" if many else name, size)
         for n, (place, size) in enumerate(zip(along, sizes, strict=True), 1)
     )
 

@@ -81,7 +81,7 @@ def axes_of(
     names = MAP_NAMES.get(rank - 1, tuple(f"p{n}" for n in range(1, rank)))
     words = WORDS.get(rank - 1, ("position",) * (rank - 1))
     axes = list(map(Axis, names, [*own[:place], *own[place + 1 :]], words))
-    axes.insert(place, Axis(name, own[place], word))
+    axes.insert(place, Axis(name, own[place], word, role="in"))
     return (*before, *axes)
 
 

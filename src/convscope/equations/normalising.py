@@ -121,7 +121,7 @@ def group_of_maps(axes: Sequence[Axis], shape: Sequence[Size], layout: Layout, g
     sizes, channels = layout.split(shape)
     each = channels // groups
     lead, (_, c) = tuple(axes[: len(layout.lead)]), layout.split(axes)
-    g, k, window = Axis("g", groups, "group"), Axis("k", each, "channel"), window_axes(sizes)
+    g, k, window = Axis("g", groups, "group"), Axis("k", each, "channel", role="in"), window_axes(sizes)
     at = Layout(layout.channels_last, lead=lead).image(g * each + k, window)
     return Row((*lead, g), (*lead, c // each), (k, *window), at)
 
@@ -140,7 +140,7 @@ def among_neighbours(
     Krizhevsky, Sutskever & Hinton, 2012, section 3.3: x / (bias + alpha/size · Σ x²)^beta over `size` maps.
     """
     before = (size - 1) // 2
-    k = Axis("k", size, "channel")
+    k = Axis("k", size, "channel", role="in")
     borders, at = [(0, 0)] * len(axes), list[Index](axes)
     borders[place], at[place] = (before, size - 1 - before), axes[place] + k - before
     near = image.padded(borders, "zero")[tuple(at)]

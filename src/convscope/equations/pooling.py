@@ -22,7 +22,7 @@ def pooling(
     slide: Slide, reduce: Reduce, image: Tensor, channels: Size, layout: Layout, outside: Outside
 ) -> Equation:
     """Return a pooling; `outside` is what the border counts for."""
-    c = Axis("c", channels, "channel")
+    c = Axis("c", channels, "channel", role="in")
     value = reduce(*slide.taps)(slide.read(image, c, layout, outside))
     return Equation(layout.image(c, slide.out), value)
 
@@ -32,6 +32,6 @@ def global_pooling(
 ) -> Equation:
     """Return a pooling of whole maps of this shape; with `keep` each stays a map, of size 1."""
     sizes, channels = layout.split(shape)
-    taps, c = window_axes(sizes), Axis("c", channels, "channel")
+    taps, c = window_axes(sizes), Axis("c", channels, "channel", role="in")
     axes = layout.image(c, map_axes((1,) * len(sizes)) if keep else ())
     return Equation(axes, reduce(*taps)(image[layout.image(c, taps)]))

@@ -36,17 +36,19 @@ class Slide(NamedTuple):
     taps   the window's axes
     at     where it reads, for each axis of the map
     pads   how far that may lie outside: (before, after) for each axis
+    scattered   whether the map is spread over windows instead
     """
 
     out: tuple[Axis, ...]
     taps: tuple[Axis, ...]
     at: tuple[Index, ...]
     pads: tuple[Padding, ...]
+    scattered: bool = False
 
     def read(self, image: Tensor, channel: Any, layout: Layout, outside: Outside = "zero") -> Read:
         """Return what the window reads of one channel of a map."""
         where = layout.image(channel, self.at)
-        return image.padded(layout.borders(self.pads), outside)[where]
+        return image.padded(layout.borders(self.pads), outside, self.scattered)[where]
 
 
 def slide(
@@ -151,7 +153,7 @@ def spread(
         out.append(y)
         at.append(index)
         borders.append((largest(tidy(-low), 0), largest(tidy(high - n + 1), 0)))
-    return Slide(tuple(out), taps, tuple(at), tuple(borders))
+    return Slide(tuple(out), taps, tuple(at), tuple(borders), scattered=True)
 
 
 def paddings(

@@ -13,7 +13,7 @@ import numpy as np
 
 from convscope.explain.words import adding_up, decimal, dots, exact, grouped, times
 from convscope.notation.anatomy import anatomy
-from convscope.notation.index import OUT_WORDS, is_divided
+from convscope.notation.index import is_divided
 from convscope.notation.ledger import Groups, Ledger
 from convscope.notation.sizes import is_known
 from convscope.parts import Column, Grid, Paragraph, Part, Side, Span, Table, Words
@@ -28,6 +28,13 @@ WINDOWS_SHOWN = 2
 
 _MAPS = ("filter", "channel")
 """Words of axes along which an output's maps lie."""
+
+_ROLES = {
+    "input": "input",
+    "weight": "weight",
+    "gradient": "gradient",
+    "local": "computed on the way",
+}
 
 LARGEST_WINDOW = 49
 """Windows of more numbers than this are not written out."""
@@ -94,7 +101,7 @@ def _side(led: Ledger, groups: Groups, n: int, column: _Column) -> Side:
     signs: tuple[str, ...] = ()
     if groups.kernels is not None and groups.products is not None:
         axes = zip(led.equation.axes, led.position, strict=True)
-        which = next((f"filter {p}" for axis, p in axes if axis.word in OUT_WORDS), "its weights")
+        which = next((f"filter {p}" for axis, p in axes if axis.role == "out"), "its weights")
         name = f"slice {_slice(led, n)} of {which}" if len(groups.channels) > 1 else which
         products = groups.products[n]
         cells = _numbers(products)
@@ -199,7 +206,7 @@ def _readings_table(led: Ledger) -> Table:
     rows = tuple(
         (
             f"{r.name}[{', '.join(map(str, r.index))}]",
-            {"input": "input", "weight": "weight", "local": "computed on the way"}[r.role],
+            _ROLES[r.role],
             exact(r.value),
         )
         for r in led.readings

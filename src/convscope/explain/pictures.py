@@ -17,7 +17,7 @@ from convscope.explain.reading import MainSum, main_sum
 from convscope.explain.words import decimal, grouped, times
 from convscope.model.graph import Graph
 from convscope.notation import Axis, Equation, Expression, Read, Size, macs
-from convscope.notation.expression import Binary, Call, Reduction
+from convscope.notation.expression import Reduction
 from convscope.notation.index import Index, as_index
 from convscope.notation.sizes import is_known, plain, product, surely_less
 from convscope.parts import (
@@ -249,10 +249,10 @@ def _of_filters(
     place = equation.axes.index(o)
     flat, deep = times(a.size for a in main.window), times(main.filter_shape)
     many = f"{grouped(c.size)}·{grouped(o.size)} = {grouped(c.size * o.size)}"
-    maps = Axis("m", c.size * o.size, "filter")
+    maps = Axis("m", c.size * o.size, "filter", role="out")
     apart = _moved(equation, main, {c: maps // o.size, o: maps % o.size}, place, maps)
     shared = _moved(equation, main, {}, place, o, one_slice=True)
-    own = Axis(c.name, main.maps, "channel")
+    own = Axis(c.name, main.maps, "channel", role="in")
     if main.groups == 1:
         of_group, others = "", ""
         bias = own if surely_less(own.size, o.size + 1) else own % o.size
@@ -300,10 +300,10 @@ def _of_depthwise(equation: Equation, main: MainSum, where: tuple[int, ...]) -> 
     place = equation.axes.index(o)
     flat, count, each = times(a.size for a in main.window), main.maps, o.size // main.maps
     one = {} if main.channel is None else {main.channel: Index((), 0)}
-    maps, c = Axis("m", count * o.size, "filter"), Axis("c", count, "channel")
+    maps, c = Axis("m", count * o.size, "filter", role="out"), Axis("c", count, "channel", role="in")
     apart = _moved(equation, main, {**one, o: maps % o.size}, place, maps, channel=maps // o.size)
     shared = _moved(equation, main, one, place, o, channel=c, over=c)
-    few = Axis("o", each, "filter")
+    few = Axis("o", each, "filter", role="out")
     added = _moved(
         equation, main, {**one, o: c * each + few}, place, few, channel=c, over=c, beside={o: few}
     )
@@ -399,16 +399,12 @@ def _moved(
                 if node is main.source and channel is not None and main.place is not None:
                     indices[main.place] = as_index(channel)
                 return replace(node, indices=tuple(indices))
-            case Binary():
-                return replace(node, left=visit(node.left, inside), right=visit(node.right, inside))
-            case Call():
-                return replace(node, arguments=tuple(visit(a, inside) for a in node.arguments))
             case Reduction():
                 axes = tuple(a for a in node.axes if a not in replaced)
                 if over is not None and node is main.reduction:
                     axes = (*axes, over)
                 return replace(node, axes=axes, body=visit(node.body, True))
-        return node
+        return node.rebuilt([visit(part, inside) for part in node.parts()])
 
     axes = (*equation.axes[:place], output, *equation.axes[place + 1 :])
     return Equation(axes, visit(equation.expression), equation.name)

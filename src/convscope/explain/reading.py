@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from convscope.notation import Equation, Read, Size
 from convscope.notation.anatomy import anatomy
-from convscope.notation.expression import Local, Reduction, addends, factors
-from convscope.notation.index import IN_WORDS, OUT_WORDS, Axis
+from convscope.notation.expression import Reduction, addends, factors
+from convscope.notation.index import Axis
 from convscope.notation.sizes import is_known, product
 
 
@@ -68,10 +68,10 @@ def main_sum(equation: Equation) -> MainSum | None:
         kernels = [p for p in reads if p.tensor.role == "weight"]
         if len(sources) != 1 or len(kernels) != 1:
             continue
-        channel = next((a for a in piece.axes if a.word in IN_WORDS), None)
+        channel = next((a for a in piece.axes if a.role == "in"), None)
         window = tuple(a for a in piece.axes if a is not channel)
         used = set().union(*(i.axes() for i in kernels[0].indices))
-        picks = next((a for a in equation.axes if a.word in OUT_WORDS and a in used), None)
+        picks = next((a for a in equation.axes if a.role == "out" and a in used), None)
         main = parts.main if parts.main is not None and parts.main.reduction is piece else None
         place, maps = (None, None) if main is None else (main.channel, main.channels)
         return MainSum(piece, sources[0], kernels[0], window, channel, picks, place, maps)
@@ -84,8 +84,3 @@ def main_reduction(equation: Equation) -> Reduction | None:
         if isinstance(piece, Reduction):
             return piece
     return None
-
-
-def reads_through_local(read: Read) -> bool:
-    """Whether a read goes through a local rather than straight to an input."""
-    return isinstance(read.tensor, Local)

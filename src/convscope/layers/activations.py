@@ -13,7 +13,6 @@ from convscope.errors import ActivationError
 from convscope.layers.arguments import nearest
 from convscope.layers.base import Form, Value
 from convscope.notation import Axis, Equation, Expression, Local, Size, call, local
-from convscope.notation.expression import PREACTIVATION
 from convscope.notation.functions import Function
 
 Over = Callable[[Local, tuple[Axis, ...], Sequence[int], Sequence[Size]], Expression]
@@ -58,7 +57,9 @@ class Activation(NamedTuple):
         if None in sizes:
             solved = Equation(axes, pre).sizes
             sizes = [solved[axes[place]] for place in places]
-        return Equation(axes, self.over(local(PREACTIVATION, axes, pre), axes, places, sizes))
+        return Equation(
+            axes, self.over(local("pre", axes, pre, preactivation=True), axes, places, sizes)
+        )
 
     def after(self, before: Equation) -> Equation:
         """Return the equation of this activation applied to what another computes."""

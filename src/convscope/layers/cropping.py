@@ -49,7 +49,7 @@ class Cropping(Spatial):
             axis = Axis(name, left, word, cut)
             out.append(axis)
             at.append(axis + before)
-        c = Axis("c", channels, "channel")
+        c = Axis("c", channels, "channel", role="in")
         return Equation(self.layout.image(c, out), source(shape)[self.layout.image(c, at)])
 
     def onnx(self, form: Form, *inputs: Value) -> Value:

@@ -77,7 +77,7 @@ class Dense(Weighing):
             raise ShapeError("Dense needs an input with an axis to sum over, but its shape is ()")
         places = axes_of(shape)[:-1]
         # not called a channel: a ledger would make a group of every single product
-        c, o = Axis("c", shape[-1], "input"), Axis("o", self.units, "unit")
+        c, o = Axis("c", shape[-1], "input", role="in"), Axis("o", self.units, "unit", role="out")
         total = Sum(c)(source(shape)[*places, c] * weight("kernel")[c, o])
         pre = weight("bias")[o] + total if self.use_bias else total
         return self.activation.equation((*places, o), pre)

@@ -65,7 +65,7 @@ class DepthwiseConvolution(Weighing, Sliding):
         (shape,) = shapes
         sizes, channels = self.split(shape)
         slide = self.slide(sizes, self.kernel_size, self.dilation_rate)
-        c = Axis("c", channels * self.depth_multiplier, "channel")
+        c = Axis("c", channels * self.depth_multiplier, "channel", role="in")
         total = depthwise(
             slide, source(shape), weight("kernel"), c, self.depth_multiplier, self.layout
         )

@@ -26,7 +26,7 @@ class RepeatVector(Layer):
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
         expect_rank(self, shape, 1, "(128,)")
-        c = Axis("c", shape[0], "channel")
+        c = Axis("c", shape[0], "channel", role="in")
         return Equation((Axis("t", self.n, "step"), c), source(shape)[c])
 
     def onnx(self, form: Form, *inputs: Value) -> Value:

@@ -48,7 +48,7 @@ class UpSampling(Spatial):
                 MAP_NAMES[self.rank], WORDS[self.rank], sizes, self._factors, strict=True
             )
         ]
-        c = Axis("c", channels, "channel")
+        c = Axis("c", channels, "channel", role="in")
         axes = self.layout.image(c, out)
         if self.interpolation == "nearest":
             at = [y // s for y, s in zip(out, self._factors, strict=True)]
@@ -80,9 +80,9 @@ class UpSampling(Spatial):
 def _blurred(y: Axis, factor: int, name: str) -> tuple[Axis, Index]:
     """Return an axis over neighbours of an enlarged map, and where in the small one each lies."""
     if factor % 2:
-        i = Axis(name, factor, y.word)
+        i = y.like(name, factor)
         return i, (y + i - factor // 2) // factor
-    i = Axis(name, 2 * factor, y.word)
+    i = y.like(name, 2 * factor)
     return i, (2 * y + i + 1 - factor) // (2 * factor)
 
 

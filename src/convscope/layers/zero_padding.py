@@ -31,7 +31,7 @@ class ZeroPadding(Spatial):
         (shape,) = shapes
         _, channels = self.split(shape)
         out = tuple(map(Axis, MAP_NAMES[self.rank], (None,) * self.rank, WORDS[self.rank]))
-        c = Axis("c", channels, "channel")
+        c = Axis("c", channels, "channel", role="in")
         image = source(shape).padded(self.layout.borders(self._pairs), "zero")
         at = [y - before for y, (before, _) in zip(out, self._pairs, strict=True)]
         return Equation(self.layout.image(c, out), image[self.layout.image(c, at)])

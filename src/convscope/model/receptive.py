@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from convscope.notation import Axis, Equation, Size, Tensor
-from convscope.notation.index import Range, Spread
+from convscope.notation.index import Range
 from convscope.notation.sizes import is_known, is_rational, largest, smallest
+from convscope.notation.spread import Spread
 
 Number: TypeAlias = int | float
 

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from convscope.notation.equation import Equation
 from convscope.notation.expression import (
-    PREACTIVATION,
     Call,
     Expression,
     Number,
@@ -23,7 +22,7 @@ from convscope.notation.expression import (
     addends,
     factors,
 )
-from convscope.notation.index import IN_WORDS, OUT_WORDS, Axis
+from convscope.notation.index import Axis
 from convscope.notation.sizes import Size
 
 
@@ -84,7 +83,7 @@ class Anatomy(NamedTuple):
 def anatomy(equation: Equation) -> Anatomy:
     """Return the parts of an equation."""
     axes, before, activation = equation.axes, equation.expression, tuple[str, ...]()
-    held = next((item for item in equation.locals if item.name == PREACTIVATION), None)
+    held = next((item for item in equation.locals if item.preactivation), None)
     if held is not None:
         axes, before = held.axes, held.expression
     else:
@@ -120,7 +119,7 @@ def _groupable(node: Reduction) -> bool:
 def _opened(node: Reduction) -> Main:
     parts = [p for p in factors(node.body) if isinstance(p, Read)]
     read = next(p for p in parts if p.tensor.role != "weight")
-    over = next((axis for axis in node.axes if axis.word in IN_WORDS), None)
+    over = next((axis for axis in node.axes if axis.role == "in"), None)
     window = tuple(axis for axis in node.axes if axis is not over)
     weights = tuple(p for p in parts if p is not read)
     return Main(node, over, window, read, weights, _channel_place(read, over))
@@ -134,6 +133,6 @@ def _channel_place(read: Read, over: Axis | None) -> int | None:
         if over is not None:
             if over in axes:
                 return place
-        elif axes and all(axis.word in (*IN_WORDS, *OUT_WORDS) for axis in axes):
+        elif axes and all(axis.role for axis in axes):
             return place
     return None

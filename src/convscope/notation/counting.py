@@ -1,7 +1,8 @@
 """How much work an equation is: multiply–accumulates, and everything else by name.
 
 A multiply–accumulate is a product under a sum between an input (or a local made of inputs) and a
-weight. Every other operation is counted under its own name and never mixed in.
+weight, or of either and a gradient. Every other operation is counted under its own name and never
+mixed in.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from convscope.notation.expression import (
     Binary,
     Call,
     Expression,
+    Inside,
     Pieces,
     Read,
     Reduction,
     factors,
 )
-from convscope.notation.index import Axis, ExactQuotient
+from convscope.notation.index import Axis, ExactQuotient, Index
 from convscope.notation.sizes import Size, is_known, product, tidy
 
 _NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
@@ -28,7 +30,7 @@ _NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 def macs(equation: Equation) -> Size:
     """Return the multiply–accumulates of one whole output (batch 1, bias not counted).
 
-    Products under a sum, times the number of outputs. An input that is read by exact division (a
+    Products under a sum, times the number of outputs. An input that is scattered (by a
     transposed convolution) is counted from its own side: its positions × kernel × channels, since
     only those products exist.
     """
@@ -53,7 +55,7 @@ def _definitions(equation: Equation) -> Iterator[tuple[dict[Axis, Size], Express
 def _multiplies_weights(node: Reduction) -> bool:
     """Whether a reduction is a sum of products of an input and a weight."""
     roles = {part.tensor.role for part in factors(node.body) if isinstance(part, Read)}
-    return node.kind == "sum" and "weight" in roles and not roles.isdisjoint({"input", "local"})
+    return node.kind == "sum" and len(roles) > 1 and not roles.isdisjoint({"weight", "gradient"})
 
 
 def _extent(sizes: dict[Axis, Size], node: Reduction) -> dict[Axis, Size]:
@@ -62,11 +64,21 @@ def _extent(sizes: dict[Axis, Size], node: Reduction) -> dict[Axis, Size]:
     for read in factors(node.body):
         if isinstance(read, Read) and read.tensor.shape is not None:
             for index, size in zip(read.indices, read.tensor.shape, strict=True):
-                if isinstance(index, ExactQuotient):
-                    moving = next((axis for axis in sizes if axis in index.axes()), None)
-                    if moving is not None:
-                        extent[moving] = size
+                moving = _moving(index, sizes) if read.scattered else None
+                if moving is not None:
+                    extent[moving] = size
     return extent
+
+
+def _moving(index: Index, sizes: dict[Axis, Size]) -> Axis | None:
+    """Return the output axis along which an index moves over what is scattered; None for a channel's."""
+    if len(index.axes()) < 2:
+        return None
+    atoms = {atom for atom, _ in index.terms}
+    for atom, _ in index.terms:
+        if isinstance(atom, ExactQuotient):
+            atoms.update(inner for inner, _ in atom.of.terms)
+    return next((axis for axis in sizes if axis in atoms), None)
 
 
 def other_work(equation: Equation) -> dict[str, Size]:
@@ -89,9 +101,10 @@ def other_work(equation: Equation) -> dict[str, Size]:
                 if kind == "mean":
                     counts["divide"] += times
                 sizes = sizes | {axis: axis.size for axis in axes}
-            case Pieces(axis):
+            case Pieces(along):
+                axis = along.single()
                 for length, body in zip(node.lengths(), node.bodies, strict=True):
-                    visit(body, sizes | {axis: length})
+                    visit(body, sizes if axis is None else sizes | {axis: length})
                 return
             case Binary(operator):
                 counts[_NAMES[operator]] += times
@@ -113,8 +126,10 @@ def _axes(node: Expression) -> set[Axis]:
             return set().union(*(index.axes() for index in indices))
         case Reduction(_, axes, body):
             return _axes(body).difference(axes)
-        case Pieces(axis, _, bodies):
-            return {axis}.union(*map(_axes, bodies))
+        case Inside(indices):
+            return set[Axis]().union(*(index.axes() for index in indices))
+        case Pieces(along, _, bodies):
+            return along.axes().union(*map(_axes, bodies))
     return set().union(*map(_axes, node.parts()))
 
 

@@ -30,7 +30,7 @@ from convscope.notation.expression import (
     source,
     weight,
 )
-from convscope.notation.index import Axis, Index, Range, Spread
+from convscope.notation.index import Axis, Index, Range
 from convscope.notation.sizes import (
     Size,
     is_known,
@@ -42,6 +42,7 @@ from convscope.notation.sizes import (
     surely_less,
     tidy,
 )
+from convscope.notation.spread import Spread, spread
 
 __all__ = ["Axis", "Equation", "Fit", "Sum", "source", "weight"]
 
@@ -230,7 +231,7 @@ class Equation:
         for read, indices, bound in self.inlined:
             if read.tensor.role == "input":
                 running = _running(bound)
-                new = tuple(index.spread(running) for index in indices)
+                new = tuple(spread(index, running) for index in indices)
                 old = found.get(read.tensor.name)
                 found[read.tensor.name] = new if old is None else tuple(map(self._united, old, new))
         return found
@@ -279,10 +280,10 @@ class Equation:
         slopes = a.slopes if a.slopes == b.slopes else None
         return Spread(slopes, smallest(a.low, b.low), largest(a.high, b.high))
 
-    def _reach(self, spread: Spread) -> Range:
+    def _reach(self, moving: Spread) -> Range:
         """Return the lowest and highest position that a moving window reaches over all outputs."""
-        low, high = spread.low, spread.high
-        for axis, slope in (spread.slopes or {}).items():
+        low, high = moving.low, moving.high
+        for axis, slope in (moving.slopes or {}).items():
             way = slope * (self.sizes[axis] - 1)
             low, high = low + smallest(way, 0), high + largest(way, 0)
         return low, high

@@ -1,4 +1,4 @@
-"""The value of an equation at given positions, in float64.
+"""The value of an equation at given positions, in float64 or, where asked, in float32.
 
 Axes become numpy arrays that broadcast against one another, reductions add leading dimensions, and
 nothing outside the windows is touched. This is the only module of the notation that needs numpy.
@@ -7,26 +7,30 @@ nothing outside the windows is touched. This is the only module of the notation 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from convscope.notation.equation import Equation
+from convscope.notation.equation import Equation, hull
 from convscope.notation.expression import (
     Binary,
     Call,
     Expression,
+    Inside,
     Local,
     Number,
+    Outside,
     Pieces,
     Read,
     Reduction,
+    Tensor,
     factors,
 )
 from convscope.notation.functions import compute
-from convscope.notation.index import Axis
+from convscope.notation.index import Axis, Index
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -53,61 +57,40 @@ def evaluate(equation: Equation, position: Sequence[int], values: Values) -> flo
     `values` maps the names of inputs and weights to arrays without a batch axis. The arithmetic is
     float64 whatever the arrays hold.
     """
-    given = dict(zip(equation.axes, map(int, position), strict=True))
-    return float(Evaluator(values).value(equation.expression, given, 0))
+    where = tuple(map(int, position))
+    given = dict(zip(equation.axes, where, strict=True))
+    evaluator = Evaluator(values)
+    evaluator.hold(equation, tuple((p, p) for p in where))
+    return float(evaluator.value(equation.expression, given, 0))
 
 
-def evaluate_box(equation: Equation, box: Sequence[tuple[int, int]], values: Values) -> Array:
+def evaluate_box(
+    equation: Equation,
+    box: Sequence[tuple[int, int]],
+    values: Values,
+    dtype: Any = np.float64,
+) -> Array:
     """Return the outputs at a box of positions, (first, last) along each output axis.
 
-    Works through the box in parts, so that what is gathered at once stays within a few tens of
-    megabytes.
+    Locals are computed once, over all that the box reads of them. Works through the box in parts, so
+    that what is gathered at once stays within a few tens of megabytes. `dtype` is what it is computed
+    in: float64, or float32 where that is asked for. A batch is one more axis (`rewriting.batched`).
     """
-    result = np.empty(tuple(high - low + 1 for low, high in box), dtype=np.float64)
-    if not box:
-        result[()] = evaluate(equation, (), values)
-        return result
-    evaluator = Evaluator(values)
-    lows = tuple(low for low, _ in box)
-    for part in _parts(equation, tuple(box)):
-        ranges = [np.arange(low, high + 1) for low, high in part]
-        given = dict(zip(equation.axes, np.ix_(*ranges), strict=True))
-        place = tuple(
-            slice(low - start, high - start + 1)
-            for (low, high), start in zip(part, lows, strict=True)
-        )
-        result[place] = evaluator.value(equation.expression, given, len(part))
-    return result
+    evaluator = Evaluator(values, dtype)
+    evaluator.hold(equation, tuple(box))
+    return evaluator.box(equation.axes, equation.expression, tuple(box))
+
+
+def evaluate_all(equation: Equation, values: Values, dtype: Any = np.float64) -> Array:
+    """Return the whole output: `evaluate_box` of every position."""
+    return evaluate_box(equation, [(0, size - 1) for size in equation.shape], values, dtype)
 
 
 AT_ONCE = 1 << 22
 """How many numbers of one input may be gathered at once (32 MiB of float64)."""
 
-
-def _parts(equation: Equation, box: Box) -> Iterator[Box]:
-    """Yield parts of a box, halved along its longest axis until each gathers little enough."""
-    sizes = [high - low + 1 for low, high in box]
-    longest = max(range(len(sizes)), key=sizes.__getitem__)
-    if sizes[longest] == 1 or _gathered(equation, sizes) <= AT_ONCE:
-        yield box
-        return
-    low, high = box[longest]
-    middle = (low + high) // 2
-    for half in ((low, middle), (middle + 1, high)):
-        yield from _parts(equation, (*box[:longest], half, *box[longest + 1 :]))
-
-
-def _gathered(equation: Equation, shape: Sequence[int]) -> int:
-    """Return how many numbers the largest read gathers for a box of this shape."""
-    sizes = dict(zip(equation.axes, shape, strict=True))
-    most = 1
-    for _, indices, bound in equation.inlined:
-        axes = set().union(*(index.axes() for index in indices)) if indices else set()
-        count = 1
-        for axis in axes:
-            count *= axis.size if axis in bound else sizes.get(axis, 1)
-        most = max(most, count)
-    return most
+HELD = 1 << 27
+"""How many numbers of a local may be held (1 GiB of float64); larger ones are computed as they are read."""
 
 
 class Evaluator:
@@ -117,8 +100,113 @@ class Evaluator:
     front of those, so that arrays broadcast without being reshaped.
     """
 
-    def __init__(self, values: Values) -> None:
+    def __init__(self, values: Values, dtype: Any = np.float64) -> None:
         self.values = values
+        self.dtype = np.dtype(dtype)
+        self._sizes: dict[Axis, int] = {}
+        self._reach: dict[Local, Box] = {}
+        self._tables: dict[Local, Patch] = {}
+
+    # -- locals and boxes -------------------------------------------------------------------------
+
+    def hold(self, equation: Equation, box: Box) -> None:
+        """Find out what a box of the output reads of each local, to compute that once."""
+        if not equation.locals:
+            return
+        self._sizes = equation.sizes
+        reach: dict[Local, Box] = {}
+        reads: Counter[Local] = Counter()
+        every = (None, *reversed(equation.locals))
+        for item in every:
+            if item is None:
+                axes, body, here = equation.axes, equation.expression, box
+            elif item in reach:
+                axes, body, here = item.axes, item.expression, reach[item]
+            else:
+                continue
+            ranges: dict[Axis, Any] = dict(zip(axes, here, strict=True))
+            for read, running in _local_reads(body, ()):
+                ranges.update((axis, (0, axis.size - 1)) for axis in running)
+                tensor = read.tensor
+                assert isinstance(tensor, Local)
+                window = tuple(index.bounds(ranges) for index in read.indices)
+                if read.padding is not None:
+                    window = tuple(
+                        (min(max(a, 0), size - 1), max(min(b, size - 1), 0))
+                        for (a, b), size in zip(window, self.shape(tensor), strict=True)
+                    )
+                reach[tensor] = hull(reach[tensor], window) if tensor in reach else window
+                used = set[Axis]().union(*(index.axes() for index in read.indices))
+                reads[tensor] += math.prod(ranges[axis][1] - ranges[axis][0] + 1 for axis in used)
+        for tensor, window in reach.items():
+            many = math.prod(high - low + 1 for low, high in window)
+            if 0 < many <= min(2 * reads[tensor], HELD):
+                self._reach[tensor] = window
+
+    def table(self, item: Local) -> Patch | None:
+        """Return what is read of a local, computed the first time; None where it is not held."""
+        found = self._tables.get(item)
+        if found is None and item in self._reach:
+            window = self._reach[item]
+            array = self.box(item.axes, item.expression, window)
+            origin = tuple(low for low, _ in window)
+            found = self._tables[item] = Patch(array, origin, self.shape(item))
+        return found
+
+    def shape(self, tensor: Tensor) -> tuple[int, ...]:
+        """Return a tensor's whole shape."""
+        if isinstance(tensor, Local):
+            return tuple(self._sizes[a] if a.size is None else a.size for a in tensor.axes)
+        return tuple(self.values[tensor.name].shape)
+
+    def box(self, axes: Sequence[Axis], expression: Expression, box: Box) -> Array:
+        """Return an expression over a box of positions, in parts."""
+        result = np.empty(tuple(high - low + 1 for low, high in box), dtype=self.dtype)
+        lows = tuple(low for low, _ in box)
+        for part in self._parts(axes, expression, box):
+            ranges = [np.arange(low, high + 1) for low, high in part]
+            given = dict(zip(axes, np.ix_(*ranges), strict=True)) if part else {}
+            place = tuple(
+                slice(low - start, high - start + 1)
+                for (low, high), start in zip(part, lows, strict=True)
+            )
+            result[place] = self.value(expression, given, len(part))
+        return result
+
+    def _parts(self, axes: Sequence[Axis], expression: Expression, box: Box) -> Iterator[Box]:
+        """Yield parts of a box, halved along its longest axis until each gathers little enough."""
+        sizes = [high - low + 1 for low, high in box]
+        longest = max(range(len(sizes)), key=sizes.__getitem__, default=-1)
+        if (
+            longest < 0
+            or sizes[longest] == 1
+            or (self._gathered(expression, dict(zip(axes, sizes, strict=True))) <= AT_ONCE)
+        ):
+            yield box
+            return
+        low, high = box[longest]
+        middle = (low + high) // 2
+        for half in ((low, middle), (middle + 1, high)):
+            yield from self._parts(axes, expression, (*box[:longest], half, *box[longest + 1 :]))
+
+    def _gathered(self, node: Expression, sizes: Mapping[Axis, int]) -> int:
+        """Return how many numbers the largest read gathers where axes have these sizes."""
+        match node:
+            case Read(tensor, indices):
+                axes = set[Axis]().union(*(index.axes() for index in indices))
+                count = math.prod(sizes.get(axis, 1) for axis in axes)
+                if isinstance(tensor, Local) and tensor not in self._reach:
+                    inner = {
+                        axis: math.prod(sizes.get(a, 1) for a in index.axes())
+                        for axis, index in zip(tensor.axes, indices, strict=True)
+                    }
+                    return max(count, self._gathered(tensor.expression, inner))
+                return count
+            case Reduction(_, axes, body):
+                return self._gathered(body, {**sizes, **{axis: axis.size for axis in axes}})
+        return max((self._gathered(part, sizes) for part in node.parts()), default=1)
+
+    # -- values -----------------------------------------------------------------------------------
 
     def value(self, node: Expression, given: Mapping[Axis, Any], depth: int) -> Any:
         """Return the value of an expression: a float64, or an array of them."""
@@ -143,8 +231,10 @@ class Evaluator:
                     return compute(function, values, np)
             case Reduction():
                 return self.reduce(node, given, depth)
-            case Pieces(axis, ends, bodies):
-                place = given[axis]
+            case Inside(indices, sizes):
+                return self.condition(indices, sizes, given)
+            case Pieces(along, ends, bodies):
+                place = along.at(given)
                 if np.ndim(place) == 0:
                     return self.value(node.at(int(place)), given, depth)
                 values = [self.value(body, given, depth) for body in bodies]
@@ -154,12 +244,11 @@ class Evaluator:
     def read(self, node: Read, given: Mapping[Axis, Any], depth: int) -> Any:
         """Return what a read gives, with its border's rule applied."""
         tensor = node.tensor
-        if isinstance(tensor, Local):
-            inner = {
-                axis: index.at(given) for axis, index in zip(tensor.axes, node.indices, strict=True)
-            }
-            return self.value(tensor.expression, inner, depth)
-        source = self.values[tensor.name]
+        source: Any = self.table(tensor) if isinstance(tensor, Local) else self.values[tensor.name]
+        if source is None:
+            assert isinstance(tensor, Local)
+            inner, inside = self.held(node, given)
+            return bordered(self.value(tensor.expression, inner, depth), inside, node.outside)
         if type(source) is Patch:
             array, origin, shape = source.array, source.origin, source.shape
         else:
@@ -175,10 +264,29 @@ class Evaluator:
                 np.clip(place - start, 0, size - 1)
                 for place, start, size in zip(places, origin, array.shape, strict=True)
             ]
-        found = array[tuple(places)].astype(np.float64)
-        if inside is not True and node.outside != "edge":
-            found = np.where(inside, found, -np.inf if node.outside == "-inf" else 0.0)
-        return found
+        return bordered(array[tuple(places)].astype(self.dtype), inside, node.outside)
+
+    def held(self, node: Read, given: Mapping[Axis, Any]) -> tuple[dict[Axis, Any], Any]:
+        """Return where the axes of a local are for a read, and where that is inside: True, or a mask."""
+        assert isinstance(node.tensor, Local)
+        places = [index.at(given) for index in node.indices]
+        inside: Any = True
+        if node.padding is not None:
+            shape = self.shape(node.tensor)
+            inside = self.inside(node, given, places, shape)
+            if inside is not True:
+                places = [np.clip(p, 0, size - 1) for p, size in zip(places, shape, strict=True)]
+        return dict(zip(node.tensor.axes, places, strict=True)), inside
+
+    def condition(
+        self, indices: Sequence[Index], sizes: Sequence[int], given: Mapping[Axis, Any]
+    ) -> Any:
+        """Return 1 where every index is whole and in 0 … size − 1, and 0 elsewhere."""
+        holds: Any = True
+        for index, size in zip(indices, sizes, strict=True):
+            place = index.at(given)
+            holds = holds & index.whole(given) & (place >= 0) & (place < size)
+        return np.asarray(holds, dtype=self.dtype)[()]
 
     def inside(
         self, node: Read, given: Mapping[Axis, Any], places: Sequence[Any], shape: Sequence[int]
@@ -202,7 +310,7 @@ class Evaluator:
         sizes = tuple(axis.size for axis in node.axes)
         if node.kind == "sum":
             parts = [self.value(part, inner, deeper) for part in factors(node.body)]
-            return contract(parts, sizes, deeper)
+            return contract(parts, sizes, deeper, self.dtype)
         body = full(self.value(node.body, inner, deeper), sizes, deeper)
         if node.kind == "max":
             return body.max(axis=leading)
@@ -214,7 +322,7 @@ class Evaluator:
         for read in node.body.walk():
             if isinstance(read, Read) and read.outside == "skip":
                 places = [index.at(inner) for index in read.indices]
-                mask = self.inside(read, inner, places, self.values[read.tensor.name].shape)
+                mask = self.inside(read, inner, places, self.shape(read.tensor))
                 if mask is not True:
                     return full(mask, sizes, deeper).sum(axis=tuple(range(len(sizes))))
         return math.prod(sizes)
@@ -230,6 +338,27 @@ class Evaluator:
         return inner, deeper
 
 
+def bordered(found: Any, inside: Any, outside: Outside) -> Any:
+    """Return what was found, and outside what a border holds there."""
+    if inside is True or outside == "edge":
+        return found
+    return np.where(inside, found, -np.inf if outside == "-inf" else 0.0)
+
+
+def _local_reads(
+    node: Expression, running: tuple[Axis, ...]
+) -> Iterator[tuple[Read, tuple[Axis, ...]]]:
+    """Yield the reads of locals in an expression, and the axes that sums around them run over."""
+    if isinstance(node, Read):
+        if isinstance(node.tensor, Local):
+            yield node, running
+        return
+    if isinstance(node, Reduction):
+        running = (*running, *node.axes)
+    for part in node.parts():
+        yield from _local_reads(part, running)
+
+
 def full(value: Any, sizes: tuple[int, ...], depth: int) -> Array:
     """Return a value with all its leading dimensions at their full sizes."""
     array = np.asarray(value)
@@ -237,7 +366,7 @@ def full(value: Any, sizes: tuple[int, ...], depth: int) -> Array:
     return np.broadcast_to(array, sizes + shape[len(sizes) :])
 
 
-def contract(parts: list[Any], sizes: tuple[int, ...], depth: int) -> Any:
+def contract(parts: list[Any], sizes: tuple[int, ...], depth: int, dtype: Any = np.float64) -> Any:
     """Return Σ over the leading axes of the product of broadcasting arrays.
 
     Dimensions of size 1 are left out before einsum sees them, so that a product of an input and a
@@ -249,7 +378,7 @@ def contract(parts: list[Any], sizes: tuple[int, ...], depth: int) -> Any:
     seen: set[int] = set()
     shape = [1] * depth
     for part in parts:
-        array = np.asarray(part, dtype=np.float64)
+        array = np.asarray(part, dtype=dtype)
         if array.size == 1:
             scale = scale * float(array.reshape(()))
             continue
@@ -263,7 +392,7 @@ def contract(parts: list[Any], sizes: tuple[int, ...], depth: int) -> Any:
         if axis not in seen:
             scale *= size
     if not operands:
-        return np.float64(scale)
+        return np.dtype(dtype).type(scale)
     output = sorted(label for label in seen if label >= lead)
     if len(operands) == 4 and not output and operands[1] == operands[3]:
         result: Any = np.dot(operands[0].ravel(), operands[2].ravel())

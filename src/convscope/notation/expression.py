@@ -19,13 +19,11 @@ from convscope.notation.functions import Function
 from convscope.notation.index import Axis, Index, as_index
 from convscope.notation.sizes import Size
 
-Role: TypeAlias = Literal["input", "weight", "local"]
+Role: TypeAlias = Literal["input", "weight", "local", "gradient"]
+"""What a tensor is to an equation; a gradient is what reaches its output from further on."""
+
 Outside: TypeAlias = Literal["zero", "-inf", "skip", "edge"]
 Padding: TypeAlias = tuple[Size, Size]
-
-
-PREACTIVATION = "pre"
-"""The name of the local that holds the value before an activation over a whole axis (softmax)."""
 
 
 class Expression:
@@ -61,6 +59,10 @@ class Expression:
         """Return the expressions that this one is made of, one step down."""
         return ()
 
+    def rebuilt(self, parts: Sequence[Expression]) -> Expression:
+        """Return the same expression made of other parts, one for each of `parts()`."""
+        return self
+
     def walk(self) -> Iterator[Expression]:
         """Yield this expression and everything below it, each before its parts."""
         yield self
@@ -82,8 +84,16 @@ _NOTHING = Number(0.0)
 
 
 @dataclass(slots=True, eq=False)
+class Inside(Expression):
+    """1 where every index is whole and lies in 0 … size − 1, else 0: a factor that says whether."""
+
+    indices: tuple[Index, ...]
+    sizes: tuple[Size, ...]
+
+
+@dataclass(slots=True, eq=False)
 class Tensor:
-    """Something that can be read: an input, a weight, or a local of the equation.
+    """Something that can be read: an input, a weight, a local of the equation, or a gradient.
 
     An input knows its shape. A weight does not: its shape follows from how it is read.
     """
@@ -96,9 +106,15 @@ class Tensor:
         many = indices if isinstance(indices, tuple) else (indices,)
         return Read(self, tuple(as_index(i) for i in many))
 
-    def padded(self, padding: Sequence[Padding], outside: Outside) -> Padded:
-        """Return the same tensor with a border: (before, after) for every dimension."""
-        return Padded(self, tuple(padding), outside)
+    def padded(
+        self, padding: Sequence[Padding], outside: Outside, scattered: bool = False
+    ) -> Padded:
+        """Return the same tensor with a border: (before, after) for every dimension.
+
+        scattered   whether each of its numbers is spread over many outputs (a transposed
+                    convolution), so that work is counted from its side
+        """
+        return Padded(self, tuple(padding), outside, scattered)
 
 
 def source(shape: Sequence[Size], name: str = "in") -> Tensor:
@@ -113,15 +129,29 @@ def weight(name: str) -> Tensor:
 
 @dataclass(slots=True, eq=False)
 class Local(Tensor):
-    """A tensor that the equation defines: name[axes] = expression."""
+    """A tensor that the equation defines: name[axes] = expression.
+
+    preactivation   it is the value before an activation over a whole axis (softmax)
+    neutral         it keeps numbers in range and changes no result (the largest, before exp), so that
+                    no gradient passes through it
+    """
 
     axes: tuple[Axis, ...] = ()
     expression: Expression = _NOTHING
+    preactivation: bool = False
+    neutral: bool = False
 
 
-def local(name: str, axes: Sequence[Axis], expression: Expression) -> Local:
+def local(
+    name: str,
+    axes: Sequence[Axis],
+    expression: Expression,
+    preactivation: bool = False,
+    neutral: bool = False,
+) -> Local:
     """Return a local: name[axes] = expression, to be read like any tensor."""
-    return Local(name, "local", tuple(a.size for a in axes), tuple(axes), expression)
+    sizes = tuple(a.size for a in axes)
+    return Local(name, "local", sizes, tuple(axes), expression, preactivation, neutral)
 
 
 @dataclass(slots=True, eq=False)
@@ -131,10 +161,12 @@ class Padded:
     tensor: Tensor
     padding: tuple[Padding, ...]
     outside: Outside
+    scattered: bool = False
 
     def __getitem__(self, indices: Index | Size | tuple[Index | Size, ...]) -> Read:
         many = indices if isinstance(indices, tuple) else (indices,)
-        return Read(self.tensor, tuple(as_index(i) for i in many), self.padding, self.outside)
+        places = tuple(as_index(i) for i in many)
+        return Read(self.tensor, places, self.padding, self.outside, self.scattered)
 
 
 @dataclass(slots=True, eq=False)
@@ -151,6 +183,7 @@ class Read(Expression):
     indices: tuple[Index, ...]
     padding: tuple[Padding, ...] | None = None
     outside: Outside = "zero"
+    scattered: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -164,6 +197,9 @@ class Binary(Expression):
     def parts(self) -> tuple[Expression, ...]:
         return self.left, self.right
 
+    def rebuilt(self, parts: Sequence[Expression]) -> Binary:
+        return Binary(self.operator, *parts)
+
 
 @dataclass(slots=True, eq=False)
 class Call(Expression):
@@ -174,6 +210,9 @@ class Call(Expression):
 
     def parts(self) -> tuple[Expression, ...]:
         return self.arguments
+
+    def rebuilt(self, parts: Sequence[Expression]) -> Call:
+        return Call(self.function, tuple(parts))
 
 
 @dataclass(slots=True, eq=False)
@@ -189,21 +228,28 @@ class Reduction(Expression):
     def parts(self) -> tuple[Expression, ...]:
         return (self.body,)
 
+    def rebuilt(self, parts: Sequence[Expression]) -> Reduction:
+        return Reduction(self.kind, self.axes, *parts)
+
 
 @dataclass(slots=True, eq=False)
 class Pieces(Expression):
     """One expression after another along an axis: the first whose end lies beyond the position.
 
-    `ends` are where each stops, the last being the axis' size. What a body reads must have a border
-    wide enough for the whole axis, since a grid of positions evaluates every body everywhere.
+    `along` is the axis, or an index over axes; `ends` are where each stops, the last being the axis'
+    size. What a body reads must have a border wide enough for the whole axis, since a grid of
+    positions evaluates every body everywhere.
     """
 
-    axis: Axis
+    along: Index
     ends: tuple[Size, ...]
     bodies: tuple[Expression, ...]
 
     def parts(self) -> tuple[Expression, ...]:
         return self.bodies
+
+    def rebuilt(self, parts: Sequence[Expression]) -> Pieces:
+        return Pieces(self.along, self.ends, tuple(parts))
 
     def at(self, place: int) -> Expression:
         """Return the expression that holds at one position of the axis."""

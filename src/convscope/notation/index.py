@@ -18,14 +18,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from fractions import Fraction
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from convscope.notation.sizes import (
     Size,
     ceil_div,
     is_known,
-    is_rational,
     latex,
     show,
     surely_less,
@@ -35,11 +33,8 @@ from convscope.notation.sizes import (
 Range: TypeAlias = tuple[Size, Size]
 """Lowest and highest value, both included."""
 
-IN_WORDS = ("channel", "input")
-"""What steps along the input's channels (of a dense layer: its inputs) are called."""
-
-OUT_WORDS = ("filter", "unit")
-"""What steps along the output's channels are called, where each has weights of its own."""
+AxisRole: TypeAlias = Literal["", "in", "out"]
+"""What steps along an axis are: the input's channels, or outputs that each have weights of their own."""
 
 Values: TypeAlias = Mapping["Axis", Any]
 """What each axis is: an int, or a numpy array of ints."""
@@ -180,14 +175,6 @@ class Index:
                 return atom
         return None
 
-    def spread(self, bound: Mapping[Axis, Range]) -> Spread:
-        """Return how the index moves with its axes while the bound ones run over their ranges."""
-        const = self.const
-        result = Spread({}, const, const) if is_rational(const) else Spread({}, 0, 0, const)
-        for atom, factor in self.terms:
-            result = result.plus(atom.spread(bound).scaled(factor))
-        return result
-
     def spelled(self, how: Spelling) -> str:
         """Return the index as text or as LaTeX."""
         alone = len(self.terms) == 1 and _is_zero(self.const)
@@ -229,17 +216,30 @@ class Axis(Atom):
     """An axis: a name, a size, and the word for one step along it.
 
     A size of None means that the equation has to find it out (an output axis of a convolution);
-    `why` says in words where a size that is given comes from, if that is not plain to see.
+    `why` says in words where a size that is given comes from, if that is not plain to see. `role` is
+    "in" for the input's channels (of a dense layer: its inputs), "out" for filters and units.
     """
 
-    __slots__ = ("name", "size", "why", "word")
+    __slots__ = ("name", "role", "size", "why", "word")
 
-    def __init__(self, name: str, size: Size = None, word: str = "position", why: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        size: Size = None,
+        word: str = "position",
+        why: str = "",
+        role: AxisRole = "",
+    ) -> None:
         self.name = name
         self.size = size
         self.word = word
         self.why = why
+        self.role = role
         super().__init__()
+
+    def like(self, name: str, size: Size) -> Axis:
+        """Return another axis of the same kind: its word and role, with this name and size."""
+        return Axis(name, size, self.word, self.why, self.role)
 
     def axes(self) -> set[Axis]:
         return {self}
@@ -252,9 +252,6 @@ class Axis(Atom):
 
     def substitute(self, replaced: Mapping[Axis, Index]) -> Index:
         return replaced.get(self, self)
-
-    def spread(self, bound: Mapping[Axis, Range]) -> Spread:
-        return Spread({}, *bound[self]) if self in bound else Spread({self: 1}, 0, 0)
 
     def spelled(self, how: Spelling) -> str:
         return self.name
@@ -296,13 +293,6 @@ class Quotient(Operation):
         result: Index = self.of.substitute(replaced) // self.by
         return result
 
-    def spread(self, bound: Mapping[Axis, Range]) -> Spread:
-        inner = self.of.spread(bound).settled()
-        if inner.slopes == {}:
-            return Spread({}, *self.bounds(bound))
-        exact = inner.scaled(_ratio(1, self.by))
-        return Spread(exact.slopes, exact.low + _ratio(1 - self.by, self.by), exact.high)
-
     def spelled(self, how: Spelling) -> str:
         return how.floor.format(_grouped(self.of, how), how.size(self.by, True))
 
@@ -325,16 +315,6 @@ class Remainder(Operation):
         result: Index = self.of.substitute(replaced) % self.by
         return result
 
-    def spread(self, bound: Mapping[Axis, Range]) -> Spread:
-        inner = self.of.spread(bound).settled()
-        if inner.slopes == {}:
-            return Spread({}, *self.bounds(bound))
-        numbers = is_rational(inner.low) and is_rational(inner.high)
-        if numbers and inner.high - inner.low < 1:  # one number at a time, wherever that is
-            first = math.ceil(inner.low) % self.by
-            return Spread(None, first, first)
-        return Spread(None, 0, self.by - 1)
-
     def spelled(self, how: Spelling) -> str:
         return how.remainder.format(_grouped(self.of, how), how.size(self.by, True))
 
@@ -352,98 +332,33 @@ class ExactQuotient(Operation):
         return self.of.at(values) // self.by
 
     def whole(self, values: Values) -> Any:
-        if _is_one(self.by):
-            return self.of.whole(values)
         return (self.of.at(values) % self.by == 0) & self.of.whole(values)
 
     def substitute(self, replaced: Mapping[Axis, Index]) -> Index:
         return exactly(self.of.substitute(replaced), self.by)
 
-    def spread(self, bound: Mapping[Axis, Range]) -> Spread:
-        return self.of.spread(bound).settled().scaled(_ratio(1, self.by))
-
     def spelled(self, how: Spelling) -> str:
-        if _is_one(self.by):
-            return self.of.spelled(how)
         return f"{_grouped(self.of, how)}/{how.size(self.by, True)}"
 
 
 def exactly(of: Index, by: Size) -> Index:
-    """Return of / by, to be read only where the division comes out whole.
-
-    A division by 1 is kept: it marks an index that runs from the output back to the input, whose
-    work is counted from the input's side.
-    """
-    return ExactQuotient(of, by)
+    """Return of / by, to be read only where the division comes out whole."""
+    return of if _is_one(by) else ExactQuotient(of, by)
 
 
 def is_divided(index: Index) -> bool:
-    """Return whether an exact division by more than 1 is in an index: it does not come out whole everywhere.
+    """Return whether an exact division is in an index: it does not come out whole everywhere.
 
     >>> is_divided(exactly(Axis("y", 5) + 1, 2)), is_divided(exactly(Axis("y", 5) + 1, 1))
     (True, False)
     """
     operations = [atom for atom, _ in index.terms if isinstance(atom, Operation)]
-    return any(
-        (isinstance(atom, ExactQuotient) and not _is_one(atom.by)) or is_divided(atom.of)
-        for atom in operations
-    )
-
-
-class Spread:
-    """How an index moves with axes: Σ slope·axis, plus something between low and high.
-
-    `slopes` is None when it moves, but not along a straight line (a remainder); low and high are
-    then those of position 0. `shift` is what is to be added to both and is no number: the padding of
-    an input whose size is a symbol or unknown.
-    """
-
-    __slots__ = ("high", "low", "shift", "slopes")
-
-    def __init__(
-        self, slopes: dict[Axis, Any] | None, low: Any, high: Any, shift: Size = 0
-    ) -> None:
-        self.slopes = slopes
-        self.low = low
-        self.high = high
-        self.shift = shift
-
-    def scaled(self, factor: Any) -> Spread:
-        if _is_one(factor):
-            return self
-        slopes = None if self.slopes is None else {a: s * factor for a, s in self.slopes.items()}
-        low, high = self.low * factor, self.high * factor
-        shift = 0 if _is_zero(self.shift) else self.shift * factor
-        if surely_less(factor, 0):
-            low, high = high, low
-        return Spread(slopes, low, high, shift)
-
-    def plus(self, other: Spread) -> Spread:
-        slopes: dict[Axis, Any] | None = None
-        if self.slopes is not None and other.slopes is not None:
-            slopes = dict(self.slopes)
-            for axis, slope in other.slopes.items():
-                slopes[axis] = slopes.get(axis, 0) + slope
-        low, high = self.low + other.low, self.high + other.high
-        return Spread(slopes, low, high, self.shift + other.shift)
-
-    def settled(self) -> Spread:
-        """Return the same with the shift put into the bounds, which may then be no numbers."""
-        if _is_zero(self.shift):
-            return self
-        return Spread(self.slopes, self.low + self.shift, self.high + self.shift)
+    return any(isinstance(atom, ExactQuotient) or is_divided(atom.of) for atom in operations)
 
 
 def as_index(value: Index | Size) -> Index:
     """Return an index from an index or a whole number."""
     return value if isinstance(value, Index) else Index((), value)
-
-
-def _ratio(a: Size, b: Size) -> Any:
-    """Return a / b without rounding."""
-    if is_known(a) and is_known(b):
-        return a // b if a % b == 0 else Fraction(a, b)
-    return a / b
 
 
 def _is_zero(value: Size) -> bool:
@@ -473,7 +388,7 @@ def _times(factor: Size, atom: Atom, alone: bool, how: Spelling) -> str:
     """Return factor·atom; `alone` says that nothing else is in the index."""
     text = atom.spelled(how)
     if not isinstance(atom, (Axis, Quotient)):
-        if _is_one(factor) and (alone or (isinstance(atom, ExactQuotient) and atom.by != 1)):
+        if _is_one(factor) and (alone or isinstance(atom, ExactQuotient)):
             return text
         text = f"({text})"
     if _is_one(factor):

@@ -17,11 +17,12 @@ import numpy as np
 
 from convscope.notation.anatomy import Main, anatomy
 from convscope.notation.equation import Equation
-from convscope.notation.evaluation import Array, Evaluator, Values, full
+from convscope.notation.evaluation import Array, Evaluator, Values, bordered, full
 from convscope.notation.expression import (
     Binary,
     Call,
     Expression,
+    Inside,
     Local,
     Number,
     Pieces,
@@ -106,6 +107,7 @@ def ledger(equation: Equation, position: Sequence[int], values: Values) -> Ledge
     where = tuple(int(p) for p in position)
     given: dict[Axis, Any] = dict(zip(equation.axes, where, strict=True))
     evaluator = Evaluator(values)
+    evaluator.hold(equation, tuple((p, p) for p in where))
     value, rounding = _Rounding(evaluator).of(equation.expression, given, 0)
 
     parts = anatomy(equation)
@@ -142,7 +144,7 @@ def _readings(
                 node.tensor.name, index, value, node.tensor.role
             )
         elif isinstance(node, Pieces):
-            visit(node.at(int(given[node.axis])))
+            visit(node.at(int(node.along.at(given))))
         elif not isinstance(node, Reduction):
             for part in node.parts():
                 visit(part)
@@ -164,8 +166,7 @@ def _group(main: Main, given: Mapping[Axis, Any], evaluator: Evaluator) -> Group
 
     windows = spread(evaluator.value(read, inner, depth))
     places = [index.at(inner) for index in read.indices]
-    shape = _shape(read, evaluator)
-    inside = spread(evaluator.inside(read, inner, places, shape))
+    inside = spread(evaluator.inside(read, inner, places, evaluator.shape(read.tensor)))
     kernels = products = None
     weights = [spread(evaluator.value(p, inner, depth)) for p in main.weights]
     if weights:
@@ -197,12 +198,6 @@ def _group(main: Main, given: Mapping[Axis, Any], evaluator: Evaluator) -> Group
     )
 
 
-def _shape(read: Read, evaluator: Evaluator) -> tuple[int, ...]:
-    if isinstance(read.tensor, Local):  # a local has no border, so its sizes are never compared
-        return (0,) * len(read.tensor.axes)
-    return tuple(evaluator.values[read.tensor.name].shape)
-
-
 class _Rounding:
     """Adds up the roundings that a float32 engine may make, whatever order it works in.
 
@@ -220,11 +215,11 @@ class _Rounding:
             case Number(value):
                 return value, abs(value) * u
             case Read(tensor) if isinstance(tensor, Local):
-                inner = {
-                    axis: index.at(given)
-                    for axis, index in zip(tensor.axes, node.indices, strict=True)
-                }
-                return self.of(tensor.expression, inner, depth)
+                inner, inside = self.evaluator.held(node, given)
+                value, error = self.of(tensor.expression, inner, depth)
+                if inside is True:
+                    return value, error
+                return bordered(value, inside, node.outside), np.where(inside, error, 0.0)
             case Read():
                 return self.evaluator.value(node, given, depth), 0.0
             case Binary("+") if any(map(_is_sum, addends(node))):
@@ -239,8 +234,10 @@ class _Rounding:
                 return self.total([node], given, depth)
             case Reduction():
                 return self.reduce(node, given, depth)
-            case Pieces(axis, ends, bodies):
-                place = given[axis]
+            case Inside():
+                return self.evaluator.value(node, given, depth), 0.0
+            case Pieces(along, ends, bodies):
+                place = along.at(given)
                 if np.ndim(place) == 0:
                     return self.of(node.at(int(place)), given, depth)
                 here = [place < end for end in ends]

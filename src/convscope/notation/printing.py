@@ -14,6 +14,7 @@ from convscope.notation.expression import (
     Binary,
     Call,
     Expression,
+    Inside,
     Number,
     Pieces,
     Read,
@@ -83,8 +84,10 @@ class _Text:
                 return self.call(function, [self.spelled(a)[0] for a in arguments]), _ATOM
             case Reduction(kind, axes, body):
                 return f"{self.sign(kind, axes)}{self.within(self.spelled(body), _PRODUCT)}", _OPEN
-            case Pieces(axis, ends, bodies):
-                return self.pieces(axis, ends, [self.spelled(b)[0] for b in bodies]), _ATOM
+            case Pieces(along, ends, bodies):
+                return self.pieces(along, ends, [self.spelled(b)[0] for b in bodies]), _ATOM
+            case Inside(indices, sizes):
+                return self.inside(indices, sizes), _ATOM
         raise AssertionError(f"no text for {type(node).__name__}")
 
     def within(self, piece: Piece, at_least: int) -> str:
@@ -121,9 +124,19 @@ class _Text:
     def sign(self, kind: str, axes: Sequence[Axis]) -> str:
         return f"{Reduction.SIGNS[kind]} {', '.join(f'{a.name}<{show(a.size)}' for a in axes)}  "
 
-    def pieces(self, axis: Axis, ends: Sequence[Size], bodies: list[str]) -> str:
+    def inside(self, indices: Sequence[Index], sizes: Sequence[Size]) -> str:
+        """Return a condition in square brackets, Iverson's: 1 where it holds, else 0."""
+        held = (self.condition(i, size) for i, size in zip(indices, sizes, strict=True))
+        return f"[{', '.join(held)}]"
+
+    def condition(self, index: Index, size: Size) -> str:
+        if is_known(size) and size == 1:
+            return f"{index} = 0"
+        return f"0 ≤ {index} < {show(size)}"
+
+    def pieces(self, along: Index, ends: Sequence[Size], bodies: list[str]) -> str:
         cases = [
-            f"{body} for {axis.name} < {show(end)}"
+            f"{body} for {along} < {show(end)}"
             for body, end in zip(bodies[:-1], ends[:-1], strict=True)
         ]
         return f"({', '.join(cases)}, else {bodies[-1]})"
@@ -183,8 +196,20 @@ class _Latex(_Text):
         over = ", ".join(f"{a.name}<{size_latex(a.size)}" for a in axes)
         return f"{_SIGNS[kind]}_{{{over}}} "
 
-    def pieces(self, axis: Axis, ends: Sequence[Size], bodies: list[str]) -> str:
-        whens = [f"{axis.name} < {size_latex(end)}" for end in ends[:-1]] + [r"\text{else}"]
+    def inside(self, indices: Sequence[Index], sizes: Sequence[Size]) -> str:
+        held = (self.condition(i, size) for i, size in zip(indices, sizes, strict=True))
+        return rf"\left[{', '.join(held)}\right]"
+
+    def condition(self, index: Index, size: Size) -> str:
+        text = index.spelled(LATEX)
+        if is_known(size) and size == 1:
+            return f"{text} = 0"
+        return rf"0 \le {text} < {size_latex(size)}"
+
+    def pieces(self, along: Index, ends: Sequence[Size], bodies: list[str]) -> str:
+        whens = [f"{along.spelled(LATEX)} < {size_latex(end)}" for end in ends[:-1]] + [
+            r"\text{else}"
+        ]
         rows = r" \\ ".join(f"{b} & {when}" for b, when in zip(bodies, whens, strict=True))
         return rf"\begin{{cases}} {rows} \end{{cases}}"
 

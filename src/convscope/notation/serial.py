@@ -2,14 +2,17 @@
 
     {"name": "out", "axes": [ids], "expression": …, "locals": [{"name", "axes", "expression"}],
      "tensors": {"in": {"role": "input", "shape": [28, 28, 1]}, "kernel": {"role": "weight"}},
-     "index": [{"name": "y", "size": 26, "word": "row"}, …], "functions": {"relu": {…}},
+     "index": [{"name": "y", "size": 26, "word": "row", "role": ""}, …],
+     "functions": {"relu": {"name": "relu", "parameters": ["x"], "formula": ["max", "x", 0.0]}},
      "ledger": {"axes": [ids], "preactivation": …, "activation": ["relu"], "whole": false,
                 "main": {"reduce": "sum", "over": id, "window": [ids], "read": …, "weights": […],
                          "channel": 2, "channels": 32},
                 "added": […], "listed_axes": [ids], "listed": […]}}
 
 Axes are numbered in "index"; a whole-number expression is {"terms": [[atom, factor], …], "const"},
-where an atom is an axis' number or {"op": "floor" | "mod" | "exact", "of": …, "by": …}. A size is a
+where an atom is an axis' number or {"op": "floor" | "mod" | "exact", "of": …, "by": …}. Functions are
+called by their keys, which are their names unless another function of that name stands there already;
+so are locals. Pieces lie along an axis' number or a whole-number expression. A size is a
 number, a symbol's text ("(n + 1)//2") or null when unknown. Everything is plain lists, numbers and
 strings, so that any language can evaluate it; infinite numbers are the strings "inf" and "-inf".
 
@@ -29,12 +32,14 @@ from convscope.notation.expression import (
     Binary,
     Call,
     Expression,
+    Inside,
     Number,
     Pieces,
     Read,
     Reduction,
     Tensor,
     local,
+    reads,
 )
 from convscope.notation.functions import PRIMITIVES, Formula, Function
 from convscope.notation.index import (
@@ -46,6 +51,7 @@ from convscope.notation.index import (
     Quotient,
     Remainder,
 )
+from convscope.notation.rewriting import unlike
 from convscope.notation.sizes import from_plain, plain
 
 Json: TypeAlias = Any
@@ -74,15 +80,21 @@ class _Writer:
         self.numbers: dict[Axis, int] = {}
         self.tensors: dict[str, Json] = {}
         self.functions: dict[str, Json] = {}
+        self.keys: dict[Function | Tensor, str] = {}
+        self.given = {
+            r.tensor.name for r in reads([equation.expression]) if r.tensor.role != "local"
+        }
 
     def document(self) -> dict[str, Json]:
         e = self.equation
         axes = [self.axis(a) for a in e.axes]
         held = [
             {
-                "name": item.name,
+                "name": self.key(item, item.name),
                 "axes": [self.axis(a) for a in item.axes],
                 "expression": self.expression(item.expression),
+                **({"preactivation": True} if item.preactivation else {}),
+                **({"neutral": True} if item.neutral else {}),
             }
             for item in e.locals
         ]
@@ -90,7 +102,12 @@ class _Writer:
         ledger = self.ledger()
         sizes = e.sizes
         index = [
-            {"name": a.name, "size": plain(sizes.get(a, a.size)), "word": a.word}
+            {
+                "name": a.name,
+                "size": plain(sizes.get(a, a.size)),
+                "word": a.word,
+                "role": a.role,
+            }
             for a in self.numbers
         ]
         return {
@@ -129,6 +146,14 @@ class _Writer:
             "listed": [self.expression(part) for part in parts.listed],
         }
 
+    def key(self, one: Function | Tensor, name: str) -> str:
+        """Return what a function or a local is called here; two of one name are told apart."""
+        if one not in self.keys:
+            taken = {*PRIMITIVES} if isinstance(one, Function) else {*self.given}
+            taken.update(k for other, k in self.keys.items() if type(other) is type(one))
+            self.keys[one] = unlike(name, taken)
+        return self.keys[one]
+
     def axis(self, axis: Axis) -> int:
         return self.numbers.setdefault(axis, len(self.numbers))
 
@@ -149,32 +174,45 @@ class _Writer:
         match node:
             case Number(value):
                 return {"number": value if math.isfinite(value) else str(value)}
-            case Read(tensor, indices, padding, outside):
-                if tensor.role != "local":
-                    self.tensors[tensor.name] = {"role": tensor.role, "shape": _shape(tensor)}
-                written = {"read": tensor.name, "at": [self.whole(i) for i in indices]}
+            case Read(tensor, indices, padding, outside, scattered):
+                name = tensor.name
+                if tensor.role == "local":
+                    name = self.key(tensor, name)
+                else:
+                    self.tensors[name] = {"role": tensor.role, "shape": _shape(tensor)}
+                written: dict[str, Json] = {"read": name, "at": [self.whole(i) for i in indices]}
                 if padding is not None:
                     written["padding"] = [[plain(a), plain(b)] for a, b in padding]
                     written["outside"] = outside
+                if scattered:
+                    written["scattered"] = True
                 return written
             case Binary(operator, left, right):
                 return {"op": operator, "args": [self.expression(left), self.expression(right)]}
             case Call(function, arguments):
+                name = function.name
                 if not function.primitive:
-                    self.functions[function.name] = {
+                    name = self.key(function, name)
+                    self.functions[name] = {
+                        "name": function.name,
                         "parameters": list(function.parameters),
                         "formula": function.formula,
                     }
-                return {"call": function.name, "args": [self.expression(a) for a in arguments]}
+                return {"call": name, "args": [self.expression(a) for a in arguments]}
             case Reduction(kind, axes, body):
                 return {
                     "reduce": kind,
                     "over": [self.axis(a) for a in axes],
                     "body": self.expression(body),
                 }
-            case Pieces(axis, ends, bodies):
+            case Inside(indices, sizes):
                 return {
-                    "along": self.axis(axis),
+                    "inside": [self.whole(i) for i in indices],
+                    "sizes": [plain(size) for size in sizes],
+                }
+            case Pieces(along, ends, bodies):
+                return {
+                    "along": self.axis(along) if isinstance(along, Axis) else self.whole(along),
                     "ends": [plain(end) for end in ends],
                     "pieces": [self.expression(body) for body in bodies],
                 }
@@ -184,7 +222,9 @@ class _Writer:
 class _Reader:
     def __init__(self, data: dict[str, Json]) -> None:
         self.data = data
-        self.axes = [Axis(a["name"], from_plain(a["size"]), a["word"]) for a in data["index"]]
+        self.axes = [
+            Axis(a["name"], from_plain(a["size"]), a["word"], "", a["role"]) for a in data["index"]
+        ]
         self.tensors = {
             name: Tensor(
                 name,
@@ -197,11 +237,17 @@ class _Reader:
             name: Function(name, ("x", "a", "b")[:n]) for name, n in PRIMITIVES.items()
         }
         for name, f in data["functions"].items():
-            self.functions[name] = Function(name, tuple(f["parameters"]), _formula(f["formula"]))
+            self.functions[name] = Function(
+                f["name"], tuple(f["parameters"]), _formula(f["formula"])
+            )
         for item in data["locals"]:
             axes = [self.axes[a] for a in item["axes"]]
             self.tensors[item["name"]] = local(
-                item["name"], axes, self.expression(item["expression"])
+                item["name"],
+                axes,
+                self.expression(item["expression"]),
+                item.get("preactivation", False),
+                item.get("neutral", False),
             )
 
     def equation(self) -> Equation:
@@ -232,6 +278,12 @@ class _Reader:
                 if padding is None
                 else tuple((from_plain(a), from_plain(b)) for a, b in padding),
                 data.get("outside", "zero"),
+                data.get("scattered", False),
+            )
+        if "inside" in data:
+            return Inside(
+                tuple(self.whole(i) for i in data["inside"]),
+                tuple(from_plain(size) for size in data["sizes"]),
             )
         if "op" in data:
             left, right = data["args"]
@@ -240,8 +292,9 @@ class _Reader:
             arguments = tuple(self.expression(a) for a in data["args"])
             return Call(self.functions[data["call"]], arguments)
         if "pieces" in data:
+            along = data["along"]
             return Pieces(
-                self.axes[data["along"]],
+                self.axes[along] if isinstance(along, int) else self.whole(along),
                 tuple(from_plain(end) for end in data["ends"]),
                 tuple(self.expression(body) for body in data["pieces"]),
             )

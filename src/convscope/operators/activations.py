@@ -12,7 +12,6 @@ from convscope.equations import formulas
 from convscope.equations.formulas import SIGMOID
 from convscope.equations.stating import NoEquation
 from convscope.notation import Equation, Expression, call, local
-from convscope.notation.expression import PREACTIVATION
 from convscope.notation.functions import (
     ABS,
     ERF,
@@ -150,7 +149,7 @@ def _over_a_row(node: Node, logarithm: bool) -> Equation:
     along = (first,) if newer else tuple(range(first, len(shape)))
     if not along:
         raise NoEquation("it weighs every number against itself")
-    pre = local(PREACTIVATION, axes, node.read(0, *axes))
+    pre = local("pre", axes, node.read(0, *axes), preactivation=True)
     sizes = [shape[place] for place in along]
     over = formulas.log_softmax if logarithm else formulas.softmax
     return Equation(axes, over(pre, axes, along, sizes))

@@ -26,7 +26,7 @@ def _reduced(reduce: Reduce) -> Rule:
         keep = node.flag("keepdims", 1)
         called = node.layout.axes(shape)
         runs = {
-            n: Axis(name, shape[n], called[n].word)
+            n: called[n].like(name, shape[n])
             for n, name in zip(gone, _names(len(gone)), strict=True)
         }
         stays = [n for n in range(rank) if keep or n not in runs]

@@ -95,7 +95,7 @@ def _between(
         at = axis
     inner = None
     if parts > 1:
-        inner = Axis(part, parts, axis.word)
+        inner = axis.like(part, parts)
         at = (at + inner) // parts
     return at, inner, (max(-least, 0), max(most - size + 1, 0))
 

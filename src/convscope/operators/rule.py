@@ -8,7 +8,7 @@ is then seen from the equation itself (`settled`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -19,14 +19,8 @@ from convscope.errors import SettingError, ShapeError
 from convscope.notation import Axis, Equation, Expression, Index, Local, Read, Size, Tensor
 from convscope.notation import source as given_source
 from convscope.notation import weight as given_weight
-from convscope.notation.expression import (
-    Binary,
-    Call,
-    Number,
-    Padded,
-    Pieces,
-    Reduction,
-)
+from convscope.notation.expression import Number
+from convscope.notation.rewriting import Rewriting
 from convscope.notation.sizes import UNKNOWN, Shape, is_known, is_one, shape_text
 
 LARGEST = 1 << 31
@@ -321,50 +315,36 @@ def settled(equation: Equation, batched: frozenset[str]) -> tuple[Equation, bool
     return Equation(axes, strip.expression(equation.expression), equation.name), keeps
 
 
-class _Strip:
-    """Rewrites an expression without the first index of batched inputs, and without one axis."""
+class _Strip(Rewriting):
+    """Leaves out the first index of batched inputs, and one axis."""
 
     def __init__(self, batched: frozenset[str], row: Axis | None) -> None:
+        super().__init__()
         self.batched, self.row = batched, row
         self._tensors: dict[str, Tensor] = {}
-        self._locals: dict[Local, Local] = {}
-
-    def expression(self, node: Expression) -> Expression:
-        match node:
-            case Read():
-                return self.read(node)
-            case Binary(operator, left, right):
-                return Binary(operator, self.expression(left), self.expression(right))
-            case Call(function, arguments):
-                return Call(function, tuple(map(self.expression, arguments)))
-            case Reduction(kind, axes, body):
-                return Reduction(kind, axes, self.expression(body))
-            case Pieces(axis, ends, bodies):
-                return Pieces(axis, ends, tuple(map(self.expression, bodies)))
-        return node
 
     def read(self, node: Read) -> Expression:
         tensor = node.tensor
         if isinstance(tensor, Local):
             kept = [n for n, axis in enumerate(tensor.axes) if axis is not self.row]
-            return Read(self.local(tensor), tuple(node.indices[n] for n in kept))
+            padding = None if node.padding is None else tuple(node.padding[n] for n in kept)
+            return replace(
+                node,
+                tensor=self.local(tensor),
+                indices=tuple(node.indices[n] for n in kept),
+                padding=padding,
+            )
         if tensor.role != "input" or tensor.name not in self.batched:
             return node
         if tensor.name not in self._tensors:
             assert tensor.shape is not None
             self._tensors[tensor.name] = given_source(tensor.shape[1:], tensor.name)
         short = self._tensors[tensor.name]
-        if node.padding is None:
-            return short[node.indices[1:]]
-        return Padded(short, node.padding[1:], node.outside)[node.indices[1:]]
+        padding = None if node.padding is None else node.padding[1:]
+        return replace(node, tensor=short, indices=node.indices[1:], padding=padding)
 
-    def local(self, item: Local) -> Local:
-        if item not in self._locals:
-            axes = tuple(axis for axis in item.axes if axis is not self.row)
-            sizes = tuple(axis.size for axis in axes)
-            body = self.expression(item.expression)
-            self._locals[item] = Local(item.name, "local", sizes, axes, body)
-        return self._locals[item]
+    def axes(self, item: Local) -> tuple[Axis, ...]:
+        return tuple(axis for axis in item.axes if axis is not self.row)
 
 
 def check_reads(equation: Equation) -> None:

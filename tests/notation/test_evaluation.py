@@ -1,0 +1,113 @@
+"""Boxes of values: locals held and bordered, batches, float32."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import textbook
+from given import case, samples
+
+from convscope.layers.base import Sample
+from convscope.notation import Axis, Equation, Max, Mean, Sum, local, source, weight
+from convscope.notation.evaluation import Evaluator, evaluate, evaluate_all, evaluate_box
+from convscope.notation.rewriting import batched, filled
+
+Array = np.ndarray[Any, Any]
+
+
+@pytest.mark.parametrize("sample", samples())
+def test_a_whole_output_is_its_numbers_one_by_one(sample: Sample) -> None:
+    ours = case(sample)
+    whole = evaluate_all(filled(ours.equation), ours.values)
+    assert whole.shape == tuple(ours.equation.shape)
+    for position in ours.positions(12):
+        np.testing.assert_allclose(whole[position], ours.at(position), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("sample", samples())
+def test_a_batch_is_its_rows(sample: Sample) -> None:
+    ours = case(sample)
+    names = [tensor.name for tensor in ours.equation.inputs]
+    rows = batched(filled(ours.equation), Axis("row", 2), names)
+    rng = np.random.default_rng(5)
+    values = ours.values
+    other = {n: rng.normal(size=values[n].shape).astype(np.float32) for n in names}
+    both = values | {n: np.stack([values[n], other[n]]) for n in names}
+    found = evaluate_all(rows, both)
+    one, two = (evaluate_all(ours.equation, v) for v in (values, values | other))
+    np.testing.assert_allclose(found, np.stack([one, two]), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("sample", samples())
+def test_float32_where_asked(sample: Sample) -> None:
+    ours = case(sample)
+    found = evaluate_all(ours.equation, ours.values, np.float32)
+    assert found.dtype == np.float32
+    whole = evaluate_all(ours.equation, ours.values)
+    np.testing.assert_allclose(found, whole, rtol=2e-4, atol=2e-5 * max(1.0, np.abs(whole).max()))
+
+
+class Counting(Evaluator):
+    """Counts how many numbers of the input are gathered."""
+
+    gathered = 0
+
+    def read(self, node: Any, given: Any, depth: int) -> Any:
+        found = super().read(node, given, depth)
+        if node.tensor.role == "input":
+            self.gathered += np.size(found)
+        return found
+
+
+def test_a_local_is_computed_once() -> None:
+    e = filled(textbook.layer_norm((11, 7), 1e-3))
+    rng = np.random.default_rng(2)
+    values = {"in": rng.normal(size=(11, 7)), "gamma": np.ones(7), "beta": np.zeros(7)}
+    counted = Counting(values)
+    box = ((0, 10), (0, 6))
+    counted.hold(e, box)
+    counted.box(e.axes, e.expression, box)
+    # the input itself, once for the mean, twice for the square of what is left: four maps
+    assert counted.gathered == 4 * 77
+
+
+@pytest.mark.parametrize(
+    ("outside", "expected"),
+    [
+        ("zero", [2, 6, 12, 18, 14, 8]),
+        ("edge", [2, 6, 12, 18, 22, 24]),
+        ("-inf", [2, 4, 6, 8, 8, 8]),
+    ],
+)
+def test_a_local_has_a_border_as_any_tensor_has(outside: Any, expected: list[float]) -> None:
+    y, x, i = Axis("y", 6), Axis("x", 5), Axis("i", 3)
+    doubled = local("double", (x,), source((5,))[x] * 2.0).padded(((1, 2),), outside)
+    values = {"in": np.arange(5.0)}
+    e = Equation((y,), (Max if outside == "-inf" else Sum)(i)(doubled[y + i - 1]))
+    assert evaluate_all(e, values).tolist() == expected
+    assert [evaluate(e, (p,), values) for p in range(6)] == expected
+
+
+def test_a_mean_over_a_local_leaves_its_border_out() -> None:
+    y, x, i = Axis("y", 5), Axis("x", 5), Axis("i", 3)
+    doubled = local("double", (x,), source((5,))[x] * 2.0).padded(((1, 1),), "skip")
+    e = Equation((y,), Mean(i)(doubled[y + i - 1]))
+    assert evaluate_all(e, {"in": np.arange(5.0)}).tolist() == [1, 2, 4, 6, 7]
+
+
+def test_a_local_of_which_little_is_read_is_not_computed_whole() -> None:
+    y, w = Axis("y", 3), Axis("w", 1 << 40)
+    large = local("large", (w,), source((7,))[w % 7])
+    e = Equation((y,), large[y * (1 << 38)])
+    values = {"in": np.arange(7.0)}
+    assert evaluate_box(e, ((0, 2),), values).tolist() == [(p << 38) % 7 for p in range(3)]
+
+
+def test_weights_of_a_batch_are_shared() -> None:
+    y, i = Axis("y"), Axis("i", 3)
+    e = filled(Equation((y,), Sum(i)(source((9,))[y + i] * weight("kernel")[i])))
+    rows = batched(e, Axis("n", 4), ("in",))
+    assert rows.shape == (4, 7)
+    assert rows.weights == {"kernel": (3,)}
