@@ -39,6 +39,7 @@ from convscope.notation import (
 )
 from convscope.notation.equation import hull
 from convscope.notation.evaluation import evaluate
+from convscope.notation.expression import Inside, Place, Reduction
 from convscope.notation.functions import MAXIMUM, MINIMUM, PRIMITIVES, Function
 from convscope.notation.ledger import Groups, ledger
 from convscope.notation.serial import to_json
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 POSITIONS = 10
+LOOSE = ("pieces", "a local with", "a mean over a local")
+"""Corners of which Python takes windows wider than need be: every piece, border and all."""
 
 
 @dataclass(frozen=True)
@@ -411,6 +414,47 @@ def small() -> dict[str, Asked]:
             Sum(y)(a[y] + 1.0) * a[y] + Sum(y)(a[y] * weight("k")[y // 2]) * a[y],
             {"in": line, "k": other},
         ),
+        "the first of the largest": (
+            (y,),
+            Reduction("first", (i, j), a.padded(((0, 9),), "-inf")[y * 2 + i - j + 3]),
+            {"in": np.round(line)},
+        ),
+        "the first of the largest with a NaN": (
+            (y,),
+            Reduction("first", (i,), a[y + i]),
+            {"in": holes},
+        ),
+        "conditions": (
+            (y, x),
+            Inside((exactly(y + x - 1, 2), y - 1), (2, 5)) * a[y] + Place(y * 3 - x % 2),
+            {"in": line},
+        ),
+        "a local with a border": (
+            (y,),
+            Sum(i)(doubled.padded(((1, 4),), "zero")[y + i - 1] * weight("k")[i]),
+            {"in": line, "k": other},
+        ),
+        "a local with an edge": (
+            (y,),
+            Sum(i)(doubled.padded(((2, 4),), "edge")[y + i - 2] * weight("k")[i]),
+            {"in": line, "k": other},
+        ),
+        "a mean over a local with a border": (
+            (y,),
+            Mean(i)(doubled.padded(((1, 4),), "skip")[y + i - 1]),
+            {"in": line},
+        ),
+        "pieces along an index": (
+            (y,),
+            Pieces(y * 2 - 3, (1, 4, 99), (a[y], a[y] * 2.0, a[8 - y])),
+            {"in": line},
+        ),
+        "two functions of one name": (
+            (y,),
+            call(Function("f", ("x",), ("mul", "x", 2.0)), a[y])
+            + call(Function("f", ("x",), ("add", "x", 2.0)), a[y]),
+            {"in": line},
+        ),
         "pieces": ((y,), Pieces(y, (4, 7), parts), {"in": line, "in2": other}),
         "pieces in a sum": (
             (x,),
@@ -423,7 +467,7 @@ def small() -> dict[str, Asked]:
     asked = {}
     for name, (axes, body, values) in found.items():
         e = Equation(axes, body)
-        asked[name] = Asked(e, values, list(np.ndindex(*e.shape)), not name.startswith("pieces"))
+        asked[name] = Asked(e, values, list(np.ndindex(*e.shape)), not name.startswith(LOOSE))
     return asked
 
 

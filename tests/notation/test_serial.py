@@ -23,7 +23,7 @@ from convscope.notation import (
     symbol,
 )
 from convscope.notation.evaluation import evaluate
-from convscope.notation.expression import Inside
+from convscope.notation.expression import Inside, Place, Reduction
 from convscope.notation.functions import Function
 from convscope.notation.serial import from_json, to_json
 from convscope.notation.sizes import UNKNOWN
@@ -115,6 +115,17 @@ def test_conditions_and_pieces_along_an_index() -> None:
     )
     found = [evaluate(again, (p,), {"in": np.arange(1.0, 10.0)}) for p in range(5)]
     assert found == [1, 2, 3 + 30, 40, 50]
+
+
+def test_the_first_of_the_largest_and_the_number_an_index_is() -> None:
+    y, i, j = Axis("y", 3), Axis("i", 2), Axis("j", 3)
+    body = source((4, 3))[y + i, j]
+    one = Equation((y,), Reduction("first", (i, j), body) + Place(y * 10 + 1))
+    again = there_and_back(one)
+    assert str(one) == "out[y] = (argmax i<2, j<3  in[y + i, j]) + 10y + 1"
+    given = np.array([[1, 5, 2], [0, 5, 5], [7, 7, 1], [7, 8, 9.0]])
+    found = [evaluate(again, (p,), {"in": given}) for p in range(3)]
+    assert found == [1 + 1, 3 + 11, 5 + 21]  # by hand, and the first of two that are equal
 
 
 def test_the_documented_form() -> None:

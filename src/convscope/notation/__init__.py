@@ -3,14 +3,16 @@
 Each module is one part of it:
 
     index        axes and the whole-number expressions over them
+    spread       how an index moves with axes
     expression   reads, products, sums, maxima and means
     functions    named functions and their formulas
     equation     an equation: output shape and why, weights' shapes, windows
+    rewriting    an equation made again: axes replaced, sizes filled in, a batch in front
     counting     multiply–accumulates and other work
     anatomy      the parts that the number is made of: activation, main reduction, what is added
     printing     text, LaTeX and words
     serial       to JSON and back
-    evaluation   values at positions, in float64 (needs numpy, which is imported only there)
+    evaluation   values at positions, in float64 or float32 (needs numpy, which is imported only there)
     ledger       the arithmetic of one number, taken apart (needs numpy)
     cone         one number of a chain of equations, from the window it sees (needs numpy)
     sizes        ints, symbols and unknowns

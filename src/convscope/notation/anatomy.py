@@ -111,6 +111,8 @@ def _peeled(expression: Expression) -> tuple[Expression, tuple[str, ...]]:
 
 def _groupable(node: Reduction) -> bool:
     """Whether a reduction is over reads, or products of an input's read and a weight's."""
+    if node.kind == "first":
+        return False
     parts = list(factors(node.body))
     sources = [p for p in parts if isinstance(p, Read) and p.tensor.role != "weight"]
     return len(sources) == 1 and all(isinstance(p, Read) for p in parts)

@@ -17,6 +17,7 @@ from convscope.notation.expression import (
     Expression,
     Inside,
     Pieces,
+    Place,
     Read,
     Reduction,
     factors,
@@ -97,7 +98,7 @@ def other_work(equation: Equation) -> dict[str, Size]:
                 if _multiplies_weights(node):
                     return
                 many = product(axis.size for axis in axes)
-                counts["compare" if kind == "max" else "add"] += times * (many - 1)
+                counts["compare" if kind in ("max", "first") else "add"] += times * (many - 1)
                 if kind == "mean":
                     counts["divide"] += times
                 sizes = sizes | {axis: axis.size for axis in axes}
@@ -126,6 +127,8 @@ def _axes(node: Expression) -> set[Axis]:
             return set().union(*(index.axes() for index in indices))
         case Reduction(_, axes, body):
             return _axes(body).difference(axes)
+        case Place(index):
+            return index.axes()
         case Inside(indices):
             return set[Axis]().union(*(index.axes() for index in indices))
         case Pieces(along, _, bodies):

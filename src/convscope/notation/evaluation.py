@@ -24,6 +24,7 @@ from convscope.notation.expression import (
     Number,
     Outside,
     Pieces,
+    Place,
     Read,
     Reduction,
     Tensor,
@@ -231,6 +232,8 @@ class Evaluator:
                     return compute(function, values, np)
             case Reduction():
                 return self.reduce(node, given, depth)
+            case Place(index):
+                return np.asarray(index.at(given), dtype=self.dtype)[()]
             case Inside(indices, sizes):
                 return self.condition(indices, sizes, given)
             case Pieces(along, ends, bodies):
@@ -314,6 +317,9 @@ class Evaluator:
         body = full(self.value(node.body, inner, deeper), sizes, deeper)
         if node.kind == "max":
             return body.max(axis=leading)
+        if node.kind == "first":
+            flat = body.reshape(-1, *body.shape[len(sizes) :])
+            return flat.argmax(axis=0).astype(self.dtype)
         return body.sum(axis=leading) / self.count(node, inner, deeper)
 
     def count(self, node: Reduction, inner: Mapping[Axis, Any], deeper: int) -> Any:

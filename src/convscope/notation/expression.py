@@ -84,6 +84,13 @@ _NOTHING = Number(0.0)
 
 
 @dataclass(slots=True, eq=False)
+class Place(Expression):
+    """The number that an index is."""
+
+    index: Index
+
+
+@dataclass(slots=True, eq=False)
 class Inside(Expression):
     """1 where every index is whole and lies in 0 … size − 1, else 0: a factor that says whether."""
 
@@ -217,13 +224,22 @@ class Call(Expression):
 
 @dataclass(slots=True, eq=False)
 class Reduction(Expression):
-    """The sum, the maximum or the mean of a body while axes run over their sizes."""
+    """The sum, the maximum or the mean of a body while axes run over their sizes.
 
-    kind: Literal["sum", "max", "mean"]
+    "first" is where the maximum is: the first of the places that hold it, counted from 0 with the last
+    axis fastest.
+    """
+
+    kind: Literal["sum", "max", "mean", "first"]
     axes: tuple[Axis, ...]
     body: Expression
 
-    SIGNS: ClassVar[dict[str, str]] = {"sum": "Σ", "max": "max", "mean": "mean"}
+    SIGNS: ClassVar[dict[str, str]] = {
+        "sum": "Σ",
+        "max": "max",
+        "mean": "mean",
+        "first": "argmax",
+    }
 
     def parts(self) -> tuple[Expression, ...]:
         return (self.body,)

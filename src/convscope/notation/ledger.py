@@ -26,6 +26,7 @@ from convscope.notation.expression import (
     Local,
     Number,
     Pieces,
+    Place,
     Read,
     Reduction,
     addends,
@@ -230,12 +231,12 @@ class _Rounding:
             case Call(function, arguments):
                 with np.errstate(all="ignore"):
                     return self.call(function, [self.of(a, given, depth) for a in arguments])
+            case Inside() | Place() | Reduction("first"):
+                return self.evaluator.value(node, given, depth), 0.0
             case Reduction("sum"):
                 return self.total([node], given, depth)
             case Reduction():
                 return self.reduce(node, given, depth)
-            case Inside():
-                return self.evaluator.value(node, given, depth), 0.0
             case Pieces(along, ends, bodies):
                 place = along.at(given)
                 if np.ndim(place) == 0:

@@ -17,6 +17,7 @@ from convscope.notation.expression import (
     Inside,
     Number,
     Pieces,
+    Place,
     Read,
     Reduction,
 )
@@ -86,6 +87,9 @@ class _Text:
                 return f"{self.sign(kind, axes)}{self.within(self.spelled(body), _PRODUCT)}", _OPEN
             case Pieces(along, ends, bodies):
                 return self.pieces(along, ends, [self.spelled(b)[0] for b in bodies]), _ATOM
+            case Place(index):
+                plain = len(index.terms) + (not is_known(index.const) or index.const != 0) <= 1
+                return self.index(index), _ATOM if plain else _SUM
             case Inside(indices, sizes):
                 return self.inside(indices, sizes), _ATOM
         raise AssertionError(f"no text for {type(node).__name__}")
@@ -124,6 +128,9 @@ class _Text:
     def sign(self, kind: str, axes: Sequence[Axis]) -> str:
         return f"{Reduction.SIGNS[kind]} {', '.join(f'{a.name}<{show(a.size)}' for a in axes)}  "
 
+    def index(self, index: Index) -> str:
+        return str(index)
+
     def inside(self, indices: Sequence[Index], sizes: Sequence[Size]) -> str:
         """Return a condition in square brackets, Iverson's: 1 where it holds, else 0."""
         held = (self.condition(i, size) for i, size in zip(indices, sizes, strict=True))
@@ -143,7 +150,12 @@ class _Text:
 
 
 _NAMES = {"μ": r"\mu", "τ": r"\tau", "σ²": r"{\sigma^2}"}
-_SIGNS = {"sum": r"\sum", "max": r"\max", "mean": r"\operatorname{mean}"}
+_SIGNS = {
+    "sum": r"\sum",
+    "max": r"\max",
+    "mean": r"\operatorname{mean}",
+    "first": r"\operatorname{argmax}",
+}
 
 
 class _Latex(_Text):
@@ -195,6 +207,9 @@ class _Latex(_Text):
             return "".join(sums) + " "
         over = ", ".join(f"{a.name}<{size_latex(a.size)}" for a in axes)
         return f"{_SIGNS[kind]}_{{{over}}} "
+
+    def index(self, index: Index) -> str:
+        return index.spelled(LATEX)
 
     def inside(self, indices: Sequence[Index], sizes: Sequence[Size]) -> str:
         held = (self.condition(i, size) for i, size in zip(indices, sizes, strict=True))

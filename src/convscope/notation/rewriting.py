@@ -24,6 +24,7 @@ from convscope.notation.expression import (
     Inside,
     Local,
     Pieces,
+    Place,
     Read,
     Reduction,
     Tensor,
@@ -67,6 +68,8 @@ class Rewriting:
                 return self.read(node)
             case Reduction():
                 return self.reduction(node)
+            case Place(index):
+                return Place(self.index(index))
             case Inside(indices, sizes):
                 return Inside(tuple(map(self.index, indices)), sizes)
             case Pieces(along, ends, bodies):

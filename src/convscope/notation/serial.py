@@ -35,6 +35,7 @@ from convscope.notation.expression import (
     Inside,
     Number,
     Pieces,
+    Place,
     Read,
     Reduction,
     Tensor,
@@ -205,6 +206,8 @@ class _Writer:
                     "over": [self.axis(a) for a in axes],
                     "body": self.expression(body),
                 }
+            case Place(index):
+                return {"place": self.whole(index)}
             case Inside(indices, sizes):
                 return {
                     "inside": [self.whole(i) for i in indices],
@@ -280,6 +283,8 @@ class _Reader:
                 data.get("outside", "zero"),
                 data.get("scattered", False),
             )
+        if "place" in data:
+            return Place(self.whole(data["place"]))
         if "inside" in data:
             return Inside(
                 tuple(self.whole(i) for i in data["inside"]),

@@ -11,7 +11,7 @@
 import { clipped, modulo, product } from "./arrays.js";
 import { OPERATORS, formula, primitive } from "./functions.js";
 
-/** @import {Box, EquationJson, ExpressionJson, Groups, IndexJson, Kind, Ledger, LocalJson, MainJson, Patch, Position, ReadJson, Reading, ReductionJson, Size, Values} from "./types" */
+/** @import {Box, EquationJson, ExpressionJson, Groups, IndexJson, Kind, Ledger, LocalJson, MainJson, Patch, PiecesJson, Position, ReadJson, Reading, ReductionJson, Size, Values} from "./types" */
 
 /** @typedef {() => number} Numeric */
 
@@ -69,11 +69,13 @@ export function needs(equation, position) {
 		else if ("reduce" in node) {
 			visit(node.body, moved(ranges, node.over, node.over.map((axis) => [0, sizeOf(equation, axis) - 1])));
 		} else if ("pieces" in node) {
-			const [low, high] = ranges[node.along];
+			const { along } = node;
+			const [low, high] = typeof along === "number" ? ranges[along] : bounds(along, ranges);
 			node.pieces.forEach((piece, n) => {
-				const first = Math.max(low, n ? known(node.ends[n - 1]) : 0);
+				const first = n ? Math.max(low, known(node.ends[n - 1])) : low;
 				const last = Math.min(high, known(node.ends[n]) - 1);
-				if (first <= last) visit(piece, moved(ranges, [node.along], [[first, last]]));
+				if (first > last) return;
+				visit(piece, typeof along === "number" ? moved(ranges, [along], [[first, last]]) : ranges);
 			});
 		}
 	};
@@ -82,6 +84,10 @@ export function needs(equation, position) {
 	const read = (node, box, ranges) => {
 		const local = locals.get(node.read);
 		if (local) {
+			if (node.padding) {
+				const sizes = local.axes.map((axis) => sizeOf(equation, axis));
+				box = box.map(([first, last], d) => [clipped(first, sizes[d]), clipped(last, sizes[d])]);
+			}
 			const key = JSON.stringify([node.read, box]);
 			if (!followed.has(key)) visit(local.expression, moved(ranges, local.axes, box));
 			followed.add(key);
@@ -231,12 +237,25 @@ class Program {
 			const read = this.read(node);
 			return () => read.value();
 		}
-		if ("reduce" in node) return this.reduction(node);
+		if ("reduce" in node) return node.reduce === "first" ? this.first(node) : this.reduction(node);
 		if ("pieces" in node) {
-			const { at } = this;
 			const ends = node.ends.map(known);
 			const pieces = node.pieces.map((piece) => this.compile(piece));
-			return () => pieces[ends.findIndex((end) => at[node.along] < end)]();
+			const along = this.along(node);
+			return () => {
+				const place = along();
+				return pieces[ends.findIndex((end) => place < end)]();
+			};
+		}
+		if ("place" in node) return compiledIndex(this.at, node.place).place;
+		if ("inside" in node) {
+			const sizes = node.sizes.map(known);
+			const indices = node.inside.map((index) => compiledIndex(this.at, index));
+			const holds = indices.map(({ place, tests }, n) => () => {
+				const here = place();
+				return here >= 0 && here < sizes[n] && tests.every((test) => test());
+			});
+			return () => Number(holds.every((hold) => hold()));
 		}
 		const args = node.args.map((part) => this.compile(part));
 		if ("op" in node) return primitive(OPERATORS[node.op], args);
@@ -249,6 +268,33 @@ class Program {
 			for (let n = 0; n < args.length; n++) given[own.parameters[n]] = args[n]();
 			return body();
 		};
+	}
+
+	/** Where pieces are told by. @param {PiecesJson} node @returns {Numeric} */
+	along({ along }) {
+		const { at } = this;
+		return typeof along === "number" ? () => at[along] : compiledIndex(at, along).place;
+	}
+
+	/**
+	 * The first place, counted over all axes, at which a body is largest; NaN counts as larger than all, as in numpy.
+	 * @param {ReductionJson} node @returns {Numeric}
+	 */
+	first({ over, body }) {
+		const sizes = over.map((axis) => sizeOf(this.equation, axis));
+		const terms = product(sizes);
+		const term = this.compile(body);
+		const run = () => {
+			let [best, found] = [NaN, -1];
+			for (let n = 0; n < terms; n++) {
+				const value = term();
+				if (found < 0 || value > best || (Number.isNaN(value) && !Number.isNaN(best))) [best, found] = [value, n];
+				step(this.at, over, sizes);
+			}
+			return found;
+		};
+		const start = over.map(() => 0);
+		return () => this.elsewhere(over, start, run);
 	}
 
 	/** @param {ReductionJson} node @returns {Numeric} */
@@ -358,7 +404,8 @@ class Program {
 			const index = Array.from(read.places);
 			found.set(JSON.stringify([name, index]), { name, index, value, role });
 		} else if ("pieces" in node) {
-			const here = node.ends.findIndex((end) => this.at[node.along] < known(end));
+			const place = this.along(node)();
+			const here = node.ends.findIndex((end) => place < known(end));
 			this.readings(node.pieces[here], found);
 		} else if ("args" in node) node.args.forEach((part) => this.readings(part, found));
 		return found;
@@ -419,9 +466,8 @@ class Local {
 	constructor(program, { name, axes, expression }) {
 		this.name = name;
 		this.role = /** @type {const} */ ("local");
-		/** @type {number[]} it has no border, so that nobody compares its sizes */
-		this.whole = [];
 		this.sizes = axes.map((axis) => Number(program.equation.index[axis].size));
+		this.whole = this.sizes;
 		/** @type {WeakMap<Values, Map<number | string, number>>} */
 		this.memories = new WeakMap();
 		/** @type {Map<number | string, number>} */

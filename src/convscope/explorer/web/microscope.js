@@ -231,7 +231,7 @@ export class Microscope extends Part {
 
 	/** @param {Now} now */
 	readings({ led, detail: { feeds } }) {
-		const kinds = { input: "input", weight: "weight", local: "computed on the way" };
+		const kinds = { input: "input", weight: "weight", gradient: "gradient", local: "computed on the way" };
 		fill(this.listing, table(["it reads", "which is", "value"], led.readings.map(({ name, index, role, value }) => {
 			const feed = feeds[name];
 			const text = `${feed ?? name}(${index.join(", ")})`;

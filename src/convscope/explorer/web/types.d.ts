@@ -7,17 +7,26 @@ export type Size = number | string | null;
 export type AtomJson = number | { op: "floor" | "mod" | "exact"; of: IndexJson; by: Size };
 export type IndexJson = { terms: [AtomJson, Size][]; const: Size };
 export type Outside = "zero" | "-inf" | "skip" | "edge";
-export type ReadJson = { read: string; at: IndexJson[]; padding?: [Size, Size][]; outside?: Outside };
-export type Kind = "sum" | "max" | "mean";
+export type ReadJson = { read: string; at: IndexJson[]; padding?: [Size, Size][]; outside?: Outside; scattered?: boolean };
+export type Kind = "sum" | "max" | "mean" | "first";
 export type ReductionJson = { reduce: Kind; over: number[]; body: ExpressionJson };
-export type PiecesJson = { along: number; ends: Size[]; pieces: ExpressionJson[] };
+export type PiecesJson = { along: number | IndexJson; ends: Size[]; pieces: ExpressionJson[] };
+/** 1 where every index is whole and in 0 … size − 1, else 0; and the number that an index is. */
+export type InsideJson = { inside: IndexJson[]; sizes: Size[] };
+export type PlaceJson = { place: IndexJson };
 export type CallJson =
   | { op: "+" | "-" | "*" | "/"; args: ExpressionJson[] }
   | { call: string; args: ExpressionJson[] };
-export type ExpressionJson = { number: number | string } | ReadJson | CallJson | ReductionJson | PiecesJson;
+export type ExpressionJson = { number: number | string } | ReadJson | CallJson | ReductionJson | PiecesJson | InsideJson | PlaceJson;
 /** ["max", "x", 0]: a function, and formulas. */
 export type FormulaJson = string | number | any[];
-export type LocalJson = { name: string; axes: number[]; expression: ExpressionJson };
+export type LocalJson = {
+  name: string;
+  axes: number[];
+  expression: ExpressionJson;
+  preactivation?: boolean;
+  neutral?: boolean;
+};
 export type MainJson = {
   reduce: Kind;
   over: number | null;
@@ -43,9 +52,9 @@ export type EquationJson = {
   axes: number[];
   expression: ExpressionJson;
   locals: LocalJson[];
-  tensors: Record<string, { role: "input" | "weight"; shape: Size[] | null }>;
-  index: { name: string; size: Size; word: string }[];
-  functions: Record<string, { parameters: string[]; formula: FormulaJson }>;
+  tensors: Record<string, { role: "input" | "weight" | "gradient"; shape: Size[] | null }>;
+  index: { name: string; size: Size; word: string; role: "" | "in" | "out" }[];
+  functions: Record<string, { name: string; parameters: string[]; formula: FormulaJson }>;
   ledger: LedgerJson;
 };
 
@@ -62,7 +71,7 @@ export type Values = Record<string, Patch>;
 /** (first, last) along each axis. */
 export type Box = [number, number][];
 export type Position = ArrayLike<number>;
-export type Reading = { name: string; index: number[]; value: number; role: "input" | "weight" | "local" };
+export type Reading = { name: string; index: number[]; value: number; role: "input" | "weight" | "gradient" | "local" };
 /**
  * What notation/ledger.py says, field by field. What is per term lies in C order over (group, ...sizes): `places`
  * (where it reads, `rank` indices each), `windows`, `inside`, `kernels`, `products`. `channel` is the index that
