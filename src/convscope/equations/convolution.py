@@ -31,7 +31,10 @@ def convolution(
     groups: int = 1,
 ) -> Equation:
     """Return a convolution of a map with so many channels; groups must divide them and the filters."""
-    o, c = Axis("o", filters, "filter", role="out"), Axis("c", channels // groups, "channel", role="in")
+    o, c = (
+        Axis("o", filters, "filter", role="out"),
+        Axis("c", channels // groups, "channel", role="in"),
+    )
     channel = _of_group(o, filters // groups, c, groups)
     where = layout.kernel(slide.taps, c, o)
     running = (axis for axis in where if axis is not o)
@@ -50,7 +53,10 @@ def transposed(
     groups: int = 1,
 ) -> Equation:
     """Return a transposed convolution, whose window is a `spread`."""
-    o, c = Axis("o", filters, "filter", role="out"), Axis("c", channels // groups, "channel", role="in")
+    o, c = (
+        Axis("o", filters, "filter", role="out"),
+        Axis("c", channels // groups, "channel", role="in"),
+    )
     each = filters // groups
     channel = _of_group(o, each, c, groups)
     where = layout.kernel(slide.taps, o % each if groups > 1 else o, channel)

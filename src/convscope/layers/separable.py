@@ -80,7 +80,10 @@ class SeparableConvolution(Weighing, Sliding):
             slide, source(shape), weight("depthwise_kernel"), m, self.depth_multiplier, self.layout
         )
         depth = local("depth", (*slide.out, m), one)
-        c, o = Axis("c", m.size, "channel", role="in"), Axis("o", self.filters, "filter", role="out")
+        c, o = (
+            Axis("c", m.size, "channel", role="in"),
+            Axis("o", self.filters, "filter", role="out"),
+        )
         kernel = weight("pointwise_kernel")[self.layout.kernel((0,) * self.rank, c, o)]
         total = biased(Sum(c)(depth[*slide.out, c] * kernel), self.bias, o)
         return self.activation.equation(self.layout.image(o, slide.out), total)
