@@ -300,7 +300,10 @@ def _of_depthwise(equation: Equation, main: MainSum, where: tuple[int, ...]) -> 
     place = equation.axes.index(o)
     flat, count, each = times(a.size for a in main.window), main.maps, o.size // main.maps
     one = {} if main.channel is None else {main.channel: Index((), 0)}
-    maps, c = Axis("m", count * o.size, "filter", role="out"), Axis("c", count, "channel", role="in")
+    maps, c = (
+        Axis("m", count * o.size, "filter", role="out"),
+        Axis("c", count, "channel", role="in"),
+    )
     apart = _moved(equation, main, {**one, o: maps % o.size}, place, maps, channel=maps // o.size)
     shared = _moved(equation, main, one, place, o, channel=c, over=c)
     few = Axis("o", each, "filter", role="out")
