@@ -103,7 +103,7 @@ def along(axes: Sequence[Axis], places: Sequence[int]) -> Row:
     at = list(axes)
     for number, place in enumerate(places, 1):
         name = f"k{number}" if many else "k"
-        at[place] = Axis(name, axes[place].size, axes[place].word)
+        at[place] = axes[place].like(name, axes[place].size)
     stays = tuple(axis for place, axis in enumerate(axes) if place not in places)
     return Row(stays, stays, tuple(at[place] for place in places), tuple(at))
 
@@ -121,7 +121,11 @@ def group_of_maps(axes: Sequence[Axis], shape: Sequence[Size], layout: Layout, g
     sizes, channels = layout.split(shape)
     each = channels // groups
     lead, (_, c) = tuple(axes[: len(layout.lead)]), layout.split(axes)
-    g, k, window = Axis("g", groups, "group"), Axis("k", each, "channel", role="in"), window_axes(sizes)
+    g, k, window = (
+        Axis("g", groups, "group"),
+        Axis("k", each, "channel", role="in"),
+        window_axes(sizes),
+    )
     at = Layout(layout.channels_last, lead=lead).image(g * each + k, window)
     return Row((*lead, g), (*lead, c // each), (k, *window), at)
 
