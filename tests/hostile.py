@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import pickle
 import struct
 import warnings
@@ -15,6 +14,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from campaigns import rounds
 
 import convscope
 from convscope.errors import ConvscopeError, SourceWarning
@@ -642,10 +642,11 @@ def opened(path: Path) -> str:
     return "with warnings" if any(w.category is SourceWarning for w in caught) else "opened"
 
 
-COUNT = int(os.environ.get("CONVSCOPE_MUTATIONS", "200"))
-"""How many damaged files of each kind; more by CONVSCOPE_MUTATIONS=5000."""
+COUNT = rounds(60, 200)
+"""How many damaged files of each kind."""
 
-MOST_SECONDS = 5.0
+MOST_CALLS = 10_000_000
+"""How many functions are called for a file at most, whatever it says: 50,000 layers take half of them."""
 
 ODD: list[Any] = [
     None, True, 0, -1, 1 << 70, 1.5, "", "x", "../../etc/passwd", [], [[]], [None, None], {}, {"a": 1},

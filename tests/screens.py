@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from work import PATIENCE
+
 from convscope.explorer.host import Host
 from convscope.explorer.server import Server
 
@@ -47,17 +49,21 @@ class Visit:
     def __init__(self, context: BrowserContext, served: Served) -> None:
         self.served = served
         self.page: Page = context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(1000 * PATIENCE)
         self.urls: list[str] = []
         self.asked: list[dict[str, Any]] = []
+        self.unanswered: set[Request] = set()
         self.faults: list[str] = []
         self.expected: list[str] = []
         self.page.on("request", self._requested)
+        self.page.on("requestfinished", lambda request: self.unanswered.discard(request))
+        self.page.on("requestfailed", lambda request: self.unanswered.discard(request))
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.faults.append(f"{error}\n{error.stack}"))
 
     def _requested(self, request: Request) -> None:
         self.urls.append(request.url)
+        self.unanswered.add(request)
         if request.url.endswith("/ask") and request.post_data:
             self.asked.append(json.loads(request.post_data))
 
@@ -96,11 +102,11 @@ class Visit:
         """Return what stands in a part of the page; see reader.js."""
         return self.page.evaluate(f"reader.{what}()")
 
-    def until(self, what: str, holds: Callable[[Any], Any], seconds: float = 20) -> Any:
+    def until(self, what: str, holds: Callable[[Any], Any]) -> Any:
         """Read a part of the page until what stands there is as wanted, and return it."""
         from playwright.sync_api import Error
 
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PATIENCE
         while True:
             found = None
             with suppress(Error):  # while the page is being drawn anew there is nothing to read
@@ -109,6 +115,14 @@ class Visit:
                     return found
             assert time.monotonic() < end, found
             self.page.wait_for_timeout(10)
+
+    def settle(self) -> None:
+        """Wait until the page has done all it had to do: nothing is asked, and nothing changes any more."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            self.page.evaluate("reader.quiet()")
+            if not self.unanswered or time.monotonic() > end:
+                return
 
     def number(self, layer: str, position: Sequence[int], **more: str) -> Any:
         """Go to one number in the microscope and return what stands there."""

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from work import PATIENCE
+
 from convscope.errors import LayerLookupError, SourceError
 from convscope.explorer.protocol import Answer
 from convscope.explorer.server import Server
@@ -25,7 +27,7 @@ ALWAYS = {
 
 
 class SmallHost:
-    """Answers a few questions; "wait" takes until `go` is set."""
+    """Answers a few questions; "wait" takes until `go` is set, which is never too early."""
 
     def __init__(self) -> None:
         self.go = threading.Event()
@@ -41,7 +43,7 @@ class SmallHost:
                 return Answer({"bytes": len(body or b""), "name": question["name"]})
             case "wait":
                 self.begun.release()
-                self.go.wait(20)
+                self.go.wait(PATIENCE)
                 return Answer({"waited": True})
             case "lookup":
                 raise LayerLookupError("there is no layer <b>conv</b> beside /features/conv")
@@ -80,7 +82,7 @@ class Reply(NamedTuple):
 
 
 def connected(port: int, where: str = "127.0.0.1") -> socket.socket:
-    return socket.create_connection((where, port), timeout=10)
+    return socket.create_connection((where, port), timeout=PATIENCE)
 
 
 def reply(sock: socket.socket, method: str = "GET") -> Reply:
@@ -160,9 +162,9 @@ class Visitor:
         return self.post(f"/image?question={text}", picture, Content_Type=kind)
 
 
-def until(true: Any, seconds: float = 5.0) -> None:
+def until(true: Any) -> None:
     """Wait until something is true."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < end, "it did not become true"
         time.sleep(0.01)

@@ -18,6 +18,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 from PIL import Image
+from work import PATIENCE
 
 from convscope.cli import commands
 
@@ -380,7 +381,7 @@ def test_ctrl_c_ends_it_with_130(folder: Path) -> None:
     (folder / "slow.py").write_text(
         # a shell that starts jobs in the background makes them deaf to Ctrl-C
         "import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "print('started', flush=True)\ntime.sleep(60)\nmodel = None\n"
+        "print('started', flush=True)\ntime.sleep(600)\nmodel = None\n"
     )
     with subprocess.Popen(
         [sys.executable, "-m", "convscope", "summary", "slow.py:model"],
@@ -391,6 +392,6 @@ def test_ctrl_c_ends_it_with_130(folder: Path) -> None:
     ) as child:
         assert child.stdout is not None and child.stdout.readline() == "started\n"
         child.send_signal(signal.SIGINT)
-        _, said = child.communicate(timeout=30)
+        _, said = child.communicate(timeout=PATIENCE)
     assert child.returncode == 130
     assert said.strip() == "stopped"

@@ -64,6 +64,7 @@ def test_the_script_takes_the_pictures_that_are_shown(tmp_path: Path) -> None:
             assert len(new.convert("RGB").getcolors(1 << 20) or ()) > 50  # something is on it
 
 
+@pytest.mark.full
 def test_the_same_browser_takes_the_same_picture(tmp_path: Path) -> None:
     first, second = (shots(tmp_path / n, "microscope")["microscope"] for n in ("1", "2"))
     assert first.read_bytes() == second.read_bytes()

@@ -18,6 +18,7 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 
 import pytest
+from work import PATIENCE
 
 from convscope.explorer.server import static_files
 
@@ -90,7 +91,7 @@ def exploring(environment: Path, folder: Path) -> Iterator[str]:
             yield address
         finally:
             server.send_signal(signal.SIGINT)
-            server.communicate(timeout=30)
+            server.communicate(timeout=PATIENCE)
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(built: tuple[Path, Path]) -> None:
@@ -126,18 +127,19 @@ def test_what_is_installed_serves_the_page(installed: Path, tmp_path: Path) -> N
     browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), jar)
     with exploring(installed, tmp_path) as address:
         origin = address.split("/?")[0]
-        with browser.open(address, timeout=30) as answer:  # gives the cookie, and leads to the page
+        # gives the cookie, and leads to the page
+        with browser.open(address, timeout=PATIENCE) as answer:
             assert answer.url == f"{origin}/"
             assert answer.read() == static_files()["/"].content
         for path, file in static_files().items():
-            with browser.open(origin + path, timeout=30) as answer:
+            with browser.open(origin + path, timeout=PATIENCE) as answer:
                 assert answer.read() == file.content, path
         question = urllib.request.Request(
             f"{origin}/ask",
             b'{"ask": "network"}',
             {"Content-Type": "application/json", "X-Convscope": "1", "Origin": origin},
         )
-        with browser.open(question, timeout=60) as answer:
+        with browser.open(question, timeout=PATIENCE) as answer:
             assert b'"conv2d_1"' in answer.read()
 
 
@@ -145,6 +147,6 @@ def test_nobody_gets_the_page_without_the_key(installed: Path, tmp_path: Path) -
     plain = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with exploring(installed, tmp_path) as address:
         with pytest.raises(urllib.error.HTTPError) as refused:
-            plain.open(address.split("/?")[0] + "/explorer.js", timeout=30)
+            plain.open(address.split("/?")[0] + "/explorer.js", timeout=PATIENCE)
         assert refused.value.code in (401, 403)
         refused.value.close()

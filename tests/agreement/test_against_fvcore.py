@@ -27,6 +27,7 @@ import numpy as np
 import pytest
 import torch
 import torch_networks
+from campaigns import often
 from torch.utils.flop_counter import FlopCounterMode
 
 import convscope
@@ -91,7 +92,7 @@ def opened(model: torch.nn.Module, folder: Path) -> Network:
     return convscope.open(torch_networks.exported(model, image, folder / "net.onnx", **how))
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module", params=often(NETWORKS, "MobileNetV2"))
 def counted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Counted:
     model = torch_networks.made(request.param, **NETWORKS[request.param])
     image = torch.zeros(1, *SIZE)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import torch_networks
+from campaigns import often
 from torch_networks import Array
 
 import convscope
@@ -40,7 +41,7 @@ def resnet() -> torch.nn.Module:
     return torch_networks.made("ResNet", downsample_in_bottleneck=True, num_labels=1000)
 
 
-@pytest.fixture(scope="module", params=torch_networks.EXPORTERS)
+@pytest.fixture(scope="module", params=often(torch_networks.EXPORTERS, "TorchScript", "dynamo"))
 def exported(
     request: pytest.FixtureRequest,
     resnet: torch.nn.Module,
@@ -148,6 +149,7 @@ def test_the_newer_resnet_sees_less(tmp_path: Path) -> None:
     assert last_field(convscope.open(path)) == ((427, 427), (32, 32))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("dynamo", [False, True])
 def test_a_file_with_an_open_batch_takes_many_images(dynamo: bool, tmp_path: Path) -> None:
     small = torch_networks.made("ResNet", embedding_size=8, hidden_sizes=[16, 24, 32, 40])

@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 from onnx import helper
 from views.keras_networks import printed
+from work import counted
 
 import convscope
 from convscope import Conv2D, Dense, Flatten, MaxPooling2D, Sequential
@@ -410,7 +411,7 @@ def test_a_range_is_keras_own(first: str, last: str, monkeypatch: pytest.MonkeyP
 def test_a_range_of_a_graph_in_keras_styles(tmp_path: Path) -> None:
     """Keras lists a graph in an order of its own; inputs stand where the range starts at the beginning."""
     _, network = opened(used_twice, tmp_path)
-    text = render(network.facts(1, "pre:inner"), "keras")
+    text = render(network.facts(1, "pre:inner"), "keras", line_length=76)
     assert re.findall(r"│ (\w+) \(", text) == ["image", "pre", "inner"]
     assert "│ inner (Functional)  │" in text and "image[0][0]," in text and "pre[0][0]" in text
     text = render(network.facts(1, "inner_again:sum"), "keras2")
@@ -494,9 +495,7 @@ def test_names_that_keras_2_cuts_are_never_cut_silently(tmp_path: Path) -> None:
     assert "Note" not in done.stderr
 
 
-def test_ten_thousand_layers_fold_in_no_time() -> None:
-    import time
-
+def test_ten_thousand_layers_fold_in_little_work() -> None:
     from convscope.explain.summary import summarise
     from convscope.model.graph import Graph
 
@@ -505,7 +504,7 @@ def test_ten_thousand_layers_fold_in_no_time() -> None:
         step = f"block{number // 100}/unit{number // 10 % 10}/conv{number % 10}"
         graph.add(step, Conv2D(3, 3, padding="same"), [name])
         name = step
-    begun = time.perf_counter()
-    assert len(summarise(graph, 1).rows) == 100
-    assert len(summarise(graph, 2, "block7:block9").visible) == 30
-    assert time.perf_counter() - begun < 2
+    with counted() as work:
+        assert len(summarise(graph, 1).rows) == 100
+        assert len(summarise(graph, 2, "block7:block9").visible) == 30
+    assert work.calls < 200 * 10_000

@@ -8,6 +8,22 @@ const textOf = (selector, root = document) => textsOf(selector, root)[0] ?? null
 const rowsOf = (table) => [...(table?.querySelectorAll("tr") ?? [])].map((row) => textsOf("th, td", row));
 
 const reader = {
+  /** Resolves when twenty frames in a row changed nothing and nothing scrolled. */
+  quiet: () => new Promise((done) => {
+    let frames = 0;
+    const again = () => { frames = 0; };
+    const seen = new MutationObserver(again);
+    seen.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+    addEventListener("scroll", again, true);
+    const frame = () => {
+      if (++frames < 20) { requestAnimationFrame(frame); return; }
+      seen.disconnect();
+      removeEventListener("scroll", again, true);
+      done(null);
+    };
+    requestAnimationFrame(frame);
+  }),
+
   live: () => textOf(".cs-live") ?? "",
 
   tab: () => textOf('[role="tab"][aria-selected="true"]'),

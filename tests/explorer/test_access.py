@@ -39,7 +39,7 @@ def axe() -> str:
     if not found.exists():
         command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder)]
         done = subprocess.run(
-            [*command, f"axe-core@{AXE}"], check=False, capture_output=True, text=True, timeout=240
+            [*command, f"axe-core@{AXE}"], check=False, capture_output=True, text=True, timeout=600
         )
         if done.returncode:
             absent(f"npm could not install axe-core@{AXE}: {done.stderr.strip()}")
@@ -61,7 +61,14 @@ def violations(page: Any, axe: str) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        ("light", 1280),
+        pytest.param("dark", 1280, marks=pytest.mark.full),
+        pytest.param("light", 390, marks=pytest.mark.full),
+    ],
+)
 def test_axe_finds_nothing_serious_on_any_screen(
     visit: OpenPage, axe: str, scheme: Any, width: int
 ) -> None:
@@ -75,7 +82,7 @@ def test_axe_finds_nothing_serious_on_any_screen(
                     "l=dense&o=7&s=microscope", "l=flatten&o=7&s=microscope",
                     "l=max_pooling2d&s=microscope", "l=input&s=microscope"):  # fmt: skip
         page.go(address)
-        page.page.wait_for_timeout(250)
+        page.settle()
         for summary in page.page.locator(".cs-screen summary:visible").all()[:2]:
             summary.click()
         found[address] = violations(page.page, axe)
@@ -116,7 +123,7 @@ def test_light_and_dark_are_followed_and_chosen(visit: OpenPage) -> None:
     seen = {}
     for scheme in ("light", "dark"):
         page.page.emulate_media(color_scheme=scheme)
-        page.page.wait_for_timeout(250)
+        page.settle()
         seen[scheme] = (
             root.evaluate(ground),
             page.page.locator(".cs-map").evaluate(picture),
@@ -125,7 +132,7 @@ def test_light_and_dark_are_followed_and_chosen(visit: OpenPage) -> None:
         )
     assert all(a != b for a, b in zip(seen["light"], seen["dark"], strict=True))
     page.page.get_by_role("button", name="Light or dark").click()
-    page.page.wait_for_timeout(250)
+    page.settle()
     assert root.get_attribute("data-scheme") == "light"
     assert root.evaluate(ground) == seen["light"][0] == "rgb(255, 255, 255)"
     assert page.page.locator(".cs-map").evaluate(picture) == seen["light"][1]
@@ -143,7 +150,7 @@ def test_nothing_moves_for_those_who_asked_for_that(visit: OpenPage) -> None:
     page.page.emulate_media(reduced_motion="reduce")
     for screen in SCREENS:
         page.go(f"s={screen}")
-        page.page.wait_for_timeout(100)
+        page.settle()
         assert page.page.evaluate(moving) == 0
 
 
@@ -156,7 +163,7 @@ def test_a_window_of_390_pixels_holds_everything(visit: OpenPage, network: str) 
     for screen in SCREENS:
         for layer in layers:
             page.go(f"l={quote(layer, safe='')}&s={screen}")
-            page.page.wait_for_timeout(250)
+            page.settle()
             assert page.read("overflow") == 0, (screen, layer)
             assert page.page.evaluate(OUT_OF_REACH) == [], (screen, layer)
 

@@ -28,7 +28,7 @@ def test_hostile_names_are_text_and_work(visit: OpenPage) -> None:
         page.go(f"l={quote(name, safe='')}&s=whatif")
         title = page.page.locator(".cs-number")
         page.until("whatif", lambda w: w["rows"] or w["error"])
-        page.page.wait_for_timeout(20)
+        page.settle()
         assert title.text_content() == f"What if {name} were different?"
     page.go("s=stack")
     rows = page.until("stack", lambda rows: len(rows) == len(names) + 1)
@@ -37,7 +37,7 @@ def test_hostile_names_are_text_and_work(visit: OpenPage) -> None:
     page.page.keyboard.type("onerror")
     assert page.page.locator(".cs-found li").all_text_contents()[0].startswith(names[0])
     page.keys("Tab", "Enter")
-    page.page.wait_for_timeout(100)
+    page.settle()
     assert page.address["l"] == names[0]
     assert opened == []
     assert page.page.locator("#explorer img, #explorer script").count() == 0

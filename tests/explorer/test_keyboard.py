@@ -154,7 +154,7 @@ def focus_on(page: Visit, words: str, backwards: bool = False, exactly: bool = F
 @pytest.mark.parametrize("screen", SCREENS)
 def test_all_is_reached_by_tab_and_seen_to_be(visit: OpenPage, screen: str) -> None:
     page = visit("digits", f"l=conv2d_1&o=12&y=5&x=7&s={screen}")
-    page.page.wait_for_timeout(400)
+    page.settle()
     page.page.evaluate(FOLLOW_FOCUS)
     for _ in range(140):
         page.keys("Tab")

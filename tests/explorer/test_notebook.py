@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from needed import absent
+from work import PATIENCE
 
 import convscope as cs
 from convscope.demo import digits, network
@@ -140,13 +141,14 @@ def test_a_page_that_is_too_large_is_the_explanation(
 # -- a real kernel --------------------------------------------------------------------------------
 
 CELL = """
-import numpy as np, time
+import numpy as np, threading
 import convscope as cs
 from convscope.explorer.host import Host
+go = threading.Event()
 slowly = Host.answer
 def answer(self, question, body=None):
     if question["ask"] == "sample":
-        time.sleep(1.5)
+        go.wait()
     return slowly(self, question, body)
 Host.answer = answer
 net = cs.Sequential([cs.Conv2D(3, 2, input_shape=(5, 6, 2)), cs.Conv2D(4, (1, 2))], name="small")
@@ -165,12 +167,12 @@ def test_a_kernel_answers_questions_and_goes_on_meanwhile() -> None:
     client = manager.client()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=PATIENCE)
         client.execute(CELL)
         opened: dict[str, str] = {}
         shown: dict[str, Any] = {}
         while not shown:
-            message = client.get_iopub_msg(timeout=60)
+            message = client.get_iopub_msg(timeout=PATIENCE)
             content = message["content"]
             assert message["msg_type"] != "error", content
             if message["msg_type"] == "comm_open":
@@ -186,24 +188,27 @@ def test_a_kernel_answers_questions_and_goes_on_meanwhile() -> None:
             content = {"comm_id": comm, "data": data}
             client.shell_channel.send(client.session.msg("comm_msg", content))
 
-        began = time.monotonic()
-        ask(1, {"ask": "sample", "name": "none"})  # takes long
+        ask(1, {"ask": "sample", "name": "none"})  # takes until it may go on
         ask(2, {"ask": "values", "run": 1, "layer": "conv2d", "box": [[0, 0], [1, 1], [0, 2]]})
         client.execute("6 * 7")
         seen: list[Any] = []
         answers: dict[int, Any] = {}
-        while len(answers) < 2 or "42" not in seen:
-            message = client.get_iopub_msg(timeout=30)
+        while len(answers) < 2:
+            message = client.get_iopub_msg(timeout=PATIENCE)
             content = message["content"]
             if message["msg_type"] == "comm_msg" and content["data"]["method"] == "custom":
                 told = content["data"]["content"]
-                answers[told["id"]] = (told, message["buffers"], time.monotonic() - began)
+                answers[told["id"]] = (told, message["buffers"])
                 seen.append(told["id"])
             elif message["msg_type"] == "execute_result":
                 seen.append(content["data"]["text/plain"])
-        assert seen[-1] == 1 and answers[1][2] > 1.4  # the others did not wait for it
+            if len(seen) == 2:  # neither the cell nor the other question waited for it
+                assert set(seen) == {2, "42"}
+                seen.append("go")
+                client.execute("go.set()")
+        assert seen[2:] == ["go", 1]
         assert answers[1][0]["error"]["kind"] == "InputError"
-        told, (body,), _ = answers[2]
+        told, (body,) = answers[2]
         assert told == {"id": 2, "facts": {"shape": [1, 1, 3], "dtype": "float32"}}
         net = cs.Sequential([cs.Conv2D(3, 2, input_shape=(5, 6, 2)), cs.Conv2D(4, (1, 2))])
         expected = net.run(np.ones((5, 6, 2), np.float32))["conv2d"][0, 1]
@@ -219,11 +224,11 @@ def test_what_is_done_aside_is_done_by_two_threads() -> None:
 
     def job() -> None:
         names.add(threading.current_thread().name)
-        both.wait(10)
+        both.wait(PATIENCE)
 
     aside(job)
     aside(job)
-    both.wait(10)  # which ends when all three have come
+    both.wait(PATIENCE)  # which ends when all three have come
     assert names == {"convscope widgets 0", "convscope widgets 1"}
 
 
@@ -305,7 +310,7 @@ def test_widgets_on_one_page_do_not_disturb_each_other(page: BrowserPage) -> Non
 def got(address: str) -> str:
     """Return the page at an address, as a browser gets it that keeps cookies."""
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-    with browser.open(address, timeout=20) as answer:
+    with browser.open(address, timeout=PATIENCE) as answer:
         text: str = answer.read().decode()
     return text
 
@@ -329,7 +334,8 @@ def test_at_a_prompt_explore_comes_back_with_an_address(capsys: pytest.CaptureFi
 
 
 SCRIPT = """
-import numpy as np, sys
+import numpy as np, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may ignore it
 import convscope as cs
 net = cs.Sequential([cs.Conv2D(3, 2, input_shape=(5, 6, 2))])
 net.explore(np.ones((5, 6, 2)), port=0, open_browser=False)
@@ -349,7 +355,7 @@ def test_a_script_waits_until_ctrl_c_and_goes_on() -> None:
             time.sleep(0.3)
             assert running.poll() is None
             running.send_signal(signal.SIGINT)
-            out, err = running.communicate(timeout=30)
+            out, err = running.communicate(timeout=PATIENCE)
         finally:
             running.kill()
     assert (running.returncode, out, err) == (0, "and on\n", "")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from serving import SmallHost
+from work import PATIENCE
 
 from convscope.explorer.guard import Limits
 from convscope.explorer.server import Server, StaticFile, static_files
@@ -62,7 +63,7 @@ def until_true(page: Page, script: str) -> None:
     """Wait for something on the page; its policy forbids playwright's own way to."""
     from playwright.sync_api import Error
 
-    end = time.monotonic() + 15
+    end = time.monotonic() + PATIENCE
     while True:
         with suppress(Error):  # while the page is being drawn anew there is nothing to ask
             if page.evaluate(script):

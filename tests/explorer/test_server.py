@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from serving import SmallHost, Visitor, chunked, connected, exchange, reply, request, until
+from work import PATIENCE
 
 from convscope.errors import ServerError, SettingError
 from convscope.explorer import listening
@@ -226,30 +227,30 @@ def test_a_length_and_chunks_at_once_are_not_read_in_two_ways(visitor: Visitor) 
 # -- how long ---------------------------------------------------------------------------------------------
 
 
-def seconds_until_closed(sock: socket.socket, drip: bytes = b"") -> float:
-    """Read (and send one byte at a time) until the server hangs up."""
-    begun = time.monotonic()
+def hangs_up(sock: socket.socket, drip: bytes = b"") -> bool:
+    """Read (and send one byte at a time) until the server hangs up; say whether it did."""
+    end = time.monotonic() + PATIENCE
     sock.settimeout(0.05)
-    while time.monotonic() - begun < 8:
+    while time.monotonic() < end:
         try:
             if drip:
                 sock.sendall(drip)
             if sock.recv(1 << 16) == b"":
-                break
+                return True
         except TimeoutError:
             continue
         except OSError:
-            break
-    return time.monotonic() - begun
+            return True
+    return False
 
 
 def test_headers_have_to_arrive_in_time(host: SmallHost) -> None:
     with Server(host, port=0, limits=Limits(headers_seconds=0.4)) as server:
         with connected(server.port) as silent:
-            assert 0.2 < seconds_until_closed(silent) < 4
+            assert hangs_up(silent)
         with connected(server.port) as slow:
             slow.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
-            assert 0.2 < seconds_until_closed(slow, b"x") < 4
+            assert hangs_up(slow, b"x")
         with connected(server.port) as told:
             told.sendall(b"GET / HTTP/1.1\r\n")
             found = reply(told)
@@ -258,7 +259,7 @@ def test_headers_have_to_arrive_in_time(host: SmallHost) -> None:
         with connected(server.port) as second:
             second.sendall(request("GET", "/", visitor.headers()) + b"GET / HTTP/1.1\r\nX-Slow: ")
             assert reply(second).status == 200
-            assert 0.2 < seconds_until_closed(second, b"x") < 4
+            assert hangs_up(second, b"x")
 
 
 def test_a_body_has_to_arrive_in_time(host: SmallHost) -> None:
@@ -282,7 +283,7 @@ def test_a_body_that_nobody_wants_does_not_keep_the_connection(host: SmallHost) 
         with connected(server.port) as sock:
             sock.sendall(request("POST", "/ask", pairs))
             assert reply(sock).status == 403
-            assert seconds_until_closed(sock, b"x" * 100) < 4
+            assert hangs_up(sock, b"x" * 100)
 
 
 def test_two_jobs_at_once_and_a_clean_answer_to_the_third(
@@ -291,7 +292,7 @@ def test_two_jobs_at_once_and_a_clean_answer_to_the_third(
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(visitor.ask, "wait") for _ in range(2)]
         for _ in both:
-            assert host.begun.acquire(timeout=5)
+            assert host.begun.acquire(timeout=PATIENCE)
         for busy in (visitor.ask("echo"), visitor.send(b"x", name="a")):
             assert (busy.status, busy.kind) == (503, "Busy")
             assert busy.headers["retry-after"] == "1"
@@ -328,7 +329,7 @@ def test_there_are_only_so_many_connections(host: SmallHost) -> None:
         held = [connected(server.port) for _ in range(3)]
         try:
             with connected(server.port) as one_more:
-                assert seconds_until_closed(one_more) < 4
+                assert hangs_up(one_more)
         finally:
             for sock in held:
                 sock.close()
@@ -433,24 +434,28 @@ def test_stopping_does_not_wait_for_anybody(host: SmallHost) -> None:
             visitor.ask("wait")
 
     threading.Thread(target=ask, daemon=True).start()
-    assert host.begun.acquire(timeout=5)
+    assert host.begun.acquire(timeout=PATIENCE)
     with connected(server.port) as idle, connected(server.port) as half:
         idle.sendall(request("GET", "/", visitor.headers()))
         assert reply(idle).status == 200  # and the connection stays open
         half.sendall(request("POST", "/ask", visitor.headers(Content_Length="9"), b"{"))
-        begun = time.monotonic()
         server.stop()
-        assert time.monotonic() - begun < 2
+        assert not host.go.is_set()  # whoever asked still waits
     with pytest.raises(ConnectionRefusedError):
         connected(server.port)
 
 
 PROGRAM = """
-import sys, types
+import signal, sys, types
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may ignore it
 sys.path[:0] = {path!r}
 from serving import SmallHost
 fake = types.ModuleType("convscope.explorer.host")
-fake.Host = lambda network, image=None, samples=None: SmallHost()
+class Told(SmallHost):
+    def answer(self, question, body=None):
+        print("asked", file=sys.stderr, flush=True)
+        return super().answer(question, body)
+fake.Host = lambda network, image=None, samples=None: Told()
 sys.modules["convscope.explorer.host"] = fake
 sys.argv = ["convscope", "explore", "--no-open", "--port", "0"]
 from convscope.cli import entry
@@ -488,16 +493,14 @@ def test_ctrl_c_ends_it_with_130_whoever_is_connected(times: int) -> None:
                 ("Content-Length", str(len(body))),
             ]
             waiting.sendall(request("POST", "/ask", pairs, body))
-            time.sleep(0.2)
-            begun = time.monotonic()
+            said = list(iter(process.stderr.readline, "asked\n"))
             for _ in range(times):
                 process.send_signal(signal.SIGINT)
                 time.sleep(0.05)
-            assert process.wait(10) == 130
-            assert time.monotonic() - begun < 5
+            assert process.wait(PATIENCE) == 130
         printed = process.stderr.read()
         assert process.stdout.read() == ""
-    assert [line for line in printed.splitlines() if line] == [
+    assert [line for line in [*"".join(said).splitlines(), *printed.splitlines()] if line] == [
         "the explorer's address, for one browser; Ctrl-C ends it:",
         "stopped",
     ]

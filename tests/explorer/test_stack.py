@@ -122,14 +122,14 @@ def test_layers_are_filtered_and_maps_that_are_all_zero_left_out(visit: OpenPage
 def test_of_400_layers_only_those_in_view_are_asked_for(visit: OpenPage) -> None:
     page = visit("deep", "s=stack&l=conv2d_3&o=1&y=2&x=3")
     page.until("stack", lambda rows: len(rows) >= 60)
-    page.page.wait_for_timeout(300)
+    page.settle()
     asked = {q["layer"] for q in page.asked_for("tiles")}
     assert 3 < len(asked) < 60
     assert len(page.read("stack")) < 401
     # far away: that layer's row and its card, without those on the way
     page.go("s=stack&l=conv2d_300&o=1&y=2&x=3")
     page.until("stack", lambda rows: any(r["name"] == "conv2d_300" for r in rows))
-    page.page.wait_for_timeout(500)
+    page.settle()
     later = {q["layer"] for q in page.asked_for("tiles")}
     assert "conv2d_300" in later
     assert len(later) < 200

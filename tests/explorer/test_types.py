@@ -51,7 +51,7 @@ def compiler() -> Path:
             check=False,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=600,
         )
         if done.returncode:
             absent(f"npm could not install typescript@{TYPESCRIPT}: {done.stderr.strip()}")
@@ -68,7 +68,7 @@ def checked(compiler: Path, *files: Path) -> str:
         check=False,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
     )
     assert bool(done.stdout) == bool(done.returncode), done.stderr
     return done.stdout
@@ -78,6 +78,7 @@ def test_every_room_has_the_types_it_says(compiler: Path) -> None:
     assert checked(compiler, *sorted(WEB.glob("*.js"))) == ""
 
 
+@pytest.mark.full
 def test_a_wrong_type_would_be_seen(compiler: Path, tmp_path: Path) -> None:
     for name in ("types.d.ts", "arrays.js", "elements.js"):
         shutil.copy(WEB / name, tmp_path)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from campaigns import rounds
 from given import samples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -444,7 +445,7 @@ def _format(drawn: dict[str, Any]) -> str:
 
 
 @given(sliding())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(40, 150))
 def test_convolution_shapes_are_torchs(drawn: dict[str, Any]) -> None:
     layer = K["Conv2D"](
         4,
@@ -470,7 +471,7 @@ def test_convolution_shapes_are_torchs(drawn: dict[str, Any]) -> None:
 
 
 @given(sliding())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(40, 150))
 def test_pooling_shapes_are_torchs(drawn: dict[str, Any]) -> None:
     layer = K["MaxPooling2D"](drawn["kernel"], drawn["strides"], drawn["padding"], _format(drawn))
     equation = layer.equation(_layout(drawn, drawn["sizes"], 3))
@@ -484,7 +485,7 @@ def test_pooling_shapes_are_torchs(drawn: dict[str, Any]) -> None:
 
 
 @given(sliding(), st.booleans(), st.tuples(st.integers(0, 4), st.integers(0, 4)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(40, 150))
 def test_transposed_shapes_are_kerass(
     drawn: dict[str, Any], with_more: bool, more: tuple[int, int]
 ) -> None:
@@ -527,7 +528,7 @@ def test_transposed_shapes_are_kerass(
     st.lists(st.integers(1, 6), min_size=1, max_size=4),
     st.integers(0, 2**32),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=rounds(30, 100))
 def test_reshape_is_numpys(before: list[int], after: list[int], seed: int) -> None:
     """Sizes of the target are multiplied until the numbers fill it; numpy does the same reshape."""
     from convscope.notation.evaluation import evaluate_box

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from campaigns import rounds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,7 +89,7 @@ def by_hand(tree: Tree, point: tuple[int, ...]) -> int | None:
     raise AssertionError(tree)
 
 
-many = settings(max_examples=250)
+many = settings(max_examples=rounds(60, 250))
 
 ANY = st.one_of(trees("floor", "mod"), exact_trees())
 

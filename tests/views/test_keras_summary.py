@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from views import keras_networks as networks
 
@@ -48,7 +48,6 @@ def test_keras_still_prints_it(name: str, monkeypatch: pytest.MonkeyPatch) -> No
 words = st.text(st.sampled_from("ab_.-0[]<>|é畳 "), min_size=1, max_size=45).map(str.strip)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(words.filter(bool), min_size=1, max_size=4, unique=True), st.integers(40, 130))
 def test_any_names_at_any_length(names: list[str], length: int) -> None:
     """The cells break and are cut as rich, which Keras uses, breaks and cuts them."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 import unicodedata
 from itertools import pairwise
 
@@ -14,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from views.documents import EQUATION, EVIL, HOSTILE, PRODUCTS, SAMPLE, SLICE, WINDOW
+from work import calls
 
 from convscope.parts import (
     Bullets,
@@ -181,8 +181,8 @@ def test_short_rows_and_no_rows() -> None:
 
 
 @pytest.mark.parametrize("width", [70, 200])
-def test_ten_thousand_rows_are_quick(width: int) -> None:
-    """The issue asks for far below 0.3 s; the limit here leaves room for a busy machine."""
+def test_ten_thousand_rows_are_little_work(width: int) -> None:
+    """Each row costs a few dozen calls, however many rows there are."""
     rows = tuple(
         (
             f"layer_{n} (Conv2D)",
@@ -195,14 +195,9 @@ def test_ten_thousand_rows_are_quick(width: int) -> None:
     )
     columns = tuple(map(Column, "abcde"))
     render(doc(Table(columns, rows[:10])), width)
-    best = min(_seconds(doc(Table(columns, rows)), width) for _ in range(3))
-    assert best < 0.6
-
-
-def _seconds(document: Document, width: int) -> float:
-    start = time.perf_counter()
-    render(document, width)
-    return time.perf_counter() - start
+    few = calls(lambda: render(doc(Table(columns, rows[:1000])), width))
+    many = calls(lambda: render(doc(Table(columns, rows)), width))
+    assert few / 1000 < 100 and many < 11 * few, (few, many)
 
 
 # -- grids ----------------------------------------------------------------------------------------

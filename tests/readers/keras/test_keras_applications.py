@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from campaigns import often
 
 import convscope
 from convscope.network import Network
@@ -80,7 +81,9 @@ def computed(model: Any, image: Array) -> dict[str, Array]:
     return dict(zip(names, (o.detach().numpy()[0] for o in outputs), strict=True))
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(
+    scope="module", params=often(NETWORKS, "ResNet50", "MobileNetV2", "MobileNetV3Small")
+)
 def theirs(request: pytest.FixtureRequest) -> Theirs:
     size, top = NETWORKS[request.param]
     rng = np.random.default_rng(7)

@@ -1,0 +1,59 @@
+"""What every test and every doctest runs under, and the two ways to run them: quick, and `--full`.
+
+    pytest -n auto            minutes: a part of every campaign, the tests marked `full` left out
+    pytest -n auto --full     everything, as CI runs it
+
+How many rounds a campaign takes is asked of `campaigns.rounds`.
+"""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+# tests that import ONNX Runtime themselves do not send what it counts either
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+# read when keras is first imported; the other backends are not installed for the tests
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+# texts are as wide as where there is no terminal, whatever the tests are started from
+os.environ["COLUMNS"] = "100"
+for name in ("NO_COLOR", "FORCE_COLOR"):
+    os.environ.pop(name, None)
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # the cores are shared by the workers already
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+# the same examples every time, so that a failure is a failure for everybody; HYPOTHESIS_PROFILE=random
+# tries new ones. No deadlines: a core may be shared with others.
+settings.register_profile("quick", deadline=None, max_examples=20, derandomize=True)
+settings.register_profile("full", deadline=None, max_examples=60, derandomize=True)
+settings.register_profile("random", deadline=None, max_examples=60)
+
+collect_ignore = [
+    "tests/readers/keras/tf_keras/make.py"
+]  # needs TensorFlow, which the tests do not
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--full",
+        action="store_true",
+        help="all examples of the long campaigns, and tests marked full",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    full = bool(config.getoption("--full"))
+    os.environ["CONVSCOPE_TESTS"] = "full" if full else "quick"  # as `campaigns` reads it
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "full" if full else "quick"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--full"):
+        return
+    long = [item for item in items if item.get_closest_marker("full")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if not item.get_closest_marker("full")]
