@@ -1,12 +1,17 @@
-"""What every test and every doctest runs under, and the two ways to run them: quick, and `--full`.
+"""What every test and every doctest runs under, and the ways to run them.
 
     pytest -n auto            minutes: a part of every campaign, the tests marked `full` left out
     pytest -n auto --full     everything, as CI runs it
+    pytest --core             what needs no other framework: files that import one are left out
 
 How many rounds a campaign takes is asked of `campaigns.rounds`.
 """
 
+import ast
+import importlib.util
 import os
+from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -43,6 +48,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="all examples of the long campaigns, and tests marked full",
     )
+    parser.addoption(
+        "--core", action="store_true", help="leave out files that import what is not installed"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -57,3 +65,43 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long = [item for item in items if item.get_closest_marker("full")]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
+# -- the core alone -----------------------------------------------------------------------------------
+
+HELPERS = Path(__file__).parent / "tests"
+left_out: dict[Path, set[str]] = {}
+
+
+@cache
+def absent(file: Path) -> frozenset[str]:
+    """Return the packages that a file imports, or a helper that it imports, and that are not here."""
+    found: set[str] = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module or ""]
+        for name in names:
+            helper = HELPERS / f"{name.replace('.', '/')}.py"
+            if helper.exists():
+                found |= absent(helper)
+            elif importlib.util.find_spec(name.partition(".")[0]) is None:
+                found.add(name.partition(".")[0])
+    return frozenset(found)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if config.getoption("--core") and collection_path.suffix == ".py":
+        missing = absent(collection_path)
+        if missing:
+            left_out[collection_path] = set(missing)
+            return True
+    return None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if left_out:
+        names = ", ".join(sorted(set().union(*left_out.values())))
+        terminalreporter.write_line(f"{len(left_out)} files were left out: they need {names}")

@@ -129,7 +129,7 @@ def test_of_400_layers_only_those_in_view_are_asked_for(visit: OpenPage) -> None
     # far away: that layer's row and its card, without those on the way
     page.go("s=stack&l=conv2d_300&o=1&y=2&x=3")
     page.until("stack", lambda rows: any(r["name"] == "conv2d_300" for r in rows))
-    page.settle()
+    page.page.wait_for_timeout(500)
     later = {q["layer"] for q in page.asked_for("tiles")}
     assert "conv2d_300" in later
     assert len(later) < 200
