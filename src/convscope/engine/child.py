@@ -39,7 +39,7 @@ _NUMBERS = {np.dtype(kind).str for kind in "?bBhHiIlLqQefd"}
 
 _BEGIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from convscope.engine.child import serve; serve()"
+    "from convscope.engine.child import serve; serve(int(sys.argv[2]))"
 )
 
 
@@ -58,7 +58,7 @@ class Child:
         paths = [os.path.abspath(p) for p in sys.path if p]
         try:  # -P: no module in the present folder stands for one of Python's own
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _BEGIN, json.dumps(paths)],
+                [sys.executable, "-P", "-c", _BEGIN, json.dumps(paths), str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -239,8 +239,8 @@ def _exactly(pipe: BinaryIO, into: Any) -> Any:
 # -- the child ----------------------------------------------------------------------------------------
 
 
-def serve() -> None:
-    """Answer questions until the pipe ends; what the child's main thread does."""
+def serve(parent: int) -> None:
+    """Answer the process `parent` until the pipe ends; what the child's main thread does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asked ends us
     back = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -248,7 +248,7 @@ def serve() -> None:
     asked = os.fdopen(os.dup(0), "rb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     busy = threading.Event()
-    threading.Thread(target=_leave_when_alone, args=(busy,), daemon=True).start()
+    threading.Thread(target=_leave_when_alone, args=(parent, busy), daemon=True).start()
     kept: dict[str, Any] = {}
     while True:
         try:
@@ -273,9 +273,12 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _leave_when_alone(busy: threading.Event) -> None:
-    """End the process when the one that started it is gone, or asks nothing any more."""
-    parent, waited = os.getppid(), 0.0
+def _leave_when_alone(parent: int, busy: threading.Event) -> None:
+    """End the process when the one that started it is gone, or asks nothing any more.
+
+    It may be gone before this one has begun, so its number is told and not asked for here.
+    """
+    waited = 0.0
     while os.getppid() == parent and waited < 2 * STALE_SECONDS:
         time.sleep(1)
         waited = 0.0 if busy.is_set() else waited + 1
