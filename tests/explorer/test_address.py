@@ -115,7 +115,7 @@ def test_two_pages_on_one_server_do_not_disturb_each_other(visit: OpenPage) -> N
     assert other.page.locator(".cs-source").inner_text() == source
 
 
-def test_a_run_that_the_server_has_forgotten_is_said(visit: OpenPage) -> None:
+def test_a_run_that_an_open_page_shows_is_kept(visit: OpenPage) -> None:
     one = visit(networks.digits, "s=input")
     other = Visit(one.page.context, one.served).open("l=conv2d&o=12&y=5&x=7")
     other.until("microscope", lambda m: m["engine"])
@@ -123,8 +123,26 @@ def test_a_run_that_the_server_has_forgotten_is_said(visit: OpenPage) -> None:
         one.page.get_by_role("button", name=name, exact=True).click()
         one.until("input", lambda i, name=name: i["source"] == f"{name}.png")
     other.page.locator(".cs-card", has_text="dense").click()
+    other.until("microscope", lambda m: m["engine"] and m["live"].startswith("dense("))
+
+
+def test_old_numbers_never_stand_under_a_new_name(visit: OpenPage) -> None:
+    """Whatever the reason why the new ones do not come."""
+    other = visit(networks.digits, "l=conv2d&o=12&y=5&x=7")
+    other.until("microscope", lambda m: m["engine"])
+    other.expected.append("400 (Bad Request)")
+    other.served.host._runs.clear()  # forgotten
+    other.page.locator(".cs-card", has_text="dense").click()
     shown = other.until("microscope", lambda m: m["error"])
     assert "not remembered any more" in shown["error"]
+    assert shown["title"] == "dense"
+    assert shown["steps"] == shown["tiles"] == [] and shown["engine"] is None
+    other.screen("Mental models")
+    other.page.locator(".cs-card", has_text="conv2d_1").click()
+    other.page.locator(".cs-models-screen .cs-error").wait_for()
+    models = other.read("models")
+    assert models["cards"] == models["rows"] == []
+    assert other.page.locator(".cs-models-screen .cs-number").inner_text() == "conv2d_1"
     assert "choose the image again" in shown["error"]
     other.screen("Input")
     other.page.get_by_role("button", name="three", exact=True).click()

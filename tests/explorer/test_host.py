@@ -12,7 +12,7 @@ import pytest
 import convscope as cs
 from convscope.demo import digits, network
 from convscope.errors import ConvscopeError, InputError, LayerLookupError, PositionError
-from convscope.explorer.host import RUNS_KEPT, Host
+from convscope.explorer.host import PAGES_KEPT, RUNS_KEPT, Host
 
 NET = cs.Sequential(
     [cs.Conv2D(5, (2, 3), input_shape=(9, 11, 4), activation="relu"), cs.Conv2D(7, 3), cs.Flatten()]
@@ -131,6 +131,23 @@ def test_old_runs_are_forgotten_and_say_so(host: Host) -> None:
     with pytest.raises(InputError, match="not remembered any more"):
         own.answer({"ask": "values", "run": 1, "layer": "conv2d", "box": None})
     own.answer({"ask": "values", "run": RUNS_KEPT + 1, "layer": "conv2d", "box": None})
+
+
+def test_a_run_that_a_page_shows_is_kept_whatever_others_run() -> None:
+    own = Host(NET, IMAGE)
+    own.answer({"ask": "maps", "run": 1, "layer": "conv2d", "page": "one"})
+    for _ in range(3 * RUNS_KEPT):
+        own._ran(IMAGE)
+    own.answer({"ask": "maps", "run": 1, "layer": "conv2d_1", "page": "one"})
+    assert len(own._runs) == RUNS_KEPT + 1
+    own.answer({"ask": "maps", "run": 3 * RUNS_KEPT, "layer": "conv2d", "page": "one"})  # went on
+    own._ran(IMAGE)
+    with pytest.raises(InputError, match="not remembered any more"):
+        own.answer({"ask": "maps", "run": 1, "layer": "conv2d", "page": "two"})
+    for n in range(2 * PAGES_KEPT):
+        last = own._ran(IMAGE)["id"]
+        own.answer({"ask": "maps", "run": last, "layer": "conv2d", "page": f"page {n}"})
+    assert len(own._runs) <= RUNS_KEPT + PAGES_KEPT
 
 
 def test_a_run_can_be_explored() -> None:

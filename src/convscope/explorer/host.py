@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 Json: TypeAlias = Any
 
 RUNS_KEPT = 4
-"""How many runs a host remembers: pages that are open beside one another each have their own."""
+"""How many of the newest runs a host remembers in any case."""
+
+PAGES_KEPT = 12
+"""How many pages that are open beside one another keep the run that they show, however old it is."""
 
 MOST_VALUES = 1 << 24
 """How many numbers one answer may hold (64 MiB of float32)."""
@@ -75,6 +78,7 @@ class Host:
         self.network = network
         self.samples = dict(samples or {})
         self._runs: dict[int, _Held] = {}
+        self._shown: dict[str, int] = {}  # page to the run that it last asked about, the latest last
         self._last = 0
         self._lock = threading.Lock()
         self._answers: dict[str, Callable[[Mapping[str, Any], bytes | None], Answer]] = {
@@ -101,7 +105,21 @@ class Host:
             raise UnsupportedError(
                 f"the explorer cannot be asked {asked!r}; it answers {', '.join(self._answers)}"
             )
-        return found(question, body)
+        answer = found(question, body)
+        self._note(question, answer)
+        return answer
+
+    def _note(self, question: Mapping[str, Any], answer: Answer) -> None:
+        """Remember which run a page shows: the one that it asked about, or was told of."""
+        page, run = question.get("page"), question.get("run")
+        told = answer.facts.get("run")
+        number = told.get("id") if isinstance(told, dict) else run
+        if isinstance(page, str) and len(page) <= 32 and type(number) is int:
+            with self._lock:
+                self._shown.pop(page, None)
+                self._shown[page] = number
+                for old in list(self._shown)[:-PAGES_KEPT]:
+                    del self._shown[old]
 
     def _ran(self, image: Any) -> dict[str, Json]:
         """Run an image, a picture's file step by step, and remember the run."""
@@ -129,13 +147,13 @@ class Host:
         return prepare(picture, shape, graph.image_layout == "channels_last", steps, name)
 
     def _add(self, run: SomeRun, source: str, steps: Sequence[Json] = ()) -> dict[str, Json]:
-        """Remember a run; return what a page is told of it. The oldest of many is forgotten."""
+        """Remember a run; return what a page is told of it. An old one that no page shows is forgotten."""
         held = _Held(run, source, list(steps))
         with self._lock:
             self._last += 1
             number = self._last
             self._runs[number] = held
-            for old in list(self._runs)[:-RUNS_KEPT]:
+            for old in set(list(self._runs)[:-RUNS_KEPT]) - set(self._shown.values()):
                 del self._runs[old]
         return held.facts(number)
 
@@ -239,7 +257,8 @@ class Host:
             held = self._runs.get(number) if type(number) is int else None
         if held is None:
             raise InputError(
-                f"run {number!r} is not remembered any more (the last {RUNS_KEPT} are): "
+                f"run {number!r} is not remembered any more (those that pages show are, and the last "
+                f"{RUNS_KEPT}): "
                 f"choose the image again"
             )
         return held

@@ -1,7 +1,7 @@
 // An atlas: the maps of one layer, beside one another.
 
 import { between } from "./arrays.js";
-import { Part, h } from "./elements.js";
+import { Part, h, penOf } from "./elements.js";
 import { drawSheet, scaleOf } from "./colours.js";
 
 /** @import {Spot} from "./address.js" */
@@ -24,13 +24,20 @@ export class Atlas extends Part {
 		this.element = h("div.cs-sheet", this.canvas, this.marker);
 		/** @type {Sheet | null} */
 		this.sheet = null;
+		this.of = ""; // whose maps are drawn
 	}
 
 	/** Draw maps of a layer in this width, as tiles of at most `side` and at least `least`. @param {string} name @param {number[]} maps @param {number} width @param {number} side */
 	async draw(name, maps, width, side, least = 1) {
 		const { net, place: { colour }, ramp } = this.app;
 		const { rows, columns } = net.form(name);
-		const tiles = await this.newest(net.tiles(name, maps, side));
+		const of = `${net.run?.id} ${name}`;
+		if (this.of !== of) this.clear(); // what others have left
+		this.of = of;
+		const tiles = await this.newest(net.tiles(name, maps, side)).catch((error) => {
+			this.clear();
+			throw error;
+		});
 		const largest = Math.max(...tiles.tile);
 		const fitting = Math.max(rows, columns) > side ? 1 : Math.floor(side / largest);
 		const scale = Math.max(1, fitting, Math.ceil(least / largest));
@@ -38,6 +45,12 @@ export class Atlas extends Part {
 		const across = between(Math.floor((width + gap) / (tiles.tile[1] * scale + gap)), 1, maps.length);
 		this.sheet = { tiles, across, scale, gap, each: colour === "map", ...scaleOf(net, name, colour) };
 		drawSheet(this.canvas, this.sheet, ramp);
+	}
+
+	clear() {
+		this.sheet = null;
+		this.marker.hidden = true;
+		penOf(this.canvas).clearRect(0, 0, this.canvas.width, this.canvas.height);
 	}
 
 	/** @param {MouseEvent} event @returns {Spot | null} */

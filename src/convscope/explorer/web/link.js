@@ -26,7 +26,7 @@ export class Link {
 		return new Promise((done, failed) => {
 			const id = `${this.mark}-${++this.last}`;
 			this.open.set(id, { done, failed });
-			this.model.send({ id, question }, undefined, upload ? [upload] : []);
+			this.model.send({ id, question: { ...question, page: this.mark } }, undefined, upload ? [upload] : []);
 		});
 	}
 

@@ -70,7 +70,7 @@ export function outputMap(micro) {
 		const from = Math.floor(form.map(micro.at) / 512) * 512;
 		if (form.maps > 1 && picked(look, from)) {
 			const maps = range(Math.min(512, form.maps - from), from);
-			await picker.draw(place.layer, maps, 250, form.maps > 64 ? 18 : 26).catch(() => picked());
+			await picker.draw(place.layer, maps, 250, form.maps > 64 ? 18 : 26).catch(() => picked()); // the screen says why
 			say(note, form.maps > 512 ? `maps ${from} … ${from + maps.length - 1} of ${grouped(form.maps)}` : "");
 		}
 		picker.mark(app.form.map(micro.at));

@@ -19,9 +19,13 @@ export function mentalModels(app) {
 	const compared = h("div.cs-compare", scrolled("The mental models, compared"));
 	const element = h("section.cs-models-screen", title, lead, cards, compared);
 
+	let shown = "";
+
 	async function show() {
 		const { net, place: { layer, at }, layer: { kind, input, equation } } = app;
 		newest();
+		if (shown !== `${net.run?.id} ${layer}`) clear(); // old numbers never stand under a new name
+		shown = `${net.run?.id} ${layer}`;
 		if (!net.run) return none("No image has gone through the network yet: choose one under Input.");
 		if (input || !equation) return none("The mental models are about convolutions.");
 		try {
@@ -30,19 +34,23 @@ export function mentalModels(app) {
 			const values = await newest(net.readsSoon(net.reads(detail, at)));
 			draw(detail, values, numberAt(await newest(net.ask(net.around(layer, at))), at));
 		} catch (error) {
+			clear();
 			fill(cards, wrong(error));
 		}
+	}
+
+	function clear() {
+		say(title, app.place.layer);
+		for (const part of [lead, cards, compared]) fill(part);
 	}
 
 	/** @param {string} why */
 	function none(why) {
 		const { net, place } = app;
 		const others = net.names.filter((name) => net.layer(name).pictures && name !== place.layer).slice(0, 8);
-		say(title, place.layer);
+		clear();
 		fill(lead, why, " ", others.length > 0 && [
 			"Try ", ...others.flatMap((name, n) => [n ? ", " : "", link(name, () => app.visit(name))]), "."]);
-		fill(cards);
-		fill(compared);
 	}
 
 	/** @param {Detail} detail @param {Values} values @param {number} engine */

@@ -93,7 +93,11 @@ export function ribbon(app) {
 		const across = row || form.maps < 4 ? 1 : form.maps < 9 ? 2 : 3;
 		const side = row ? 1024 : Math.max(4, Math.floor((CARD.thumb * 2) / across));
 		const tiles = await net.tiles(name, range(Math.min(form.maps, across * across)), side).catch(() => null);
-		if (!tiles) return;
+		if (card.drawn !== key) return;
+		if (!tiles) { // another run's maps are not this one's; it is asked again when the host is back
+			card.drawn = "";
+			return sized(card.canvas, 1, 1);
+		}
 		if (row) return drawBars(sized(card.canvas, 84, CARD.thumb), tiles.data, 84, CARD.thumb, ramp, net.limit(name));
 		const scale = Math.max(1, Math.floor(side / Math.max(form.rows, form.columns)));
 		drawSheet(card.canvas, { tiles, across, scale, gap: 2, each: false, ...scaleOf(net, name, "layer") }, ramp);

@@ -30,6 +30,7 @@ export function whatIf(app) {
 		fill(title, "What if ", h("b", name), " were different?");
 		if (shown === name) return;
 		shown = name;
+		fill(form);
 		const none = (/** @type {string} */ why) => fill(form, h("p.cs-dim", why));
 		if (input) return none("An input has no settings: choose a layer above.");
 		try {
