@@ -395,3 +395,22 @@ def test_ctrl_c_ends_it_with_130(folder: Path) -> None:
         _, said = child.communicate(timeout=PATIENCE)
     assert child.returncode == 130
     assert said.strip() == "stopped"
+
+
+def test_pixels_go_in_as_the_network_says_and_that_is_said(tmp_path: Path) -> None:
+    from PIL import Image
+
+    (tmp_path / "net.py").write_text(
+        "import convscope as cs\n"
+        "net = cs.Sequential([cs.Rescaling(1 / 255, input_shape=(6, 7, 1), name='own'), cs.Conv2D(2, 3)])\n"
+    )
+    Image.new("L", (7, 6), 100).save(tmp_path / "grey.png")
+    given = [f"{tmp_path}/net.py:net", "own", "1,2,0", "--image", f"{tmp_path}/grey.png", "--json"]
+    found = CliRunner().invoke(main, ["trace", *given])
+    assert (
+        "pixels go in as 0-255: its own own takes 0 … 255 to 0 … 1 (--pixels changes"
+        in found.stderr
+    )
+    assert abs(json.loads(found.stdout)["value"] - 100 / 255) < 1e-6
+    found = CliRunner().invoke(main, ["trace", *given, "--pixels", "0-1"])
+    assert found.stderr == "" and abs(json.loads(found.stdout)["value"] - 100 / 255 / 255) < 1e-6

@@ -49,7 +49,13 @@ color_option = click.option(
 image_option = click.option(
     "--image",
     type=click.Path(path_type=Path),
-    help="The input: PNG, JPEG, WebP, BMP or GIF (pixels are divided by 255), or an array in a .npy file.",
+    help="The input: PNG, JPEG, WebP, BMP or GIF, or an array in a .npy file.",
+)
+pixels_option = click.option(
+    "--pixels",
+    type=click.Choice(["0-1", "0-255", "-1-1", "mean-std", "caffe"]),
+    help="How an image's pixels go in: divided by 255, as they are, from -1 to 1, or as ImageNet's networks "
+    "of PyTorch or Caffe take them. By default as the network's first layers say, else divided by 255.",
 )
 
 _FORMS = {
@@ -153,6 +159,15 @@ def open_network(model: str) -> Network:
     for remark in network.warnings:
         say(f"Warning: {remark}")
     return network
+
+
+def set_pixels(network: Network, pixels: str | None, image: Path | None = None) -> None:
+    """Let pixels go into a network as asked; say so on stderr where the network itself says how."""
+    network.pixels = pixels
+    if pixels is None and image is not None and image.suffix.lower() != ".npy":
+        found = network.pixel_scale()
+        if found.noticed and found.name != "0-1":
+            say(f"pixels go in as {found.name}: {found.why} (--pixels changes that)")
 
 
 def layer_named(network: Network, layer: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from convscope.engine.pixels import applied, scale_named
 from convscope.equations.layout import Layout
 from convscope.errors import InputError
 from convscope.notation.sizes import UNKNOWN, Shape, is_known, shape_text
@@ -23,27 +24,30 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 """What is read; other decoders are never started."""
 
 
-def as_input(given: Any, shape: Shape, channels_last: bool, name: str) -> Array:
+def as_input(
+    given: Any, shape: Shape, channels_last: bool, name: str, pixels: str = "0-1"
+) -> Array:
     """Return one input of the network, shape (1, *shape), its numbers as they were given.
 
     given    a path of an image or of an .npy array, a Pillow image, or an array of one input, with or without the
              batch axis of size 1, and without the channel axis where there is one channel
+    pixels   how pixels of an image become numbers: a name of `pixels.SCALES`, divided by 255 by default
 
-    Pixels of an image are divided by 255; an array is taken as it is. Nothing is resized, cropped or
+    An array is taken as it is. Nothing is resized, cropped or
     converted: what does not fit raises `InputError`, which says what would.
     """
     if isinstance(given, (str, os.PathLike)) and Path(given).suffix.lower() == ".npy":
         return as_input(_stored(Path(given)), shape, channels_last, name)
     if isinstance(given, (str, os.PathLike)):
         return _fitted(
-            _pixels(open_image(Path(given), str(given)), channels_last, str(given)),
+            _pixels(open_image(Path(given), str(given)), channels_last, str(given), pixels),
             shape,
             str(given),
             channels_last,
         )
     if hasattr(given, "getbands"):
         what = "the image"
-        return _fitted(_pixels(given, channels_last, what), shape, what, channels_last)
+        return _fitted(_pixels(given, channels_last, what, pixels), shape, what, channels_last)
     try:
         array = np.asarray(given)
         if array.dtype == object or array.dtype.kind not in "fiub":
@@ -171,8 +175,8 @@ def flat(image: Image) -> Image:
     return image.convert(image.mode.removesuffix("A"))
 
 
-def _pixels(image: Image, channels_last: bool, what: str) -> Array:
-    """Return an image's pixels divided by 255: (rows, columns, channels) or channels first."""
+def _pixels(image: Image, channels_last: bool, what: str, pixels: str) -> Array:
+    """Return an image's pixels as numbers: (rows, columns, channels) or channels first."""
     image = plain(image, what)
     if transparent(image):
         raise InputError(
@@ -180,9 +184,8 @@ def _pixels(image: Image, channels_last: bool, what: str) -> Array:
             f"has no say about what lies behind it"
         )
     image = flat(image)
-    array = np.asarray(image, dtype=np.float32) / np.float32(255)
-    if array.ndim == 2:
-        array = array[..., None]
+    array = np.asarray(image)
+    array = applied(scale_named(pixels), array[..., None] if array.ndim == 2 else array, what)
     return array if channels_last else np.moveaxis(array, -1, 0)
 
 

@@ -52,6 +52,8 @@ class SomeNetwork(Protocol):
     @property
     def graph(self) -> Graph: ...
 
+    def pixel_scale(self) -> Any: ...
+
     def run(self, image: Any) -> Any: ...
 
     def editable(self, layer: str) -> dict[str, dict[str, Any]]: ...
@@ -78,7 +80,9 @@ class Host:
         self.network = network
         self.samples = dict(samples or {})
         self._runs: dict[int, _Held] = {}
-        self._shown: dict[str, int] = {}  # page to the run that it last asked about, the latest last
+        self._shown: dict[
+            str, int
+        ] = {}  # page to the run that it last asked about, the latest last
         self._last = 0
         self._lock = threading.Lock()
         self._answers: dict[str, Callable[[Mapping[str, Any], bytes | None], Answer]] = {
@@ -121,22 +125,25 @@ class Host:
                 for old in list(self._shown)[:-PAGES_KEPT]:
                     del self._shown[old]
 
-    def _ran(self, image: Any) -> dict[str, Json]:
+    def _ran(self, image: Any, pixels: str | None = None) -> dict[str, Json]:
         """Run an image, a picture's file step by step, and remember the run."""
         path = Path(image) if isinstance(image, (str, os.PathLike)) else None
         if path is None or path.suffix.lower() == ".npy" or not self._takes_pictures():
             return self._add(self.network.run(image), "the array" if path is None else path.name)
         if path.is_file():
-            prepared = self._prepared(path.read_bytes(), (), path.name)
+            prepared = self._prepared(path.read_bytes(), (), path.name, pixels)
             if "array" in prepared:
-                return self._add(self.network.run(prepared["array"]), path.name, prepared["steps"])
+                run = self.network.run(prepared["array"])
+            return self._add(run, path.name, prepared["steps"], prepared["pixels"])
         return self._add(self.network.run(image), path.name)  # which says what is wrong with it
 
     def _takes_pictures(self) -> bool:
         shapes = list(self.network.graph.inputs.values())
         return len(shapes) == 1 and len(shapes[0]) == 3
 
-    def _prepared(self, picture: bytes, steps: Sequence[str], name: str) -> dict[str, Any]:
+    def _prepared(
+        self, picture: bytes, steps: Sequence[str], name: str, pixels: str | None
+    ) -> dict[str, Any]:
         graph = self.network.graph
         if len(graph.inputs) != 1:
             raise InputError(
@@ -144,11 +151,15 @@ class Host:
                 f"from Python, as in net.explore({{name: array, …}})"
             )
         (shape,) = graph.inputs.values()
-        return prepare(picture, shape, graph.image_layout == "channels_last", steps, name)
+        last = graph.image_layout == "channels_last"
+        scale = pixels or self.network.pixel_scale().name
+        return {**prepare(picture, shape, last, steps, name, scale), "pixels": scale}
 
-    def _add(self, run: SomeRun, source: str, steps: Sequence[Json] = ()) -> dict[str, Json]:
+    def _add(
+        self, run: SomeRun, source: str, steps: Sequence[Json] = (), pixels: str | None = None
+    ) -> dict[str, Json]:
         """Remember a run; return what a page is told of it. An old one that no page shows is forgotten."""
-        held = _Held(run, source, list(steps))
+        held = _Held(run, source, list(steps), pixels)
         with self._lock:
             self._last += 1
             number = self._last
@@ -163,10 +174,19 @@ class Host:
         found = description.network(self.network.graph)
         found["warnings"] = list(self.network.warnings)
         found["samples"] = list(self.samples)
+        found["pixels"] = self._scales()
         with self._lock:
             newest = max(self._runs, default=None)
             found["run"] = None if newest is None else self._runs[newest].facts(newest)
         return Answer(found)
+
+    def _scales(self) -> dict[str, Json]:
+        """Return how pixels go in unless somebody says otherwise, why, and what else there is."""
+        from convscope.engine.pixels import SCALES
+
+        found = self.network.pixel_scale()
+        words = {name: f"{scale.step}: {scale.words}" for name, scale in SCALES.items()}
+        return {"name": found.name, "why": found.why, "choices": words}
 
     def _layer(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
         graph = self._held(question).run.graph if "run" in question else self.network.graph
@@ -233,7 +253,7 @@ class Host:
         name = question.get("name")
         if not isinstance(name, str) or name not in self.samples:
             raise InputError(f"there is no sample {name!r}; there are {', '.join(self.samples)}")
-        return Answer({"run": self._ran(self.samples[name])})
+        return Answer({"run": self._ran(self.samples[name], _scale(question))})
 
     def _image(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
         """A picture goes through the network, or an offer of the steps that it needs before."""
@@ -243,11 +263,11 @@ class Host:
         if not isinstance(steps, list):
             raise InputError(f"steps must be a list of names, not {steps!r:.80}")
         name = str(question.get("name", "the picture"))[:120]
-        prepared = self._prepared(body, steps, name)
+        prepared = self._prepared(body, steps, name, _scale(question))
         if "offer" in prepared:
             return Answer(prepared)
         run = self.network.run(prepared["array"])
-        return Answer({"run": self._add(run, name, prepared["steps"])})
+        return Answer({"run": self._add(run, name, prepared["steps"], prepared["pixels"])})
 
     # -- what questions name ------------------------------------------------------------------------
 
@@ -291,8 +311,8 @@ class Host:
 class _Held:
     """A run, and what its image is called."""
 
-    def __init__(self, run: SomeRun, source: str, steps: list[Json]) -> None:
-        self.run, self.source, self.steps = run, source, steps
+    def __init__(self, run: SomeRun, source: str, steps: list[Json], pixels: str | None) -> None:
+        self.run, self.source, self.steps, self.pixels = run, source, steps, pixels
         self._ranges: dict[str, Json] | None = None
 
     def facts(self, number: int) -> dict[str, Json]:
@@ -305,6 +325,7 @@ class _Held:
             "id": number,
             "source": self.source,
             "steps": self.steps,
+            "pixels": self.pixels,
             "shapes": {n: list(a.shape) for n, a in self.run.activations.items()},
             "ranges": self._ranges,
             "output": output,
@@ -317,6 +338,18 @@ def _text(question: Mapping[str, Any], key: str) -> str:
     if not isinstance(found, str):
         raise InputError(f"{key} must be a name, not {found!r}")
     return found
+
+
+def _scale(question: Mapping[str, Any]) -> str | None:
+    """Return the name of the scale that a question asks for, if any; raises `InputError` for an unknown one."""
+    name = question.get("pixels")
+    if name is None:
+        return None
+    from convscope.engine.pixels import SCALES
+
+    if not isinstance(name, str) or name not in SCALES:
+        raise InputError(f"pixels go in as one of {', '.join(SCALES)}, not {name!r:.40}")
+    return name
 
 
 def _tuples(value: Json) -> Any:

@@ -1,8 +1,9 @@
 """An uploaded picture becomes the array that a network takes: in steps that are shown, each with its numbers.
 
 No step is taken that was not asked for, except the last two, which every picture goes through: the
-channel axis comes first where the network wants it so, and the pixels are divided by 255. Where a step
-is missing, the answer is an offer of it.
+channel axis comes first where the network wants it so, and the pixels become the numbers that the
+network takes (divided by 255, unless it or somebody says otherwise). Where a step is missing, the
+answer is an offer of it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convscope.engine.images import as_input, flat, open_image, plain, transparent
+from convscope.engine.pixels import Scale, scale_named
 from convscope.equations.layout import Layout
 from convscope.errors import InputError
 from convscope.layers.arguments import nearest
@@ -37,12 +39,14 @@ def prepare(
     channels_last: bool,
     steps: Sequence[str] = (),
     name: str = "the picture",
+    pixels: str = "0-1",
 ) -> dict[str, Any]:
     """Return the array that a network takes for a picture, with the steps that led there, or an offer.
 
     picture   the bytes of a PNG, JPEG, WebP, BMP or GIF
     shape     what the network takes, without the batch: rows, columns and channels, some perhaps unknown
     steps     those that were asked for, from `STEPS`; one that this picture does not need is left out
+    pixels    how its pixels become numbers, a name of `engine.pixels.SCALES`
 
     Returns {"array": (1, *shape) float32, "steps": [{"step", "words", "before", "after", "range"}],
     "picture": {"format", "kind", "shape"}}, with the shapes before and after each step and the smallest
@@ -61,8 +65,8 @@ def prepare(
     if work.offer:
         wanted = [s if is_known(s) else None for s in shape]
         return {"offer": work.offer, "shape": wanted, "picture": kind}
-    array = as_input(work.image, shape, channels_last, name)
-    work.finish(array)
+    array = as_input(work.image, shape, channels_last, name, pixels)
+    work.finish(array, scale_named(pixels))
     return {"array": array, "steps": work.done, "picture": kind}
 
 
@@ -176,7 +180,7 @@ class _Work:
             words = f"{self.image.height}×{self.image.width} → {rows}×{columns}: {way.words}"
             self._do("resize", words, _resized(self.image, rows, columns, way))
 
-    def finish(self, array: Any) -> None:
+    def finish(self, array: Any, scale: Scale) -> None:
         """Note the last steps, which led to the array."""
         before = _shape(self.image)
         low, high = _range(self.image)
@@ -195,8 +199,8 @@ class _Work:
             before = first
         self.done.append(
             {
-                "step": "divide by 255",
-                "words": "value = pixel / 255",
+                "step": scale.step,
+                "words": scale.words,
                 "before": before,
                 "after": list(array.shape[1:]),
                 "range": [float(array.min()), float(array.max())],

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from convscope.engine.pixels import Chosen
     from convscope.engine.runtime import Runner
     from convscope.explain.derivation import Explanation
     from convscope.explain.trace import Trace
@@ -69,6 +70,7 @@ class Network:
         self.backing: Backing = backing or OwnLayers()
         self.warnings = list(warnings)
         self._graph = graph
+        self.pixels: str | None = None  # how images' pixels go in; None: as the network itself says
         self._engines: dict[Any, Runner] = {}
         self._history: History | None = None  # what it was edited from
 
@@ -211,7 +213,24 @@ class Network:
 
         graph = self.graph
         last = graph.image_layout == "channels_last"
-        return {n: as_input(a, graph.inputs[n], last, n) for n, a in self._by_name(image).items()}
+        found, pixels = {}, self.pixel_scale().name
+        for name, one in self._by_name(image).items():
+            found[name] = as_input(one, graph.inputs[name], last, name, pixels)
+        return found
+
+    def pixel_scale(self) -> Chosen:
+        """Return how an image's pixels, 0 … 255, go in: `name`, `scale` and in words `why`.
+
+        As `pixels` says ("0-1", "0-255", "-1-1", "mean-std" or "caffe"), or else as the network's first
+        layers show: one that rescales its input by itself takes the pixels as they are. Raises
+        `SettingError` for another name.
+        """
+        from convscope.engine.pixels import Chosen, chosen, scale_named
+
+        if self.pixels is not None:
+            scale_named(self.pixels)
+            return Chosen(self.pixels, "it was asked for")
+        return chosen(self.graph)
 
     def _by_name(self, given: Any) -> dict[str, Any]:
         names = list(self.graph.inputs)

@@ -17,8 +17,10 @@ from convscope.cli.shared import (
     layer_named,
     model_argument,
     open_network,
+    pixels_option,
     read_position,
     report_formats,
+    set_pixels,
     show,
 )
 
@@ -34,6 +36,7 @@ from convscope.cli.shared import (
 @click.option("--models", is_flag=True, help="The four pictures learners have, tested on an image.")
 @click.option("--position", help="Where --models compares; by default where most is going on.")
 @image_option
+@pixels_option
 @report_formats
 @color_option
 @click.pass_obj
@@ -44,10 +47,12 @@ def command(
     models: bool,
     position: str | None,
     image: Path | None,
+    pixels: str | None,
     form: str | None,
 ) -> None:
     """A layer's equation, its sizes and why, one filter's shape, where its parameters come from."""
     network = open_network(model)
+    set_pixels(network, pixels, image)
     if not models:
         if image is not None or position is not None:
             raise click.UsageError("--image and --position go with --models")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convscope.cli.output import emit, say, working
-from convscope.cli.shared import MODEL_HELP, image_option, open_network
+from convscope.cli.shared import MODEL_HELP, image_option, open_network, pixels_option, set_pixels
 
 if TYPE_CHECKING:
     from convscope.network import Network
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 )
 @click.argument("model", metavar="[MODEL]", default="demo")
 @image_option
+@pixels_option
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     help="Another address of this machine to listen on; others may then reach it, unencrypted.",
 )
 @click.option("--no-open", is_flag=True, help="Print the address instead of opening a browser.")
-def command(model: str, image: Path | None, port: int | None, host: str, no_open: bool) -> None:
+def command(
+    model: str, image: Path | None, pixels: str | None, port: int | None, host: str, no_open: bool
+) -> None:
     """The network in the browser: its maps, any number and what made it, and what if.
 
     Only this machine can reach it, and only a browser that opened the address, which holds a key.
@@ -43,7 +46,9 @@ def command(model: str, image: Path | None, port: int | None, host: str, no_open
 
     samples = digits() if model == "demo" else {}
     given = image or samples.get("seven")
-    _explore(open_network(model), given, samples, port, host, no_open)
+    network = open_network(model)
+    set_pixels(network, pixels, image)
+    _explore(network, given, samples, port, host, no_open)
 
 
 def _explore(

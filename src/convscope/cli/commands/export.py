@@ -14,6 +14,8 @@ from convscope.cli.shared import (
     image_option,
     model_argument,
     open_network,
+    pixels_option,
+    set_pixels,
 )
 
 
@@ -25,13 +27,16 @@ from convscope.cli.shared import (
 @model_argument
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @image_option
+@pixels_option
 @click.option(
     "--limit",
     type=click.FloatRange(min=0, min_open=True),
     help="MiB of numbers that FILE.html may hold, 64 by default; the largest are left out above it.",
 )
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
-def command(model: str, file: Path, image: Path | None, limit: float | None, force: bool) -> None:
+def command(
+    model: str, file: Path, image: Path | None, pixels: str | None, limit: float | None, force: bool
+) -> None:
     """Write the network as an ONNX file, or the explorer as one page.
 
     FILE.onnx carries the layers' names. FILE.html shows one image going through the network; it works
@@ -46,6 +51,7 @@ def command(model: str, file: Path, image: Path | None, limit: float | None, for
         raise click.UsageError(f"--image and --limit go with FILE.html, not with {file.name}")
     check_target(file, force)
     network = open_network(model)
+    set_pixels(network, pixels, image)
     with working(f"writing {file}"), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", OutputWarning)
         if page:

@@ -17,7 +17,9 @@ from convscope.cli.shared import (
     layers_of,
     model_argument,
     open_network,
+    pixels_option,
     report_formats,
+    set_pixels,
     show,
 )
 
@@ -27,6 +29,7 @@ from convscope.cli.shared import (
 )
 @model_argument
 @image_option
+@pixels_option
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Write every activation to this .npz file."
 )
@@ -44,6 +47,7 @@ def command(
     color: bool,
     model: str,
     image: Path | None,
+    pixels: str | None,
     out: Path | None,
     layer: str | None,
     png: Path | None,
@@ -58,6 +62,7 @@ def command(
         raise click.UsageError("--png goes with --maps LAYER")
     given = image_for(model, image)
     network = open_network(model)
+    set_pixels(network, pixels, image)
     if layer is not None:
         layer = layer_named(network, layer)
         png = png or Path(f"{layer.strip('/').replace('/', '_')}.png")

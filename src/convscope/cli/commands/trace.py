@@ -18,8 +18,10 @@ from convscope.cli.shared import (
     layer_named,
     model_argument,
     open_network,
+    pixels_option,
     read_position,
     report_formats,
+    set_pixels,
     show,
 )
 
@@ -34,6 +36,7 @@ from convscope.cli.shared import (
 @layer_argument()
 @click.argument("position", metavar="POSITION", nargs=-1, required=True)
 @image_option
+@pixels_option
 @click.option(
     "--cone", is_flag=True, help="Compute it from the patch it sees; do not run the network."
 )
@@ -46,6 +49,7 @@ def command(
     layer: str,
     position: tuple[str, ...],
     image: Path | None,
+    pixels: str | None,
     cone: bool,
     form: str | None,
 ) -> None:
@@ -58,6 +62,7 @@ def command(
     where = read_position(*position)
     given = image_for(model, image)
     network = open_network(model)
+    set_pixels(network, pixels, image)
     layer = layer_named(network, layer)
     with working(f"{'tracing' if cone else 'running'} {network.name}"):
         report = (

@@ -21,7 +21,16 @@ const STEPS = {
 /** The image: those that come along, one's own, or one drawn by hand; and what is done to it. @param {App} app */
 export function input(app) {
 	const newest = latest();
-	const { samples, inputs } = app.net.told;
+	const { samples, inputs, pixels: { name: usual, why, choices } } = app.net.told;
+	const picture = inputs.length === 1 && inputs[0].shape?.length === 3;
+	let pixels = app.net.run?.pixels ?? usual;
+	/** @type {{question: Question, bytes?: ArrayBuffer} | null} what went in last */
+	let last = null;
+	const scales = choice(choices, (name) => {
+		pixels = name;
+		if (last) send({ ...last.question }, last.bytes);
+	}, { "aria-label": "How pixels go in" });
+	scales.value = pixels;
 	const busy = h("p.cs-dim", { "aria-live": "polite" });
 	const answer = h("div.cs-offer");
 	const current = h("div.cs-current");
@@ -34,10 +43,11 @@ export function input(app) {
 		h("div.cs-input-ways",
 			samples.length > 0 && way("Images that come along",
 				h("div.cs-samples", samples.map((name) => small(name, () => send({ ask: "sample", name }))))),
-			inputs.length === 1 && inputs[0].shape?.length === 3
+			picture
 				? [way("Your own", dropping(), h("label", invert, " invert it (white strokes on black become black on white, and back)")),
 					way("Draw one", pad.canvas, h("div", small("clear", () => pad.clear()), " ", dim("white on black; it goes in when you lift the pen")))]
 				: h("p.cs-dim", `This network takes ${inputs.map(({ name, shape }) => `${name} ${times(shape)}`).join(" and ")}, which is no picture: give it an array on the command line, --image x.npy.`)),
+		picture && h("p.cs-pixels-in", h("label", "How pixels go in: ", scales), " ", dim(`by default ${choices[usual].split(":")[0]}: ${why}`)),
 		busy, answer, current);
 
 	function hide() {
@@ -125,8 +135,9 @@ export function input(app) {
 	async function send(question, bytes) {
 		fill(answer);
 		say(busy, "It goes through the network …");
+		last = { question, bytes };
 		try {
-			const { facts } = await newest(app.link.ask(question, bytes));
+			const { facts } = await newest(app.link.ask({ ...question, pixels }, bytes));
 			say(busy, "");
 			if (facts.offer) propose(facts, question, bytes);
 			else app.ran(facts.run);

@@ -147,6 +147,8 @@ export type Run = {
   id: number;
   source: string;
   steps: Step[];
+  /** How its pixels went in; null for what is no picture. */
+  pixels: string | null;
   shapes: Record<string, number[]>;
   output: string;
   ranges: Record<string, [number, number]>;
@@ -158,6 +160,8 @@ export type Told = {
   inputs: Layer[];
   warnings: string[];
   samples: string[];
+  /** How pixels go in unless somebody says otherwise, why, and every way in words. */
+  pixels: { name: string; why: string; choices: Record<string, string> };
   run: Run | null;
 };
 export type Detail = {
