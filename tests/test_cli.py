@@ -17,6 +17,7 @@ from pkgutil import iter_modules
 import numpy as np
 import onnxruntime as ort
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from work import PATIENCE
 
