@@ -17,7 +17,6 @@ from pkgutil import iter_modules
 import numpy as np
 import onnxruntime as ort
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 from work import PATIENCE
 
@@ -399,7 +398,9 @@ def test_ctrl_c_ends_it_with_130(folder: Path) -> None:
 
 
 def test_pixels_go_in_as_the_network_says_and_that_is_said(tmp_path: Path) -> None:
-    from PIL import Image
+    from click.testing import CliRunner
+
+    from convscope.cli import main
 
     (tmp_path / "net.py").write_text(
         "import convscope as cs\n"
