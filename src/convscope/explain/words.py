@@ -79,9 +79,11 @@ def adding_up(values: Sequence[float], total: float, places: int) -> tuple[list[
     target = round(total * unit)
     missing = target - sum(whole)
     order = sorted(range(len(values)), key=lambda n: scaled[n] - whole[n], reverse=missing > 0)
-    step = 1 if missing > 0 else -1
-    for turn in range(abs(missing)):
-        whole[order[turn % len(order)]] += step
+    if order:
+        each, more = divmod(abs(missing), len(order))
+        step = 1 if missing > 0 else -1
+        for turn, place in enumerate(order):
+            whole[place] += step * (each + (turn < more))
     return [decimal(w / unit, places) for w in whole], decimal(target / unit, places)
 
 

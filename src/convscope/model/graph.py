@@ -11,7 +11,7 @@ from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowE
 from convscope.layers.arguments import nearest
 from convscope.layers.base import Layer, drawn_from, tensor_names
 from convscope.model.facts import Facts, facts_of
-from convscope.model.receptive import Fields, ReceptiveField, image_fields, readable, through
+from convscope.model.receptive import Fields, ReceptiveField, Steps, image_fields, readable, through
 from convscope.notation import Size
 from convscope.notation.sizes import Shape, is_known, shape_text, tidy
 
@@ -62,6 +62,7 @@ class Graph:
         self.nodes: dict[str, Node] = {}
         self.facts: dict[str, Facts] = {}
         self.outputs: tuple[str, ...] = ()
+        self._steps = Steps()
         self._fields = {name: self._image_fields(shape) for name, shape in self.inputs.items()}
 
     def add(self, name: str, layer: Layer, inputs: Sequence[str]) -> Facts:
@@ -150,6 +151,7 @@ class Graph:
         other = copy(self)
         other.inputs, other.nodes = dict(self.inputs), dict(self.nodes)
         other.facts, other._fields = dict(self.facts), dict(self._fields)
+        other._steps = Steps()
         return other
 
     def needed(self, names: Iterable[str]) -> list[str]:
@@ -192,7 +194,8 @@ class Graph:
         feeds = [self._fields[name] for name in node.inputs]
         if equation is None:
             return (None,) * max(map(len, feeds), default=0)
-        return through(equation, dict(zip(tensor_names(len(feeds)), feeds, strict=True)))
+        inputs = dict(zip(tensor_names(len(feeds)), feeds, strict=True))
+        return through(equation, inputs, self._steps)
 
     def receptive_field(self, name: str) -> ReceptiveField | None:
         """Return the receptive field of a layer; None when the input has no spatial axes."""

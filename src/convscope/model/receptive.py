@@ -9,7 +9,7 @@ Receptive Fields of Convolutional Neural Networks, Distill 2019).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from convscope.notation import Axis, Equation, Size, Tensor
@@ -18,6 +18,13 @@ from convscope.notation.sizes import is_known, is_rational, largest, smallest
 from convscope.notation.spread import Spread
 
 Number: TypeAlias = int | float
+
+MOST_STEPS = 1 << 17
+"""So many windows are worked out for one network; what would take more is left unknown.
+
+Behind an up-sampling by 1,000,000 the windows of a million outputs differ. A Flatten of (64, 64, 256) takes
+16,384 steps.
+"""
 
 
 class ReceptiveField(NamedTuple):
@@ -63,7 +70,10 @@ class Field(NamedTuple):
         if period == 1 and (only := self.windows[0]):
             return only[0] + int(self.slope * low), only[1] + int(self.slope * high)
         # windows move one way, so that the ends hold what is between, unless one is missing
-        places = range(low, high + 1) if None in self.windows else (low, high)
+        places: Iterable[int] = (low, high)
+        if None in self.windows:  # the first and the last that are there
+            near = range(low, min(high, low + period) + 1), range(max(low, high - period), high + 1)
+            places = (*near[0], *near[1])
         found: Range | None = None
         for place in places:
             turns, rest = divmod(place, period)
@@ -100,27 +110,42 @@ def image_fields(first: int, sizes: Sequence[Size]) -> Fields:
     )
 
 
-def through(equation: Equation, inputs: Mapping[str, Fields]) -> Fields:
+class Steps:
+    """How many windows may still be worked out."""
+
+    def __init__(self, left: int = MOST_STEPS) -> None:
+        self.left = left
+
+    def take(self, count: int) -> bool:
+        """Take so many steps if there are as many left; return whether there were."""
+        if count > self.left:
+            return False
+        self.left -= count
+        return True
+
+
+def through(equation: Equation, inputs: Mapping[str, Fields], steps: Steps) -> Fields:
     """Return the fields of a layer's output, from those of its inputs by tensor name.
 
-    An input that comes from no image adds nothing.
+    An input that comes from no image adds nothing. A field that would take more steps than are left is
+    None.
     """
     united: Fields = ()
     for tensor in equation.inputs:
         fields = inputs[tensor.name]
         if not fields:
             continue
-        new = tuple(_chain(field, equation, tensor) for field in fields)
+        new = tuple(_chain(field, equation, tensor, steps) for field in fields)
         if not united:
             united = new
         elif len(united) == len(new):
-            united = tuple(map(_union, united, new))
+            united = tuple(_union(a, b, steps) for a, b in zip(united, new, strict=True))
         else:
             united = (None,) * max(len(united), len(new))
     return united
 
 
-def _chain(inner: Field | None, equation: Equation, tensor: Tensor) -> Field | None:
+def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps) -> Field | None:
     """Return the field of an output, from that of the input that it reads."""
     if inner is None or inner.axis is None:
         return inner
@@ -150,22 +175,29 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor) -> Field | N
         return inner  # each output reads what lies at its own position
     if shifted and len(inner.windows) > 1:  # which of the windows it begins with is open
         return None
-    windows = _windows(inner, equation, tensor, axis, spread)
+    windows = _windows(inner, equation, tensor, axis, spread, steps)
+    if windows is None:
+        return None
     reach = _reach(windows, inner.slope * step, equation.sizes[axis])
     placed = inner.placed and not shifted
     return Field(place, inner.slope * step, windows, reach, inner.image, placed=placed)
 
 
 def _windows(
-    inner: Field, equation: Equation, tensor: Tensor, axis: Axis, spread: Spread
-) -> tuple[Range | None, ...]:
-    """Return what the first outputs see, as many as it takes until their windows repeat."""
+    inner: Field, equation: Equation, tensor: Tensor, axis: Axis, spread: Spread, steps: Steps
+) -> tuple[Range | None, ...] | None:
+    """Return what the first outputs see, as many as it takes until their windows repeat.
+
+    None where that would take too many steps: where some see nothing, each may look past all of them.
+    """
     assert spread.slopes is not None and inner.axis is not None
     step, period = spread.slopes[axis], len(inner.windows)
     own = equation.periods[tensor.name][inner.axis]
     if own == 1 and period == 1:
         return (inner.at(spread.low, spread.high),)
     count = own * (period // math.gcd(period, int(own * step)))
+    if not steps.take(count * (period if None in inner.windows else 1)):
+        return None
     found = []
     for place in range(count):
         if own == 1:
@@ -206,13 +238,15 @@ def _whole(spread: Spread, size: Size) -> bool:
     return still and is_known(size) and spread.low <= 0 and spread.high >= size - 1
 
 
-def _union(a: Field | None, b: Field | None) -> Field | None:
+def _union(a: Field | None, b: Field | None, steps: Steps) -> Field | None:
     """Return the field of outputs that see both; None where that is now larger, now smaller."""
     if a is None or b is None or not (a.placed and b.placed):
         return a if a is b else None
     reach = smallest(a.reach[0], b.reach[0]), largest(a.reach[1], b.reach[1])
     if (a.axis, a.slope) == (b.axis, b.slope) and a.even and b.even:
         count = math.lcm(len(a.windows), len(b.windows))
+        if not steps.take(count):
+            return None
         windows = tuple(_either(a.at(p, p), b.at(p, p)) for p in range(count))
         return Field(a.axis, a.slope, windows, reach, a.image)
     for one, other in ((a, b), (b, a)):

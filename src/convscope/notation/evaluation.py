@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from convscope.errors import UnsupportedError
 from convscope.notation.equation import Equation, hull
 from convscope.notation.expression import (
     Binary,
@@ -86,6 +87,15 @@ def evaluate_all(equation: Equation, values: Values, dtype: Any = np.float64) ->
     """Return the whole output: `evaluate_box` of every position."""
     return evaluate_box(equation, [(0, size - 1) for size in equation.shape], values, dtype)
 
+
+MOST_TERMS = 1 << 27
+"""A number that is made of more others than this is not taken apart: they are gathered at once."""
+
+MOST_NUMBERS = 1 << 28
+"""So many numbers of one layer are computed …"""
+
+MOST_WORK = 1 << 37
+"""… from so many others in all: a few minutes."""
 
 AT_ONCE = 1 << 22
 """How many numbers of one input may be gathered at once (32 MiB of float64)."""
@@ -162,7 +172,18 @@ class Evaluator:
 
     def box(self, axes: Sequence[Axis], expression: Expression, box: Box) -> Array:
         """Return an expression over a box of positions, in parts."""
-        result = np.empty(tuple(high - low + 1 for low, high in box), dtype=self.dtype)
+        sizes = [high - low + 1 for low, high in box]
+        if math.prod(sizes) > MOST_NUMBERS:
+            raise UnsupportedError(
+                f"{' × '.join(map(str, sizes))} numbers would have to be computed; {MOST_NUMBERS:,} at "
+                f"most are"
+            )
+        work = math.prod(sizes) * self._gathered(expression, {})
+        if work > MOST_WORK:
+            raise UnsupportedError(
+                f"{work:,} numbers would have to be looked at; {MOST_WORK:,} at most are"
+            )
+        result = np.empty(sizes, dtype=self.dtype)
         lows = tuple(low for low, _ in box)
         for part in self._parts(axes, expression, box):
             ranges = [np.arange(low, high + 1) for low, high in part]
@@ -339,6 +360,11 @@ class Evaluator:
         """Return `given` with a grid for each axis of a reduction, and the new depth."""
         inner = dict(given)
         deeper = depth + len(node.axes)
+        terms = math.prod(axis.size for axis in node.axes)
+        if terms > MOST_TERMS:
+            raise UnsupportedError(
+                f"one of its numbers is made of {terms:,} others; {MOST_TERMS:,} at most are taken apart"
+            )
         for place, axis in enumerate(node.axes):
             inner[axis] = np.arange(axis.size).reshape((-1,) + (1,) * (deeper - 1 - place))
         return inner, deeper

@@ -224,7 +224,7 @@ def split(node: Node) -> Equation:
     elif node.has(1):
         lengths = node.whole_values(1)
     else:
-        many = node.whole("num_outputs", node.outputs, 1)
+        many = node.whole("num_outputs", node.outputs, 1, node.outputs)
         each = -(-shape[place] // many)
         lengths = (*(each,) * (many - 1), shape[place] - each * (many - 1))
     if sum(lengths) != shape[place] or min(lengths) < 0 or node.output >= len(lengths):
