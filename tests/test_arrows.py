@@ -19,6 +19,7 @@ ORDER = [
     "equations",
     "layers",
     "operators",
+    "aten",
     "model",
     "engine",
     "explain",

@@ -11,6 +11,7 @@
     ├── InputError          an image or array that the network cannot take (also a ValueError)
     ├── WeightsError        weights that do not match their layer (also a ValueError)
     ├── SourceError         a model file or name that cannot be opened
+    │   └── ForwardError        a PyTorch module whose forward fails on the example
     ├── OutputError         a file that cannot be written
     ├── UnsupportedError    something that convscope does not do, said plainly
     ├── ServerError         the explorer cannot listen where it was asked to
@@ -24,10 +25,13 @@ The message of each says what was wrong, the numbers received, where, and what w
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "ActivationError",
     "ConvscopeError",
     "EngineError",
+    "ForwardError",
     "InputError",
     "LayerLookupError",
     "NotBuiltError",
@@ -92,6 +96,19 @@ class WeightsError(ConvscopeError, ValueError):
 
 class SourceError(ConvscopeError):
     """A model file, module or attribute that cannot be opened."""
+
+
+class ForwardError(SourceError):
+    """A PyTorch module's forward fails on the example.
+
+    network   the network up to where it fails; `network.summary()` shows it
+    module    the name of the module that fails ("" for the network itself)
+    op        the operator that PyTorch refused; None where it was Python code
+    """
+
+    network: Any = None
+    module: str = ""
+    op: str | None = None
 
 
 class OutputError(ConvscopeError):

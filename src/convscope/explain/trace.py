@@ -35,7 +35,7 @@ Array: TypeAlias = np.ndarray[Any, Any]
 class Trace:
     """The ledger of one number, and what the engine made of it.
 
-    engine_value   what the engine computed in float32; None when the network was not run
+    engine_value   what the engine computed; None when the network was not run
     engine         what that engine is called
     seen           by the cone: how many numbers were computed, and the patch of the image
     """
@@ -51,7 +51,7 @@ class Trace:
 
     @property
     def value(self) -> float:
-        """The number, in float64 arithmetic on the float32 weights and activations."""
+        """The number, in float64 arithmetic on the engine's weights and activations."""
         return self.ledger.value
 
     @property
@@ -66,7 +66,7 @@ class Trace:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the engine is as near as float32 rounding allows; None when it was not asked.
+        """Whether the engine is as near as the rounding of its numbers allows; None when it was not asked.
 
         Two that are not finite in the same way (both NaN, the same infinity) agree.
         """
@@ -133,10 +133,10 @@ class Trace:
         room = scientific(led.rounding)
         if self.agrees:
             judged = Span("The engine agrees", "good")
-            tail = f"; float32 rounding allows {room}."
+            tail = f"; {led.dtype} rounding allows {room}."
         else:
             judged = Span("The engine does not agree", "bad")
-            tail = f", and float32 rounding explains only {room}."
+            tail = f", and {led.dtype} rounding explains only {room}."
         return Paragraph(
             [
                 judged,
@@ -212,7 +212,7 @@ def trace(
         (tensor, activations[name])
         for tensor, name in zip(tensor_names(len(node.inputs)), node.inputs, strict=True)
     )
-    found = ledger(equation, position, values)
+    found = ledger(equation, position, values, node.layer.dtype)
     value = float(activations[node.name][tuple(position)])
     return Trace(node.name, node.layer.kind, found, value, _activation(node), engine=engine)
 

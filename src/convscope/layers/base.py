@@ -183,6 +183,11 @@ class Layer:
         """How the kind orders the axes of its maps and kernels, for the builders of equations."""
         return Layout(self.channels_last)
 
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """Weights that are no parameters: PyTorch's buffers, and what it computes from parameters."""
+        return ()
+
     @classmethod
     def parameters(cls) -> tuple[str, ...]:
         """Return the names of the settings that the kind takes."""

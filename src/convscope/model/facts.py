@@ -43,7 +43,8 @@ def facts_of(layer: Layer, shapes: tuple[Shape, ...]) -> Facts:
         raise ShapeError(f"{layer.kind} takes {wanted}, not {len(shapes)}")
     if layer.opaque:
         output, weights, trainable = layer.opaque_facts(shapes)
-        params = UNKNOWN if weights is None else _together(weights)
+        counted = {n: s for n, s in (weights or {}).items() if n not in layer.uncounted}
+        params = UNKNOWN if weights is None else _together(counted)
         return Facts(None, shapes, output, weights or {}, params, trainable, None)
     common = (layer.trainable, layer.channels_last)
     key = (type(layer), tuple(layer.settings().values()), common, shapes)
@@ -76,14 +77,14 @@ def _derive(layer: Layer, shapes: tuple[Shape, ...]) -> Facts:
                 f"{layer.kind}: the shape of its {name}, {shape_text(shape)}, depends on an input "
                 f"size that is unknown (None): input {shape_text(shapes[0])}; give that size"
             )
-    fixed = layer.non_trainable if layer.trainable else tuple(weights)
+    fixed = (*layer.uncounted, *layer.non_trainable) if layer.trainable else tuple(weights)
     trainable = tidy(sum((product(s) for n, s in weights.items() if n not in fixed), 0))
     return Facts(
         equation,
         shapes,
         equation.shape,
         weights,
-        tidy(sum((product(s) for s in unread.values()), equation.params)),
+        tidy(sum((product(s) for n, s in weights.items() if n not in layer.uncounted), 0)),
         trainable,
         macs(equation),
     )

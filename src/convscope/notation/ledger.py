@@ -36,8 +36,14 @@ from convscope.notation.index import Axis
 
 _OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "div"}
 
-FLOAT32_ROUNDING = 2.0**-24
-"""Half the distance from 1 to the next float32: the largest relative error of one rounding."""
+ROUNDING = {"float32": 2.0**-24, "float64": 2.0**-51, "float16": 2.0**-11, "bfloat16": 2.0**-8}
+"""Half the distance from 1 to the next number of a type: the largest relative error of one rounding.
+
+For float64 four times that, since the ledger itself is float64 arithmetic.
+"""
+
+LEAST = {"float16": 2.0**-25}
+"""Half the smallest number of a type, where numbers so small are met: a rounding is off by that at least."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,8 @@ class Ledger:
     reduction       "sum", "max", "mean" or None
     activation      the names of the functions applied last, outermost first
     whole           whether an activation over a whole axis is applied last instead (softmax)
-    rounding        how far a float32 engine may be off: the roundings of its own arithmetic, added
+    rounding        how far the engine may be off: the roundings of its own arithmetic, added
+    dtype           the type of numbers that it works with
     """
 
     equation: Equation
@@ -101,15 +108,21 @@ class Ledger:
     readings: tuple[Reading, ...]
     groups: Groups | None
     rounding: float
+    dtype: str = "float32"
 
 
-def ledger(equation: Equation, position: Sequence[int], values: Values) -> Ledger:
-    """Return the ledger of the number at one position, from arrays of the inputs and weights."""
+def ledger(
+    equation: Equation, position: Sequence[int], values: Values, dtype: str = "float32"
+) -> Ledger:
+    """Return the ledger of the number at one position, from arrays of the inputs and weights.
+
+    dtype   the type of numbers that the engine works with
+    """
     where = tuple(int(p) for p in position)
     given: dict[Axis, Any] = dict(zip(equation.axes, where, strict=True))
     evaluator = Evaluator(values)
     evaluator.hold(equation, tuple((p, p) for p in where))
-    value, rounding = _Rounding(evaluator).of(equation.expression, given, 0)
+    value, rounding = _Rounding(evaluator, ROUNDING[dtype]).of(equation.expression, given, 0)
 
     parts = anatomy(equation)
     inner: dict[Axis, Any] = dict(zip(parts.axes, where, strict=True))
@@ -127,7 +140,7 @@ def ledger(equation: Equation, position: Sequence[int], values: Values) -> Ledge
         groups = _group(parts.main, inner, evaluator)
     return Ledger(
         equation, where, float(value), before, bias, terms, kind, parts.activation, parts.whole,
-        readings, groups, rounding,
+        readings, groups, rounding + LEAST.get(dtype, 0.0), dtype,
     )  # fmt: skip
 
 
@@ -200,18 +213,22 @@ def _group(main: Main, given: Mapping[Axis, Any], evaluator: Evaluator) -> Group
 
 
 class _Rounding:
-    """Adds up the roundings that a float32 engine may make, whatever order it works in.
+    """Adds up the roundings that an engine may make, whatever order it works in.
+
+    unit    the largest relative error of one rounding; what is summed up is summed in float32 at least, and
+            rounded once more to a smaller type
 
     Running error analysis (Higham, Accuracy and Stability of Numerical Algorithms, ch. 3): each
     operation passes on the errors of its operands and adds one rounding of its own; for a sum of n
     terms see `_roundings`.
     """
 
-    def __init__(self, evaluator: Evaluator) -> None:
-        self.evaluator = evaluator
+    def __init__(self, evaluator: Evaluator, unit: float) -> None:
+        self.evaluator, self.unit = evaluator, unit
+        self.inner = min(unit, ROUNDING["float32"])
 
     def of(self, node: Expression, given: Mapping[Axis, Any], depth: int) -> tuple[Any, Any]:
-        u = FLOAT32_ROUNDING
+        u = self.unit
         match node:
             case Number(value):
                 return value, abs(value) * u
@@ -256,14 +273,14 @@ class _Rounding:
             if isinstance(part, str):
                 return given[part]
             if isinstance(part, (int, float)):
-                return part, abs(part) * FLOAT32_ROUNDING
+                return part, abs(part) * self.unit
             return self.apply(part[0], [step(p) for p in part[1:]])
 
         return step(function.formula)
 
     def apply(self, name: str, arguments: list[tuple[Any, Any]]) -> tuple[Any, Any]:
         """Return a primitive's value and error."""
-        u = FLOAT32_ROUNDING
+        u = self.unit
         values = [a for a, _ in arguments]
         value = primitive(name, values, np)
         match name, arguments:
@@ -281,10 +298,14 @@ class _Rounding:
                 return value, np.maximum.reduce(np.broadcast_arrays(*(e for _, e in arguments)))
         # a function of the library: off by a few units, and by as much as its argument's error moves it
         error: Any = 4 * u * (np.abs(value) + np.minimum(np.abs(values[0]), 1.0))
+        if (
+            name == "erf"
+        ):  # PyTorch takes it from 1: Abramowitz & Stegun 7.1.26, off by 1.5e-7 at most
+            error = error + max(4 * u, 4 * ROUNDING["float32"])
         for place, (a, ea) in enumerate(arguments):
             moves = [
                 np.abs(primitive(name, [*values[:place], moved, *values[place + 1 :]], np) - value)
-                for moved in (a - ea, a + ea)
+                for moved in (np.maximum(a - ea, 0.0) if name == "sqrt" else a - ea, a + ea)
             ]
             error = error + np.maximum(*moves)
         return value, error
@@ -311,7 +332,7 @@ class _Rounding:
                 term, its_error = self.of(part, given, depth)
                 value, error, size = value + term, error + its_error, size + np.abs(term)
                 count += 1
-        return value, error + count * FLOAT32_ROUNDING * size
+        return value, error + (count * self.inner + self.unit - self.inner) * size
 
     def reduce(self, node: Reduction, given: Mapping[Axis, Any], depth: int) -> tuple[Any, Any]:
         """Return the value and error of a maximum or a mean."""
@@ -321,9 +342,9 @@ class _Rounding:
             return terms.max(axis=leading), errors.max(axis=leading)
         count = self.evaluator.count(node, *self.evaluator.open(node, given, depth))
         value = terms.sum(axis=leading) / count
-        roundings = _roundings(math.prod(sizes), _is_product(node.body)) * FLOAT32_ROUNDING
+        roundings = _roundings(math.prod(sizes), _is_product(node.body)) * self.inner
         error = errors.sum(axis=leading) + roundings * np.abs(terms).sum(axis=leading)
-        return value, error / count + FLOAT32_ROUNDING * np.abs(value)
+        return value, error / count + self.unit * np.abs(value)
 
     def terms(
         self, node: Reduction, given: Mapping[Axis, Any], depth: int
@@ -331,7 +352,11 @@ class _Rounding:
         """Return the terms of a reduction, their errors, and how many there are along each axis."""
         inner, deeper = self.evaluator.open(node, given, depth)
         sizes = tuple(axis.size for axis in node.axes)
-        values, errors = self.of(node.body, inner, deeper)
+        unit, self.unit = self.unit, self.inner
+        try:
+            values, errors = self.of(node.body, inner, deeper)
+        finally:
+            self.unit = unit
         return full(values, sizes, deeper), full(errors, sizes, deeper), sizes
 
 

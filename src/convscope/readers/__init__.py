@@ -8,14 +8,15 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, Protocol
 
-from convscope.errors import SourceError, SourceWarning
+from convscope.errors import SettingError, SourceError, SourceWarning
 from convscope.network import Network
+from convscope.readers.example import NOTHING, Example
 
 __all__ = ["open"]
 
 
 class Reader(Protocol):
-    """What a module of this folder offers."""
+    """What a module of this folder offers; `TAKES_EXAMPLES` where `read` takes an `Example` as well."""
 
     ACCEPTS: str
     """What it reads, for people: "file.py:attribute"."""
@@ -23,7 +24,7 @@ class Reader(Protocol):
     def is_mine(self, source: Any) -> bool:
         """Whether this reader should try; decided without reading more than a few bytes."""
 
-    def read(self, source: Any) -> Network:
+    def read(self, source: Any, *example: Example) -> Network:
         """Return the network; raise `SourceError` when it cannot be read."""
 
 
@@ -31,27 +32,55 @@ class Reader(Protocol):
 def readers() -> tuple[Reader, ...]:
     """Return every reader of this folder."""
     found: list[Any] = [import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__)]
-    return tuple(found)
+    return tuple(reader for reader in found if hasattr(reader, "is_mine"))
 
 
-def open(source: Any) -> Network:
+def open(
+    source: Any,
+    *example: Any,
+    shape: Any = None,
+    training: bool = False,
+    engine: str | None = None,
+    **keywords: Any,
+) -> Network:
     """Return the network that a source names or holds.
 
-    source   a network of convscope's own; the name of an .onnx, .keras or .h5 file; a live keras.Model or
-             onnx.ModelProto; "module:attribute" or "file.py:attribute", which runs that Python code of
-             yours; or "demo", the network that convscope ships
+    source     a network of convscope's own; the name of an .onnx, .keras or .h5 file; a live torch.nn.Module,
+               keras.Model or onnx.ModelProto; "module:attribute" or "file.py:attribute", which runs that
+               Python code of yours; or "demo", the network that convscope ships
+    example    for a PyTorch module: what it is called with, once, to see what it does (tensors, arrays;
+               tuples, lists and dicts of them); a module without one shows its parameters only
+    shape      instead of an example: the shape of one input without the batch, (3, 224, 224); a list or a
+               dict of them for several
+    training   whether a PyTorch module's parts keep their own flags; else all evaluate
+    engine     "onnxruntime": what a PyTorch module computes is compared with ONNX Runtime on the same graph
+    keywords   what a PyTorch module is called with by name
 
-    Raises `SourceError`, which says what can be opened, for anything else. What a file says and
-    convscope leaves out is a `SourceWarning` each, and stays in the network's `warnings`.
+    Raises `SourceError`, which says what can be opened, for anything else; `ForwardError` where a module's
+    forward fails on the example. What a file says and convscope leaves out is a `SourceWarning` each, and
+    stays in the network's `warnings`.
     """
+    given = Example(example, shape, keywords, training, engine)
     if isinstance(source, Network):
+        _none_taken(given, "a network that is open already")
         return source
     for reader in readers():
         if reader.is_mine(source):
-            network = reader.read(source)
+            if getattr(reader, "TAKES_EXAMPLES", False):
+                network = reader.read(source, given)
+            else:
+                _none_taken(given, source if isinstance(source, str) else type(source).__name__)
+                network = reader.read(source)
             for remark in network.warnings:
                 warnings.warn(remark, SourceWarning, stacklevel=2)
             return network
     shown = repr(source) if isinstance(source, str) else type(source).__name__
     known = ", ".join(reader.ACCEPTS for reader in readers())
     raise SourceError(f"{shown} is not a network that convscope can open; it opens {known}")
+
+
+def _none_taken(given: Example, what: str) -> None:
+    if given != NOTHING:
+        raise SettingError(
+            f"an example, a shape, training and engine are for PyTorch modules, not for {what}"
+        )

@@ -1,0 +1,211 @@
+"""A call of a PyTorch operator as a layer: the equation that its rule states, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from convscope.aten import rules
+from convscope.aten.rule import Call, Fed, NoEquation, Slot, Weight
+from convscope.errors import SettingError, ShapeError, UnsupportedError
+from convscope.layers.base import Initializer, Layer, tensor_names
+from convscope.notation import Equation, Size
+from convscope.notation.sizes import Shape, product, shape_text
+from convscope.operators.rule import check_reads, settled
+
+if TYPE_CHECKING:
+    from convscope.layers.base import Array
+
+FLOATS = ("float32", "float64", "float16", "bfloat16")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One output of a call: everything that its equation depends on, but for the shapes fed to it.
+
+    op         the operator without its overload, in place or not
+    settings   what is no tensor, by the names of the schema
+    slots      the tensors, by the names of the schema
+    rows       how many rows the batch has
+    dtype      of its output
+    output     which of the outputs it is
+    wanted     the output's shape that PyTorch gave, with the batch; None after an edit
+    """
+
+    op: str
+    settings: tuple[tuple[str, Any], ...]
+    slots: tuple[tuple[str, Slot], ...]
+    rows: int
+    dtype: str
+    output: int
+    wanted: Shape | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a rule made of a call: an equation, or the reason why there is none.
+
+    batched   whether the output is one row of a batch
+    """
+
+    equation: Equation | None
+    batched: bool = False
+    reason: str = ""
+
+
+def call_of(use: Use, shapes: Sequence[Shape]) -> Call:
+    """Return a call as its rule sees it, for inputs of these shapes (without the batch)."""
+    fed = iter(zip(tensor_names(len(shapes)), shapes, strict=True))
+    whole: dict[str, Shape] = {}
+    names: dict[str, str] = {}
+    for key, slot in use.slots:
+        if isinstance(slot, Fed):
+            names[key], shape = next(fed)
+            whole[key] = (use.rows, *shape) if slot.batched else shape
+        elif slot is not None:
+            whole[key] = slot.shape
+            if isinstance(slot, Weight):
+                names[key] = slot.name
+    slots = {key: slot for key, slot in use.slots if slot is not None}
+    return Call(use.op, dict(use.settings), slots, whole, names, use.output, use.wanted)
+
+
+@lru_cache(maxsize=4096)
+def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
+    """Return what an operator's rule states for inputs of these shapes (without the batch).
+
+    A shape that is not PyTorch's own makes it opaque. Raises `SettingError` or `ShapeError` only where
+    PyTorch was not asked: after an edit.
+    """
+    rule = rules().get(use.op)
+    if rule is None:
+        return Stated(None, reason=f"{use.op} has no equation here")
+    if use.dtype not in FLOATS:
+        return Stated(None, reason=f"its numbers are {use.dtype}")
+    call = call_of(use, shapes)
+    batched = frozenset(
+        name
+        for key, slot in use.slots
+        if isinstance(slot, Fed) and slot.batched
+        for name in [call.tensor(key).name]
+    )
+    try:
+        equation = rule.state(call)
+        if use.wanted is not None and equation.shape != use.wanted:
+            raise NoEquation(
+                f"PyTorch's output is {shape_text(use.wanted)}, ours would be {shape_text(equation.shape)}"
+            )
+        equation, keeps = settled(equation, batched)
+        check_reads(equation)
+        if 0 in equation.shape:
+            raise NoEquation("its output is empty")
+        held = {slot.name: slot.shape for _, slot in use.slots if isinstance(slot, Weight)}
+        if equation.weights != held:
+            raise NoEquation("it does not read all of its weights")
+    except NoEquation as error:
+        return Stated(None, reason=str(error))
+    except (SettingError, ShapeError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        if use.wanted is None:
+            raise
+        return Stated(None, reason=str(error))
+    return Stated(equation, keeps)
+
+
+class Operator(Layer):
+    """One output of a PyTorch operator, in PyTorch's own layout.
+
+    use         the call
+    called      what it is called: the module's class where it is all that the module does, else the operator
+    arrays      weight name → what gives its numbers
+    parameters  which of the weights are parameters, and whether training changes them; the others are
+                buffers and constants, which are no parameters
+    explained   whether it has an equation
+    shape       the output's shape where it has none (without the batch)
+    """
+
+    inputs_taken = (0, None)
+    channels_last = False
+
+    def __init__(
+        self,
+        name: str,
+        use: Use,
+        called: str,
+        arrays: Mapping[str, Callable[[], Array]],
+        held: tuple[tuple[str, bool], ...],
+        explained: bool,
+        shape: Shape = (),
+    ) -> None:
+        self.use, self.called = use, called
+        super().__init__()
+        self.name, self.dtype = name, use.dtype if use.dtype in FLOATS else "float32"
+        self.arrays, self.held = arrays, held
+        self.explained, self.shape = explained, shape
+        self.reason = ""
+
+    @property
+    def non_trainable(self) -> tuple[str, ...]:  # type: ignore[override]
+        trained = {name for name, trainable in self.held if trainable}
+        return tuple(name for name in self.initializers() if name not in trained)
+
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """Weights that are no parameters: buffers, and constants that were computed."""
+        known = {name for name, _ in self.held}
+        return tuple(name for name in self.initializers() if name not in known)
+
+    @property
+    def kind(self) -> str:
+        return self.called
+
+    @property
+    def opaque(self) -> bool:
+        return not self.explained
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "use": self.use,
+            "held": self.held,
+            "explained": self.explained,
+            "shape": self.shape,
+        }
+
+    def equation(self, *shapes: Shape) -> Equation:
+        stated = state(self.use, tuple(shapes))
+        if stated.equation is None:
+            raise ShapeError(f"{self.name} ({self.kind}) has no equation: {stated.reason}")
+        return stated.equation
+
+    def opaque_facts(self, shapes: Sequence[Shape]) -> tuple[Shape, dict[str, Shape], Size]:
+        held = {slot.name: slot.shape for _, slot in self.use.slots if isinstance(slot, Weight)}
+        trained = {name for name, trainable in self.held if trainable}
+        return self.shape, held, sum((product(s) for n, s in held.items() if n in trained), 0)
+
+    @property
+    def weights(self) -> dict[str, Array]:
+        """The weights by name, as they are in the module now: training changes them under our eyes."""
+        return {name: get() for name, get in self.arrays.items()}
+
+    def initializers(self) -> dict[str, Initializer]:
+        return {
+            slot.name: _stored(self.arrays[slot.name])
+            for _, slot in self.use.slots
+            if isinstance(slot, Weight)
+        }
+
+    def set_weights(self, weights: Sequence[Array]) -> NoReturn:
+        """Always raises `UnsupportedError`: the module that was opened is what runs."""
+        raise UnsupportedError(
+            f"{self.name}: the weights are those of the PyTorch module; change them there"
+        )
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{n}={v!r}" for n, v in self.use.settings if v is not None)
+        return f"{self.kind}({given})"
+
+
+def _stored(get: Callable[[], Array]) -> Initializer:
+    """Return a weight's numbers as something that is "drawn" once, like any layer's."""
+    return lambda shape, rng: get()

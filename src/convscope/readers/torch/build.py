@@ -1,0 +1,424 @@
+"""The graph that a recording becomes: a layer for every output of a call that depends on an input.
+
+A module that is one operator gives the layer its name and its class: layer1.0.conv1, Conv2d. Where a module
+does more, each operator stands under its own name below it: layer1.0.add. What several calls of one module
+give is counted: relu, relu:2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from convscope.aten.layer import FLOATS, Operator, Use, state
+from convscope.aten.rule import Fed, Given, Slot, Weight
+from convscope.errors import ShapeError
+from convscope.layers.base import Layer
+from convscope.model.graph import Graph, Totals
+from convscope.notation import Size
+from convscope.notation.sizes import UNKNOWN_SHAPE, Shape
+from convscope.readers.torch.recording import Call, Frame, Recording, Value
+
+MOST_GIVEN = 1024
+"""Constants of more numbers than this do not shape an equation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A module of the tree: its first name, its class, and its own parameters."""
+
+    path: str
+    kind: str
+    params: int
+    trainable: int
+
+
+class TorchGraph(Graph):
+    """The graph of a recorded module.
+
+    fetched     node → the value in the recording
+    counts      parameters in all, trained ones, numbers in buffers, bytes of both
+    uncalled    modules that the forward never called, and that hold parameters or do something
+    modules     every module's class by its name
+    """
+
+    def __init__(self, name: str, inputs: dict[str, Shape]) -> None:
+        super().__init__(name, inputs, "channels_first")
+        self.separator = "."
+        self.fetched: dict[str, tuple[Value, bool]] = {}
+        self.counts = (0, 0, 0, 0)
+        self.uncalled: tuple[Owned, ...] = ()
+        self.paths: dict[str, str] = {}
+        self.rows = 1
+
+    def same_as(self, other: TorchGraph) -> bool:
+        """Whether another recording took the same path, with the same constants."""
+        if list(self.nodes) != list(other.nodes) or self.outputs != other.outputs:
+            return False
+        for name, node in self.nodes.items():
+            twin = other.nodes[name]
+            ours, theirs = node.layer, twin.layer
+            assert isinstance(ours, Operator) and isinstance(theirs, Operator)
+            if node.inputs != twin.inputs or ours.use != theirs.use or ours.held != theirs.held:
+                return False
+            if any(not _alike(ours.arrays[n], theirs.arrays[n]) for n in ours.uncounted):
+                return False
+        return True
+
+    @property
+    def totals(self) -> Totals:
+        """The whole module's figures: every parameter once, called or not; buffers are no parameters."""
+        found = super().totals
+        params, trainable, _, size = self.counts
+        return found._replace(
+            params=params, trainable=trainable, non_trainable=params - trainable, bytes=size
+        )
+
+    def at(self, inputs: dict[str, Shape]) -> TorchGraph:
+        """A recording is of one size of input: raises `ShapeError` for another."""
+        known = ", ".join(f"{n} {tuple(s)}" for n, s in self.inputs.items())
+        raise ShapeError(
+            f"{self.name} was recorded on {known}: open the module with an example of the other size"
+        )
+
+
+def build(recording: Recording, module: Any, name: str, batched: bool = True) -> TorchGraph:
+    """Return the graph of a recording."""
+    return _Builder(recording, module, name, batched).graph()
+
+
+class _Builder:
+    def __init__(self, recording: Recording, module: Any, name: str, batched: bool) -> None:
+        self.recording = recording
+        rows = {v.shape[0] for v in recording.inputs.values() if len(v.shape) > 1}
+        self.rows = rows.pop() if len(rows) == 1 else 1
+        self.nodes: dict[int, tuple[str, bool]] = {}
+        self.values: dict[int, Value] = {}
+        paths = {path for path, _ in module.named_modules() if path}
+        shapes: dict[str, Shape] = {}
+        for given, value in recording.inputs.items():
+            own = batched and len(value.shape) > 1 and value.shape[0] == self.rows
+            while given in paths:
+                given = f"input_{given}"
+            shapes[given] = value.shape[1:] if own else value.shape
+            self.nodes[id(value)] = (given, own)
+        self.result = TorchGraph(name, shapes)
+        self.result.rows = self.rows if batched else 1
+        self.module, self.owners = module, dict(module.named_modules())
+        self.taken = {*shapes}
+        self.shared: dict[Any, Operator] = {}
+        self.parameters = {
+            path: (p.requires_grad, p)
+            for path, p in module.named_parameters(remove_duplicate=False)
+        }
+        self.own: dict[int, str] = {}
+        self.single = {
+            id(frame): frame for frame in recording.frames if frame.leaf and self._fed(frame) == 1
+        }
+
+    @staticmethod
+    def _fed(frame: Frame) -> int:
+        return sum(1 for call in frame.calls if any(v.fed for v in call.outputs))
+
+    def graph(self) -> TorchGraph:
+        for call in self.recording.calls:
+            fed = [v for v in call.outputs if v.fed]
+            for value in fed:
+                self._layer(call, value, len(fed))
+        self._finish()
+        return self.result
+
+    def _finish(self) -> None:
+        result, module = self.result, self.module
+        outputs = []
+        for value in self.recording.outputs.values():
+            if value.fed and id(value) in self.nodes:
+                name, _ = self.nodes[id(value)]
+                if name in result.nodes:
+                    outputs.append(name)
+        if outputs:
+            result.outputs = tuple(dict.fromkeys(outputs))
+        result.counts = _counts(module)
+        called = {frame.path for frame in self.recording.frames}
+        met: set[int] = set()
+        uncalled = []
+        for path, one in module.named_modules():
+            result.paths[path] = type(one).__name__
+            if path and path not in called and not any(True for _ in one.children()):
+                own = [p for p in one.parameters(recurse=False) if id(p) not in met]
+                met.update(map(id, own))
+                uncalled.append(
+                    Owned(
+                        path,
+                        type(one).__name__,
+                        sum(p.numel() for p in own),
+                        sum(p.numel() for p in own if p.requires_grad),
+                    )
+                )
+        used = {k.path for k in uncalled}
+        result.uncalled = tuple(uncalled) if used else ()
+        result.nested = {
+            path: kind for path, kind in result.paths.items() if path and path not in result.nodes
+        }
+        result.nested[""] = type(module).__name__
+
+    # -- layers -----------------------------------------------------------------------------------
+
+    def _layer(self, call: Call, value: Value, outputs: int) -> None:
+        slots: list[tuple[str, Slot]] = []
+        feeds: list[str] = []
+        batched_feed = False
+        settings: dict[str, Any] = {}
+        arrays: dict[str, Callable[[], Any]] = {}
+        held: list[tuple[str, bool]] = []
+        keys: list[Any] = []
+        for key, given in _flat(call.named()):
+            if call.op == "copy" and key == "self":  # only its shape is read
+                continue
+            if not isinstance(given, Value):
+                settings[key] = _plain(given)
+                continue
+            slot: Slot
+            if given.fed:
+                name, batched = self.nodes[id(given)]
+                feeds.append(name)
+                slot = Fed(batched)
+                batched_feed = batched_feed or batched
+            else:
+                slot = self._constant(key, given, arrays, held, keys)
+            slots.append((key, slot))
+        if call.op == "put":
+            settings = _region(call)
+        name = self._name(call, value, outputs)
+        shapes = tuple(self.result.shape(n) for n in feeds)
+        dtype = str(value.dtype).removeprefix("torch.")
+        floats = all(str(v.dtype).removeprefix("torch.") in FLOATS for v in _read(call) if v.fed)
+        fixed = tuple(sorted(settings.items()))
+        use = Use(
+            call.op, fixed, tuple(slots), self.rows, dtype if floats else "of several kinds",
+            value.place, value.shape,
+        )  # fmt: skip
+        stated = state(use, shapes)
+        explained = stated.equation is not None
+        if explained:
+            batched = stated.batched
+        else:
+            batched = batched_feed and len(value.shape) > 1 and value.shape[0] == self.rows
+        own = value.shape[1:] if batched else value.shape
+        single = self.single.get(id(call.frame))
+        called = single.kind if single is not None else call.op
+        same = (call.frame.path, use, shapes, tuple(keys), own)
+        layer = self.shared.get(same) if arrays else None
+        if layer is None:
+            layer = Operator(
+                name, use, called, arrays, tuple(held), explained, () if explained else own
+            )
+            layer.reason = stated.reason
+            if arrays:
+                self.shared[same] = layer
+        facts = self.result.add(name, layer, feeds)
+        layer.build(facts.weights, (0,))
+        self.nodes[id(value)] = (name, batched)
+        self.result.fetched[name] = (value, batched)
+
+    def _constant(
+        self,
+        key: str,
+        given: Value,
+        arrays: dict[str, Callable[[], Any]],
+        held: list[tuple[str, bool]],
+        keys: list[Any],
+    ) -> Slot:
+        """Return how a tensor that depends on no input is seen."""
+        tensor = given.tensor
+        count = tensor.numel()
+        known = tensor.device.type != "meta"
+        parameter = self.parameters.get(given.name) if given.name else None
+        if parameter is None and known and count:
+            kind = tensor.dtype
+            whole = not kind.is_floating_point and not kind.is_complex and kind is not torch.bool
+            if (whole and count <= MOST_GIVEN) or tensor.ndim == 0:
+                values = tuple(tensor.detach().reshape(-1).tolist())
+                return Given(values, tuple(tensor.shape))
+        base = (given.name or "").rpartition(".")[2] or _WORDS.get(key, key.partition(".")[0])
+        if given.name is None and tensor.dtype is torch.bool:
+            base = "mask"
+        name, number = base, 1
+        while name in arrays:
+            number += 1
+            name = f"{base}_{number}"
+        arrays[name] = self._held(given) if given.held else _getter(lambda: tensor)
+        if parameter is not None:
+            held.append((name, parameter[0]))
+        keys.append(given.name if given.held else id(tensor))
+        return Weight(name, tuple(tensor.shape))
+
+    def _held(self, given: Value) -> Callable[[], Any]:
+        """Return what gives the numbers of a parameter or buffer, as it is when they are asked for."""
+        assert given.name is not None
+        path, _, name = given.name.rpartition(".")
+        owner = self.owners[path]
+        tensor = given.tensor
+        return _getter(lambda: getattr(owner, name, tensor))
+
+    def _name(self, call: Call, value: Value, outputs: int) -> str:
+        frame = call.frame
+        if id(frame) in self.single:
+            base = frame.path or frame.kind
+        else:
+            base = f"{frame.path}.{call.op}" if frame.path else call.op
+        base = base.replace("::", ".")
+        if outputs > 1:
+            base = f"{base}[{value.place}]"
+        name, number = base, 1
+        while name in self.taken:
+            number += 1
+            name = f"{base}:{number}"
+        self.taken.add(name)
+        return name
+
+
+_WORDS = {"other": "constant", "self": "constant", "value": "constant", "tensors": "constant"}
+
+
+def _flat(named: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return arguments with the tensors of a list one by one: tensors.0, tensors.1 …"""
+    found: list[tuple[str, Any]] = []
+    for key, given in named.items():
+        if isinstance(given, (list, tuple)) and any(isinstance(v, Value) for v in given):
+            found += [(f"{key}.{n}", v) for n, v in enumerate(given) if v is not None]
+        else:
+            found.append((key, given))
+    return found
+
+
+def _read(call: Call) -> list[Value]:
+    return [v for _, v in _flat(call.named()) if isinstance(v, Value)]
+
+
+def _plain(given: Any) -> Any:
+    """Return a setting as something that can be compared and hashed."""
+    if isinstance(given, (list, tuple)):
+        return tuple(map(_plain, given))
+    if given is None or isinstance(given, (bool, int, float, str)):
+        return given
+    return str(given)
+
+
+def _region(call: Call) -> dict[str, Any]:
+    """Return which part of a tensor was written, from the view that it was written through."""
+    view = call.kwargs["view"]
+    whole: Value = call.kwargs["self"]
+    named = view.named()
+    rank = len(whole.shape)
+    if view.op in ("slice", "narrow"):
+        place = named["dim"] % rank
+        size = whole.shape[place]
+        if view.op == "narrow":
+            taken = range(named["start"] % size, named["start"] % size + named["length"])
+        else:
+            taken = range(size)[slice(named["start"], named["end"], named["step"])]
+        return {
+            "view": "slice",
+            "place": place,
+            "first": taken.start,
+            "step": taken.step,
+            "count": len(taken),
+        }
+    if view.op == "select":
+        place = named["dim"] % rank
+        first = named["index"] % whole.shape[place]
+        return {"view": "select", "place": place, "first": first, "step": 1, "count": 1}
+    if view.op in ("view", "reshape", "flatten", "squeeze", "unsqueeze", "detach", "alias", "unflatten",
+                   "contiguous", "view_as"):  # fmt: skip
+        return {"view": "whole"}
+    return {"view": view.op, "place": 0, "first": 0, "step": 0, "count": 0}
+
+
+def _alike(ours: Callable[[], Any], theirs: Callable[[], Any]) -> bool:
+    """Whether two constants are the same numbers."""
+    import numpy as np
+
+    a, b = ours(), theirs()
+    return a.shape == b.shape and (
+        a.__array_interface__["data"] == b.__array_interface__["data"]
+        or np.array_equal(a, b, equal_nan=True)
+    )
+
+
+def skeleton(module: Any, name: str) -> TorchGraph:
+    """Return the modules of a module that nobody has run: what they hold, no shapes."""
+    result = TorchGraph(name, {})
+    met: set[int] = set()
+    for path, one in module.named_modules():
+        result.paths[path] = type(one).__name__
+        own = dict(one.named_parameters(recurse=False))
+        if not own and (not path or any(True for _ in one.children())):
+            continue
+        layer = Held(path or name, type(one).__name__, own, met)
+        met.update(id(p) for p in own.values())
+        result.add(path or name, layer, ())
+    result.counts = _counts(module)
+    result.outputs = ()
+    result.nested = {p: k for p, k in result.paths.items() if p and p not in result.nodes}
+    result.nested[""] = type(module).__name__
+    return result
+
+
+class Held(Layer):
+    """A module that was not run: its parameters, and nothing of what it does."""
+
+    inputs_taken = (0, None)
+    channels_last = False
+
+    def __init__(self, name: str, called: str, own: Mapping[str, Any], met: Container[int]) -> None:
+        self.called = called
+        super().__init__()
+        self.name = name
+        self.shapes = {n: tuple(p.shape) for n, p in own.items()}
+        self.trained = sum(p.numel() for p in own.values() if p.requires_grad)
+
+    @property
+    def kind(self) -> str:
+        return self.called
+
+    @property
+    def opaque(self) -> bool:
+        return True
+
+    def opaque_facts(self, shapes: Sequence[Shape]) -> tuple[Shape, dict[str, Shape], Size]:
+        return UNKNOWN_SHAPE, self.shapes, self.trained
+
+
+def _counts(module: Any) -> tuple[int, int, int, int]:
+    """Return how many parameters a module has, how many are trained, numbers in buffers, and bytes."""
+    every = list(module.parameters())
+    return (
+        sum(p.numel() for p in every),
+        sum(p.numel() for p in every if p.requires_grad),
+        sum(b.numel() for b in module.buffers()),
+        sum(p.numel() * p.element_size() for p in every),
+    )
+
+
+def _getter(now: Callable[[], Any]) -> Callable[[], Any]:
+    """Return what gives a tensor's numbers: the memory that PyTorch has, where that can be shared.
+
+    Halves are widened, and kept until the tensor is another one or has changed.
+    """
+    kept: list[Any] = []
+
+    def get() -> Any:
+        tensor = now()
+        dtype = torch.float64 if tensor.dtype is torch.float64 else torch.float32
+        if tensor.dtype is dtype and tensor.device.type == "cpu":
+            return tensor.detach().numpy()
+        version = tensor._version, tensor.data_ptr()
+        if not kept or kept[0] != version:
+            kept[:] = [version, tensor.detach().to(dtype).cpu().numpy()]
+        return kept[1]
+
+    return get

@@ -1,0 +1,120 @@
+"""A forward that failed: in which module, at which operator, what does not fit, and what would."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convscope.errors import ForwardError
+from convscope.network import Network
+from convscope.notation.sizes import shape_text
+from convscope.readers.example import Example
+from convscope.readers.torch.build import TorchGraph
+from convscope.readers.torch.recording import Failure, Recording, Value
+
+LAST = 12
+"""So many rows of the table stand in the message."""
+
+
+def forward_error(graph: TorchGraph, recording: Recording, example: Example) -> ForwardError:
+    """Return the error that says where a forward stopped, with the network up to there."""
+    failure = recording.failure
+    assert failure is not None
+    frame = failure.frame
+    where = f"{frame.path} ({frame.kind})" if frame.path else frame.kind or graph.name
+    error = failure.error
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    text = f"the forward of {graph.name} fails in {where}"
+    if failure.op is not None:
+        text += f", at {failure.op}{_shapes(failure)}"
+    hint = _hint(failure)
+    text += f": {hint}" if hint else f": {type(error).__name__}: {lines[0]}"
+    if hint:
+        text += f" (PyTorch: {lines[0]})"
+    network = Network(graph.name, graph=graph)
+    if graph.nodes:
+        text += f"\n\nUp to there:\n\n{_table(network)}"
+    found = ForwardError(text)
+    found.network, found.module, found.op = network, frame.path, failure.op
+    found.__cause__ = error
+    return found
+
+
+def _shapes(failure: Failure) -> str:
+    given = [
+        f"{name} {shape_text(value.shape)}"
+        for name, value in failure.named.items()
+        if isinstance(value, Value)
+    ]
+    return f" of {', '.join(given)}" if given else ""
+
+
+def _hint(failure: Failure) -> str:
+    """Return what does not fit, and what would, where that can be told."""
+    named, op = failure.named, failure.op or ""
+    x, weight = named.get("input"), named.get("weight")
+    if not isinstance(x, Value) or not isinstance(weight, Value):
+        return _types(named)
+    if op == "linear" and x.shape[-1:] != weight.shape[-1:]:
+        return (
+            f"its rows hold {x.shape[-1]} numbers and its weight {shape_text(weight.shape)} takes "
+            f"{weight.shape[-1]}: in_features={x.shape[-1]} would fit"
+        )
+    if op.startswith("conv") and "transpose" not in op and len(weight.shape) > 2:
+        spatial = len(weight.shape) - 2
+        if len(x.shape) not in (spatial + 1, spatial + 2):
+            return (
+                f"its input has {len(x.shape)} axes and it takes {spatial + 2}: "
+                f"(batch, {weight.shape[1]}, …)"
+            )
+        groups = named.get("groups", 1)
+        channels = x.shape[-spatial - 1]
+        if isinstance(groups, int) and channels != weight.shape[1] * groups:
+            last = x.shape[-1] == weight.shape[1] * groups
+            turned = "; the input looks channels-last, and PyTorch takes (batch, channels, rows, columns)"
+            return (
+                f"its input has {channels} channels and it takes {weight.shape[1] * groups}: "
+                f"in_channels={channels} would fit{turned if last else ''}"
+            )
+        return _small(named, x, weight.shape[2:], spatial)
+    return _types(named)
+
+
+def _small(named: dict[str, Any], x: Value, kernel: tuple[int, ...], spatial: int) -> str:
+    padding, dilation = named.get("padding"), named.get("dilation")
+    if not isinstance(padding, (tuple, list)) or not isinstance(dilation, (tuple, list)):
+        return ""
+    pads = tuple(padding) * (spatial if len(padding) == 1 else 1)
+    steps = tuple(dilation) * (spatial if len(dilation) == 1 else 1)
+    for place, (size, k, p, d) in enumerate(
+        zip(x.shape[-spatial:], kernel, pads, steps, strict=True)
+    ):
+        reach = (k - 1) * d + 1
+        if reach > size + 2 * p:
+            need = -(-(reach - size) // 2)
+            return (
+                f"its window reaches over {reach} positions, and axis {len(x.shape) - spatial + place} has "
+                f"{size}{f' and {2 * p} of padding' if p else ''}: padding={need} would fit, or a larger input"
+            )
+    return ""
+
+
+def _types(named: dict[str, Any]) -> str:
+    kinds = {
+        str(v.dtype).removeprefix("torch."): n for n, v in named.items() if isinstance(v, Value)
+    }
+    floats = [k for k in kinds if "float" in k]
+    if len(kinds) > 1 and len(floats) != len(kinds) and "weight" in named:
+        return ""
+    if len(floats) > 1:
+        return f"its tensors are {' and '.join(floats)}: give an example of the module's own type"
+    return ""
+
+
+def _table(network: Network) -> str:
+    from convscope.views.summary import document
+    from convscope.views.text import render
+
+    names = list(network.graph.nodes)
+    first = names[-LAST] if len(names) > LAST else names[0]
+    facts = network.facts(layers=(first, None))
+    return render(document(facts, ("layer", "output", "params")), 100, False).rstrip()

@@ -1,0 +1,208 @@
+"""What a module is called with: from an example or a shape to arguments, and the tensors among them by name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from convscope.errors import InputError
+from convscope.notation.sizes import shape_text
+from convscope.readers.example import Example
+
+Tensor = Any
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a module is called with.
+
+    inputs   the tensors among it by name: the parameter of forward, and where in it: images, boxes.0
+    """
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    inputs: dict[str, Tensor]
+
+    def with_inputs(self, given: Mapping[str, Tensor]) -> Arguments:
+        """Return the same arguments with other tensors for the inputs."""
+        new = {id(self.inputs[name]): tensor for name, tensor in given.items()}
+
+        def swapped(value: Any) -> Any:
+            return new.get(id(value), value)
+
+        args = tuple(_mapped(swapped, a) for a in self.args)
+        kwargs = {n: _mapped(swapped, a) for n, a in self.kwargs.items()}
+        return replace(self, args=args, kwargs=kwargs, inputs=dict(given))
+
+
+def arguments(module: Any, example: Example) -> Arguments:
+    """Return what a module is called with; its tensors are copies, on the module's device.
+
+    Raises `InputError` for an example without a tensor, or one that forward does not take.
+    """
+    names, more = _parameters(module)
+    if example.args or example.keywords:
+        args, kwargs = _arranged(example.args, names, more)
+        kwargs.update(example.keywords)
+    else:
+        args, kwargs = _of_shape(module, example.shape, names)
+    copied = _Copies(module)
+    args = tuple(_mapped(copied, a) for a in args)
+    kwargs = {name: _mapped(copied, a) for name, a in kwargs.items()}
+    inputs: dict[str, Tensor] = {}
+    for place, value in enumerate(args):
+        name = names[place] if place < len(names) else f"input_{place}" if place else "input"
+        _collect(value, name, inputs)
+    for name, value in kwargs.items():
+        _collect(value, name, inputs)
+    if not inputs:
+        raise InputError(
+            f"{type(module).__name__} was given no tensor: give an example, as in "
+            f"open(module, torch.rand(1, 3, 224, 224)), or a shape, shape=(3, 224, 224)"
+        )
+    return Arguments(args, kwargs, inputs)
+
+
+def _parameters(module: Any) -> tuple[list[str], bool]:
+    """Return the names of what forward takes, and whether it takes any name."""
+    forward = getattr(module, "forward", module)
+    try:
+        signature = inspect.signature(forward)
+    except (TypeError, ValueError):
+        return [], True
+    kinds = inspect.Parameter
+    names = [
+        n for n, p in signature.parameters.items()
+        if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
+    ]  # fmt: skip
+    return names, any(p.kind is kinds.VAR_KEYWORD for p in signature.parameters.values())
+
+
+def _arranged(
+    given: Sequence[Any], names: Sequence[str], more: bool
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return an example as arguments: a tuple or a list is several, a mapping is by name where it can be."""
+    if len(given) != 1:
+        return tuple(given), {}
+    (one,) = given
+    if isinstance(one, Mapping) and all(isinstance(k, str) for k in one) and (
+        more or set(one) <= set(names)
+    ):  # fmt: skip
+        return (), dict(one)
+    if isinstance(one, tuple) or (isinstance(one, list) and 1 < len(one) <= len(names)):
+        return tuple(one), {}
+    return (one,), {}
+
+
+def _of_shape(
+    module: Any, shape: Any, names: Sequence[str]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return random numbers of a shape, or of several; the batch of 1 is put in front."""
+    if isinstance(shape, Mapping):
+        return (), {str(name): _random(module, one) for name, one in shape.items()}
+    if (
+        isinstance(shape, (list, tuple))
+        and shape
+        and all(isinstance(s, (list, tuple)) for s in shape)
+    ):
+        return tuple(_random(module, one) for one in shape), {}
+    return (_random(module, shape),), {}
+
+
+def _random(module: Any, shape: Any) -> Tensor:
+    sizes = tuple(shape) if isinstance(shape, (list, tuple, torch.Size)) else (shape,)
+    if not sizes or any(type(s) is not int or s < 1 for s in sizes):
+        raise InputError(
+            f"a shape is whole numbers without the batch, as (3, 224, 224), not {shape!r}"
+        )
+    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand((1, *sizes), generator=generator).to(dtype)
+
+
+class _Copies:
+    """Makes tensors of arrays, and copies of tensors, on the device of a module."""
+
+    def __init__(self, module: Any) -> None:
+        self.device = next((t.device for t in (*module.parameters(), *module.buffers())), None)
+        self.known: dict[int, tuple[Any, Tensor]] = {}
+
+    def __call__(self, value: Any) -> Any:
+        if (
+            type(value).__module__ == "numpy"
+            and hasattr(value, "__array__")
+            and hasattr(value, "ndim")
+        ):
+            value = torch.from_numpy(value.copy())
+        if not isinstance(value, torch.Tensor):
+            return value
+        if id(value) not in self.known:
+            copy = value.detach().clone()
+            if self.device is not None and copy.device != self.device:
+                copy = copy.to(self.device)
+            if value.requires_grad and value.is_leaf:
+                copy.requires_grad_()
+            self.known[id(value)] = (value, copy)
+        return self.known[id(value)][1]
+
+
+def _mapped(change: Callable[[Any], Any], value: Any) -> Any:
+    """Return a structure with every leaf changed; kinds of containers are kept where they can be made again."""
+    if isinstance(value, torch.Tensor):
+        return change(value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_mapped(change, v) for v in value))
+    if type(value) in (list, tuple):
+        return type(value)(_mapped(change, v) for v in value)
+    if isinstance(value, Mapping) and type(value) is not dict and hasattr(value, "copy"):
+        try:
+            other = value.copy()
+            for key, one in value.items():
+                other[key] = _mapped(change, one)
+            return other
+        except (TypeError, AttributeError):
+            return value
+    if isinstance(value, Mapping):
+        return {k: _mapped(change, v) for k, v in value.items()}
+    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+        return replace(
+            value, **{n: _mapped(change, getattr(value, n)) for n in value.__dataclass_fields__}
+        )
+    return change(value)
+
+
+def _collect(value: Any, name: str, into: dict[str, Tensor]) -> None:
+    if isinstance(value, torch.Tensor):
+        if all(known is not value for known in into.values()):
+            into[name] = value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            _collect(one, f"{name}.{key}", into)
+    elif isinstance(value, (list, tuple)):
+        for key, one in enumerate(value):
+            _collect(one, f"{name}.{key}", into)
+    elif hasattr(value, "__dataclass_fields__"):
+        for key in value.__dataclass_fields__:
+            _collect(getattr(value, key), f"{name}.{key}", into)
+
+
+def as_tensor(array: Any, like: Tensor, name: str) -> Tensor:
+    """Return an array as the tensor that stands for an input, in its type and on its device."""
+    import numpy as np
+
+    found = torch.from_numpy(np.array(array))
+    if (
+        not like.dtype.is_floating_point
+        and not like.dtype.is_complex
+        and like.dtype is not torch.bool
+    ):
+        whole = found.round()
+        if found.is_floating_point() and not torch.equal(whole, found):
+            raise InputError(
+                f"{name} takes whole numbers, and {shape_text(found.shape)} holds others"
+            )
+    return found.to(device=like.device, dtype=like.dtype)

@@ -1,0 +1,179 @@
+"""What stands behind a network that was opened from a live PyTorch module: PyTorch itself runs it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from convscope.errors import EngineError, NotBuiltError, UnsupportedError
+from convscope.model.graph import Graph
+from convscope.readers.torch.build import TorchGraph, build
+from convscope.readers.torch.inputs import Arguments, as_tensor
+from convscope.readers.torch.recording import Recording, Value, record
+
+if TYPE_CHECKING:
+    from convscope.engine.backing import Backing
+    from convscope.engine.runtime import Runner
+    from convscope.model.editing import Edit, Edited
+
+Array = Any
+
+
+class TorchModule:
+    """A live module behind a network. Its forward is recorded for every image that goes in.
+
+    arguments   what it was opened with; None where it was opened without an example
+    training    whether its modules keep their own flags
+    """
+
+    engine = "PyTorch"
+
+    def __init__(
+        self, module: Any, arguments: Arguments | None, batched: bool, training: bool
+    ) -> None:
+        self.module, self.arguments = module, arguments
+        self.batched, self.training = batched, training
+        self._latest = threading.local()
+
+    def at(self, graph: Graph, given: Mapping[str, Array]) -> Graph:
+        """Return the graph of these inputs: the same one where the forward takes the same path.
+
+        Raises `InputError` for inputs of other shapes, `EngineError` where the forward fails.
+        """
+        assert isinstance(graph, TorchGraph)
+        self.needs_example(graph)
+        counts = {len(a) for a in given.values()}
+        if counts != {1}:
+            return graph
+        recording = self.recorded(graph, given)
+        found = build(recording, self.module, graph.name, self.batched)
+        self._latest.fetched, self._latest.given = found.fetched, given
+        if graph.same_as(found):
+            found = graph
+        self._latest.graph = found
+        return found
+
+    def recorded(self, graph: Graph, given: Mapping[str, Array]) -> Recording:
+        """Return the recording of one forward, all values kept."""
+        arguments = self._called_with(graph, given)
+        found = record(
+            self.module, arguments.args, arguments.kwargs, arguments.inputs, True, self.training
+        )
+        if found.failure is not None:
+            error = found.failure.error
+            where = f" in {found.failure.frame.path}" if found.failure.frame.path else ""
+            raise EngineError(
+                f"the forward of {graph.name} failed{where}: {type(error).__name__}: {_first(error)}"
+            ) from error
+        return found
+
+    def needs_example(self, graph: Graph) -> Arguments:
+        """Return what the module was opened with; raise `NotBuiltError` where that was nothing."""
+        if self.arguments is None:
+            raise NotBuiltError(
+                f"{graph.name} was opened without an example, so that only its parameters are known: "
+                f"open(module, shape=(3, 224, 224)) or open(module, example)"
+            )
+        if any(t.device.type == "meta" for t in self.module.parameters()):
+            raise EngineError(
+                f"the parameters of {graph.name} are on the meta device: they have shapes, but no "
+                f"numbers to run with"
+            )
+        return self.arguments
+
+    def _called_with(self, graph: Graph, given: Mapping[str, Array]) -> Arguments:
+        arguments = self.needs_example(graph)
+        tensors = {}
+        for name, (key, like) in zip(graph.inputs, arguments.inputs.items(), strict=True):
+            array = given[name]
+            batched = len(graph.inputs[name]) < like.ndim
+            tensors[key] = as_tensor(array if batched else array[0], like, name)
+        return arguments.with_inputs(tensors)
+
+    def runner(self, graph: Graph, keep: tuple[str, ...], many: bool) -> Runner:
+        """Return what runs the module and keeps these values."""
+        assert isinstance(graph, TorchGraph)
+        self.needs_example(graph)
+        return _Recorded(self, graph, keep)
+
+    def take(self, graph: TorchGraph, given: Mapping[str, Array]) -> dict[str, tuple[Value, bool]]:
+        """Return every value for these inputs, recorded now unless that was just done."""
+        latest = self._latest.__dict__
+        known, fetched = latest.pop("given", None), latest.pop("fetched", None)
+        same = latest.pop("graph", None) is graph and known is not None
+        if same and fetched is not None and all(_equal(known[n], given[n]) for n in known):
+            return fetched  # type: ignore[no-any-return]
+        return build(self.recorded(graph, given), self.module, graph.name, self.batched).fetched
+
+    def write(self, graph: Graph, path: Path) -> None:
+        """Always raises `UnsupportedError`: torch.onnx.export writes such a file."""
+        raise UnsupportedError(
+            f"{graph.name} is a live PyTorch module: torch.onnx.export writes it"
+        )
+
+    def editable(self, graph: Graph, layer: str) -> dict[str, dict[str, Any]]:
+        """Return {}: a module's layers are edited where it is written."""
+        graph.node(layer)
+        return {}
+
+    def edited(self, graph: Graph, edits: Sequence[Edit], seed: int) -> tuple[Backing, Edited]:
+        """Always raises `UnsupportedError`: a module is edited where it is written."""
+        raise UnsupportedError(f"{graph.name} is a live PyTorch module: edit it and open it again")
+
+
+class _Recorded:
+    """Runs a module and gives the values that it computed in its own forward."""
+
+    def __init__(self, backing: TorchModule, graph: TorchGraph, keep: tuple[str, ...]) -> None:
+        self.backing, self.graph, self.keep = backing, graph, keep
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the kept activations for a batch: name → array with a batch axis."""
+        rows = len(next(iter(inputs.values())))
+        if rows == 1:
+            return self._one(inputs)
+        import numpy as np
+
+        parts = [self._one({n: a[r : r + 1] for n, a in inputs.items()}) for r in range(rows)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _one(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        fetched = self.backing.take(self.graph, inputs)
+        found = {}
+        for name in self.keep:
+            value, batched = fetched.get(name, (None, False))
+            if value is None:
+                raise EngineError(
+                    f"this input takes another path through {self.graph.name}, without {name}: use run(image)"
+                )
+            array = numbers(value)
+            if array is not None:
+                found[name] = array[:1] if batched else array[None]
+        return found
+
+
+def numbers(value: Value) -> Array | None:
+    """Return a recorded value as numpy's; None for one that holds no real numbers."""
+    tensor = value.tensor
+    if tensor is None or tensor.layout is not torch.strided or tensor.dtype.is_complex:
+        return None
+    if tensor.dtype in (torch.bfloat16, torch.float16, torch.bool):
+        tensor = tensor.to(torch.float32)
+    if tensor.numel() == 0 or tensor.is_quantized:
+        return None
+    return tensor.detach().cpu().numpy()
+
+
+def _equal(a: Array, b: Array) -> bool:
+    import numpy as np
+
+    return a is b or np.array_equal(a, b, equal_nan=True)
+
+
+def _first(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

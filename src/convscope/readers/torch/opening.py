@@ -1,0 +1,75 @@
+"""From a module and an example to a network: recorded, or of its parameters alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from convscope.errors import SourceError
+from convscope.network import Network
+from convscope.readers.example import Example
+from convscope.readers.torch.build import TorchGraph, build, skeleton
+from convscope.readers.torch.failing import forward_error
+from convscope.readers.torch.inputs import arguments
+from convscope.readers.torch.module import TorchModule
+from convscope.readers.torch.recording import Recording, record
+from convscope.readers.torch.shadow import plain
+
+
+def opened(source: Any, example: Example) -> Network:
+    """Return the network of a module."""
+    module = plain(source)
+    name = type(module).__name__
+    waiting = [path for path, m in module.named_modules() if _lazy(m)]
+    if waiting:
+        shown = ", ".join(waiting[:3]) + (" …" if len(waiting) > 3 else "")
+        raise SourceError(
+            f"{name} has parameters without a shape ({shown}): call it once on an example, "
+            f"module(example), and then open it"
+        )
+    if not example.given:
+        backing = TorchModule(module, None, True, example.training)
+        return Network(name, graph=skeleton(module, name), backing=backing)
+    given = arguments(module, example)
+    if any(p.device.type == "meta" for p in module.parameters()):
+        given = given.with_inputs({n: t.to("meta") for n, t in given.inputs.items()})
+    recording = record(module, given.args, given.kwargs, given.inputs, False, example.training)
+    batched = not _alone(recording)
+    graph = build(recording, module, name, batched)
+    if recording.failure is not None:
+        raise forward_error(graph, recording, example)
+    notes = list(recording.warnings)
+    if batched and _mixed(graph):
+        graph = build(recording, module, name, False)
+        batched = False
+    backing = TorchModule(module, given, batched, example.training)
+    return Network(name, graph=graph, backing=backing, warnings=notes)
+
+
+def _lazy(module: Any) -> bool:
+    kind = torch.nn.parameter.UninitializedTensorMixin  # type: ignore[attr-defined]
+    return any(
+        isinstance(t, kind) for t in (*module._parameters.values(), *module._buffers.values())
+    )
+
+
+_WINDOWS = {"conv1d": 1, "conv2d": 2, "conv3d": 3, "max_pool2d": 2, "avg_pool2d": 2, "adaptive_avg_pool2d": 2,
+            "conv_transpose2d": 2, "max_pool1d": 1, "avg_pool1d": 1}  # fmt: skip
+
+
+def _alone(recording: Recording) -> bool:
+    """Whether the inputs have no batch: the first window that slides over one has no axis for it."""
+    for call in recording.calls:
+        spatial = _WINDOWS.get(call.op)
+        given = call.args[0] if call.args else None
+        if spatial is not None and given is not None and getattr(given, "fed", False):
+            return len(given.shape) == spatial + 1
+    return False
+
+
+def _mixed(graph: TorchGraph) -> bool:
+    """Whether rows of a batch of several are mixed, so that there is no saying what one row does."""
+    return graph.rows > 1 and any(
+        not graph.fetched[n][1] for n in graph.outputs if n in graph.fetched
+    )

@@ -1,0 +1,237 @@
+"""Looking at a module changes nothing of it, and sees what a plain call computes."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import convscope as cs
+from convscope.readers.example import Example
+from convscope.readers.torch.inputs import arguments
+from convscope.readers.torch.recording import record
+
+from .modules import TRAPS, Branches, Frozen, Kinds, Shared, made, same, unchanged
+
+
+def opened(module: nn.Module, *example: Any, **more: Any) -> cs.network.Network:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cs.errors.SourceWarning)
+        return cs.open(module, *example, **more)
+
+
+def plain(module: nn.Module, x: Any) -> Any:
+    """Return what a plain call in evaluation gives; the module is put back."""
+    flags = {m: m.training for m in module.modules()}
+    module.eval()
+    state = torch.get_rng_state()
+    kept = {n: b.clone() for n, b in module.named_buffers()}
+    with torch.no_grad():
+        found = module(x.clone())
+        for name, buffer in module.named_buffers():
+            buffer.data.copy_(kept[name])
+    torch.set_rng_state(state)
+    for one, flag in flags.items():
+        one.training = flag
+    return found
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_nothing_changes_and_the_output_is_that_of_a_plain_call(name: str) -> None:
+    module, x = made(name)
+    module.train()
+    if name == "frozen":
+        module.frozen.eval()
+    given = arguments(module, Example((x,)))
+    with unchanged(module, x):
+        found = record(module, given.args, given.kwargs, given.inputs, keep=True)
+    assert found.failure is None
+    module, y = made(name)
+    assert torch.equal(x, y)
+    assert same(found.result, plain(module, x))
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_opening_running_and_tracing_change_nothing(name: str) -> None:
+    module, x = made(name)
+    rng = np.random.default_rng(3)
+    with unchanged(module, x):
+        net = opened(module, x)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", cs.errors.SourceWarning)
+            run = net.run(x.numpy())
+        str(net.explain())
+        explained = [n for n, node in run.graph.nodes.items() if not node.layer.opaque]
+        for layer in explained:
+            shape = run[layer].shape
+            for _ in range(3):
+                where = tuple(int(rng.integers(s)) for s in shape)
+                trace = run.trace(layer, where).facts
+                assert trace.agrees, (layer, where, trace.value, trace.engine_value)
+    assert explained
+    assert net.count_params() == sum(p.numel() for p in module.parameters())
+
+
+def test_the_runs_values_are_those_of_modules_themselves() -> None:
+    module, x = made("kinds")
+    module.eval()
+    seen: dict[str, Any] = {}
+    for name, one in module.named_modules():
+        if name.startswith("body."):
+            one.register_forward_hook(
+                lambda m, g, out, name=name: seen.__setitem__(name, out.clone())
+            )
+    with torch.no_grad():
+        module(x)
+    run = opened(module, x).run(x.numpy())
+    for name, value in seen.items():
+        assert np.array_equal(run[name], value[0].numpy()), name
+
+
+def test_flags_are_kept_where_training_is_asked_for() -> None:
+    module, x = made("frozen")
+    module.train()
+    module.frozen.eval()
+    x = torch.rand(4, 3, 6, 8)
+    with unchanged(module):
+        net = opened(module, x, training=True)
+    assert isinstance(module, Frozen)
+    assert not net.graph.nodes["frozen"].layer.opaque
+    assert net.graph.nodes["free"].layer.opaque
+    assert net.graph.totals.non_trainable == 10
+
+
+def test_weights_are_shared_and_a_change_is_seen() -> None:
+    module = nn.Conv2d(3, 5, 3).to(memory_format=torch.channels_last)
+    x = torch.rand(1, 3, 6, 7).to(memory_format=torch.channels_last)
+    net = opened(module, x)
+    layer = net.get_layer(index=0)
+    assert layer.weights["weight"].__array_interface__["data"][0] == module.weight.data_ptr()
+    before = net.run(x.numpy()).output
+    with torch.no_grad():
+        module.weight.mul_(2)
+    run = net.run(x.numpy())
+    assert not np.array_equal(before, run.output)
+    assert run.trace(layer.name, (1, 2, 3)).facts.agrees
+    module.weight = nn.Parameter(torch.randn(5, 3, 3, 3))
+    assert net.run(x.numpy()).trace(layer.name, (1, 2, 3)).facts.agrees
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_types_have_rooms_of_their_own(dtype: torch.dtype) -> None:
+    module, x = made("kinds")
+    module.to(dtype)
+    x = x.to(dtype)
+    rng = np.random.default_rng(4)
+    with unchanged(module, x):
+        net = opened(module, x)
+        run = net.run(x.float().numpy())
+        for layer in run.graph.nodes:
+            if not run.graph.nodes[layer].layer.opaque:
+                for _ in range(4):
+                    where = tuple(int(rng.integers(s)) for s in run[layer].shape)
+                    trace = run.trace(layer, where).facts
+                    assert trace.agrees, (
+                        layer,
+                        where,
+                        trace.value,
+                        trace.engine_value,
+                        trace.ledger.rounding,
+                    )
+    weights = net.get_layer("body.0").weights["weight"]
+    assert weights.dtype == (np.float64 if dtype is torch.float64 else np.float32)
+    with torch.no_grad():
+        module.body[0].weight.add_(1)
+    assert np.array_equal(
+        net.get_layer("body.0").weights["weight"],
+        module.body[0].weight.detach().to(torch.float64).numpy(),
+    )
+
+
+def test_a_module_used_from_two_threads() -> None:
+    module, x = made("shared")
+    module.eval()
+    with torch.no_grad():
+        expected = module(x)
+    stop = threading.Event()
+    wrong: list[Any] = []
+
+    def use() -> None:
+        while not stop.is_set():
+            with torch.no_grad():
+                if not torch.equal(module(x), expected):
+                    wrong.append("other numbers")
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    try:
+        kinds = [[n.layer.kind for n in opened(module, x).graph.nodes.values()] for _ in range(10)]
+    finally:
+        stop.set()
+        thread.join()
+    assert wrong == []
+    assert all(k == kinds[0] for k in kinds)
+
+
+def test_lazy_modules_are_refused_and_meta_ones_only_summed_up() -> None:
+    with pytest.raises(cs.errors.SourceError, match=r"without a shape \(0\).*call it once"):
+        cs.open(nn.Sequential(nn.LazyConv2d(4, 3)), shape=(3, 8, 9))
+    with torch.device("meta"):
+        module = Kinds()
+    net = cs.open(module, shape=(3, 12, 10))
+    assert net.graph.shape("body.0") == (8, 12, 10)
+    assert net.count_params() == sum(p.numel() for p in module.parameters())
+    with pytest.raises(cs.errors.EngineError, match="meta device"):
+        net.run(np.zeros((3, 12, 10), np.float32))
+
+
+def test_another_input_takes_its_own_path() -> None:
+    module, x = made("branches")
+    assert isinstance(module, Branches)
+    with torch.no_grad():
+        module.conv.bias.fill_(0.0)
+        module.conv.weight.abs_()
+    with pytest.warns(cs.errors.SourceWarning, match="another input may take another"):
+        net = cs.open(module, x)
+    assert "mul" in net.graph.nodes
+    run = net.run(-x.numpy())
+    assert "mul" not in run.graph.nodes
+    where = (2, 3, 4)
+    assert run.trace("conv", where).facts.agrees
+    assert net.run(x.numpy()).graph is net.graph
+
+
+def test_numbers_that_leave_pytorch_are_said() -> None:
+    class Leaving(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return x * float(x.detach().numpy().mean())
+
+    with pytest.warns(cs.errors.SourceWarning, match="numpy"):
+        cs.open(Leaving(), torch.rand(1, 3, 4))
+
+
+def test_a_module_used_again_is_one_layer_and_tied_weights_count_once() -> None:
+    module, x = made("shared")
+    assert isinstance(module, Shared)
+    net = opened(module, x)
+    assert [n for n in net.graph.nodes if n.startswith("conv")] == ["conv", "conv:2", "conv:3"]
+    assert net.get_layer("conv") is net.get_layer("conv:3")
+    assert net.graph.totals.params == 4 * 4 * 9 + 4 + 4 * 7 + 7
+    facts = net.facts()
+    assert {r.name: r.shared_with for r in facts.rows if r.shared_with} == {
+        "conv:2": "conv", "conv:3": "conv",
+    }  # fmt: skip
+
+
+def test_compiled_modules_are_looked_at_as_they_were_written() -> None:
+    module, x = made("kinds")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own
+        compiled = torch.compile(module)
+    net = opened(compiled, x)
+    assert list(net.graph.nodes) == list(opened(module, x).graph.nodes)
