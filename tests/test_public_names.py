@@ -40,7 +40,7 @@ def test_a_star_import_gives_the_layers_and_leaves_pythons_own_names_alone() -> 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Conv9D'"):
-        _ = convscope.Conv9D
+        _ = convscope.Conv9D  # type: ignore[attr-defined]
 
 
 def test_the_readme_names_every_kind() -> None:

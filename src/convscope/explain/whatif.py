@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from convscope.explain.dropped import Dropped, dropped
@@ -101,7 +102,8 @@ class LayerChange(NamedTuple):
         }
 
 
-class Changes(NamedTuple):
+@dataclass(frozen=True)
+class Changes:
     """The table of what edits changed, and what there is to say about it."""
 
     name: str

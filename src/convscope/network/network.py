@@ -37,13 +37,11 @@ if TYPE_CHECKING:
 
     from convscope.engine.pixels import Chosen
     from convscope.engine.runtime import Runner
-    from convscope.explain.derivation import Explanation
-    from convscope.explain.trace import Trace
-    from convscope.explain.whatif import Changes, History
+    from convscope.explain.whatif import History
     from convscope.model.editing import Edit
+    from convscope.network.reports import ChangesReport, ExplanationReport, TraceReport
     from convscope.network.run import Run
     from convscope.parts import Summary
-    from convscope.views.report import Report
 
     Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -337,30 +335,30 @@ class Network:
 
         return summarise(self.graph, depth, layers)
 
-    def explain(self, layer: str | None = None) -> Report[Explanation]:
+    def explain(self, layer: str | None = None) -> ExplanationReport:
         """Return the explanation of one layer, or of the whole network: equation, sizes and why.
 
         str() of it is text; it also has .markdown(), .latex(), .to_dict() and shows itself in a
         notebook.
         """
         from convscope.explain.derivation import explain
-        from convscope.views.report import Report
+        from convscope.network.reports import report
 
-        return Report(explain(self.graph, layer))
+        return report(explain(self.graph, layer))
 
-    def trace(self, image: Any, layer: str, position: Sequence[int]) -> Report[Trace]:
+    def trace(self, image: Any, layer: str, position: Sequence[int]) -> TraceReport:
         """Return the ledger of one number, by the cone: without running the network.
 
         Only the patch of the image that the number sees is looked at, so the cost does not depend on
         the image's size. `run(image).trace(…)` has the engine's value beside it.
         """
         from convscope.explain.trace import trace_by_cone
-        from convscope.views.report import Report
+        from convscope.network.reports import report
 
         given = self._given(image)
         graph = self.backing.at(self.graph, given)
         where = position_in(graph, layer, position)
-        return Report(trace_by_cone(graph, {n: a[0] for n, a in given.items()}, layer, where))
+        return report(trace_by_cone(graph, {n: a[0] for n, a in given.items()}, layer, where))
 
     # -- what if ----------------------------------------------------------------------------------
 
@@ -406,7 +404,7 @@ class Network:
     def _replace(self, layers: Mapping[int, Layer]) -> None:
         """Put layers in the place of others, which are named by their ids; for who keeps a list."""
 
-    def whatif(self, edits: Iterable[Sequence[Any]]) -> Report[Changes]:
+    def whatif(self, edits: Iterable[Sequence[Any]]) -> ChangesReport:
         """Return the table of what edits would change: every layer's figures, old beside new.
 
         edits   (layer, setting, value) each, all made at once: [("conv2d", "kernel_size", 5)]
@@ -421,15 +419,15 @@ class Network:
                 raise SettingError(f"an edit is (layer, setting, value), not {one!r:.80}")
         return self._edit([Edit(*one) for one in given]).changes()
 
-    def changes(self) -> Report[Changes]:
+    def changes(self) -> ChangesReport:
         """Return the table of what became different from the network that this one was edited from.
 
         After several edits in a row: from the first. It also has .to_dict(), .json(), .markdown() …
         """
         from convscope.explain.whatif import changes
-        from convscope.views.report import Report
+        from convscope.network.reports import report
 
-        return Report(changes(self.graph, self._history, self.seed))
+        return report(changes(self.graph, self._history, self.seed))
 
     def editable(self, layer: str) -> dict[str, dict[str, Any]]:
         """Return a layer's settings as a form can offer them: name → {"value", "kind", …}.

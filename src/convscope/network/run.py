@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from convscope.explain.pictures import Comparison
-    from convscope.explain.trace import Trace
     from convscope.network.network import Network
-    from convscope.views.report import Report
+    from convscope.network.reports import ComparisonReport, TraceReport
 
     Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -59,31 +57,31 @@ class Run:
         array = self[layer]
         return tuple(int(p) for p in np.unravel_index(int(np.argmax(array)), array.shape))
 
-    def trace(self, layer: str, position: Sequence[int]) -> Report[Trace]:
+    def trace(self, layer: str, position: Sequence[int]) -> TraceReport:
         """Return the ledger of one number, with the engine's value beside it.
 
         position   one index for each axis of the layer's output, without the batch: (row, column,
                    channel) for a channels-last map
         """
         from convscope.explain.trace import trace
-        from convscope.views.report import Report
+        from convscope.network.reports import report
 
         where = position_in(self.graph, layer, position)
         for name in (layer, *self.graph.node(layer).inputs):
             self[name]
-        return Report(trace(self.graph, self.activations, layer, where, self.engine))
+        return report(trace(self.graph, self.activations, layer, where, self.engine))
 
-    def compare(self, layer: str, position: Sequence[int]) -> Report[Comparison]:
+    def compare(self, layer: str, position: Sequence[int]) -> ComparisonReport:
         """Return the four pictures that learners have of a convolution, side by side at one number.
 
         Each is an equation over the same input; the engine says which one is true. Raises
         `UnsupportedError` for a layer that is no convolution.
         """
         from convscope.explain.pictures import compare
-        from convscope.views.report import Report
+        from convscope.network.reports import report
 
         where = position_in(self.graph, layer, position)
-        return Report(compare(self.graph, self.activations, layer, where, self.engine))
+        return report(compare(self.graph, self.activations, layer, where, self.engine))
 
     def explore(
         self,
