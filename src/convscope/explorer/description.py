@@ -16,6 +16,7 @@ from convscope.explorer.lanes import lanes
 from convscope.layers.base import tensor_names
 from convscope.model.facts import facts_of
 from convscope.model.graph import Graph, Node
+from convscope.model.maps import map_axes, own_axis
 from convscope.notation import macs
 from convscope.notation.serial import to_json
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, plain
@@ -39,7 +40,12 @@ def network(graph: Graph) -> dict[str, Json]:
         {**{n: () for n in graph.inputs}, **{n: x.inputs for n, x in graph.nodes.items()}}
     )
     found["inputs"] = [
-        {"name": name, "shape": shape_of(shape), "axes": roles(graph, shape), "place": places[name]}
+        {
+            "name": name,
+            "shape": shape_of(shape),
+            "axes": roles(graph, shape, name),
+            "place": places[name],
+        }
         for name, shape in graph.inputs.items()
     ]
     found["image_layout"] = graph.image_layout
@@ -48,7 +54,7 @@ def network(graph: Graph) -> dict[str, Json]:
         facts = graph.facts[row["name"]]
         row["place"] = places[row["name"]]
         row["shape"] = shape_of(facts.output_shape)
-        row["axes"] = roles(graph, facts.output_shape)
+        row["axes"] = roles(graph, facts.output_shape, row["name"])
         row["input_shapes"] = [shape_of(s) for s in facts.input_shapes]
         del row["output_shape"]
         row["equation"] = facts.equation is not None
@@ -61,24 +67,20 @@ def shape_of(shape: Shape) -> list[Json] | None:
     return None if shape is UNKNOWN_SHAPE else [plain(s) for s in shape]
 
 
-def roles(graph: Graph, shape: Shape) -> dict[str, int | None]:
+def roles(graph: Graph, shape: Shape, name: str | None = None) -> dict[str, int | None]:
     """Return which axis of a shape picks the map, and which ones are a map's rows and columns.
+
+    name   the input or layer whose shape it is, if it is one: its maps may have been moved
 
     A row of numbers has columns only. Axes that are none of these pick one slice of the map.
     """
     rank = 0 if shape is UNKNOWN_SHAPE else len(shape)
     if rank < 2:
         return {"maps": None, "rows": None, "columns": 0 if rank else None}
-    last = graph.layout == "channels_last"
-    spatial = [a for a in range(rank) if a != (rank - 1 if last else max(rank - 3, 0))]
-    if rank > 3 and not last:
-        spatial = [a for a in range(rank) if a != 0]
-        return {"maps": 0, "rows": spatial[-2], "columns": spatial[-1]}
-    return {
-        "maps": rank - 1 if last else max(rank - 3, 0),
-        "rows": spatial[-2] if len(spatial) > 1 else None,
-        "columns": spatial[-1],
-    }
+    maps = own_axis(graph, shape) if name is None else map_axes(graph)[name]
+    spatial = [axis for axis in range(rank) if axis != maps]
+    rows = spatial[-2] if len(spatial) > 1 else None
+    return {"maps": maps, "rows": rows, "columns": spatial[-1]}
 
 
 def layer(graph: Graph, name: str) -> dict[str, Json]:

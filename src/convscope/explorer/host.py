@@ -302,10 +302,16 @@ class Host:
         found: Array = weights[weight]
         return found
 
+    def _name(self, graph: Graph, question: Mapping[str, Any]) -> str:
+        name = _text(question, "layer")
+        return name if name in graph.inputs else graph.node(name).name
+
     def _map_view(self, question: Mapping[str, Any]) -> Array:
         array = self._array(question)
         graph = self._held(question).run.graph
-        return description.maps_of(array, description.roles(graph, array.shape))
+        return description.maps_of(
+            array, description.roles(graph, array.shape, self._name(graph, question))
+        )
 
 
 class _Held:

@@ -141,7 +141,11 @@ def single_file(host: Host, limit: float = LIMIT) -> SingleFile:
                 "weight": tensor.weight,
                 "shape": tensor.shape,
                 "dtype": tensor.dtype,
-                "axes": description.roles(host.network.graph, tensor.shape),
+                "axes": description.roles(
+                    host.network.graph,
+                    tensor.shape,
+                    tensor.layer if tensor.weight is None else None,
+                ),
                 "numbers": places.get(tensor),
                 **({} if tensor in places else {"why": _why(tensor, limit, enough)}),
             }

@@ -1,0 +1,55 @@
+"""Which axis picks the map: it follows the numbers through whatever moves them."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import helper
+from onnx_models import model as onnx_model
+
+import convscope as cs
+from convscope.explorer.description import roles
+from convscope.model.maps import map_axes
+
+
+def test_a_block_in_channels_last_inside_a_network_with_channels_first() -> None:
+    """As ConvNeXt has it: the maps are normalised and weighed by dense layers, then put back."""
+    nodes = [
+        helper.make_node("Conv", ["image", "w"], ["a"], "conv", pads=[1, 1, 1, 1]),
+        helper.make_node("Transpose", ["a"], ["b"], "to_last", perm=[0, 2, 3, 1]),
+        helper.make_node("LayerNormalization", ["b", "g"], ["c"], "norm", axis=-1),
+        helper.make_node("MatMul", ["c", "m"], ["d"], "wider"),
+        helper.make_node("Relu", ["d"], ["e"], "relu"),
+        helper.make_node("MatMul", ["e", "k"], ["f"], "back"),
+        helper.make_node("Transpose", ["f"], ["out"], "to_first", perm=[0, 3, 1, 2]),
+    ]
+    rng = np.random.default_rng(0)
+    shapes = {"w": (5, 3, 3, 3), "g": (5,), "m": (5, 11), "k": (11, 5)}
+    weights = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    graph = cs.open(onnx_model(nodes, {"image": [1, 3, 9, 8]}, ["out"], weights)).graph
+    found = map_axes(graph)
+    assert {n: found[n] for n in found} == {
+        "image": 0, "conv": 0, "to_last": 2, "norm": 2, "wider": 2, "relu": 2, "back": 2, "to_first": 0,
+    }  # fmt: skip
+    shape = graph.facts["wider"].output_shape
+    assert shape == (9, 8, 11)
+    assert roles(graph, shape, "wider") == {"maps": 2, "rows": 0, "columns": 1}
+
+
+def test_groups_concatenations_and_pooling_keep_it_where_it_is() -> None:
+    x = cs.Input((9, 8, 6))
+    grouped = cs.Conv2D(4, 3, groups=2, padding="same", name="grouped")(x)
+    each = cs.DepthwiseConv2D(3, padding="same", depth_multiplier=2, name="each")(x)
+    both = cs.Concatenate(name="both")([grouped, each])
+    moved = cs.Permute((3, 1, 2), name="moved")(cs.MaxPooling2D(2, name="pooled")(both))
+    flat = cs.Flatten(name="flat")(moved)
+    found = map_axes(cs.Model(x, cs.Dense(3, name="dense")(flat)).graph)
+    expected = {
+        "grouped": 2,
+        "each": 2,
+        "both": 2,
+        "pooled": 2,
+        "moved": 0,
+        "flat": None,
+        "dense": None,
+    }
+    assert {name: found[name] for name in expected} == expected
