@@ -111,6 +111,21 @@ def groups() -> tuple[Any, ...]:
     return drawn(cs.Sequential(layers, name="groups")), image(9, 11, 14)
 
 
+def shapes() -> tuple[Any, ...]:
+    """A signal, a volume, and an image that is enlarged and then made one number a map."""
+    sound, cube, small = (
+        cs.Input((13, 4), name="sound"),
+        cs.Input((5, 7, 6, 3), name="cube"),
+        cs.Input((5, 6, 3), name="small"),
+    )
+    a = cs.Conv1D(5, 3, activation="relu", padding="same", name="signal")(sound)
+    b = cs.Conv3D(4, (2, 3, 2), name="volume")(cube)
+    c = cs.Conv2DTranspose(4, 3, strides=2, name="enlarged")(small)
+    d = cs.Conv2D(9, 1, name="squeezed")(cs.GlobalAveragePooling2D(keepdims=True, name="global")(c))
+    given = {"sound": image(13, 4), "cube": image(5, 7, 6, 3), "small": image(5, 6, 3)}
+    return drawn(cs.Model([sound, cube, small], [a, b, d], name="shapes")), given
+
+
 def nothing() -> tuple[Any, ...]:
     """A convolution whose weights are no numbers."""
     network = cs.Sequential([cs.Conv2D(5, 2, input_shape=(6, 7, 3), name="conv2d")], name="nothing")

@@ -240,3 +240,38 @@ def test_volumes_and_signals_are_walked_through(visit: OpenPage, layer: str, sou
     page.keys("Escape")
     up = page.sentence(layer, last)
     page.until("microscope", lambda m: m["live"].startswith(up))
+
+
+@pytest.mark.parametrize(
+    ("layer", "position", "words"),
+    [
+        ("signal", (3, 2), "a window of 3 of every one of the 4 maps of sound"),
+        ("volume", (1, 2, 3, 1), "a 2×3×2 window of every one of the 3 maps of cube"),
+        ("enlarged", (4, 5, 2), "fall between its numbers, where the stride leaves gaps (hatched)"),
+        ("enlarged", (0, 0, 2), "lie beyond its edge (hatched)"),
+    ],
+)
+def test_windows_of_any_rank_in_words(
+    visit: OpenPage, layer: str, position: tuple[int, ...], words: str
+) -> None:
+    shown = visit("shapes").number(layer, position)
+    assert words in shown["reads"]
+    assert "padding" not in shown["reads"] or layer == "signal"
+
+
+def test_a_volume_is_drawn_plane_by_plane_and_a_row_of_maps_of_one_number_as_bars(
+    visit: OpenPage,
+) -> None:
+    page = visit("shapes")
+    page.number("volume", (1, 2, 3, 1))
+    caption = page.page.locator(".cs-output .cs-caption")
+    assert caption.inner_text() == "map 1 of volume, 4 planes of 5×5, below one another"
+    labels = page.page.locator(".cs-steppers label span:first-child")
+    assert [text.split()[0] for text in labels.all_inner_texts() if text[0] in "prcm"][:4] == [
+        "plane", "row", "column", "map",
+    ]  # fmt: skip
+    page.number("squeezed", (0, 0, 4))
+    assert caption.inner_text() == "squeezed: 1×1×9"
+    assert page.page.locator(".cs-steppers label").count() == 1
+    width = page.page.locator(".cs-map").evaluate("c => c.clientWidth / c.clientHeight")
+    assert width > 2  # nine bars beside one another

@@ -416,12 +416,27 @@ def test_what_does_not_fit_is_left_out_and_said(page: Page, tmp_path: Path) -> N
     # 26·26·32 + 288 + 18,432 + 24·24·64 + 12·12·64 + …) = 0.33 MiB; flatten's are those of the pooling
     (one,) = map(str, (w.message for w in said))
     assert one.startswith(f"{path} has no room for the numbers of the kernel of dense (0.4 MiB); ")
-    assert "limit=1 holds" in one
+    assert "a limit of 1 holds all" in one
     opened(page, path, "#l=dense&o=3")
     page.get_by_text("the numbers of the kernel of dense (0.4 MiB) are not in this file").wait_for()
     page.get_by_text("convscope explore MODEL").wait_for()
     page.evaluate("location.hash = 'l=conv2d_1&o=7&y=15&x=17'")
     page.locator("h2.cs-number", has_text="= 2.04356").wait_for()
+
+
+def test_what_comes_out_is_always_in_it_and_much_that_is_not_is_said_in_a_line(
+    page: Page, tmp_path: Path
+) -> None:
+    path = tmp_path / "small.html"
+    with pytest.warns(OutputWarning) as said:
+        network().export(path, digits()["seven"], limit=0.001)
+    (one,) = map(str, (w.message for w in said))
+    assert one == (
+        f"{path} has no room for the numbers of 8 tensors of 6 layers (0.7 MiB), the largest the kernel of "
+        f"dense (0.4 MiB); a limit of 1 holds all"
+    ), one
+    opened(page, path, "#l=dense&o=7&s=input")
+    page.locator(".cs-current td", has_text="0.9980").wait_for()
 
 
 def test_a_page_opens_where_its_first_layer_was_left_out(page: Page, tmp_path: Path) -> None:
@@ -446,6 +461,7 @@ def test_the_fewest_layers_lose_their_numbers() -> None:
     assert left_out(blocks, 12) == [a, b]  # two layers in any case: their largest ones
     assert left_out(blocks, 7) == [a, b, c]
     assert left_out(blocks, 6) == [both, a, b]  # what layers share goes when nothing else is left
+    assert left_out(blocks, 6, ["d"]) == [a, b, c]  # what comes out of the network stays
 
 
 def test_a_limit_is_a_number(demo: Host) -> None:

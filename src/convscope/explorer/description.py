@@ -77,8 +77,11 @@ def roles(graph: Graph, shape: Shape, name: str | None = None) -> dict[str, int 
     rank = 0 if shape is UNKNOWN_SHAPE else len(shape)
     if rank < 2:
         return {"maps": None, "rows": None, "columns": 0 if rank else None}
-    maps = own_axis(graph, shape) if name is None else map_axes(graph)[name]
+    found = own_axis(graph, shape) if name is None else map_axes(graph)[name]
+    maps = rank - 1 if found is None else found
     spatial = [axis for axis in range(rank) if axis != maps]
+    if all(shape[axis] == 1 for axis in spatial) and shape[maps] != 1:  # 1×1×N: a row of N numbers
+        return {"maps": None, "rows": None, "columns": maps}
     rows = spatial[-2] if len(spatial) > 1 else None
     return {"maps": maps, "rows": rows, "columns": spatial[-1]}
 

@@ -71,6 +71,21 @@ class SingleFile:
         self.left_out = tuple(left_out)
         self.enough = enough
 
+    @property
+    def remark(self) -> str:
+        """What is missing, in a line; empty where nothing is."""
+        if not self.left_out:
+            return ""
+        largest = max(self.left_out, key=lambda tensor: tensor.size)
+        layers = {tensor.layer for tensor in self.left_out}
+        size = sum(tensor.size for tensor in self.left_out) / MIB
+        one = len(self.left_out) == 1
+        what = (
+            f"the numbers of {largest}" if one else f"the numbers of {len(self.left_out)} tensors of "
+            f"{len(layers)} layer{'s' * (len(layers) > 1)} ({size:,.1f} MiB), the largest {largest}"
+        )  # fmt: skip
+        return f"no room for {what}; a limit of {self.enough} holds all"
+
     def write(self, file: BinaryIO) -> None:
         """Write the file, in pieces: all of it is never in memory at once."""
         file.writelines(piece.encode() for piece in self.pieces())
@@ -121,7 +136,7 @@ def single_file(host: Host, limit: float = LIMIT) -> SingleFile:
         raise InputError("a single file shows one image going through: give it an image")
     tensors = list(_tensors(host, network))
     blocks = _blocks(host, run["id"], tensors, int(limit * MIB))
-    out = left_out(blocks, int(limit * MIB))
+    out = left_out(blocks, int(limit * MIB), network["outputs"])
     kept = [users for users in blocks if users not in out]
     places = {tensor: n for n, users in enumerate(kept) for tensor in users}
     enough = -(-sum(users[0].size for users in blocks) // MIB)
@@ -157,10 +172,13 @@ def single_file(host: Host, limit: float = LIMIT) -> SingleFile:
     return SingleFile(host, page, [users[0] for users in kept], lost, enough)
 
 
-def left_out(blocks: Sequence[Sequence[Tensor]], limit: int) -> list[Sequence[Tensor]]:
+def left_out(
+    blocks: Sequence[Sequence[Tensor]], limit: int, outputs: Sequence[str] = ()
+) -> list[Sequence[Tensor]]:
     """Return the blocks of numbers to leave out so that the others are at most `limit` bytes.
 
-    blocks   numbers that are stored once, each as the tensors that have them
+    blocks    numbers that are stored once, each as the tensors that have them
+    outputs   the layers whose activations stay in any case: what the network says
 
     They belong to the fewest layers that suffice; of these layers the largest numbers go first. What
     several layers share counts for each of them only in part, so that it tends to stay.
@@ -174,6 +192,8 @@ def left_out(blocks: Sequence[Sequence[Tensor]], limit: int) -> list[Sequence[Te
     excess = sum(users[0].size for users in blocks) - limit
     layers: dict[frozenset[str], list[Sequence[Tensor]]] = {}
     for users in blocks:
+        if any(t.weight is None and t.layer in outputs for t in users):
+            continue
         layers.setdefault(frozenset(t.layer for t in users), []).append(users)
     sizes = {names: sum(users[0].size for users in of) for names, of in layers.items()}
     chosen: list[Sequence[Tensor]] = []

@@ -25,12 +25,7 @@ def write_page(network: Network, image: Any, path: str | Path, limit: float) -> 
         with part.open("wb") as file:
             page.write(file)
     if page.left_out:
-        warnings.warn(
-            f"{path} has no room for the numbers of {', '.join(map(str, page.left_out))}; "
-            f"a page with limit={page.enough} holds all",
-            OutputWarning,
-            stacklevel=3,
-        )
+        warnings.warn(f"{path} has {page.remark}", OutputWarning, stacklevel=3)
 
 
 @contextmanager

@@ -43,7 +43,8 @@ export class Atlas extends Part {
 		const scale = Math.max(1, fitting, Math.ceil(least / largest));
 		const gap = largest * scale > 12 ? 3 : 2;
 		const across = between(Math.floor((width + gap) / (tiles.tile[1] * scale + gap)), 1, maps.length);
-		this.sheet = { tiles, across, scale, gap, each: colour === "map", ...scaleOf(net, name, colour) };
+		const high = rows === 1 && columns > 1 ? Math.max(scale, 14) : scale; // a row of numbers is no hairline
+		this.sheet = { tiles, across, scale, high, gap, each: colour === "map", ...scaleOf(net, name, colour) };
 		drawSheet(this.canvas, this.sheet, ramp);
 	}
 
@@ -56,13 +57,13 @@ export class Atlas extends Part {
 	/** @param {MouseEvent} event @returns {Spot | null} */
 	spot(event) {
 		if (!this.sheet) return null;
-		const { tiles: { maps, tile, of }, across, scale, gap } = this.sheet;
+		const { tiles: { maps, tile, of }, across, scale, high, gap } = this.sheet;
 		const { width, height, clientWidth, clientHeight } = this.canvas;
 		const [y, x] = [(event.offsetY * height) / (clientHeight || 1), (event.offsetX * width) / (clientWidth || 1)];
-		const [tall, wide] = tile.map((size) => size * scale + gap);
+		const [tall, wide] = [tile[0] * high + gap, tile[1] * scale + gap];
 		const n = Math.floor(y / tall) * across + Math.floor(x / wide);
 		if (n < 0 || n >= maps.length || Math.floor(x / wide) >= across) return null;
-		const [row, column] = [y % tall, x % wide].map((v, d) => between(Math.floor((v / scale) * (of[d] / tile[d])), 0, of[d] - 1));
+		const [row, column] = [y % tall, x % wide].map((v, d) => between(Math.floor((v / [high, scale][d]) * (of[d] / tile[d])), 0, of[d] - 1));
 		return { map: maps[n], row, column };
 	}
 
@@ -78,8 +79,8 @@ export class Atlas extends Part {
 		const n = this.sheet && map !== undefined ? this.sheet.tiles.maps.indexOf(map) : -1;
 		this.marker.hidden = n < 0;
 		if (n < 0 || !this.sheet) return;
-		const { tiles, across, scale, gap } = this.sheet;
-		const [tall, wide] = tiles.tile.map((size) => size * scale);
+		const { tiles, across, scale, high, gap } = this.sheet;
+		const [tall, wide] = [tiles.tile[0] * high, tiles.tile[1] * scale];
 		Object.assign(this.marker.style, {
 			left: `${(n % across) * (wide + gap)}px`, top: `${Math.floor(n / across) * (tall + gap)}px`,
 			width: `${wide}px`, height: `${tall}px`,

@@ -58,7 +58,7 @@ export function board(micro) {
 	}
 
 	/** All cells go in as pixels, at once; then what stays; then the frames of the windows. @param {Sum} sum @param {number} across */
-	function paint({ groups, listed, sums, feed, tall, wide, detail, at }, across) {
+	function paint({ groups, listed, texts, sums, feed, tall, wide, detail, at }, across) {
 		const { net, ramp } = app;
 		const { litTile, litTerm } = micro;
 		const [pitch, drop] = [TILE.width + TILE.gap, TILE.height + TILE.gap];
@@ -69,7 +69,8 @@ export function board(micro) {
 		const form = patch && feed && net.layer(feed).axes.rows !== null ? net.form(feed) : null;
 		const shrink = form ? TILE.thumb / Math.max(form.rows, form.columns) : 1;
 		const start = TILE.left + (form ? TILE.thumb + 8 : 0);
-		const room = Math.floor((TILE.width - TILE.thumb - 8 - 2 * TILE.sign - TILE.text) / 3);
+		const text = Math.max(TILE.text, 7.7 * Math.max(...texts.map(({ length }) => length)) + 24); // so that no digit lies over a product
+		const room = (TILE.width - (form ? TILE.thumb + 8 : 0) - TILE.left - 2 * TILE.sign - text) / 3;
 		const cell = Math.max(0.5, Math.min(TILE.cell, room / wide, (TILE.height - 8) / tall));
 		const side = Math.max(1, Math.round((cell - (cell > 5 ? 1 : 0)) * ratio));
 		const step = wide * cell + TILE.sign;

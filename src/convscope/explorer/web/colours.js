@@ -70,13 +70,13 @@ export class Ramp {
 	}
 }
 
-/** @typedef {{tiles: Tiles, across: number, scale: number, gap: number, each: boolean} & Scale} Sheet  each: a scale for each map */
+/** @typedef {{tiles: Tiles, across: number, scale: number, high: number, gap: number, each: boolean} & Scale} Sheet  a number is scale × high pixels; each: a scale for each map */
 
 /** @param {HTMLCanvasElement} canvas @param {Sheet} sheet @param {Ramp} ramp */
 export function drawSheet(canvas, sheet, ramp) {
-	const { tiles, across, scale, gap } = sheet;
+	const { tiles, across, scale, high, gap } = sheet;
 	const [rows, columns] = tiles.tile;
-	const [tall, wide] = [rows * scale + gap, columns * scale + gap];
+	const [tall, wide] = [rows * high + gap, columns * scale + gap];
 	const width = Math.max(1, across * wide - gap);
 	const height = Math.max(1, Math.max(1, Math.ceil(tiles.maps.length / across)) * tall - gap);
 	const size = rows * columns;
@@ -86,9 +86,9 @@ export function drawSheet(canvas, sheet, ramp) {
 		ramp.paint(pixels, tiles.data, { limit, grey: sheet.grey }, n * size);
 		const corner = Math.floor(n / across) * tall * width + (n % across) * wide;
 		for (let y = 0; y < rows; y++) {
-			const start = corner + y * scale * width;
+			const start = corner + y * high * width;
 			for (let x = 0; x < columns; x++) out.fill(pixels[y * columns + x], start + x * scale, start + (x + 1) * scale);
-			for (let s = 1; s < scale; s++) out.copyWithin(start + s * width, start, start + columns * scale);
+			for (let s = 1; s < high; s++) out.copyWithin(start + s * width, start, start + columns * scale);
 		}
 	}));
 }

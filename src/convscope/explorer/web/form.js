@@ -20,6 +20,18 @@ export class Form {
 		this.listed = maps ?? (rows === null ? columns : null);
 	}
 
+	/** How many rows of a map each plane of a volume has; all of them where there are no planes. */
+	get tall() {
+		return this.axes.rows === null ? this.rows : this.shape[this.axes.rows];
+	}
+
+	/** One map's size in words. */
+	get size() {
+		const planes = this.rows / (this.tall || 1);
+		const one = `${this.tall}×${this.columns}`;
+		return planes > 1 ? `${planes} planes of ${one}, below one another` : this.rows === 1 && this.axes.rows === null ? `${this.columns} numbers` : one;
+	}
+
 	/** @param {number[]} at */
 	map(at) {
 		return this.axes.maps === null ? 0 : at[this.axes.maps];
@@ -66,6 +78,6 @@ export class Form {
 		if (axis === maps) return "map";
 		if (axis === rows) return "row";
 		if (axis === columns) return rows !== null ? "column" : maps === null ? "unit" : "step";
-		return "slice";
+		return "plane";
 	}
 }

@@ -48,12 +48,14 @@ export function magnifier(micro) {
 	}
 
 	/** @param {Groups} groups @param {number} wide @param {number} per */
-	function build({ tensor, products }, wide, per) {
+	function build({ tensor, products, sizes }, wide, per) {
+		const rows = sizes.length > 2 ? sizes[sizes.length - 2] : per; // of each plane: a volume's stand apart
+		const apart = (/** @type {number} */ p) => ({ marginTop: p >= wide && Math.floor(p / wide) % rows === 0 ? "9px" : "" });
 		const enter = (/** @type {number} */ p) => micro.sum?.groups.inside[group * per + p] && micro.enter(group, p);
 		const window = range(per).map((p) => h("button.cs-figure-cell", {
-			title: "go down to this number", onclick: () => enter(p), ...micro.lighting(tensor),
+			title: "go down to this number", style: apart(p), onclick: () => enter(p), ...micro.lighting(tensor),
 		}));
-		const cells = () => range(per).map(() => h("span.cs-figure-cell"));
+		const cells = () => range(per).map((p) => h("span.cs-figure-cell", { style: apart(p) }));
 		figures = products ? [window, cells(), cells()] : [window];
 		const style = { gridTemplateColumns: `repeat(${wide}, minmax(3.6em, auto))` };
 		fill(element, heading, per > LENS_CELLS

@@ -1,6 +1,6 @@
 // The output map: to point at, to walk over, to choose other maps.
 
-import { numberAt, range } from "./arrays.js";
+import { numberAt, product, range } from "./arrays.js";
 import { decimal, grouped, places, times } from "./texts.js";
 import { attributes, dim, fill, folded, h, inFrame, latest, memo, say, scrolled, sized, table, unfold } from "./elements.js";
 import { drawBars } from "./colours.js";
@@ -85,7 +85,8 @@ export function outputMap(micro) {
 					step();
 				},
 			}));
-			fill(steppers, form.shape.map((size, axis) =>
+			const one = product(form.shape) === 1; // an axis of size 1 leaves no choice
+			fill(steppers, form.shape.map((size, axis) => (size > 1 || one) &&
 				h("label", h("span", form.word(axis), dim(` of ${grouped(size)}`)), inputs[axis])));
 		}
 		inputs.forEach((box, axis) => {
@@ -98,7 +99,7 @@ export function outputMap(micro) {
 		const { at } = micro;
 		const { rows, columns, axes } = form;
 		const map = form.map(place.at);
-		say(caption, axes.maps === null ? `${place.layer}: ${times(form.shape)}` : `map ${map} of ${place.layer}, ${rows}×${columns}`);
+		say(caption, axes.maps === null ? `${place.layer}: ${times(form.shape)}` : `map ${map} of ${place.layer}, ${form.size}`);
 		const patch = net.activation(place.layer);
 		const bars = rows === 1 && columns > 1;
 		scale = 250 / (bars ? columns : Math.max(rows, columns));
@@ -107,6 +108,10 @@ export function outputMap(micro) {
 		const pen = sized(canvas, width, height);
 		if (bars && patch) drawBars(pen, form.plane(patch, map), width, height, ramp, net.limit(place.layer));
 		else if (picture) pen.drawImage(picture, 0, 0, width, height);
+		for (let plane = form.tall; !bars && plane < rows; plane += form.tall) { // between a volume's planes
+			pen.fillStyle = ramp.line;
+			pen.fillRect(0, plane * scale - 0.75, width, 1.5);
+		}
 		const [row, column] = [form.row(at), form.column(at)];
 		const [x, y] = [Math.max(1, column * scale - 1), bars ? 1 : Math.max(1, row * scale - 1)];
 		for (const [strokeStyle, lineWidth] of [[ramp.under, 4], [ramp.line, 2]]) {

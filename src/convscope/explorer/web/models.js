@@ -55,10 +55,10 @@ export function mentalModels(app) {
 
 	/** @param {Detail} detail @param {Values} values @param {number} engine */
 	function draw({ pictures, feeds, equation }, values, engine) {
-		const { net, place: { layer, at, model }, form: { shape, axes } } = app;
+		const { net, place: { layer, at, model }, form: { shape, listed } } = app;
 		const where = `(${at.join(", ")})`;
 		const feed = feeds.in ?? app.layer.inputs[0];
-		const channels = net.shape(feed)[net.layer(feed).axes.maps ?? 0];
+		const channels = Number(equation.ledger.main?.channels ?? net.form(feed).maps);
 		fill(title, `${pictures.length} pictures of `, h("b", layer), `, tested at ${where}`);
 		say(lead, `The same ${times(net.shape(feed))} input, the same weights; only the equation differs. Which one did the network compute?`);
 		// how far float32 may be off: a rounding of the size of all terms for each of √terms, as in notation/ledger.py
@@ -91,7 +91,7 @@ export function mentalModels(app) {
 		const seen = groups && groups.of !== null && groups.count < groups.of ? groups.count : channels;
 		fill(cards, models.map((m) => h("button.cs-model", {
 			role: "radio", "aria-checked": String(m === current), onclick: () => app.go({ model: m.key }),
-		}, h("span.cs-model-name", m.name), sketch(style(m), style(m) === "depth" ? channels : seen, channels, m.shape[axes.maps ?? 0]),
+		}, h("span.cs-model-name", m.name), sketch(style(m), style(m) === "depth" ? channels : seen, channels, m.shape[listed ?? 0]),
 		h("span.cs-model-claim", m.claim), h("code", m.equation.text), h(`span.${colour(m)}`, verdict(m)))));
 		const row = (/** @type {string} */ name, /** @type {(model: any) => Child} */ cell) => [name, ...models.map((m) => h("td", [cell(m)]))];
 		const right = (/** @type {boolean} */ is, /** @type {string} */ text) => h("span", { class: is ? "" : "cs-bad" }, text);

@@ -8,7 +8,13 @@ import { drawBars, drawSheet, scaleOf } from "./colours.js";
 /** @import {Layer} from "./types" */
 /** @import {App} from "./frame.js" */
 
-const CARD = { width: 92, height: 84, across: 116, down: 98, left: 12, top: 14, thumb: 40 };
+const CARD = { width: 92, height: 84, across: 116, down: 98, left: 12, top: 14, thumb: 40, flat: 40, below: 50 };
+
+/** How far down a lane's cards begin: those beside the first are flat, without maps. @param {number} lane */
+const topOf = (lane) => CARD.top + (lane ? CARD.down + (lane - 1) * CARD.below : 0);
+
+/** @param {number} lane */
+const middleOf = (lane) => topOf(lane) + (lane ? CARD.flat / 2 : CARD.height - CARD.thumb / 2 - 4);
 
 /** @typedef {{button: HTMLButtonElement, canvas: HTMLCanvasElement, shape: HTMLElement, drawn: string}} Card */
 
@@ -16,7 +22,7 @@ const CARD = { width: 92, height: 84, across: 116, down: 98, left: 12, top: 14, 
 export function ribbon(app) {
 	const order = [...app.net.layers.values()].sort((a, b) => a.place[0] - b.place[0] || a.place[1] - b.place[1]);
 	const width = (Math.max(...order.map(({ place }) => place[0])) + 1) * CARD.across;
-	const height = (Math.max(...order.map(({ place }) => place[1])) + 1) * CARD.down + CARD.top;
+	const height = topOf(Math.max(...order.map(({ place }) => place[1])) + 1);
 	const lines = svg("svg", { class: "cs-lines", width, height, "aria-hidden": "true" });
 	const cards = h("div.cs-cards", { style: { width: `${width}px`, height: `${height}px` } }, lines);
 	const element = h("nav.cs-ribbon", {
@@ -32,7 +38,7 @@ export function ribbon(app) {
 			current = layer.name;
 			const left = layer.place[0] * CARD.across - (element.clientWidth - CARD.width) / 2;
 			if (Math.abs(element.scrollLeft - left) >= element.clientWidth / 2 - CARD.width) element.scrollLeft = left;
-			element.scrollTop = layer.place[1] * CARD.down - (element.clientHeight - CARD.down) / 2;
+			element.scrollTop = topOf(layer.place[1]) - (element.clientHeight - CARD.down) / 2;
 		}
 		draw();
 	}
@@ -71,9 +77,9 @@ export function ribbon(app) {
 		const size = times(app.net.shape(name));
 		const canvas = h("canvas", { "aria-hidden": "true" });
 		const shape = h("span.cs-card-shape", size);
-		const button = h("button.cs-card", {
+		const button = h(place[1] ? "button.cs-card cs-flat" : "button.cs-card", {
 			title: `${name} (${kind})`, "aria-label": `${name}, ${kind}, ${size}`, onclick: () => app.visit(name),
-			style: { left: `${place[0] * CARD.across + CARD.left}px`, top: `${place[1] * CARD.down + CARD.top}px` },
+			style: { left: `${place[0] * CARD.across + CARD.left}px`, top: `${topOf(place[1])}px` },
 		}, h("span.cs-card-name", name.length > 13 ? `…${name.slice(-11)}` : name), shape, h("span.cs-thumb", canvas));
 		const card = { button, canvas, shape, drawn: "" };
 		made.set(name, card);
@@ -83,6 +89,7 @@ export function ribbon(app) {
 
 	/** @param {Layer} layer @param {Card} card */
 	async function thumb({ name }, card) {
+		if (card.button.classList.contains("cs-flat")) return;
 		const { net, ramp } = app;
 		const key = `${net.run?.id} ${ramp.scheme}`;
 		if (card.drawn === key || !net.has(name)) return;
@@ -100,7 +107,7 @@ export function ribbon(app) {
 		}
 		if (row) return drawBars(sized(card.canvas, 84, CARD.thumb), tiles.data, 84, CARD.thumb, ramp, net.limit(name));
 		const scale = Math.max(1, Math.floor(side / Math.max(form.rows, form.columns)));
-		drawSheet(card.canvas, { tiles, across, scale, gap: 2, each: false, ...scaleOf(net, name, "layer") }, ramp);
+		drawSheet(card.canvas, { tiles, across, scale, high: scale, gap: 2, each: false, ...scaleOf(net, name, "layer") }, ramp);
 	}
 
 	return { element, show };
@@ -110,8 +117,8 @@ export function ribbon(app) {
 function wire([column, lane], [toColumn, toLane], lit) {
 	const x1 = column * CARD.across + CARD.left + CARD.width;
 	const x2 = toColumn * CARD.across + CARD.left;
-	const [y1, y2] = [lane, toLane].map((n) => n * CARD.down + CARD.top + CARD.height - CARD.thumb / 2 - 4);
-	const top = lane * CARD.down + CARD.top - 10;
+	const [y1, y2] = [lane, toLane].map(middleOf);
+	const top = topOf(lane) - (lane ? 6 : 10);
 	const bend = Math.min(60, (x2 - x1) / 2);
 	const d = toColumn - column > 1 && lane === toLane
 		? `M${x1} ${y1} C${x1 + 14} ${y1} ${x1 + 4} ${top} ${x1 + 34} ${top} L${x2 - 34} ${top} C${x2 - 4} ${top} ${x2 - 14} ${y2} ${x2} ${y2}`

@@ -43,9 +43,14 @@ export function waterfall(micro) {
 			pen.globalAlpha = alpha;
 			pen.fillRect(...place);
 		};
+		let free = Infinity; // where the label to the right begins: the last ones matter most
 		const label = (/** @type {any} */ text, /** @type {number} */ x) => {
+			const half = pen.measureText(String(text)).width / 2 + 2;
+			const at = Math.min(x, width - half);
+			if (at + half > free) return;
+			free = at - half;
 			Object.assign(pen, { fillStyle: ramp.line, globalAlpha: 0.85 });
-			pen.fillText(text, Math.min(x, width - 12), height - 5);
+			pen.fillText(text, at, height - 5);
 		};
 		Object.assign(pen, { font: "10px system-ui, sans-serif", textAlign: "center" });
 		block(ramp.line, 0.5, 0, y(0), width, 1);
@@ -56,14 +61,17 @@ export function waterfall(micro) {
 			if (n + 1 < bars) block(ramp.line, 0.35, x, to, step + wide, 0.75);
 			if (step >= 11) block(ramp.line, 0.85, middle - 2.5, top - 5.5, 5, 1);
 			if (step >= 11 && value >= 0) block(ramp.line, 0.85, middle - 0.5, top - 7.5, 1, 5);
-			if (n >= sums) label("bias", middle);
-			else if (n % every === 0) label(n < listed.length ? groups.channels[listed[n]] : "rest", middle);
 		});
 		after.forEach(([name, value], n) => {
 			const x = (bars + 0.3 + n * 1.5) * step;
 			block(ramp.line, 1, x, Math.min(y(0), y(value)), wide * 1.2, Math.max(1.5, Math.abs(y(value) - y(0))));
-			pen.fillText(name, x + wide * 0.6, height - 5);
 		});
+		for (let n = after.length - 1; n >= 0; n--) label(after[n][0], (bars + 0.3 + n * 1.5) * step + wide * 0.6);
+		for (let n = bars - 1; n >= 0; n--) {
+			if (n >= sums || n % every === 0) {
+				label(n >= sums ? "bias" : n < listed.length ? groups.channels[listed[n]] : "rest", n * step + wide / 2);
+			}
+		}
 		canvas.setAttribute("aria-label", `A waterfall of ${bars} numbers that end at ${total}; the table below has each`);
 	}
 
