@@ -190,8 +190,12 @@ def test_colour_is_asked_for_or_not_there(folder: Path) -> None:
 BAD = [
     (("summary", "nowhere.py:model"), "there is no file nowhere.py"),
     (("summary", "net.py:modle"), "did you mean 'model'?"),
-    (("summary", "net.py:broken"), "net.py:broken is a int, not a network"),
-    (("summary", "nothing_of_the_kind"), "is not a network that convscope can open"),
+    (("summary", "net.py:broken"), "net.py:broken is of type int, not a network"),
+    (("summary", "nothing_of_the_kind"), "there is no file 'nothing_of_the_kind'"),
+    (("summary", "nett.py"), "there is no file nett.py"),
+    (("summary", "x.npy"), "--image x.npy"),
+    (("summary", "."), ". is a folder, not a network"),
+    (("summary", "ends.py"), "ends.py, line 2: it ended itself with SystemExit (3)"),
     (("summary", "no_such_module:model"), "there is no module no_such_module"),
     (("summary", "net.py:model", "--columns", "parms"), "did you mean 'params'?"),
     (("explain", "net.py:model", "conv2d_2"), "did you mean 'conv2d_1'?"),
@@ -231,6 +235,7 @@ def test_bad_input_is_one_clear_line_and_exit_two(
 ) -> None:
     Image.new("L", (11, 9)).save(folder / "grey.png")
     (folder / "raises.py").write_text("x = 0\nmodel = 1 / x\n")
+    (folder / "ends.py").write_text("import sys\nsys.exit(3)\n")
     (folder / "bad.py").write_text(
         "from convscope import *\nfrom convscope import Sequential, Conv2D, MaxPooling2D\n"
         "model = Sequential([Conv2D(3, 3, input_shape=(8, 9, 1)), MaxPooling2D(2), Conv2D(4, 5)])\n"

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from convscope.errors import SettingError, SourceError, SourceWarning
 from convscope.network import Network
 from convscope.readers.example import NOTHING, Example
+from convscope.readers.foreign import refused, unknown
 
 __all__ = ["open"]
 
@@ -64,16 +65,24 @@ def open(
     if isinstance(source, Network):
         _none_taken(given, "a network that is open already")
         return source
+    network = read(source, given)
+    for remark in network.warnings:
+        warnings.warn(remark, SourceWarning, stacklevel=2)
+    return network
+
+
+def read(source: Any, given: Example = NOTHING) -> Network:
+    """Return the network that a source names or holds, as `open` does; nothing is warned of."""
+    if reason := refused(source):
+        raise SourceError(reason)
     for reader in readers():
         if reader.is_mine(source):
             if getattr(reader, "TAKES_EXAMPLES", False):
-                network = reader.read(source, given)
-            else:
-                _none_taken(given, source if isinstance(source, str) else type(source).__name__)
-                network = reader.read(source)
-            for remark in network.warnings:
-                warnings.warn(remark, SourceWarning, stacklevel=2)
-            return network
+                return reader.read(source, given)
+            _none_taken(given, source if isinstance(source, str) else type(source).__name__)
+            return reader.read(source)
+    if reason := unknown(source):
+        raise SourceError(reason)
     shown = repr(source) if isinstance(source, str) else type(source).__name__
     known = ", ".join(reader.ACCEPTS for reader in readers())
     raise SourceError(f"{shown} is not a network that convscope can open; it opens {known}")

@@ -1,8 +1,11 @@
-"""Networks that Python code makes: module:attribute and file.py:attribute."""
+"""Networks that Python code makes: file.py, file.py:attribute and module:attribute."""
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -12,32 +15,101 @@ from typing import Any
 from convscope.errors import ConvscopeError, SourceError
 from convscope.layers.arguments import nearest
 from convscope.network import Network
+from convscope.readers.example import NOTHING, Example
 
-ACCEPTS = "module:attribute, file.py:attribute"
+_OURS = str(Path(__file__).parents[1])
+
+ACCEPTS = "file.py, file.py:attribute, module:attribute"
+TAKES_EXAMPLES = True
 
 
 def is_mine(source: Any) -> bool:
-    """Whether the source looks like module:attribute."""
-    if not isinstance(source, str) or ":" not in source:
+    """Whether the source is a .py file, or looks like module:attribute."""
+    if not isinstance(source, (str, Path)):
         return False
-    place, _, attribute = source.rpartition(":")
-    return bool(place) and attribute.isidentifier()
+    place, _, attribute = str(source).rpartition(":")
+    return (bool(place) and attribute.isidentifier()) or str(source).endswith(".py")
 
 
-def read(source: str) -> Network:
-    """Run the code and return the network that the attribute is, or returns when called."""
+def read(source: str | Path, example: Example = NOTHING) -> Network:
+    """Run the code and return the network that the attribute is, or returns when called.
+
+    A file without an attribute is asked for the only network that it makes. The example is for a live
+    module of PyTorch's.
+    """
+    from convscope.readers import read
+
+    found = made_by(str(source))
+    return found if isinstance(found, Network) and example == NOTHING else read(found, example)
+
+
+def made_by(source: str) -> Any:
+    """Return what Python code has made under that name, ready to be opened; raise `SourceError`.
+
+    Functions, and classes, are called without arguments; an object that can be called, such as a module
+    with a forward, is what it is and is not called.
+    """
     place, _, attribute = source.rpartition(":")
+    if source.endswith(".py"):
+        place, attribute = source, ""
     module = _file(Path(place)) if place.endswith(".py") else _module(place)
+    if not attribute:
+        return _only(module, place)
     if not hasattr(module, attribute):
-        names = [n for n, v in vars(module).items() if isinstance(v, Network)]
+        names = list(_networks(module))
         known = f"; networks there: {', '.join(names)}" if names else ""
         raise SourceError(f"{place} has no {attribute!r}{nearest(attribute, names)}{known}")
     found = getattr(module, attribute)
-    if callable(found) and not isinstance(found, Network):
+    if inspect.isroutine(found) or isinstance(found, (type, partial)):
         found = _guarded(f"{source}()", found)
-    if not isinstance(found, Network):
-        raise SourceError(f"{source} is a {type(found).__name__}, not a network such as Sequential")
+    if not _opens(found):
+        raise SourceError(_no_network(source, found))
     return found
+
+
+def _only(module: ModuleType, place: str) -> Any:
+    """Return the only network that a file makes."""
+    found = _networks(module)
+    if len(set(map(id, found.values()))) == 1:
+        return next(iter(found.values()))
+    if found:
+        raise SourceError(
+            f"{place} holds {len(found)} networks, {', '.join(found)}: say which, as in "
+            f"{place}:{next(iter(found))}"
+        )
+    makers = [
+        name
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and name[:1] != "_"
+    ]
+    such = f"{place}:{makers[0]}" if makers else f"{place}:build"
+    raise SourceError(f"{place} holds no network: name a function that returns one, as in {such}")
+
+
+def _networks(module: ModuleType) -> dict[str, Any]:
+    """Return the networks that a module holds, by their names."""
+    return {n: v for n, v in vars(module).items() if n[:1] != "_" and _opens(v)}
+
+
+def _opens(value: Any) -> bool:
+    """Whether a value is a network, or something live that one of the readers takes."""
+    from convscope.readers import readers
+
+    if isinstance(value, Network):
+        return True
+    if value is None or isinstance(value, (str, bytes, int, float, Path, ModuleType, type)):
+        return False
+    return any(reader.is_mine(value) for reader in readers())
+
+
+def _no_network(source: str, found: Any) -> str:
+    from convscope.readers.foreign import unknown
+
+    advice = None if isinstance(found, (str, Path)) else unknown(found)
+    kind = type(found).__name__
+    return f"{source} is of type {kind}, not a network such as Sequential" + (
+        f": {advice}" if advice else ""
+    )
 
 
 def _file(path: Path) -> ModuleType:
@@ -46,10 +118,11 @@ def _file(path: Path) -> ModuleType:
     spec = spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
+    loader = spec.loader
     folder = str(path.resolve().parent)
     sys.path.insert(0, folder)
     try:
-        _guarded(str(path), lambda: spec.loader.exec_module(module))
+        _guarded(str(path), lambda: loader.exec_module(module))
     finally:
         sys.path.remove(folder)
     return module
@@ -62,7 +135,7 @@ def _module(name: str) -> ModuleType:
     return found
 
 
-def _guarded(what: str, action: Any) -> Any:
+def _guarded(what: str, action: Callable[[], Any]) -> Any:
     """Run somebody's code; turn what it raises into one error that says where."""
     try:
         return action()
@@ -74,6 +147,12 @@ def _guarded(what: str, action: Any) -> Any:
         ) from error
     except ConvscopeError as error:
         raise SourceError(f"{what}{_line(error)}: {error}") from error
+    except SystemExit as error:
+        code = "" if error.code is None else f" ({error.code})"
+        raise SourceError(
+            f"{what}{_line(error)}: it ended itself with SystemExit{code}; what a script does when it is "
+            f'run belongs under if __name__ == "__main__"'
+        ) from error
     except Exception as error:  # it is the user's code: anything may be wrong with it
         raise SourceError(f"{what}{_line(error)}: {type(error).__name__}: {error}") from error
 
@@ -84,7 +163,7 @@ def _line(error: BaseException) -> str:
     found = ""
     while place is not None:
         name = place.tb_frame.f_code.co_filename
-        if "convscope" not in name and not name.startswith("<frozen"):
+        if not name.startswith(_OURS) and not name.startswith("<frozen"):
             found = f", line {place.tb_lineno}"
         place = place.tb_next
     return found

@@ -176,7 +176,7 @@ def test_what_is_no_plain_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.onnx")
     (tmp_path / "folder.onnx").mkdir()
     for name in ("pipe.onnx", "folder.onnx"):
-        with pytest.raises(SourceError, match=r"no plain file|cannot read"):
+        with pytest.raises(SourceError, match=r"no plain file|is a folder"):
             convscope.open(tmp_path / name)
     with pytest.raises(SourceError, match="No such file"):
         convscope.open(tmp_path / "absent.onnx")

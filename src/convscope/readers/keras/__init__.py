@@ -26,7 +26,6 @@ ACCEPTS = ".keras and .h5 files, a live keras.Model"
 
 ZIP, HDF5, PICKLE = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x80"
 SUFFIXES = (".keras", ".h5", ".hdf5")
-PICKLED = (".pt", ".pth", ".pkl", ".pickle", ".npz", ".joblib")
 CONFIG, METADATA = "config.json", "metadata.json"
 WEIGHTS, NPZ = "model.weights.h5", "model.weights.npz"
 
@@ -36,7 +35,7 @@ def is_mine(source: Any) -> bool:
     if not isinstance(source, (str, Path)):
         return _is_live(source)
     path = Path(source)
-    if path.suffix.lower() in (*SUFFIXES, *PICKLED):
+    if path.suffix.lower() in SUFFIXES:
         return True
     try:
         if not path.is_file():
