@@ -50,6 +50,9 @@ EXP, LOG, SQRT = _primitive("exp"), _primitive("log"), _primitive("sqrt")
 MAXIMUM, MINIMUM, ABS = _primitive("max"), _primitive("min"), _primitive("abs")
 SELECT, TANH, ERF = _primitive("select"), _primitive("tanh"), _primitive("erf")
 
+SAME = Function("same", ("x", "a"), ("select", ("abs", ("sub", "x", "a")), 0.0, 1.0))
+"""1 where two numbers are equal, else 0."""
+
 
 def compute(function: Function, arguments: list[Any], numpy: Any) -> Any:
     """Return the function's value in float64; each argument a number or a numpy array."""

@@ -148,7 +148,7 @@ class Index:
         result: Index = Index((), self.const)
         for atom, factor in self.terms:
             result = result + atom.substitute(replaced) * factor
-        return result
+        return _whole_again(result)
 
     def whole(self, values: Values) -> Any:
         """Return whether every exact division inside comes out whole (True, or a numpy mask)."""
@@ -354,6 +354,57 @@ def is_divided(index: Index) -> bool:
     """
     operations = [atom for atom, _ in index.terms if isinstance(atom, Operation)]
     return any(isinstance(atom, ExactQuotient) or is_divided(atom.of) for atom in operations)
+
+
+def _whole_again(index: Index) -> Index:
+    """Return an index in which b·⌊a/b⌋ + a mod b is a again.
+
+    >>> a = Axis("y", 7) * 3
+    >>> print((a // 4).substitute({}) * 8 + (a % 4) * 2, "is", ((a // 4) * 8 + (a % 4) * 2).substitute({}))
+    8·⌊3y/4⌋ + 2·(3y mod 4) is 6y
+    """
+    for atom, factor in index.terms:
+        if isinstance(atom, Remainder):
+            for other, times in index.terms:
+                if (
+                    isinstance(other, Quotient)
+                    and _is_same(other.by, atom.by)
+                    and _is_same(times, factor * atom.by)
+                    and _is_nothing(other.of - atom.of)
+                ):
+                    both = (atom, other)
+                    rest = tuple(term for term in index.terms if term[0] not in both)
+                    return _whole_again(Index(rest, index.const) + atom.of * factor)
+    return index
+
+
+def _is_same(a: Size, b: Size) -> bool:
+    return is_known(a) and is_known(b) and a == b
+
+
+def _is_nothing(index: Index) -> bool:
+    """Whether an index is 0 wherever it is."""
+    if not _is_zero(index.const):
+        return False
+    left = list(index.terms)
+    while left:
+        atom, factor = left.pop()
+        for other, times in left:
+            if _is_zero(tidy(factor + times)) and _is_alike(atom, other):
+                left.remove((other, times))
+                break
+        else:
+            return False
+    return True
+
+
+def _is_alike(a: Atom, b: Atom) -> bool:
+    """Whether two atoms are the same, or the same division of the same."""
+    if a is b:
+        return True
+    if not (isinstance(a, Operation) and type(a) is type(b) and isinstance(b, Operation)):
+        return False
+    return _is_same(a.by, b.by) and _is_nothing(a.of - b.of)
 
 
 def as_index(value: Index | Size) -> Index:

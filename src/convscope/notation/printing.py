@@ -116,6 +116,8 @@ class _Text:
     def call(self, function: Function, arguments: list[str]) -> str:
         if function.name == "select":
             return "({1} if {0} > 0 else {2})".format(*arguments)
+        if function.name == "same":
+            return "[{} = {}]".format(*arguments)
         return f"{function.name}({', '.join(self.named(function, arguments))})"
 
     def named(self, function: Function, arguments: list[str]) -> list[str]:
@@ -189,6 +191,8 @@ class _Latex(_Text):
                 return rf"\left|{x}\right|"
             case "select", [x, a, b]:
                 return rf"\begin{{cases}} {a} & {x} > 0 \\ {b} & \text{{else}} \end{{cases}}"
+            case "same", [x, a]:
+                return rf"\left[{x} = {a.removeprefix('a=')}\right]"
             case ("exp" | "log" | "max" | "min" | "tanh") as name, given:
                 return rf"\{name}{self.brackets(', '.join(given))}"
             case name, given:

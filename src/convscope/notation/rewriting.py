@@ -105,8 +105,11 @@ class _Substituting(Rewriting):
 
     def reduction(self, node: Reduction) -> Expression:
         own = tuple(axis.like(unlike(axis.name, self.taken), axis.size) for axis in node.axes)
-        self.replaced.update(zip(node.axes, own, strict=True))
-        return Reduction(node.kind, own, self.expression(node.body))
+        around = self.replaced
+        self.replaced = {**around, **dict(zip(node.axes, own, strict=True))}
+        body = self.expression(node.body)
+        self.replaced = around
+        return Reduction(node.kind, own, body)
 
 
 def unlike(name: str, taken: Collection[str]) -> str:

@@ -1,0 +1,589 @@
+"""Gradients as equations: what a change of one number that an equation reads does to its outputs.
+
+    out[y] = Σ i<3  in[y + i] · kernel[i]
+    din[y] = Σ i<3  dout[y − i] · kernel[i]          dkernel[i] = Σ y<26  in[y + i] · dout[y]
+
+`adjoint` gives one equation for each input and each weight. It reads what the equation reads, and `dout`:
+what a change of each output does to whatever is asked about. Nothing states a backward pass by hand: the
+expression is walked down to each read, carrying what reaches it (product and quotient rule, a function's
+slope, sums pass on, a mean divides by how many there were); the read's indices are set equal to the place t
+of the tensor and solved for the axes, output axes first; what is left running is summed over.
+
+>>> from convscope.notation import Axis, Equation, Sum, source, weight
+>>> y, i = Axis("y"), Axis("i", 3)
+>>> blur = Equation((y,), Sum(i)(source((28,))[y + i] * weight("kernel")[i]))
+>>> for found in adjoint(blur).values():
+...     print(found)
+din[y] = Σ i<3  dout[y − i] · kernel[i]
+dkernel[i] = Σ y<26  in[y + i] · dout[y]
+
+A maximum passes everything to the first place that holds it; what is clipped has slope 0 at the number at
+which it is clipped (see `slopes`). What only keeps numbers in range (a softmax's largest) passes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from convscope.notation.equation import Equation
+from convscope.notation.expression import (
+    Binary,
+    Call,
+    Expression,
+    Inside,
+    Local,
+    Number,
+    Pieces,
+    Place,
+    Read,
+    Reduction,
+    Sum,
+    Tensor,
+    call,
+    local,
+)
+from convscope.notation.functions import SAME
+from convscope.notation.index import (
+    Atom,
+    Axis,
+    ExactQuotient,
+    Index,
+    Operation,
+    Quotient,
+    Range,
+    Remainder,
+    as_index,
+    exactly,
+    is_divided,
+)
+from convscope.notation.rewriting import Rewriting, filled, substituted, unlike
+from convscope.notation.sizes import Size, is_known, largest, product, surely_less, tidy
+from convscope.notation.slopes import slope
+
+OUTPUT = "dout"
+"""What the gradient of the output is called."""
+
+
+def adjoint(equation: Equation) -> dict[str, Equation]:
+    """Return the gradient of each input and weight, in the order in which they are first read.
+
+    Each is an equation over the tensor's own axes; it reads the equation's inputs and weights and
+    `dout`, a tensor with the output's axes. Sizes may be symbols.
+    """
+    return _Adjoint(filled(equation)).equations()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Use:
+    """One read, and what reaches it: ± over · gradient[axes] / under, summed over axes and bound.
+
+    A factor of `over` or a divisor of `under` is an expression over those axes.
+    """
+
+    read: Read
+    axes: tuple[Axis, ...]
+    bound: tuple[Axis, ...]
+    gradient: Tensor
+    over: tuple[Expression, ...] = ()
+    under: tuple[Expression, ...] = ()
+    negative: bool = False
+
+
+class _Adjoint:
+    def __init__(self, equation: Equation) -> None:
+        self.equation = equation
+        self.uses: dict[str | Local, list[_Use]] = {}
+        self.names = {item.name for item in equation.locals}
+        for read, _, _ in equation.inlined:
+            if read.tensor.role != "local":
+                self.names.add(read.tensor.name)
+                self.uses.setdefault(read.tensor.name, [])
+
+    def equations(self) -> dict[str, Equation]:
+        e = self.equation
+        self.names.add(OUTPUT)
+        self.define(e.axes, e.expression, Tensor(OUTPUT, "gradient", e.shape))
+        for item in reversed(e.locals):
+            if self.uses.get(item) and not item.neutral:
+                axes = tuple(axis.like(axis.name, axis.size) for axis in item.axes)
+                total = self.total(axes, self.uses[item])
+                self.define(item.axes, item.expression, self.local(f"d{item.name}", axes, total))
+        found = {}
+        for name, uses in self.uses.items():
+            if isinstance(name, str):
+                axes = self.axes(name)
+                found[name] = Equation(axes, self.total(axes, uses), f"d{name}")
+        return found
+
+    def local(self, name: str, axes: tuple[Axis, ...], expression: Expression) -> Local:
+        """Return a local of a name that is not taken."""
+        name = unlike(name, self.names)
+        self.names.add(name)
+        return local(name, axes, expression)
+
+    def axes(self, name: str) -> tuple[Axis, ...]:
+        """Return axes for a tensor, called as where it is first read."""
+        read = next(r for r, _, _ in self.equation.inlined if r.tensor.name == name)
+        shape = read.tensor.shape or self.equation.weights[name]
+        axes: list[Axis] = []
+        for n, (index, size) in enumerate(zip(read.indices, shape, strict=True)):
+            within = [a for a in (*self.equation.axes, *index.axes()) if a in index.axes()]
+            like = index.single() or next(iter(within), None) or Axis(f"t{n}")
+            fresh = unlike(like.name, {axis.name for axis in axes})
+            axes.append(Axis(fresh, size, like.word, "", like.role))
+        return tuple(axes)
+
+    # -- downwards --------------------------------------------------------------------------------
+
+    def define(self, axes: tuple[Axis, ...], node: Expression, gradient: Tensor) -> None:
+        """Note what reaches every read of what a tensor is defined as."""
+        if isinstance(node, Binary) and node.operator == "+":
+            self.define(axes, node.left, gradient)
+            self.define(axes, node.right, gradient)
+            return
+        inner = _peeled(node)
+        if isinstance(node, Call) and inner is not None:
+            if not isinstance(inner, Read):
+                before = self.local("pre", axes, inner)
+                node = replace(node, arguments=(before[axes], *node.arguments[1:]))
+            over, under = _rise(node, 0)
+            body = _product((gradient[axes], *over), under)
+            self.define(axes, inner, self.local("dpre", axes, body))
+            return
+        self.walk(node, _Use(_NOWHERE, axes, (), gradient))
+
+    def walk(self, node: Expression, use: _Use) -> None:
+        """Note what reaches every read below a node that so much reaches."""
+        match node:
+            case Read(tensor):
+                key: str | Local = tensor if isinstance(tensor, Local) else tensor.name
+                self.uses.setdefault(key, []).append(replace(use, read=node))
+            case Binary("+", left, right):
+                self.walk(left, use)
+                self.walk(right, use)
+            case Binary("-", left, right):
+                self.walk(left, use)
+                self.walk(right, replace(use, negative=not use.negative))
+            case Binary("*", left, right):
+                self.walk(left, replace(use, over=(*use.over, right)))
+                self.walk(right, replace(use, over=(*use.over, left)))
+            case Binary("/", left, right):
+                self.walk(left, replace(use, under=(*use.under, right)))
+                turned = replace(use, negative=not use.negative, over=(*use.over, left))
+                self.walk(right, replace(turned, under=(*use.under, right, right)))
+            case Call(_, arguments):
+                for place, argument in enumerate(arguments):
+                    if not isinstance(argument, Number):
+                        self.applied(node, place, argument, use)
+            case Reduction():
+                self.reduced(node, use)
+            case Pieces(along, ends, bodies):
+                for start, end, body in zip((0, *ends[:-1]), ends, bodies, strict=True):
+                    here = Inside((along - start,), (end - start,))
+                    self.walk(body, replace(use, over=(*use.over, here)))
+
+    def applied(self, node: Call, place: int, argument: Expression, use: _Use) -> None:
+        over, under = _rise(node, place)
+        if not any(isinstance(factor, Number) and factor.value == 0.0 for factor in over):
+            self.walk(argument, replace(use, over=(*use.over, *over), under=(*use.under, *under)))
+
+    def reduced(self, node: Reduction, use: _Use) -> None:
+        inner = replace(use, bound=(*use.bound, *node.axes))
+        match node.kind:
+            case "first":
+                return
+            case "mean":
+                inner = replace(inner, under=(*use.under, self.count(node)))
+            case "max":
+                free = tuple(a for a in (*use.axes, *use.bound) if a in _free(node))
+                first = self.local("first", free, Reduction("first", node.axes, node.body))
+                flat: Index = as_index(0)
+                for axis in node.axes:
+                    flat = flat * axis.size + axis
+                inner = replace(inner, over=(*use.over, call(SAME, first[free], Place(flat))))
+        self.walk(node.body, inner)
+
+    def count(self, node: Reduction) -> Expression:
+        """Return how many numbers a mean is over."""
+        for read in node.body.walk():
+            if isinstance(read, Read) and read.outside == "skip" and read.padding is not None:
+                shape = read.tensor.shape
+                assert shape is not None
+                held = zip(read.indices, shape, read.padding, strict=True)
+                some = [(i, size) for i, size, pad in held if pad != (0, 0) or is_divided(i)]
+                if some:
+                    indices, sizes = zip(*some, strict=True)
+                    own = tuple(a for a in node.axes if any(a in i.axes() for i in indices))
+                    rest = product(a.size for a in node.axes if a not in own)
+                    total: Expression = Sum(*own)(Inside(tuple(indices), tuple(sizes)))
+                    return total if is_known(rest) and rest == 1 else total * float(rest)
+        return _number(product(axis.size for axis in node.axes))
+
+    # -- upwards ----------------------------------------------------------------------------------
+
+    def total(self, axes: tuple[Axis, ...], uses: Sequence[_Use]) -> Expression:
+        """Return what all uses of a tensor come to at the place of its axes."""
+        found: list[tuple[Expression, bool]] = [(self.term(axes, u), u.negative) for u in uses]
+        found = [t for t in found if not (isinstance(t[0], Number) and t[0].value == 0.0)]
+        if not found:
+            return Number(0.0)
+        found.sort(key=lambda term: term[1])
+        (whole, negative), *rest = found
+        if negative:
+            whole = -1.0 * whole
+        for term, minus in rest:
+            whole = whole - term if minus else whole + term
+        return whole
+
+    def term(self, axes: tuple[Axis, ...], use: _Use) -> Expression:
+        """Return what one use of a tensor comes to at the place of its axes."""
+        read = use.read
+        if read.outside == "edge" and read.padding is not None:
+            return self.edged(axes, use)
+        solution = _Solution(axes, (*use.axes, *use.bound), read.indices)
+        gradient, over, under = use.gradient, list(use.over), list(use.under)
+        numbers = [d for d in under if isinstance(d, Number)]
+        under = [d for d in under if not isinstance(d, Number)]
+        apart = [axis for axis in use.axes if not solution.stays(axis)]
+        mine = set(use.axes)
+        early = [f for f in over if _free(f) <= mine and not isinstance(f, Number)]
+        below = [d for d in under if _free(d) <= mine]
+        if (apart and (early or below)) or (below and solution.running):
+            body = _product((gradient[use.axes], *early), below)
+            gradient = self.local("dpart", use.axes, body)
+            over = [f for f in over if f not in early]
+            under = [d for d in under if d not in below]
+        where = solution.at
+        border = [_overhang(where[a], a.size, solution.ranges) for a in use.axes]
+        scattered = read.tensor.role == "input" and bool(use.bound) and not read.scattered
+        places = tuple(where[a] for a in use.axes)
+        reached = (
+            gradient.padded(border, "zero", scattered)[places]
+            if any(b != (0, 0) for b in border) or any(map(is_divided, places))
+            else gradient[places]
+        )
+        conditions = [
+            (where[a], a.size)
+            for a in solution.solved
+            if a not in mine and not _within(where[a], a.size, solution.ranges)
+        ] + solution.conditions
+        factors = [self.bordered(substituted(f, where), solution.ranges) for f in over]
+        if conditions:
+            indices, sizes = zip(*conditions, strict=True)
+            factors.append(Inside(tuple(indices), tuple(sizes)))
+        factors = [f for f in factors if not _surely_inside(f, solution.ranges)]
+        first = [reached, *factors] if read.tensor.role != "weight" else [*factors, reached]
+        divisors = [self.bordered(substituted(d, where), solution.ranges) for d in under]
+        body = _product(first, divisors, apart=bool(solution.running))
+        if solution.running:
+            body = Sum(*solution.running)(body)
+        for number in numbers:
+            body = body / number
+        return body
+
+    def edged(self, axes: tuple[Axis, ...], use: _Use) -> Expression:
+        """Return what one use comes to where the border repeats the nearest number: the gradient of the
+        tensor with its border, folded back."""
+        read = use.read
+        assert read.padding is not None
+        ranges = {a: (0, a.size - 1) for a in (*use.axes, *use.bound)}
+        sides = [
+            tuple(map(largest, pad, _overhang(i, axis.size, ranges)))
+            for pad, i, axis in zip(read.padding, read.indices, axes, strict=True)
+        ]
+        wide = tuple(
+            axis.like(axis.name, axis.size + before + after)
+            for axis, (before, after) in zip(axes, sides, strict=True)
+        )
+        shifted = tuple(i + before for i, (before, _) in zip(read.indices, sides, strict=True))
+        inner = replace(use, read=Read(read.tensor, shifted))
+        held = self.local("dwide", wide, self.term(wide, inner))
+
+        def folded(at: tuple[Index, ...]) -> Expression:
+            if len(at) == len(axes):
+                return held[at]
+            axis, (before, after) = axes[len(at)], sides[len(at)]
+            if (before, after) == (0, 0):
+                return folded((*at, axis))
+            names = {a.name for a in axes} | {a.name for index in at for a in index.axes()}
+            if axis.size == 1:
+                e = Axis(unlike("e", names), before + after + 1)
+                return Sum(e)(folded((*at, e)))
+            e, f = Axis(unlike("e", names), before + 1), Axis(unlike("f", names), after + 1)
+            bodies: list[Expression] = [
+                Sum(e)(folded((*at, e))),
+                Sum(f)(folded((*at, f + axis.size - 1 + before))),
+            ]
+            ends = [1, axis.size]
+            if axis.size > 2:
+                bodies.insert(1, folded((*at, axis + before)))
+                ends.insert(1, axis.size - 1)
+            return Pieces(axis, tuple(ends), tuple(bodies))
+
+        return folded(())
+
+    def bordered(self, node: Expression, ranges: Mapping[Axis, Range]) -> Expression:
+        """Return an expression whose reads have a border wherever their places may lie outside."""
+        return _Bordering(ranges, self.equation.weights).expression(node)
+
+
+_NOWHERE = Read(Tensor("", "input", ()), ())
+
+
+class _Solution:
+    """Which places of axes make a read's indices equal to the place of a tensor's own axes.
+
+    solved      axes that follow from that place (and from what runs), in the order of solving
+    running     axes that are left running
+    at          what every axis is, in terms of the place and of what runs
+    conditions  what must hold besides: (index, size) for 0 ≤ index < size
+    ranges      where the place and what runs may lie
+    """
+
+    def __init__(
+        self, place: Sequence[Axis], axes: Sequence[Axis], indices: Sequence[Index]
+    ) -> None:
+        self.axes = list(axes)
+        self.first = set(axes)
+        self.found: dict[Axis, Index] = {}
+        self.conditions: list[tuple[Index, Size]] = []
+        self.own = {axis: (0, axis.size - 1) for axis in place}
+        # the place is told apart from an axis that is also called so: they are different objects
+        for index, target in zip(indices, place, strict=True):
+            self.equate(index, target)
+        self.solved = list(self.found)
+        taken = {axis.name for axis in place}
+        fresh: dict[Axis, Index] = {}
+        self.running: list[Axis] = []
+        for axis in self.axes:
+            if axis not in self.found:
+                new = axis.like(unlike(axis.name, taken), axis.size)
+                taken.add(new.name)
+                fresh[axis] = new
+                self.running.append(new)
+        self.at: dict[Axis, Index] = {
+            **fresh,
+            **{axis: value.substitute(fresh) for axis, value in self.found.items()},
+        }
+        self.conditions = [(index.substitute(fresh), size) for index, size in self.conditions]
+        self.ranges = self.own | {axis: (0, axis.size - 1) for axis in self.running}
+        self.conditions = [
+            (index, size)
+            for index, size in self.conditions
+            if not _within(index, size, self.ranges)
+        ]
+
+    def stays(self, axis: Axis) -> bool:
+        """Whether an axis is surely somewhere within its size, whatever the place."""
+        return _within(self.at[axis], axis.size, self.ranges)
+
+    def _ranges(self) -> dict[Axis, Range]:
+        return self.own | {axis: (0, axis.size - 1) for axis in self.axes}
+
+    def put(self, axis: Axis, value: Index) -> None:
+        """Note what an axis is."""
+        value = value.substitute(self.found)
+        for other, index in self.found.items():
+            self.found[other] = index.substitute({axis: value})
+        self.conditions = [(i.substitute({axis: value}), size) for i, size in self.conditions]
+        self.found[axis] = value
+
+    def equate(self, index: Index, target: Index) -> None:
+        """Solve index = target for the axes that are not known yet."""
+        index, target = index.substitute(self.found), target.substitute(self.found)
+        open_ = {axis for axis in self.axes if axis not in self.found}
+        terms = [(atom, factor) for atom, factor in index.terms if atom.axes() & open_]
+        rest = target - Index(tuple(term for term in index.terms if term not in terms), index.const)
+        if not terms:
+            self.conditions.append((rest, 1))
+            return
+        if len(terms) == 1:
+            (atom, factor), *_ = terms
+            self.assign(atom, _over(rest, factor))
+            return
+        digits = self.digits(terms)
+        if digits:
+            for n, (atom, factor, low) in enumerate(digits):
+                rest = rest - low * factor
+                last = n == len(digits) - 1
+                value = exactly(rest, factor) if last else rest // factor
+                rest = rest if last else rest % factor
+                self.assign(atom, value + low)
+            return
+        atom, factor = min(terms, key=self.preference)
+        others = Index(tuple(term for term in terms if term[0] is not atom), 0)
+        self.assign(atom, _over(rest - others, factor))
+
+    def preference(self, term: tuple[Atom, Size]) -> tuple[bool, int, Size]:
+        """Return what tells which of several axes to solve for: an output's, in the smallest steps."""
+        atom, factor = term
+        place = self.axes.index(atom) if isinstance(atom, Axis) and atom in self.axes else 1 << 30
+        step = largest(factor, -factor)
+        return not isinstance(atom, Axis), step if is_known(step) else 1 << 30, place
+
+    def digits(self, terms: Sequence[tuple[Atom, Size]]) -> list[tuple[Atom, Size, Size]] | None:
+        """Return terms as digits of a mixed radix, the largest first, with their lowest values; None
+        where several places of the axes may give the same sum."""
+        ranges = self._ranges()
+        found: list[tuple[Atom, Size, Size]] = []
+        spans: list[Size] = []
+        for atom, factor in sorted(
+            terms, key=lambda t: t[1] if is_known(t[1]) else 0, reverse=True
+        ):
+            low, high = atom.bounds(ranges)
+            if not all(map(is_known, (factor, low, high))) or factor < 1:
+                return None
+            found.append((atom, factor, low))
+            spans.append(factor * (high - low))
+        for n, (_, factor, _) in enumerate(found):
+            if factor <= sum(spans[n + 1 :]):
+                return None
+        return found
+
+    def assign(self, atom: Atom, value: Index) -> None:
+        """Solve atom = value."""
+        value = value.substitute(self.found)
+        if isinstance(atom, Axis):
+            if atom in self.found:
+                self.equate(atom, value)
+            else:
+                self.put(atom, value)
+            return
+        assert isinstance(atom, Operation)
+        of, by = atom.of, atom.by
+        if isinstance(atom, ExactQuotient):
+            self.equate(of, value * by)
+        elif isinstance(atom, Quotient):
+            self.equate(of, value * by + self.new("r", by))
+        else:
+            assert isinstance(atom, Remainder)
+            self.conditions.append((value.substitute(self.found), by))
+            low, high = of.bounds(self._ranges())
+            first, last = tidy(low // by), tidy(high // by)
+            times: Index = as_index(first)
+            if not (is_known(first) and first == last):
+                times = self.new("q", tidy(last - first + 1)) + first
+            self.equate(of, times * by + value)
+
+    def new(self, name: str, size: Size) -> Axis:
+        axis = Axis(name, size)
+        self.axes.append(axis)
+        return axis
+
+
+class _Bordering(Rewriting):
+    """Gives reads a border of 0 wherever their places may lie outside."""
+
+    def __init__(
+        self, ranges: Mapping[Axis, Range], weights: Mapping[str, tuple[Size, ...]]
+    ) -> None:
+        super().__init__()
+        self.ranges, self.weights = dict(ranges), weights
+
+    def local(self, item: Local) -> Local:
+        return item
+
+    def reduction(self, node: Reduction) -> Expression:
+        self.ranges.update((axis, (0, axis.size - 1)) for axis in node.axes)
+        return super().reduction(node)
+
+    def read(self, node: Read) -> Expression:
+        shape = node.tensor.shape or self.weights.get(node.tensor.name, ())
+        need = [
+            _overhang(i, size, self.ranges) for i, size in zip(node.indices, shape, strict=True)
+        ]
+        if node.padding is not None:
+            need = [
+                tuple(map(largest, old, new)) for old, new in zip(node.padding, need, strict=True)
+            ]
+        elif all(pad == (0, 0) for pad in need):
+            return node
+        return replace(node, padding=tuple(need))
+
+
+def _rise(node: Call, place: int) -> tuple[tuple[Expression, ...], tuple[Expression, ...]]:
+    """Return the slope of a call by one argument: factors, and divisors."""
+    x = node.arguments[place]
+    match node.function.name if node.function.primitive else "":
+        case "exp":
+            return (node,), ()
+        case "log":
+            return (), (x,)
+        case "sqrt":
+            return (), (Number(2.0), node)
+    others = (a for n, a in enumerate(node.arguments) if n != place)
+    found = slope(node.function, place, all(isinstance(a, Number) for a in others))
+    if isinstance(found.formula, float):
+        return ((Number(found.formula),) if found.formula != 1.0 else ()), ()
+    return (Call(found, node.arguments),), ()
+
+
+def _peeled(node: Expression) -> Expression | None:
+    """Return the argument of a function whose other arguments are numbers."""
+    if isinstance(node, Call) and all(isinstance(a, Number) for a in node.arguments[1:]):
+        return node.arguments[0]
+    return None
+
+
+def _product(
+    factors: Iterable[Expression], divisors: Sequence[Expression] = (), apart: bool = False
+) -> Expression:
+    """Return a product over others; `apart` keeps each divisor a factor of its own."""
+    result: Expression | None = None
+    for factor in factors:
+        result = factor if result is None else result * factor
+    assert result is not None
+    if apart:
+        for divisor in divisors:
+            result = result * (1.0 / divisor)
+        return result
+    for divisor in divisors:
+        result = result / divisor
+    return result
+
+
+def _free(node: Expression) -> set[Axis]:
+    """Return the axes that a value depends on."""
+    match node:
+        case Read(_, indices) | Inside(indices):
+            return set[Axis]().union(*(index.axes() for index in indices))
+        case Place(index):
+            return index.axes()
+        case Reduction(_, axes, body):
+            return _free(body).difference(axes)
+        case Pieces(along, _, bodies):
+            return along.axes().union(*map(_free, bodies))
+    return set[Axis]().union(*map(_free, node.parts()))
+
+
+def _within(index: Index, size: Size, ranges: Mapping[Axis, Range]) -> bool:
+    """Whether an index surely is whole and lies in 0 … size − 1."""
+    if is_divided(index):
+        return False
+    low, high = index.bounds(ranges)
+    return surely_less(-1, low) and surely_less(high, size)
+
+
+def _surely_inside(node: Expression, ranges: Mapping[Axis, Range]) -> bool:
+    """Whether a factor is a condition that surely holds."""
+    return isinstance(node, Inside) and all(
+        _within(index, size, ranges) for index, size in zip(node.indices, node.sizes, strict=True)
+    )
+
+
+def _overhang(index: Index, size: Size, ranges: Mapping[Axis, Range]) -> tuple[Size, Size]:
+    """Return how far an index may lie outside 0 … size − 1: before, and after."""
+    low, high = index.bounds(ranges)
+    return largest(tidy(-low), 0), largest(tidy(high - size + 1), 0)
+
+
+def _over(index: Index, factor: Size) -> Index:
+    """Return an index divided exactly by a factor that may be negative."""
+    return exactly(-index, -factor) if surely_less(factor, 0) else exactly(index, factor)
+
+
+def _number(size: Size) -> Expression:
+    if not is_known(size):
+        return Sum(Axis("n", size))(Number(1.0))
+    return Number(float(size))
