@@ -80,8 +80,9 @@ def _stored(path: Path) -> Array:
     _regular(path, "file")
     try:  # mapped, not read: a header that promises more than the file holds costs nothing
         found: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} cannot be read as a .npy array: {error}") from error
+    except Exception as error:
+        said = str(error) or type(error).__name__
+        raise InputError(f"{path} cannot be read as a .npy array: {said}") from error
     return found
 
 
@@ -103,6 +104,10 @@ def open_image(source: Path | bytes, what: str) -> Image:
                     f"{what} is too large an image: {pixels:,} pixels, {most:,} at most"
                 )
             image.load()
+            if (image.mode, image.size) != (image.im.mode, image.im.size):
+                raise InputError(
+                    f"{what} cannot be read as an image: it says twice what it is, and differently"
+                )
     except InputError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -111,9 +116,10 @@ def open_image(source: Path | bytes, what: str) -> Image:
         raise InputError(
             f"{what} cannot be read as an image ({', '.join(FORMATS)}): it {_beginning(source)}"
         ) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:
+        said = str(error) or type(error).__name__
         raise InputError(
-            f"{what} cannot be read as an image ({', '.join(FORMATS)}): {error}"
+            f"{what} cannot be read as an image ({', '.join(FORMATS)}): {said}"
         ) from error
     return image
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from convscope.errors import SourceError
+from convscope.errors import ConvscopeError, SourceError
 
 
 class SourceFile:
@@ -44,6 +46,21 @@ class SourceFile:
 
     def __str__(self) -> str:
         return str(self.path)
+
+
+@contextmanager
+def sensible(what: object) -> Iterator[None]:
+    """Turn whatever reading a file raises into one `SourceError`: the last catch of every reader.
+
+    A file may be wrong in a way that nobody thought of; no such error is its reader's problem.
+    """
+    try:
+        yield
+    except ConvscopeError:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {str(error)[:200]}".rstrip(": ")
+        raise SourceError(f"{what} makes no sense: {said}") from error
 
 
 def _identity(found: os.stat_result) -> tuple[int, ...]:

@@ -20,12 +20,12 @@ def atlas(maps: Array) -> Image:
     """Return a picture of maps, shape (rows, columns, maps): tiles in reading order, map 0 first.
 
     Colours are symmetric around zero and share one scale over all maps, so tiles can be compared.
-    Small maps are enlarged by a whole factor. A vector is drawn as one row of squares.
+    Small maps are enlarged by a whole factor. A vector is drawn as one row of squares, one number as one.
     """
     from PIL import Image
 
-    if maps.ndim == 1:
-        maps = maps[np.newaxis, :, np.newaxis]
+    if maps.ndim < 2:
+        maps = maps.reshape(1, -1, 1)
     elif maps.ndim == 2:
         maps = maps[:, np.newaxis, :]
     while maps.ndim > 3:

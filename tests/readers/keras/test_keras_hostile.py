@@ -243,3 +243,17 @@ def test_a_lambda_is_opaque_and_its_code_is_not_touched(tmp_path: Path) -> None:
         0,
     )
     assert (after.opaque, after.output_shape, after.params) == (False, (None, 3), 15)
+
+
+def test_a_word_where_a_number_must_stand_makes_an_opaque_layer(
+    members: hostile.Members, tmp_path: Path
+) -> None:
+    """In Python it is a symbol; a file that says it cannot be run, and says so."""
+    config = json.loads(members[hostile.CONFIG])
+    conv = next(la for la in config["config"]["layers"] if la["class_name"] == "Conv2D")
+    conv["config"]["kernel_size"] = ["my_fn", 3]
+    hostile.with_config(members, tmp_path / "word.keras", config)
+    with pytest.warns(SourceWarning, match="kernel_size must be numbers, not"):
+        net = convscope.open(tmp_path / "word.keras")
+    assert net.graph.nodes["conv"].layer.opaque
+    assert not net.graph.nodes["dense"].layer.opaque

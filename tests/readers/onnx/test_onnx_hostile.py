@@ -362,6 +362,54 @@ def test_constants_that_would_grow_are_not_computed() -> None:
     assert peak(lambda: convscope.open(model)) < 4 << 20  # of 324 MB
 
 
+# -- settings that no form can show ----------------------------------------------------------------
+
+
+def test_odd_attributes_are_left_out_of_a_form() -> None:
+    """A sparse tensor, a reference and a list of texts where lists of numbers belong."""
+    model = onnx_models.small()
+    stem, deep = model.graph.node[0], model.graph.node[3]
+    strides = next(a for a in stem.attribute if a.name == "strides")
+    strides.type = strides.SPARSE_TENSOR
+    pads = next(a for a in deep.attribute if a.name == "pads")
+    pads.ref_attr_name = "Gather"
+    group = next(a for a in deep.attribute if a.name == "group")
+    group.type = group.GRAPHS
+    net = convscope.open(model)
+    for name in net.graph.nodes:
+        for setting in net.editable(name):
+            try:
+                net.whatif([(name, setting, 3)])
+            except ConvscopeError as error:
+                assert str(error)
+
+
+@pytest.mark.parametrize("opset", [1 << 40, -3, 0, 10_000])
+def test_an_operator_set_that_there_is_not(opset: int) -> None:
+    model = onnx_models.small()
+    model.opset_import[0].version = opset
+    try:
+        net = convscope.open(model)
+    except SourceError:
+        return
+    for name in net.graph.nodes:
+        assert isinstance(net.editable(name), dict)
+
+
+def test_what_no_check_foresaw_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last catch of every reader: of a live model, of an ONNX file, of a Keras file."""
+
+    def unforeseen(*_: Any) -> Any:
+        raise KeyError("x" * 1000)
+
+    monkeypatch.setattr("convscope.readers.onnx.opened.build", unforeseen)
+    with pytest.raises(
+        SourceError, match="the ModelProto makes no sense: KeyError: 'xxx"
+    ) as caught:
+        convscope.open(onnx_models.small())
+    assert len(str(caught.value)) < 300
+
+
 # -- mutations ------------------------------------------------------------------------------------
 
 MUTATIONS = rounds(60, 300)

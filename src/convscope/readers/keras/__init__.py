@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convscope.errors import ConvscopeError, SourceError, WeightsError
+from convscope.errors import SourceError, WeightsError
 from convscope.files.archive import Archive
 from convscope.files.json_text import MOST_BYTES, read_json
-from convscope.files.source_file import SourceFile
+from convscope.files.source_file import SourceFile, sensible
 from convscope.network import Network
 from convscope.readers.keras.config import parse
 from convscope.readers.keras.network import Builder
@@ -51,20 +51,8 @@ def read(source: Any) -> Network:
     if not isinstance(source, (str, Path)):
         return _live(source)
     file = SourceFile(Path(source))
-    try:
+    with sensible(file):
         return _read(file)
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-        RecursionError,
-    ) as error:
-        if isinstance(error, ConvscopeError):
-            raise
-        # a file may be wrong in a way that nobody thought of; no such error is its reader's problem
-        raise SourceError(f"{file} makes no sense: {type(error).__name__}: {error}") from error
 
 
 def _read(file: SourceFile) -> Network:

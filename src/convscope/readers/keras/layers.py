@@ -9,11 +9,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from convscope.errors import ConvscopeError, SourceError, WeightsError
+from convscope.errors import ConvscopeError, SettingError, SourceError, WeightsError
 from convscope.layers import find, spellings
 from convscope.layers.base import Layer
 from convscope.layers.opaque import Opaque
-from convscope.notation.sizes import Shape
+from convscope.notation.sizes import Shape, is_symbolic
 from convscope.readers.keras.config import Operand, Part, SizesSaid
 
 MOST_OPAQUE = 2_000  # whose stored weights are looked up
@@ -97,7 +97,9 @@ class LayerMaker:
             return self.opaque(part)
         settings = self._settings(part, kind)
         try:
-            return kind(**settings)
+            made = kind(**settings)
+            _check_numbers(made)
+            return made
         except (ConvscopeError, TypeError, ValueError, OverflowError) as error:
             return self.odd(part, error)
 
@@ -182,6 +184,14 @@ class LayerMaker:
         except (ConvscopeError, TypeError, ValueError) as error:
             return self.odd(part, error)
         return Opaque(part.kind, None, {})
+
+
+def _check_numbers(layer: Layer) -> None:
+    """Raise when a word stands where a number must: whoever writes a network down means a symbol by it."""
+    for name, value in layer.settings().items():
+        for number in value if isinstance(value, tuple) else (value,):
+            if is_symbolic(number):
+                raise SettingError(f"{layer.kind}: {name} must be numbers, not {value!r:.80}")
 
 
 def _made(kind: str, *arguments: Any, **settings: Any) -> Layer:

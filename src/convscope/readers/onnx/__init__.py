@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from convscope.files.source_file import sensible
 from convscope.network import Network
 
 ACCEPTS = "FILE.onnx, an onnx.ModelProto"
@@ -31,5 +32,7 @@ def read(source: Any) -> Network:
     from convscope.readers.onnx.source import from_file, from_proto
 
     if isinstance(source, (str, os.PathLike)):
-        return opened(from_file(Path(source)))
-    return opened(from_proto(source))
+        with sensible(source):
+            return opened(from_file(Path(source)))
+    with sensible("the ModelProto"):
+        return opened(from_proto(source))

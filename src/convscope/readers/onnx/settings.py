@@ -15,7 +15,7 @@ from convscope.operators.windows import AUTO
 from convscope.readers.onnx.source import Source
 
 if TYPE_CHECKING:
-    from onnx import NodeProto
+    from onnx import AttributeProto, NodeProto
 
 OUTPUTS = {"Conv": "filters", "ConvTranspose": "filters", "Gemm": "units", "MatMul": "units"}
 """What is called how many outputs the weight of an operator makes."""
@@ -32,9 +32,12 @@ def form(source: Source, shapes: Sequence[Shape], node: NodeProto) -> dict[str, 
     kinds: dict[Any, str] = {
         types.INT: "int", types.FLOAT: "number", types.STRING: "text", types.INTS: "sizes"
     }  # fmt: skip
-    given = {a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute}
+    given = {a.name: _stated(a) for a in node.attribute}
     found: dict[str, dict[str, Any]] = {}
-    schema = defs.get_schema(node.op_type, source.opset, "")
+    try:
+        schema = defs.get_schema(node.op_type, source.opset, "")
+    except (defs.SchemaError, TypeError):  # an operator set that there is not
+        return found
     rank = max(len(shapes[0]) - 1, 0) if shapes else 0
     weight = _weight_shape(source, node)
     for name, told in schema.attributes.items():
@@ -81,12 +84,32 @@ def outputs_of(node: NodeProto, weight: tuple[int, ...]) -> int:
 
 def attribute(node: NodeProto, name: str, default: Any) -> Any:
     """Return an attribute of a node as plain data, or the default where it has none."""
-    from onnx import helper
-
     for given in node.attribute:
         if given.name == name:
-            return _plain(helper.get_attribute_value(given))
+            value = _stated(given)
+            return default if value is None else value
     return default
+
+
+def _stated(attribute: AttributeProto) -> Any:
+    """Return what an attribute says; None for what is no number, text or list of them."""
+    kinds = type(attribute)
+    match attribute.type:
+        case _ if attribute.ref_attr_name:  # of a function, which no node of a graph is in
+            return None
+        case kinds.INT:
+            return _plain(attribute.i)
+        case kinds.FLOAT:
+            return _plain(attribute.f)
+        case kinds.STRING:
+            return _plain(attribute.s)
+        case kinds.INTS:
+            return _plain(attribute.ints)
+        case kinds.FLOATS:
+            return tuple(map(_plain, attribute.floats))
+        case kinds.STRINGS:
+            return tuple(map(_plain, attribute.strings))
+    return None
 
 
 def _plain(value: Any) -> Any:
