@@ -222,3 +222,55 @@ def test_a_summary_of_nothing() -> None:
     assert "0 parameters; 0 bytes" in render(summary)
     assert render(summary, "keras2").startswith('Model: "empty"\n___')
     assert summary_csv(summary).startswith("name,kind")
+
+
+def deep(blocks: int) -> Summary:
+    rows, above = [], "input"
+    for n in range(blocks):
+        for name, kind, weights, inputs in (
+            ("conv", "Conv2D", {"kernel": (3, 3, 512, 512), "bias": (512,)}, (above,)),
+            (
+                "bn",
+                "BatchNormalization",
+                {w: (512,) for w in ("gamma", "beta", "mean", "var")},
+                None,
+            ),
+            ("add", "Add", {}, (f"block{n}_bn", above)),
+        ):
+            inputs = inputs or (f"block{n}_conv",)
+            shape = (None, 14, 14, 512)
+            rows.append(
+                SummaryRow(
+                    f"block{n}_{name}",
+                    kind,
+                    inputs,
+                    (shape,) * len(inputs),
+                    shape,
+                    weights,
+                    2_359_808 if weights else 0,
+                    2_359_808 if weights else 0,
+                    462_422_016 if name == "conv" else 0,
+                    field(3 + 2 * n, 1, -n),
+                )
+            )
+        above = f"block{n}_add"
+    counts = [sum(row.params for row in rows)] * 2
+    totals = SummaryTotals(*counts, 0, blocks * 462_422_016, 4 * counts[0])
+    return Summary("deep", tuple(rows), totals, inputs={"input": (None, 14, 14, 512)})
+
+
+def test_a_long_table_keeps_a_layer_to_a_line_and_says_what_it_left_out() -> None:
+    tall = render(deep(20), width=100)
+    assert tall.count("\n") < 1.4 * 60 and "keep a layer to a line" in " ".join(tall.split())
+    assert "3×3×512×512 +1" in tall and "4 of 512" in tall and "(Batch…)" in tall
+    assert "← …bn, …" not in tall and "block3_add (Add) ← …bn, block2_add" in " ".join(tall.split())
+    assert all(cells(line) <= 100 for line in tall.split("\n"))
+    for whole in (render(deep(20), width=200), render(deep(3), width=100)):
+        assert "keep a layer" not in whole and "BatchNormalization" in whole
+    assert "start −19" in render(deep(20), width=200)
+
+
+def test_shares_and_memory_can_be_asked_for() -> None:
+    shown = render(TWO_LAYERS, columns=["name", "share", "memory"], width=80)
+    assert re.search(r"conv2d +1\.7% +84\.5 KiB", shown)  # 320 of 18,816; 26·26·32·4 bytes
+    assert re.search(r"conv2d_1 +98\.3% +144\.0 KiB", shown)

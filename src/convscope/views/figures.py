@@ -52,13 +52,17 @@ def _floored(text: str) -> bool:
     return text.count("⌊") == 1 and text[0] == "⌊" and text[-1] == "⌋"
 
 
-def field(seen: Seen | None) -> str:
-    """Return a receptive field in a few words: 5×5, stride 1, start 0."""
+def field(seen: Seen | None, detail: int = 0) -> str:
+    """Return a receptive field in a few words: 5×5, stride 1, start 0; in fewer where less is wanted."""
     if seen is None:
         return NONE
     words = [shape(seen.size)]
+    if detail > 1:
+        return words[0]
     if any(figure(s) is not None for s in seen.stride):
         words.append(f"stride{NO_BREAK}{_axes(seen.stride)}")
+    if detail > 0:
+        return ", ".join(words)
     words.append(f"start{NO_BREAK}{_axes(seen.start)}")
     return ", ".join(words)
 
@@ -68,8 +72,14 @@ def _axes(values: Sizes) -> str:
     return shown[0] if len(set(shown)) == 1 else f"({f',{NO_BREAK}'.join(shown)})"
 
 
-def weights(shapes: dict[str, Sizes]) -> str:
-    """Return weights and their shapes: kernel 3×3×32×64, bias 64."""
+def weights(shapes: dict[str, Sizes], detail: int = 0) -> str:
+    """Return weights and their shapes: kernel 3×3×32×64, bias 64; in fewer words 3×3×32×64 +1, 4 of 64."""
+    if detail and shapes:
+        bare = [shape(sizes) for sizes in shapes.values()]
+        if len(bare) > 2 and len(set(bare)) == 1:
+            return f"{len(bare)} of {bare[0]}"
+        if detail > 1:
+            return bare[0] if len(bare) == 1 else f"{bare[0]}{NO_BREAK}+{len(bare) - 1}"
     shown = [f"{printable(name)}{NO_BREAK}{shape(sizes)}" for name, sizes in shapes.items()]
     return ", ".join(shown) or NONE
 

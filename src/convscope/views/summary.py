@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, Literal, NamedTuple
 
 from convscope.errors import SettingError
@@ -20,6 +22,7 @@ from convscope.parts import (
 from convscope.views import figures
 from convscope.views.characters import NO_BREAK, printable
 from convscope.views.figures import NONE
+from convscope.views.wrapping import pieces
 
 DEFAULT_COLUMNS = ("layer", "output", "weights", "params", "macs", "receptive_field")
 STYLES = ("table", "keras", "keras2")
@@ -27,12 +30,19 @@ STYLES = ("table", "keras", "keras2")
 _Align = Literal["left", "right"]
 
 
+class _Asked(NamedTuple):
+    """What a cell is made for: the whole summary, and in how few words (0 for all of them, up to 2)."""
+
+    summary: Summary
+    detail: int = 0
+
+
 class _Kind(NamedTuple):
     """A column that can be asked for: its title, its side, its cell, and its total if it has one."""
 
     title: str
     align: _Align
-    cell: Callable[[SummaryRow], Words]
+    cell: Callable[[SummaryRow, _Asked], Words]
     total: str = ""
 
 
@@ -52,8 +62,23 @@ def _own(row: SummaryRow, value: Any, place: int) -> Words:
     return _none(figures.count(value))
 
 
-def _layer(row: SummaryRow) -> str:
-    return f"{row.name} ({_kind(row)})"
+def _layer(row: SummaryRow, detail: int) -> str:
+    kind = _kind(row)
+    if detail > 1 and row.inside is None and len(row.kind) > _LONGEST_KIND:
+        kind = kind.replace(row.kind, _beginning(row.kind), 1)
+    return f"{row.name} ({kind})"
+
+
+_LONGEST_KIND = 15
+"""Kinds with longer names are cut where a layer has to keep to a line."""
+
+
+def _beginning(kind: str) -> str:
+    """Return the first words of a kind's name: GlobalAverage… of GlobalAveragePooling2D."""
+    words = re.findall(r"[A-Z]?[^A-Z]+|[A-Z]", kind)
+    while len(words) > 1 and len("".join(words)) >= _LONGEST_KIND:
+        words.pop()
+    return f"{''.join(words)[:_LONGEST_KIND]}…"
 
 
 def _kind(row: SummaryRow) -> str:
@@ -69,28 +94,51 @@ def _shape(sizes: Sequence[Any] | None) -> str:
     return "?" if sizes is None else figures.shape(sizes[1:])
 
 
-def _weights(row: SummaryRow) -> Words:
+def _weights(row: SummaryRow, detail: int) -> Words:
     if row.shared_with and row.weights:
         return Span(f"those of {row.shared_with}", "dim")
     if row.inside is not None:
         return f"{len(row.weights):,} in its layers" if row.weights else _none(NONE)
-    return _none(figures.weights(dict(row.weights)))
+    return _none(figures.weights(dict(row.weights), detail))
+
+
+def _share(row: SummaryRow, summary: Summary) -> Words:
+    """Return how much of the network's parameters a layer holds; those that are shared, once."""
+    own = row.params if row.own is None else row.own[0]
+    mine, all_of_them = figure(0 if row.shared_with else own), figure(summary.totals.params)
+    if not isinstance(mine, (int, float)) or not isinstance(all_of_them, (int, float)):
+        return _none(NONE)
+    return f"{mine / all_of_them:.1%}" if mine and all_of_them else _none(NONE)
+
+
+def _memory(row: SummaryRow) -> Words:
+    """Return how many bytes a layer's output takes, in float32."""
+    sizes = None if row.output_shape is None else row.output_shape[1:]
+    if sizes is None or not all(isinstance(size, int) for size in sizes):
+        return _none(NONE)
+    return figures.memory(4 * prod(sizes))
 
 
 _KINDS: dict[str, _Kind] = {
-    "layer": _Kind("layer (kind)", "left", _layer),
-    "name": _Kind("layer", "left", lambda row: row.name),
-    "kind": _Kind("kind", "left", lambda row: row.kind if row.inside is None else _kind(row)),
-    "activation": _Kind("activation", "left", lambda row: _none(row.activation or NONE)),
-    "inputs": _Kind("inputs", "left", lambda row: _none(", ".join(row.inputs) or NONE)),
-    "input": _Kind("input shape", "left", lambda row: ", ".join(map(_shape, row.input_shapes))),
-    "output": _Kind("output shape", "left", lambda row: _shape(row.output_shape)),
-    "weights": _Kind("weights", "left", _weights),
-    "params": _Kind("params", "right", lambda row: _own(row, row.params, 0), "params"),
-    "trainable": _Kind("trainable", "right", lambda row: _own(row, row.trainable, 1), "trainable"),
-    "macs": _Kind("MACs", "right", lambda row: _none(figures.count(row.macs)), "macs"),
+    "layer": _Kind("layer (kind)", "left", lambda row, asked: _layer(row, asked.detail)),
+    "name": _Kind("layer", "left", lambda row, _: row.name),
+    "kind": _Kind("kind", "left", lambda row, _: row.kind if row.inside is None else _kind(row)),
+    "activation": _Kind("activation", "left", lambda row, _: _none(row.activation or NONE)),
+    "inputs": _Kind("inputs", "left", lambda row, _: _none(", ".join(row.inputs) or NONE)),
+    "input": _Kind("input shape", "left", lambda row, _: ", ".join(map(_shape, row.input_shapes))),
+    "output": _Kind("output shape", "left", lambda row, _: _shape(row.output_shape)),
+    "weights": _Kind("weights", "left", lambda row, asked: _weights(row, asked.detail)),
+    "params": _Kind("params", "right", lambda row, _: _own(row, row.params, 0), "params"),
+    "share": _Kind("of params", "right", lambda row, asked: _share(row, asked.summary)),
+    "trainable": _Kind(
+        "trainable", "right", lambda row, _: _own(row, row.trainable, 1), "trainable"
+    ),
+    "macs": _Kind("MACs", "right", lambda row, _: _none(figures.count(row.macs)), "macs"),
+    "memory": _Kind("output in float32", "right", lambda row, _: _memory(row)),
     "receptive_field": _Kind(
-        "receptive field", "left", lambda row: _none(figures.field(row.receptive_field))
+        "receptive field",
+        "left",
+        lambda row, asked: _none(figures.field(row.receptive_field, asked.detail)),
     ),
 }
 
@@ -113,17 +161,20 @@ class SummaryTable(NamedTuple):
         return self.summary.to_dict()
 
 
-def document(summary: Summary, columns: Sequence[str] | None = None) -> Document:
+def document(summary: Summary, columns: Sequence[str] | None = None, detail: int = 0) -> Document:
     """Return a network's layers in a table, one a row, and below it what they amount to.
+
+    detail   1 or 2 to say weights and receptive fields in fewer words, which is said below
 
     Raises `SettingError` for a column that there is not.
     """
     names = checked(columns)
     kinds = [_KINDS[name] for name in names]
-    arrows = _arrows(summary) if names[0] == "layer" and "inputs" not in names else {}
+    asked = _Asked(summary, detail)
+    arrows = _arrows(summary, detail) if names[0] == "layer" and "inputs" not in names else {}
     rows = [
         tuple(
-            _with_arrow(kind.cell(row), arrows.get(row.name) if not n else None)
+            _with_arrow(kind.cell(row, asked), arrows.get(row.name) if not n else None)
             for n, kind in enumerate(kinds)
         )
         for row in summary.visible
@@ -137,7 +188,45 @@ def document(summary: Summary, columns: Sequence[str] | None = None) -> Document
         part = summary.shown is not None and not summary.shown.whole
         footer = (("total of the whole network" if part else "total", *cells[1:]),)
     table = Table(tuple(Column(k.title, k.align) for k in kinds), tuple(rows), footer)
-    return Document((Paragraph(_opening(summary)), table, Paragraph(_closing(summary))))
+    said = (Paragraph(_opening(summary)), table, Paragraph(_closing(summary)))
+    short = _BRIEF[detail] if {"weights", "receptive_field"} & {*names} else ""
+    return Document((*said, Paragraph(Span(short, "dim"))) if short else said)
+
+
+_BRIEF = (
+    "",
+    (
+        "To keep a layer to a line, it is left out where receptive fields start: a wider terminal or "
+        "--csv shows it."
+    ),
+    (
+        "To keep a layer to a line, of its weights the first is shown and how many more there are, of "
+        "receptive fields the size, of long kinds the beginning: a wider terminal or --csv shows all."
+    ),
+)
+"""What is said to be left out."""
+
+_MANY = 40
+"""A table of more rows should keep each to a line."""
+
+
+def _kept_to_lines(summary: Summary, columns: Sequence[str] | None, width: int) -> Document:
+    """Return the document in as few words as keep each row of a long table to a line."""
+    from convscope.views.ansi import Pen
+    from convscope.views.text_table import table_lines
+
+    rows = len(summary.visible)
+    whole = document(summary, columns)
+    if rows <= _MANY:
+        return whole
+    found = []
+    for detail in range(len(_BRIEF)):
+        made = document(summary, columns, detail) if detail else whole
+        (table,) = (part for part in made.parts if isinstance(part, Table))
+        found.append((len(table_lines(table, width, Pen(False))), detail, made))
+        if found[-1][0] <= 1.1 * rows:
+            break
+    return min(found)[2]
 
 
 def checked(columns: Sequence[str] | None) -> tuple[str, ...]:
@@ -164,15 +253,28 @@ def _nearest(name: object, names: Sequence[str]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
-def _arrows(summary: Summary) -> dict[str, str]:
-    """Return what feeds each row that does not simply read the row above it."""
+def _arrows(summary: Summary, detail: int = 0) -> dict[str, str]:
+    """Return what feeds each row that does not simply read the row above it.
+
+    In fewer words, what a source's name begins with as the row's own does is …
+    """
     above: tuple[str, ...] = tuple(summary.inputs)[:1]
     found = {}
     for row in summary.rows:
         if row.inputs and row.inputs != above and len(summary.rows) > 1 and above:
-            found[row.name] = ", ".join(row.inputs)
+            sources = [_after(row.name, n) for n in row.inputs] if detail > 1 else row.inputs
+            found[row.name] = ", ".join(sources)
         above = (row.name,)
     return found
+
+
+def _after(name: str, source: str) -> str:
+    """Return a source's name without the words with which the row's name begins too."""
+    own, other = pieces(name), pieces(source)
+    same = 0
+    while same < min(len(own), len(other) - 1) and own[same] == other[same]:
+        same += 1
+    return f"…{''.join(other[same:])}" if same else source
 
 
 def _with_arrow(cell: Words, sources: str | None) -> Words:
@@ -229,7 +331,7 @@ def render(
         case "table":
             from convscope.views import text
 
-            return text.render(document(summary, columns), width, color)
+            return text.render(_kept_to_lines(summary, columns, width), width, color)
         case "keras":
             from convscope.views.keras_summary import keras_text
 
