@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from convscope.layers.mapped import check_whole, mapping_of
+
 Array: TypeAlias = np.ndarray[Any, Any]
 
 PIECE = 1 << 22
@@ -23,12 +25,8 @@ def let_go(array: Array) -> bool:
     They are read from the file again when somebody looks at the array. Arrays that lie elsewhere, and
     mappings that can be written to, are left alone.
     """
-    base: Any = array
-    while isinstance(base, np.ndarray) and base.base is not None:
-        base = base.base
-    if isinstance(base, memoryview):
-        base = base.obj
-    if not isinstance(base, mmap.mmap) or not array.flags.c_contiguous or not array.nbytes:
+    base = mapping_of(array)
+    if base is None or not array.flags.c_contiguous or not array.nbytes:
         return False
     whole = np.frombuffer(base, np.uint8)
     if whole.flags.writeable or not hasattr(base, "madvise"):
@@ -46,6 +44,7 @@ def aligned(array: Array) -> Array:
     """
     if array.flags.aligned and array.flags.c_contiguous:
         return array
+    check_whole(array)
     copy = np.empty(array.shape, array.dtype)
     flat, into = array.reshape(-1), copy.reshape(-1)
     for start in range(0, flat.size, PIECE):

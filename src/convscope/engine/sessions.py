@@ -17,7 +17,8 @@ from convscope.engine.child import first_line, take
 from convscope.engine.memory import let_go
 from convscope.engine.native import onnxruntime
 from convscope.engine.supervision import TookTooLong, supervised
-from convscope.errors import EngineError
+from convscope.errors import ConvscopeError, EngineError
+from convscope.layers.mapped import check_whole
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Result = TypeVar("Result")
@@ -78,7 +79,7 @@ class Session:
         self._quick: set[Any] = set()
         try:
             self._session, self._held = self._ready(model, apart, matrices, kept)
-        except EngineError:
+        except ConvscopeError:
             raise
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             raise EngineError(f"ONNX Runtime refused {self.name}: {first_line(error)}") from error
@@ -89,7 +90,7 @@ class Session:
     ) -> tuple[Any, list[Any]]:
         try:
             return self._opened(model, apart, matrices, kept)
-        except EngineError:
+        except ConvscopeError:
             raise
         except Exception:
             if not matrices:
@@ -101,6 +102,8 @@ class Session:
         self, model: bytes, apart: Mapping[str, Array], in_place: Sequence[str], kept: int
     ) -> tuple[Any, list[Any]]:
         """Return an inference session, and the arrays that it uses in place: they must outlive it."""
+        for array in apart.values():
+            check_whole(array)
         ort = onnxruntime()
         options = ort.SessionOptions()
         options.log_severity_level = 4
@@ -139,6 +142,8 @@ class Session:
 
     def run(self, fetched: Sequence[str], given: Mapping[str, Array]) -> list[Any]:
         """Return the values of tensors; raises `EngineError`, also when the time is up."""
+        for _, array in self._held:
+            check_whole(array)
         options = onnxruntime().RunOptions()
         options.log_severity_level = 4
         shapes = tuple(array.shape for array in given.values())
@@ -157,7 +162,7 @@ class Session:
                 f"running {self.name} in ONNX Runtime",
                 self.seconds,
             )
-        except EngineError:
+        except ConvscopeError:
             raise
         except Exception as failed:  # ONNX Runtime's errors share no base class of their own
             raise EngineError(

@@ -22,6 +22,7 @@ import numpy as np
 
 from convscope.errors import SourceError
 from convscope.files.source_file import SourceFile
+from convscope.layers.mapped import check_whole
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -242,6 +243,7 @@ class Hdf5:
             self.source.open().close()  # it must still be the file that was checked
             self._mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         flat = np.frombuffer(self._mapped, stored.dtype, count, self._start + stored.offset)
+        check_whole(flat)
         return flat.reshape(stored.shape)
 
     def _chunked(self, stored: Stored) -> Array:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
 from convscope.equations.layout import Layout
 from convscope.errors import NotBuiltError, SettingError, ShapeError, WeightsError
 from convscope.layers.arguments import nearest
+from convscope.layers.mapped import check_whole
 from convscope.layers.wire import Wire
 from convscope.notation import Equation, Size, size
 from convscope.notation.sizes import Shape, product, shape_text
@@ -223,7 +224,7 @@ class Layer:
         Empty before the layer is part of a model with an input shape.
         """
         for number, (name, shape) in enumerate((self.weight_shapes or {}).items()):
-            self._array(name, shape, number)
+            check_whole(self._array(name, shape, number))
         return self._arrays
 
     def attach(self, stored: Callable[[str], Array]) -> None:

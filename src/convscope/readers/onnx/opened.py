@@ -12,6 +12,7 @@ from convscope.engine.backing import at_sizes
 from convscope.engine.estimate import MANY, allowance
 from convscope.engine.onnx_file import TIME_LIMIT, StoredEngine
 from convscope.errors import OutputError
+from convscope.layers.mapped import check_whole
 from convscope.model.graph import Graph
 from convscope.network import Network
 from convscope.readers.onnx.build import OpenedGraph, build
@@ -100,6 +101,7 @@ class OnnxModel:
         """Return the model's bytes, with what lies in other files taken in."""
         source, data = self.source, self._data()
         if source.file is not None and not source.beside and self._edited is None:
+            check_whole(source.file)
             return source.file
         if not source.external:
             return data

@@ -20,6 +20,7 @@ import numpy as np
 
 from convscope.engine.onnx_form import EMPTY_FILE
 from convscope.errors import EngineError, SourceError
+from convscope.layers.mapped import check_whole
 from convscope.readers.onnx.apart import MOST_NODES, renewed
 from convscope.readers.onnx.cutting import Cut, cut
 
@@ -231,7 +232,13 @@ def _checked(
 
 def _within(file: mmap.mmap, start: int, shape: tuple[int, ...], dtype: Any) -> Callable[[], Array]:
     """Return what gives an array that lies in a mapped file."""
-    return lambda: np.frombuffer(file, dtype, math.prod(shape), start).reshape(shape)
+
+    def get() -> Array:
+        found: Array = np.frombuffer(file, dtype, math.prod(shape), start).reshape(shape)
+        check_whole(found)
+        return found
+
+    return get
 
 
 def _names_are_text(model: ModelProto, where: str) -> None:
