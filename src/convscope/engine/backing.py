@@ -7,12 +7,13 @@ behind what was opened from one (`convscope.readers.onnx.opened`). Networks them
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from convscope.model.graph import Graph
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from convscope.engine.runtime import Runner
     from convscope.model.editing import Edit, Edited
 

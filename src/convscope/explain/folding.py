@@ -7,7 +7,6 @@ rule folds both: a name of more than `depth` steps belongs to the row of its fir
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -79,6 +78,8 @@ def _fold(graph: Graph, row: str, names: tuple[str, ...]) -> Fold:
 
 def _ordered(graph: Graph, key: Mapping[str, str]) -> tuple[list[str], set[str]]:
     """Return the rows, each after those that feed it, or those that are on the way of a circle."""
+    import heapq
+
     place: dict[str, int] = {}
     feeds: dict[str, set[str]] = {}
     readers: dict[str, set[str]] = {}

@@ -8,7 +8,7 @@ which knows nothing of pictures, agrees with one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,6 +19,7 @@ from convscope.model.graph import Graph
 from convscope.notation import Axis, Equation, Expression, Read, Size, macs
 from convscope.notation.expression import Reduction
 from convscope.notation.index import Index, as_index
+from convscope.notation.node import changed
 from convscope.notation.sizes import is_known, plain, product, surely_less
 from convscope.parts import (
     Bullets,
@@ -401,12 +402,12 @@ def _moved(
                 indices = [index.substitute(found) for index in node.indices]
                 if node is main.source and channel is not None and main.place is not None:
                     indices[main.place] = as_index(channel)
-                return replace(node, indices=tuple(indices))
+                return changed(node, indices=tuple(indices))
             case Reduction():
                 axes = tuple(a for a in node.axes if a not in replaced)
                 if over is not None and node is main.reduction:
                     axes = (*axes, over)
-                return replace(node, axes=axes, body=visit(node.body, True))
+                return changed(node, axes=axes, body=visit(node.body, True))
         return node.rebuilt([visit(part, inside) for part in node.parts()])
 
     axes = (*equation.axes[:place], output, *equation.axes[place + 1 :])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cache
 from importlib import import_module
-from pkgutil import get_data, iter_modules
 
 from convscope.layers.base import Layer, Sample
 
@@ -19,9 +19,9 @@ def find(name: str) -> type[Layer] | None:
     A program that uses three kinds then starts without the other sixty.
     """
     wanted = re.compile(rf'\bclass {name}\(|"{name}"'.encode())
-    for module in iter_modules(__path__):
-        if wanted.search(get_data(__name__, f"{module.name}.py") or b""):
-            for kind in _kinds_in(module.name):
+    for module in _modules():
+        if wanted.search(_source(module)):
+            for kind in _kinds_in(module):
                 if name == kind.__name__ or name in vars(kind).get("spellings", ()):
                     return kind
     return None
@@ -30,8 +30,22 @@ def find(name: str) -> type[Layer] | None:
 @cache
 def kinds() -> dict[str, type[Layer]]:
     """Return every layer kind by its name: each public subclass of Layer with samples of its own."""
-    found = {kind.__name__: kind for m in iter_modules(__path__) for kind in _kinds_in(m.name)}
+    found = {kind.__name__: kind for m in _modules() for kind in _kinds_in(m)}
     return dict(sorted(found.items()))
+
+
+def _modules() -> list[str]:
+    """Return the files of this folder, by name. (`pkgutil` would do it, and load what else it has.)"""
+    return sorted(
+        name.removesuffix(".py")
+        for name in os.listdir(__path__[0])
+        if name.endswith(".py") and name != "__init__.py"
+    )
+
+
+def _source(module: str) -> bytes:
+    with open(os.path.join(__path__[0], f"{module}.py"), "rb") as file:
+        return file.read()
 
 
 def _kinds_in(module: str) -> list[type[Layer]]:

@@ -8,12 +8,13 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.errors import OutputError, OutputWarning
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from convscope.network.network import Network
 
 
@@ -38,6 +39,8 @@ def complete(path: str | Path, suffix: str, what: str) -> Iterator[Path]:
 
     Raises `OutputError` for a name that does not end in `suffix`, or when it cannot be written.
     """
+    from pathlib import Path
+
     target = Path(path)
     if target.suffix.lower() != suffix:
         raise OutputError(f"{what}: name the file {target.with_suffix(suffix)}, not {target}")

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 from convscope.notation.functions import Function
 from convscope.notation.index import Axis, Index, as_index
+from convscope.notation.node import node
 from convscope.notation.sizes import Size
 
 Role: TypeAlias = Literal["input", "weight", "local", "gradient"]
@@ -73,7 +73,7 @@ class Expression:
 Operand: TypeAlias = Expression | int | float
 
 
-@dataclass(slots=True, eq=False)
+@node
 class Number(Expression):
     """A number that is written in the equation itself."""
 
@@ -83,14 +83,14 @@ class Number(Expression):
 _NOTHING = Number(0.0)
 
 
-@dataclass(slots=True, eq=False)
+@node
 class Place(Expression):
     """The number that an index is."""
 
     index: Index
 
 
-@dataclass(slots=True, eq=False)
+@node
 class Inside(Expression):
     """1 where every index is whole and lies in 0 … size − 1, else 0: a factor that says whether."""
 
@@ -98,7 +98,7 @@ class Inside(Expression):
     sizes: tuple[Size, ...]
 
 
-@dataclass(slots=True, eq=False)
+@node
 class Tensor:
     """Something that can be read: an input, a weight, a local of the equation, or a gradient.
 
@@ -134,7 +134,7 @@ def weight(name: str) -> Tensor:
     return Tensor(name, "weight")
 
 
-@dataclass(slots=True, eq=False)
+@node
 class Local(Tensor):
     """A tensor that the equation defines: name[axes] = expression.
 
@@ -161,7 +161,7 @@ def local(
     return Local(name, "local", sizes, tuple(axes), expression, preactivation, neutral)
 
 
-@dataclass(slots=True, eq=False)
+@node
 class Padded:
     """A tensor with a border around it, and what a read in the border gives."""
 
@@ -176,7 +176,7 @@ class Padded:
         return Read(self.tensor, places, self.padding, self.outside, self.scattered)
 
 
-@dataclass(slots=True, eq=False)
+@node
 class Read(Expression):
     """One number of a tensor. With a padding, indices may fall outside, where `outside` holds:
 
@@ -193,7 +193,7 @@ class Read(Expression):
     scattered: bool = False
 
 
-@dataclass(slots=True, eq=False)
+@node
 class Binary(Expression):
     """Two expressions and + - * or / between them."""
 
@@ -208,7 +208,7 @@ class Binary(Expression):
         return Binary(self.operator, *parts)
 
 
-@dataclass(slots=True, eq=False)
+@node
 class Call(Expression):
     """A named function of expressions."""
 
@@ -222,7 +222,7 @@ class Call(Expression):
         return Call(self.function, tuple(parts))
 
 
-@dataclass(slots=True, eq=False)
+@node
 class Reduction(Expression):
     """The sum, the maximum or the mean of a body while axes run over their sizes.
 
@@ -248,7 +248,7 @@ class Reduction(Expression):
         return Reduction(self.kind, self.axes, *parts)
 
 
-@dataclass(slots=True, eq=False)
+@node
 class Pieces(Expression):
     """One expression after another along an axis: the first whose end lies beyond the position.
 
@@ -324,9 +324,9 @@ def reads(expressions: Iterable[Expression]) -> Iterator[Read]:
     seen: set[Tensor] = set()
     stack = list(expressions)
     while stack:
-        for node in stack.pop().walk():
-            if isinstance(node, Read):
-                yield node
-                if isinstance(node.tensor, Local) and node.tensor not in seen:
-                    seen.add(node.tensor)
-                    stack.append(node.tensor.expression)
+        for part in stack.pop().walk():
+            if isinstance(part, Read):
+                yield part
+                if isinstance(part.tensor, Local) and part.tensor not in seen:
+                    seen.add(part.tensor)
+                    stack.append(part.tensor.expression)

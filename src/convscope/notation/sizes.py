@@ -7,7 +7,6 @@ is. What symbols need is in `symbols`, which imports sympy: with the first symbo
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 from keyword import iskeyword
 from typing import Any, TypeAlias
 
@@ -115,7 +114,11 @@ def is_known(value: object) -> bool:
 
 def is_rational(value: object) -> bool:
     """Whether a bound is a plain number, whole or not."""
-    return isinstance(value, (int, Fraction))
+    if isinstance(value, int):
+        return True
+    from fractions import Fraction  # late: it loads decimal, and few equations need it
+
+    return isinstance(value, Fraction)
 
 
 def tidy(value: Size) -> Size:

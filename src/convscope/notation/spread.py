@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any
 
 from convscope.notation.index import (
@@ -99,6 +98,10 @@ def _of_atom(atom: Atom, bound: Mapping[Axis, Range]) -> Spread:
 
 def _ratio(a: Size, b: Size) -> Any:
     """Return a / b without rounding."""
-    if is_known(a) and is_known(b):
-        return a // b if a % b == 0 else Fraction(a, b)
-    return a / b
+    if not (is_known(a) and is_known(b)):
+        return a / b
+    if a % b == 0:
+        return a // b
+    from fractions import Fraction
+
+    return Fraction(a, b)

@@ -8,7 +8,7 @@ is then seen from the equation itself (`settled`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -20,6 +20,7 @@ from convscope.notation import Axis, Equation, Expression, Index, Local, Read, S
 from convscope.notation import source as given_source
 from convscope.notation import weight as given_weight
 from convscope.notation.expression import Number
+from convscope.notation.node import changed
 from convscope.notation.rewriting import Rewriting
 from convscope.notation.sizes import UNKNOWN, Shape, is_known, is_one, shape_text
 
@@ -328,7 +329,7 @@ class _Strip(Rewriting):
         if isinstance(tensor, Local):
             kept = [n for n, axis in enumerate(tensor.axes) if axis is not self.row]
             padding = None if node.padding is None else tuple(node.padding[n] for n in kept)
-            return replace(
+            return changed(
                 node,
                 tensor=self.local(tensor),
                 indices=tuple(node.indices[n] for n in kept),
@@ -341,7 +342,7 @@ class _Strip(Rewriting):
             self._tensors[tensor.name] = given_source(tensor.shape[1:], tensor.name)
         short = self._tensors[tensor.name]
         padding = None if node.padding is None else node.padding[1:]
-        return replace(node, tensor=short, indices=node.indices[1:], padding=padding)
+        return changed(node, tensor=short, indices=node.indices[1:], padding=padding)
 
     def axes(self, item: Local) -> tuple[Axis, ...]:
         return tuple(axis for axis in item.axes if axis is not self.row)

@@ -6,6 +6,7 @@ And what is known about the terminal: how wide it is, and whether it wants colou
 from __future__ import annotations
 
 import os
+import sys
 from typing import NamedTuple, TextIO
 
 from convscope.parts import Span, Words, spans
@@ -76,11 +77,19 @@ FALLBACK_WIDTH = 100
 """When there is no terminal (a pipe, a file): wide enough for most tables to stay on their lines."""
 
 
-def terminal_width() -> int:
-    """Return the terminal's width (or COLUMNS, which overrules it), 100 where there is none."""
-    import shutil
+def terminal_width(fallback: int = FALLBACK_WIDTH) -> int:
+    """Return the terminal's width (or COLUMNS, which overrules it), 100 where there is none.
 
-    return shutil.get_terminal_size((FALLBACK_WIDTH, 24)).columns
+    As `shutil.get_terminal_size` does, without the compressors that `shutil` loads.
+    """
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said) > 0:
+        return int(said)
+    try:
+        out = sys.__stdout__
+        return (os.get_terminal_size(out.fileno()).columns if out else 0) or fallback
+    except (ValueError, OSError):  # a closed stdout, or no terminal
+        return fallback
 
 
 def wants_color(stream: TextIO | None) -> bool:

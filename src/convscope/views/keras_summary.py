@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
 
 from convscope.parts import Figure, Sizes, Summary, SummaryTotals, figure
+from convscope.views.ansi import terminal_width
 from convscope.views.characters import cells, printable
 from convscope.views.figures import count, extent, scaled, size
 from convscope.views.keras_order import keras_lines
@@ -22,7 +22,7 @@ def keras_text(summary: Summary, line_length: int | None = None) -> str:
     """
     lines, chain = keras_lines(summary)
     longest = 88 if chain else 108
-    length = line_length or min(longest, shutil.get_terminal_size().columns - 4)
+    length = line_length or min(longest, terminal_width(80) - 4)
     ends = (0.45, 0.80, 1.0) if chain else (0.3, 0.56, 0.74, 1.0)
     titles = ("Layer (type)", "Output Shape", "Param #", "Connected to")[: len(ends)]
     widths = _widths([int(end * length) for end in ends], length)
