@@ -246,7 +246,8 @@ class Evaluator:
                         return a - b
                     case "*":
                         return a * b
-                return np.divide(a, b)
+                with np.errstate(all="ignore"):
+                    return np.divide(a, b)
             case Call(function, arguments):
                 values = [self.value(a, given, depth) for a in arguments]
                 with np.errstate(all="ignore"):
