@@ -340,7 +340,7 @@ def test_what_is_longer_than_the_screen_goes_through_a_pager(tmp_path: Path) -> 
     pager.chmod(0o755)
     there = {"PAGER": str(pager), "TERM": "xterm", "NO_COLOR": "1"}
     long, code = shown_at_a_terminal("explain demo", there)
-    assert long.startswith("the pager has it") and code == 0
+    assert "the pager has it" in long and code == 0
     assert long.count("\n") == 3
     for words in ("summary demo", "--no-pager explain demo"):
         found, code = shown_at_a_terminal(words, there)

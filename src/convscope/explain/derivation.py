@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from convscope.errors import ShapeError
+from convscope.explain.folding import folds
+from convscope.explain.overview import FULL, overview
 from convscope.explain.reading import MainSum, main_reduction, main_sum
+from convscope.explain.selection import selected
 from convscope.explain.words import dots, grouped, join, shape_in_words, times
 from convscope.model.facts import Facts
 from convscope.model.graph import Graph
@@ -309,9 +313,12 @@ class Explanation:
 
     name: str
     layers: tuple[LayerExplanation, ...]
+    whole: bool = False
 
     def document(self) -> Document:
-        """Return all explanations as one document."""
+        """Return all explanations as one document; a whole network of many layers on a page."""
+        if self.whole and len(self.layers) > FULL:
+            return overview(self.name, self.layers)
         parts: list[Part] = []
         if len(self.layers) != 1:
             parts.append(Heading(self.name, 1))
@@ -326,11 +333,20 @@ class Explanation:
         return {"name": self.name, "layers": [layer.to_dict() for layer in self.layers]}
 
 
-def explain(graph: Graph, layer: str | None = None) -> Explanation:
-    """Return the explanation of one layer, or of every layer."""
+def explain(
+    graph: Graph, layer: str | None = None, layers: str | Sequence[Any] | None = None
+) -> Explanation:
+    """Return the explanation of one layer, of those from one to another, or of every layer.
+
+    Raises `LayerLookupError` for a layer that there is not, `SettingError` for a range that cannot be.
+    """
     names = list(graph.nodes) if layer is None else [graph.node(layer).name]
+    if layers is not None:
+        first, last = selected(graph.name, folds(graph, None), layers)
+        names = names[first - 1 : last]
     larger = _larger(graph)
-    return Explanation(graph.name, tuple(_layer(graph, larger, name) for name in names))
+    whole = layer is None and layers is None
+    return Explanation(graph.name, tuple(_layer(graph, larger, name) for name in names), whole)
 
 
 def _layer(graph: Graph, larger: Graph | None, name: str) -> LayerExplanation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -40,6 +40,9 @@ NO_BREAK = "\u00a0"
 
 LISTED = 12
 """Names of more layers than this are not listed in a sentence."""
+
+FULL = 12
+"""More layers than this are a line each, with old → new; fewer have two lines, with every figure."""
 
 NEW: Style = "strong"
 """How what is new is marked."""
@@ -133,7 +136,14 @@ class Changes:
         parts: list[Part] = [Heading(f"What if, in {self.name}")]
         if self.edits:
             parts.append(Bullets(tuple(map(_edit, self.edits))))
-        if rows := [row for layer in self.changed for row in _rows(layer)]:
+        if len(self.changed) > FULL:
+            seen = [layer for layer in self.changed if _sees_more(layer)]
+            listed = [layer for layer in self.changed if len(seen) <= FULL or layer not in seen]
+            if listed:
+                parts.append(_in_lines(listed, self.old, self.new))
+            if len(seen) > FULL:
+                parts.append(Paragraph(_seen(seen)))
+        elif rows := [row for layer in self.changed for row in _rows(layer)]:
             parts.append(Table(_COLUMNS, tuple(rows), _footer(self.old, self.new)))
         parts += [Paragraph(text) for text in self.notes]
         return Document(tuple(parts))
@@ -212,7 +222,7 @@ def _notes(
             f"{'All other weights are kept.' if kept else 'No other weights are left.'}"
         )
     for layer in layers:
-        if layer.dropped:
+        if layer.dropped and not _sees_more(layer):
             yield f"{layer.name}: {_left_out(layer.dropped)}"
     yield from _about_layers(graph, history)
 
@@ -293,6 +303,58 @@ def _rows(layer: LayerChange) -> Iterator[tuple[Words, ...]]:
     yield (Span(f"({layer.kind})", "dim"), Span("now", NEW), *marked)
 
 
+def _sees_more(layer: LayerChange) -> bool:
+    """Whether nothing of a layer changed but its receptive field."""
+    if layer.old is None or layer.new is None or layer.weights_redrawn:
+        return False
+    old, new = figures(layer.old), figures(layer.new)
+    return [name for name in FIGURES if old[name] != new[name]] == ["receptive_field"]
+
+
+def _seen(layers: Sequence[LayerChange]) -> Words:
+    """Say of many layers that they see another patch, with the first and the last."""
+    ends = [f"{_arrow_text(layer)} ({layer.name})" for layer in (layers[0], layers[-1])]
+    return f"Of {len(layers):,} layers nothing changes but the receptive field, from {' to '.join(ends)}."
+
+
+def _arrow_text(layer: LayerChange) -> str:
+    old, new = (row and row.receptive_field for row in (layer.old, layer.new))
+    if _size_seen(old) == _size_seen(new):
+        return f"{_field(old)} → {_field(new)}"
+    return f"{_size_seen(old)} → {_size_seen(new)}"
+
+
+def _in_lines(changed: Sequence[LayerChange], old: SummaryTotals, new: SummaryTotals) -> Table:
+    """Return many layers, one a line: what changed as old → new, columns without a change left out."""
+    cells = [
+        (layer, _cells(layer.old, short=True), _cells(layer.new, short=True)) for layer in changed
+    ]
+    totals = {2: (_count(old.params), _count(new.params)), 3: (_count(old.macs), _count(new.macs))}
+    places = [n for n in range(len(FIGURES)) if any(a[n] != b[n] for _, a, b in cells)]
+    rows = [
+        (
+            _name(layer),
+            *(_arrow(a[n], b[n]) for n in places),
+        )
+        for layer, a, b in cells
+    ]
+    footer = ("total", *(_arrow(*totals[n]) if n in totals else "" for n in places))
+    columns = [Column("layer (kind)"), *(_COLUMNS[n + 2] for n in places)]
+    return Table(tuple(columns), tuple(rows), (footer,) if {*totals} & {*places} else ())
+
+
+def _name(layer: LayerChange) -> str:
+    gone = ", gone" if layer.new is None else ", new" if layer.old is None else ""
+    return f"{layer.name} ({layer.kind}{gone})"
+
+
+def _arrow(old: str, new: str) -> Words:
+    """Return a figure that changed as old → new, and one that did not as it is."""
+    if old == new:
+        return Span(new, "dim")
+    return (f"{old} →{NO_BREAK}", Span(new, NEW))
+
+
 def _beside(old: str, new: str) -> Words:
     """Return a figure as it stands beside the old one."""
     if old == new:
@@ -300,16 +362,18 @@ def _beside(old: str, new: str) -> Words:
     return Span(new, NEW)
 
 
-def _cells(row: SummaryRow | None) -> tuple[str, ...]:
+def _cells(row: SummaryRow | None, short: bool = False) -> tuple[str, ...]:
+    """Return a row's figures as texts; in short, the first weight and the size of the receptive field."""
     if row is None:
         return ("–",) * len(FIGURES)
-    weights = ", ".join(_weight(name, shape) for name, shape in row.weights.items())
+    named = [_weight(name, shape) for name, shape in row.weights.items()]
+    weights = ", ".join(named[:1] if short else named)
     return (
         "?" if row.output_shape is None else _sizes(row.output_shape[1:]),
         weights or "–",
         _count(row.params),
         _count(row.macs),
-        _field(row.receptive_field),
+        _size_seen(row.receptive_field) if short else _field(row.receptive_field),
     )
 
 
@@ -325,6 +389,10 @@ def _weights(row: SummaryRow, redrawn: tuple[str, ...]) -> Words:
         words += [", "] if words else []
         words.append(Span(f"{text} (new)", NEW) if name in redrawn else text)
     return words
+
+
+def _size_seen(seen: Seen | None) -> str:
+    return "–" if seen is None else _sizes(seen.size)
 
 
 def _field(seen: Seen | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from copy import copy
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from convscope.equations.layout import Layout
 from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowError
@@ -15,7 +15,11 @@ from convscope.model.receptive import Fields, ReceptiveField, Steps, image_field
 from convscope.notation import Size
 from convscope.notation.sizes import Shape, is_known, shape_text, tidy
 
-__all__ = ["Graph", "Node", "Totals", "tensor_names"]
+__all__ = ["Graph", "Node", "Totals", "Which", "tensor_names"]
+
+
+Which: TypeAlias = "str | int | Layer"
+"""How people name a layer of a network: its name, its place from 0, or itself."""
 
 
 class Node(NamedTuple):
@@ -127,15 +131,30 @@ class Graph:
             return self.inputs[name]
         return self.facts[name].output_shape
 
-    def node(self, name: str) -> Node:
-        """Return a node by name; raise `LayerLookupError`, naming the nearest, if there is none."""
-        if name in self.nodes:
-            return self.nodes[name]
+    def node(self, layer: Which) -> Node:
+        """Return a node by its name, by its place from 0 (-1 is the last), or by its layer (its first use).
+
+        Raises `LayerLookupError`, naming the nearest, if there is none.
+        """
+        if isinstance(layer, str) and layer in self.nodes:
+            return self.nodes[layer]
         names = list(self.nodes)
+        if isinstance(layer, Layer):
+            for node in self.nodes.values():
+                if node.layer is layer:
+                    return node
+            layer = layer.name or layer.kind
+            raise LayerLookupError(f"{self.name} does not use that layer, {layer!r}")
+        if not isinstance(layer, str) and hasattr(layer, "__index__"):
+            place = layer.__index__()
+            if -len(names) <= place < len(names):
+                return self.nodes[names[place]]
+            raise LayerLookupError(
+                f"{self.name} has {len(names):,} layers, there is none at place {place}, counted from 0"
+            )
         shown = ", ".join(names[:12]) + (f" … ({len(names)} layers)" if len(names) > 12 else "")
-        raise LayerLookupError(
-            f"{self.name} has no layer {name!r}{nearest(name, names)}; its layers are {shown}"
-        )
+        near = nearest(layer, names) if isinstance(layer, str) else ""
+        raise LayerLookupError(f"{self.name} has no layer {layer!r}{near}; its layers are {shown}")
 
     def at(self, inputs: dict[str, Shape]) -> Graph:
         """Return the same network on inputs of other shapes; layers and weights are shared."""

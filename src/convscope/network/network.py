@@ -25,7 +25,7 @@ from convscope.errors import (
     WeightsError,
 )
 from convscope.layers.base import Layer
-from convscope.model.graph import Graph
+from convscope.model.graph import Graph, Which
 from convscope.model.positions import position_in
 from convscope.network.writing import complete, write_page
 from convscope.notation.sizes import is_known
@@ -335,8 +335,14 @@ class Network:
 
         return summarise(self.graph, depth, layers)
 
-    def explain(self, layer: str | None = None) -> ExplanationReport:
+    def explain(
+        self, layer: Which | None = None, layers: str | Sequence[Any] | None = None
+    ) -> ExplanationReport:
         """Return the explanation of one layer, or of the whole network: equation, sizes and why.
+
+        layer    its name, its place (0 is the first, -1 the last) or itself; None for the whole network,
+                 which is on a page where it has many layers
+        layers   the first and the last of several, each explained in full: "conv2d_1:flatten", "3:7"
 
         str() of it is text; it also has .markdown(), .latex(), .to_dict() and shows itself in a
         notebook.
@@ -344,9 +350,10 @@ class Network:
         from convscope.explain.derivation import explain
         from convscope.network.reports import report
 
-        return report(explain(self.graph, layer))
+        name = None if layer is None else self.graph.node(layer).name
+        return report(explain(self.graph, name, layers))
 
-    def trace(self, image: Any, layer: str, position: Sequence[int]) -> TraceReport:
+    def trace(self, image: Any, layer: Which, position: Sequence[int]) -> TraceReport:
         """Return the ledger of one number, by the cone: without running the network.
 
         Only the patch of the image that the number sees is looked at, so the cost does not depend on
@@ -357,15 +364,16 @@ class Network:
 
         given = self._given(image)
         graph = self.backing.at(self.graph, given)
-        where = position_in(graph, layer, position)
-        return report(trace_by_cone(graph, {n: a[0] for n, a in given.items()}, layer, where))
+        name = graph.node(layer).name
+        where = position_in(graph, name, position)
+        return report(trace_by_cone(graph, {n: a[0] for n, a in given.items()}, name, where))
 
     # -- what if ----------------------------------------------------------------------------------
 
-    def edit(self, layer: str | Mapping[str, Mapping[str, Any]], /, **settings: Any) -> Self:
+    def edit(self, layer: Which | Mapping[str, Mapping[str, Any]], /, **settings: Any) -> Self:
         """Return this network with settings of a layer changed; this one stays as it is.
 
-        layer      the layer's name; or, for several layers at once, {name: {setting: value}}
+        layer      the layer's name, place or itself; or, for several layers at once, {name: {setting: value}}
         settings   what to change, under Keras's names: kernel_size=5, strides=(2, 1), padding="same"
 
         Weights that still fit are kept (the same arrays, not copies); the others are drawn anew from
@@ -384,7 +392,7 @@ class Network:
         """
         from convscope.model.editing import Edit
 
-        several = {layer: settings} if isinstance(layer, str) else layer
+        several = layer if isinstance(layer, Mapping) else {self.graph.node(layer).name: settings}
         if settings and several is layer:
             raise SettingError("edit takes a layer's name and settings, or one dict of several")
         return self._edit([Edit(n, s, v) for n, of in several.items() for s, v in of.items()])
@@ -429,14 +437,14 @@ class Network:
 
         return report(changes(self.graph, self._history, self.seed))
 
-    def editable(self, layer: str) -> dict[str, dict[str, Any]]:
+    def editable(self, layer: Which) -> dict[str, dict[str, Any]]:
         """Return a layer's settings as a form can offer them: name → {"value", "kind", …}.
 
         The kinds are int, number, bool, choice (with its "choices"), sizes (with their "count"), list
         and text; plain data throughout. {} for a layer without an equation, which cannot be edited.
         A model opened as ONNX has ONNX's settings: kernel_shape, strides, pads …, filters, units.
         """
-        return self.backing.editable(self.graph, layer)
+        return self.backing.editable(self.graph, self.graph.node(layer).name)
 
     # -- training ---------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convscope.errors import LayerLookupError
-from convscope.model.graph import Graph
+from convscope.model.graph import Graph, Which
 from convscope.model.positions import position_in
 from convscope.network.writing import complete, write_page
 
@@ -32,12 +32,16 @@ class Run:
         self.graph = graph
         self.activations = activations
 
-    def __getitem__(self, name: str) -> Array:
-        """Return a layer's activation; raises `LayerLookupError`, naming the nearest layer."""
+    def __getitem__(self, layer: Which) -> Array:
+        """Return a layer's activation, by its name, its place or itself, or an input's by its name.
+
+        Raises `LayerLookupError`, naming the nearest layer.
+        """
+        if isinstance(layer, str) and layer in self.activations:
+            return self.activations[layer]
+        name = self.graph.node(layer).name
         if name not in self.activations:
-            name = self.graph.node(name).name
-            if name not in self.activations:
-                raise LayerLookupError(f"{name} was not kept: run(image) without keep= keeps all")
+            raise LayerLookupError(f"{name} was not kept: run(image) without keep= keeps all")
         return self.activations[name]
 
     @property
@@ -50,14 +54,14 @@ class Run:
         """The network's (first) output."""
         return self.activations[self.graph.outputs[0]]
 
-    def liveliest(self, layer: str) -> tuple[int, ...]:
+    def liveliest(self, layer: Which) -> tuple[int, ...]:
         """Return the position of a layer's largest number: where there is most to see."""
         import numpy as np
 
         array = self[layer]
         return tuple(int(p) for p in np.unravel_index(int(np.argmax(array)), array.shape))
 
-    def trace(self, layer: str, position: Sequence[int]) -> TraceReport:
+    def trace(self, layer: Which, position: Sequence[int]) -> TraceReport:
         """Return the ledger of one number, with the engine's value beside it.
 
         position   one index for each axis of the layer's output, without the batch: (row, column,
@@ -66,12 +70,13 @@ class Run:
         from convscope.explain.trace import trace
         from convscope.network.reports import report
 
-        where = position_in(self.graph, layer, position)
-        for name in (layer, *self.graph.node(layer).inputs):
+        node = self.graph.node(layer)
+        where = position_in(self.graph, node.name, position)
+        for name in (node.name, *node.inputs):
             self[name]
-        return report(trace(self.graph, self.activations, layer, where, self.engine))
+        return report(trace(self.graph, self.activations, node.name, where, self.engine))
 
-    def compare(self, layer: str, position: Sequence[int]) -> ComparisonReport:
+    def compare(self, layer: Which, position: Sequence[int]) -> ComparisonReport:
         """Return the four pictures that learners have of a convolution, side by side at one number.
 
         Each is an equation over the same input; the engine says which one is true. Raises
@@ -80,8 +85,9 @@ class Run:
         from convscope.explain.pictures import compare
         from convscope.network.reports import report
 
-        where = position_in(self.graph, layer, position)
-        return report(compare(self.graph, self.activations, layer, where, self.engine))
+        name = self.graph.node(layer).name
+        where = position_in(self.graph, name, position)
+        return report(compare(self.graph, self.activations, name, where, self.engine))
 
     def explore(
         self,
@@ -117,7 +123,7 @@ class Run:
         ):
             np.savez_compressed(file, allow_pickle=False, **self.activations)
 
-    def draw(self, layer: str, path: str | Path) -> None:
+    def draw(self, layer: Which, path: str | Path) -> None:
         """Draw a layer's maps as one PNG: blue is negative, orange positive, one scale for all."""
         import numpy as np
 

@@ -15,6 +15,7 @@ from convscope.cli.shared import (
     image_option,
     layer_argument,
     layer_named,
+    layers_of,
     model_argument,
     open_network,
     pixels_option,
@@ -33,6 +34,12 @@ from convscope.cli.shared import (
 )
 @model_argument
 @layer_argument(required=False)
+@click.option(
+    "--layers",
+    metavar="FROM:TO",
+    shell_complete=layers_of,
+    help="These layers in full: names, or places from 1; either side may be missing.",
+)
 @click.option("--models", is_flag=True, help="The four pictures learners have, tested on an image.")
 @click.option("--position", help="Where --models compares; by default where most is going on.")
 @image_option
@@ -44,20 +51,27 @@ def command(
     color: bool,
     model: str,
     layer: str | None,
+    layers: str | None,
     models: bool,
     position: str | None,
     image: Path | None,
     pixels: str | None,
     form: str | None,
 ) -> None:
-    """A layer's equation, its sizes and why, one filter's shape, where its parameters come from."""
+    """A layer's equation, its sizes and why, one filter's shape, where its parameters come from.
+
+    LAYER is a name, or a place from 1. Without it the whole network is explained; on a page, where it
+    has many layers.
+    """
+    if layer is not None and layers is not None:
+        raise click.UsageError("LAYER names one layer, --layers several: choose one")
     network = open_network(model)
     set_pixels(network, pixels, image)
     if not models:
         if image is not None or position is not None:
             raise click.UsageError("--image and --position go with --models")
         with working(f"explaining {network.name}"):
-            report = network.explain(layer and layer_named(network, layer))
+            report = network.explain(layer and layer_named(network, layer), layers)
         show(report, form, color)
         return
     if layer is None:
