@@ -231,6 +231,8 @@ class SummaryTotals(NamedTuple):
     """What a network amounts to; a weight that is shared counts once.
 
     trainable_bytes  when weights have several types; otherwise their share of `bytes`
+    products         products under sums of two inputs (attention's), which are no MACs
+    uncounted        layers without an equation, whose work is in no figure
     """
 
     params: Figure
@@ -239,11 +241,17 @@ class SummaryTotals(NamedTuple):
     macs: Figure
     bytes: Figure
     trainable_bytes: Figure = None
+    products: Figure = 0
+    uncounted: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the totals as `summary --json` writes them."""
         names = ("params", "trainable", "non_trainable", "macs", "bytes")
-        return {name: figure(getattr(self, name)) for name in names}
+        return {
+            **{name: figure(getattr(self, name)) for name in names},
+            **({"input_products": figure(self.products)} if figure(self.products) else {}),
+            **({"uncounted_layers": self.uncounted} if self.uncounted else {}),
+        }
 
 
 class Summary(NamedTuple):

@@ -271,9 +271,9 @@ def test_facts_of_equal_layers_are_derived_once(monkeypatch: pytest.MonkeyPatch)
     derived = []
     real = facts_module._derive
 
-    def counting(layer: Any, shapes: Any) -> Any:
+    def counting(layer: Any, *given: Any) -> Any:
         derived.append(layer.kind)
-        return real(layer, shapes)
+        return real(layer, *given)
 
     monkeypatch.setattr(facts_module, "_derive", counting)
     monkeypatch.setattr(facts_module, "_known", {})

@@ -66,8 +66,11 @@ EXPONENTIAL = _function("exponential", ("exp", "x"))
 HARD_SIGMOID = _function("hard_sigmoid", _HARD_SIGMOID)
 HARD_SILU = _function("hard_silu", ("mul", "x", _HARD_SIGMOID))
 HARD_TANH = _function("hard_tanh", ("max", -1.0, ("min", 1.0, "x")))
+# x minus x where that is small: 0 there, and a NaN stays one, as it does in the frameworks
 HARD_SHRINK = _function(
-    "hard_shrink", ("select", ("sub", ("abs", "x"), "threshold"), "x", 0.0), "threshold"
+    "hard_shrink",
+    ("sub", "x", ("select", ("sub", ("abs", "x"), "threshold"), 0.0, "x")),
+    "threshold",
 )
 # x minus x cut to ±threshold, which is the definition's three cases in one
 SOFT_SHRINK = _function(

@@ -454,9 +454,12 @@ def compare(
 
 
 def _agree(value: float, truth: float, room: float) -> bool | None:
-    """Return whether two numbers are as near as rounding allows; None if they are the same NaN or infinity."""
+    """Return whether two numbers are as near as rounding allows.
+
+    None if they are the same NaN or infinity, or where a float32 may overflow on the way.
+    """
     if isfinite(value) and isfinite(truth):
-        return bool(abs(value - truth) <= room)
+        return bool(abs(value - truth) <= room) if isfinite(room) else None
     return None if value == truth or (isnan(value) and isnan(truth)) else False
 
 

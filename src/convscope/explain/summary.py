@@ -8,14 +8,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from convscope.explain.folding import Fold, folds
 from convscope.explain.selection import selected
-from convscope.model.graph import Graph
+from convscope.model.graph import Graph, Node
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, plain, tidy
-from convscope.parts import Inside, Shown, Sizes, Summary, SummaryRow, SummaryTotals
+from convscope.parts import Figure, Inside, Shown, Sizes, Summary, SummaryRow, SummaryTotals
 
 
 def summarise(
@@ -47,6 +47,8 @@ def summarise(
             plain(totals.non_trainable),
             plain(totals.macs),
             plain(totals.bytes),
+            products=plain(totals.products),
+            uncounted=totals.uncounted,
         ),
         graph.layout,
         {name: (None, *map(plain, shape)) for name, shape in graph.inputs.items()},
@@ -86,6 +88,10 @@ class _Rows:
         node, facts = self.graph.nodes[name], self.graph.facts[name]
         shared = self._first.setdefault((id(node.layer),), name)
         held = shared == name and id(node.layer) in self._met  # by a network that is folded
+        again = sum(part.numbers for part in self.graph.again.get(name, {}).values())
+        own: tuple[Figure, Figure] | None = (0, 0) if held and facts.weights else None
+        if again and not held:
+            own = plain(tidy(facts.params - again)), plain(facts.trainable)
         self._met.add(id(node.layer))
         activation = getattr(node.layer, "activation", None)
         return SummaryRow(
@@ -102,7 +108,7 @@ class _Rows:
             node.layer.opaque,
             None if activation is None else activation.name,
             None if shared == name else shared,
-            own=(0, 0) if held and facts.weights else None,
+            own=own,
         )
 
     # -- folded networks --------------------------------------------------------------------------
@@ -115,7 +121,8 @@ class _Rows:
         facts = [graph.facts[node.name] for node in once.values()]
         new = [graph.facts[node.name] for key, node in once.items() if key not in self._met]
         shared = self._first.setdefault(tuple(id(node.layer) for node in nodes), fold.name)
-        partly = shared == fold.name and len(new) < len(facts)
+        inner, outer = self._again(once.values(), fold)
+        partly = shared == fold.name and (len(new) < len(facts) or outer > 0)
         self._met.update(once)
         work = [m for node in nodes if (m := graph.facts[node.name].macs) is not None]
         last = self._leaving.get(fold.name, fold.nodes[-1])
@@ -131,7 +138,7 @@ class _Rows:
                 for node in reversed(once.values())
                 for name, shape in graph.facts[node.name].weights.items()
             },
-            plain(tidy(sum((f.params for f in facts), 0))),
+            plain(tidy(sum((f.params for f in facts), -inner))),
             plain(tidy(sum((f.trainable for f in facts), 0))),
             plain(tidy(sum(work, 0))) if work else None,
             graph.receptive_field(last),
@@ -140,12 +147,20 @@ class _Rows:
             None if shared == fold.name else shared,
             Inside(len(nodes), sum(node.layer.opaque for node in nodes)),
             (
-                plain(tidy(sum((f.params for f in new), 0))),
+                plain(tidy(sum((f.params for f in new), -inner - outer))),
                 plain(tidy(sum((f.trainable for f in new), 0))),
             )
             if partly
             else None,
         )
+
+    def _again(self, nodes: Iterable[Node], fold: Fold) -> tuple[int, int]:
+        """Return how many numbers layers of a fold hold again: of others in it, and of earlier ones."""
+        inside, found = set(fold.nodes), [0, 0]
+        for node in nodes:
+            for holder, part in self.graph.again.get(node.name, {}).items():
+                found[holder not in inside] += part.numbers
+        return found[0], found[1]
 
     def _feeds(self, fold: Fold) -> list[tuple[str, Shape]]:
         """Return what a folded network reads from outside, each row or input once for each shape."""

@@ -37,7 +37,8 @@ class Trace:
 
     engine_value   what the engine computed; None when the network was not run
     engine         what that engine is called
-    seen           by the cone: how many numbers were computed, and the patch of the image
+    cone           by the cone: how many numbers were computed, and the patch of the image
+    doubtful       whether an infinity or NaN among the layer's inputs may reach the number in an engine
     """
 
     layer: str
@@ -48,6 +49,7 @@ class Trace:
     cone: Cone | None = None
     image: str = ""
     engine: str = ""
+    doubtful: bool = False
 
     @property
     def value(self) -> float:
@@ -66,15 +68,21 @@ class Trace:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the engine is as near as the rounding of its numbers allows; None when it was not asked.
+        """Whether the engine is as near as the rounding of its numbers allows; None: that cannot be judged.
 
-        Two that are not finite in the same way (both NaN, the same infinity) agree.
+        Two that are not finite in the same way (both NaN, the same infinity) agree. Nothing is judged
+        when the engine was not asked, when a float32 may overflow on the way, or when engines differ in
+        what they make of an infinity or NaN that was read.
         """
         if self.engine_value is None or self.difference is None:
             return None
-        if not np.isfinite(self.value) or not np.isfinite(self.engine_value):
-            return bool(np.array_equal(self.value, self.engine_value, equal_nan=True))
-        return self.difference == 0 or bool(abs(self.difference) <= self.ledger.rounding)
+        if np.array_equal(self.value, self.engine_value, equal_nan=True):
+            return True
+        if not np.isfinite(self.ledger.rounding):
+            return None
+        if np.isfinite(self.value) and np.isfinite(self.engine_value):
+            return bool(abs(self.difference) <= self.ledger.rounding)
+        return None if self.doubtful else False
 
     def document(self) -> Document:
         """Return the ledger as parts; long ones abbreviated so that what is shown still adds up."""
@@ -115,21 +123,29 @@ class Trace:
                     f"numbers on the way; the network was not run."
                 )
             return Paragraph(words)
+        told = f": {self.engine} computed {exact(self.engine_value)}, the ledger says {exact(led.value)}. "
+        if np.isnan(led.value) and self.agrees:
+            why = (
+                "That proves little: whatever meets a NaN becomes one. The layer where the first one "
+                "arises is worth a look."
+            )
+            return Paragraph([Span("Both are NaN", "strong"), told, why])
+        if self.agrees is None:
+            why = (
+                "A float32 may pass its largest number, 3.4·10³⁸, on the way, or divide by one that is "
+                "too small for it."
+                if not self.doubtful
+                else "There is an infinity or NaN among the layer's inputs, and engines differ in what "
+                "they make of one that counts with weight 0, or in a maximum."
+            )
+            return Paragraph([Span("This cannot be judged", "strong"), told, why])
         if not np.isfinite([led.value, self.engine_value]).all():
             same = (
                 Span("The engine agrees", "good")
                 if self.agrees
                 else Span("The engine does not agree", "bad")
             )
-            return Paragraph(
-                [
-                    same,
-                    (
-                        f": {self.engine} computed {exact(self.engine_value)}, the ledger says "
-                        f"{exact(led.value)}. Numbers that are not finite cannot be subtracted."
-                    ),
-                ]
-            )
+            return Paragraph([same, told, "Numbers that are not finite cannot be subtracted."])
         room = scientific(led.rounding)
         if self.agrees:
             judged = Span("The engine agrees", "good")
@@ -140,10 +156,8 @@ class Trace:
         return Paragraph(
             [
                 judged,
-                (
-                    f": {self.engine} computed {exact(self.engine_value)}, "
-                    f"the ledger says {exact(led.value)}. Difference {scientific(self.difference)}{tail}"
-                ),
+                told,
+                f"Difference {scientific(self.difference)}{tail}",
             ]
         )
 
@@ -214,7 +228,18 @@ def trace(
     )
     found = ledger(equation, position, values, node.layer.dtype)
     value = float(activations[node.name][tuple(position)])
-    return Trace(node.name, node.layer.kind, found, value, _activation(node), engine=engine)
+    doubtful = bool(np.isfinite(found.value) != np.isfinite(value)) and not all(
+        np.isfinite(activations[name]).all() for name in node.inputs
+    )
+    return Trace(
+        node.name,
+        node.layer.kind,
+        found,
+        value,
+        _activation(node),
+        engine=engine,
+        doubtful=doubtful,
+    )
 
 
 def trace_by_cone(

@@ -13,7 +13,7 @@ and nothing else: shapes, counts, windows, ledgers and texts are derived from th
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
@@ -96,6 +96,9 @@ class Layer:
     unread: ClassVar[dict[str, tuple[int, ...]]] = {}
     """Weights that Keras keeps and counts, but that no output depends on, and their shapes."""
 
+    bits: Mapping[str, int] = {}
+    """How many bits a number of a weight takes where it is stored, if not those 32 of a float32."""
+
     inputs_taken: ClassVar[tuple[int, int | None]] = (1, 1)
     """Least and most inputs."""
 
@@ -106,7 +109,7 @@ class Layer:
     def __init__(self, **common: Any) -> None:
         given = common.pop("weights", None)
         self.name: str | None = _name(common.pop("name", None))
-        self.trainable: bool = bool(common.pop("trainable", True))
+        self.trainable: bool | None = bool(common.pop("trainable", True))
         self.dtype: str = _dtype(common.pop("dtype", None))
         self.input_shape: Shape | None = _first_shape(self.kind, common)
         if common:
@@ -188,6 +191,10 @@ class Layer:
     def uncounted(self) -> tuple[str, ...]:
         """Weights that are no parameters: PyTorch's buffers, and what it computes from parameters."""
         return ()
+
+    def unread_shapes(self, read: Mapping[str, Shape]) -> Mapping[str, Shape]:
+        """Return the weights that no output depends on, and their shapes; `read` are all the others."""
+        return self.unread
 
     @classmethod
     def parameters(cls) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.base import Layer
-from convscope.notation import Equation, Size, macs
+from convscope.notation import Equation, Size, macs, products_of_inputs
 from convscope.notation.sizes import UNKNOWN, Shape, product, shape_text, tidy
 
 
@@ -15,6 +15,7 @@ class Facts(NamedTuple):
 
     equation    None for an opaque layer
     macs        multiply–accumulates for one input; None for an opaque layer
+    products    products under sums of two inputs (attention's); None for an opaque layer
     """
 
     equation: Equation | None
@@ -24,16 +25,20 @@ class Facts(NamedTuple):
     params: Size
     trainable: Size
     macs: Size | None
+    products: Size | None = None
 
 
 _known: dict[Any, Facts] = {}
 """Facts of layers with the same settings and shapes, since large networks repeat themselves."""
 
+NONE: frozenset[str] = frozenset()
 _MOST_KNOWN = 4096
 
 
-def facts_of(layer: Layer, shapes: tuple[Shape, ...]) -> Facts:
+def facts_of(layer: Layer, shapes: tuple[Shape, ...], learned: frozenset[str] = NONE) -> Facts:
     """Return the facts of a layer on inputs of these shapes.
+
+    learned   the inputs that depend on no input of the network: a kernel that is computed from weights
 
     Raises `ShapeError` (or `WindowError`) when the layer cannot take them.
     """
@@ -47,15 +52,15 @@ def facts_of(layer: Layer, shapes: tuple[Shape, ...]) -> Facts:
         params = UNKNOWN if weights is None else _together(counted)
         return Facts(None, shapes, output, weights or {}, params, trainable, None)
     common = (layer.trainable, layer.channels_last)
-    key = (type(layer), tuple(layer.settings().values()), common, shapes)
+    key = (type(layer), tuple(layer.settings().values()), common, shapes, learned)
     try:
         found = _known.get(key)
     except TypeError:  # a setting that cannot be hashed: a callable object, a list
-        return _derive(layer, shapes)
+        return _derive(layer, shapes, learned)
     if found is None:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
-        found = _known[key] = _derive(layer, shapes)
+        found = _known[key] = _derive(layer, shapes, learned)
     return found
 
 
@@ -63,11 +68,11 @@ def _together(weights: dict[str, Shape]) -> Size:
     return tidy(sum((product(shape) for shape in weights.values()), 0))
 
 
-def _derive(layer: Layer, shapes: tuple[Shape, ...]) -> Facts:
+def _derive(layer: Layer, shapes: tuple[Shape, ...], learned: frozenset[str]) -> Facts:
     equation = layer.equation(*shapes)
     read = equation.weights
     names = list(layer.initializers())
-    unread = {name: shape for name, shape in layer.unread.items() if name in names}
+    unread = {name: shape for name, shape in layer.unread_shapes(read).items() if name in names}
     if {*read, *unread} != set(names):
         raise SettingError(f"{layer.kind} reads {sorted(read)} but draws {sorted(names)}")
     weights = {name: unread[name] if name in unread else read[name] for name in names}
@@ -79,6 +84,8 @@ def _derive(layer: Layer, shapes: tuple[Shape, ...]) -> Facts:
             )
     fixed = (*layer.uncounted, *layer.non_trainable) if layer.trainable else tuple(weights)
     trainable = tidy(sum((product(s) for n, s in weights.items() if n not in fixed), 0))
+    if layer.trainable is None and weights:
+        trainable = UNKNOWN
     return Facts(
         equation,
         shapes,
@@ -86,5 +93,6 @@ def _derive(layer: Layer, shapes: tuple[Shape, ...]) -> Facts:
         weights,
         tidy(sum((product(s) for n, s in weights.items() if n not in layer.uncounted), 0)),
         trainable,
-        macs(equation),
+        macs(equation, learned),
+        products_of_inputs(equation, learned),
     )

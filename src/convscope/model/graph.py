@@ -10,10 +10,10 @@ from convscope.equations.layout import Layout
 from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowError
 from convscope.layers.arguments import nearest
 from convscope.layers.base import Layer, drawn_from, tensor_names
-from convscope.model.facts import Facts, facts_of
+from convscope.model.facts import NONE, Facts, facts_of
 from convscope.model.receptive import Fields, ReceptiveField, Steps, image_fields, readable, through
 from convscope.notation import Size
-from convscope.notation.sizes import Shape, is_known, shape_text, tidy
+from convscope.notation.sizes import UNKNOWN, Shape, ceil_div, is_known, product, shape_text, tidy
 
 __all__ = ["Graph", "Node", "Totals", "Which", "tensor_names"]
 
@@ -31,13 +31,38 @@ class Node(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """What a whole network amounts to; a weight that is shared counts once."""
+    """What a whole network amounts to; a weight that is shared counts once.
+
+    products    products under sums of two inputs (attention's), which are no MACs
+    uncounted   how many layers have no equation, so that nobody knows what work they are
+    """
 
     params: Size
     trainable: Size
     non_trainable: Size
     macs: Size
     bytes: Size
+    products: Size = 0
+    uncounted: int = 0
+
+
+class Again(NamedTuple):
+    """How many numbers two layers have in common, and how many bytes they take."""
+
+    numbers: int
+    bytes: int
+
+
+def bytes_of(layer: Layer, facts: Facts) -> Size:
+    """Return how many bytes a layer's weights take where they are stored."""
+    if not layer.bits:
+        return facts.params * 4
+    if facts.params is UNKNOWN:
+        return UNKNOWN
+    return sum(
+        (ceil_div(product(shape) * layer.bits.get(n, 32), 8) for n, shape in facts.weights.items()),
+        0,
+    )
 
 
 class Graph:
@@ -47,6 +72,8 @@ class Graph:
 
     layout          how its maps lie: "channels_last" or "channels_first"
     image_layout    how its images lie, where that is another way
+    learned         the layers that depend on no input: computed from weights alone
+    again           layer → what of its weights an earlier layer holds already, by that one's name
     nested          the kinds of the networks that were laid flat into it, by their names; its own is ""
     """
 
@@ -67,6 +94,8 @@ class Graph:
         self.facts: dict[str, Facts] = {}
         self.outputs: tuple[str, ...] = ()
         self._steps = Steps()
+        self.learned: set[str] = set()
+        self.again: dict[str, dict[str, Again]] = {}
         self._fields = {name: self._image_fields(shape) for name, shape in self.inputs.items()}
 
     def add(self, name: str, layer: Layer, inputs: Sequence[str]) -> Facts:
@@ -79,11 +108,13 @@ class Graph:
             raise SettingError(f"{self.name} already has a layer named {name!r}; names must differ")
         shapes = tuple(map(self.shape, inputs))
         try:
-            facts = facts_of(layer, shapes)
+            facts = facts_of(layer, shapes, self._learned(inputs))
         except ShapeError as error:
             reason = self._shrinking(inputs) if isinstance(error, WindowError) else ""
             feeds = ", ".join(f"{n} has shape {shape_text(self.shape(n))}" for n in inputs)
             raise type(error)(f"{name}: {error}{reason or f' ({feeds})'}") from error
+        if all(fed in self.learned for fed in inputs):
+            self.learned.add(name)
         self.nodes[name] = Node(name, layer, tuple(inputs))
         self.facts[name] = facts
         self.outputs = (name,)
@@ -96,11 +127,19 @@ class Graph:
         """
         layer.build(self.add(name, layer, inputs).weights, drawn_from(seed, name))
 
+    def _learned(self, inputs: Sequence[str]) -> frozenset[str]:
+        """Return what an equation calls those of its inputs that hold nothing but what was learned."""
+        if not self.learned:
+            return NONE
+        named = zip(tensor_names(len(inputs)), inputs, strict=True)
+        return frozenset(tensor for tensor, name in named if name in self.learned)
+
     def remove(self, name: str) -> None:
         """Remove the last node; what fed it becomes the output."""
         node = self.nodes.pop(name)
         del self.facts[name]
         self._fields.pop(name, None)
+        self.learned.discard(name)
         self.outputs = tuple(n for n in node.inputs if n in self.nodes)
 
     def _shrinking(self, inputs: Sequence[str]) -> str:
@@ -171,6 +210,7 @@ class Graph:
         other.inputs, other.nodes = dict(self.inputs), dict(self.nodes)
         other.facts, other._fields = dict(self.facts), dict(self._fields)
         other._steps = Steps()
+        other.learned = set(self.learned)
         return other
 
     def needed(self, names: Iterable[str]) -> list[str]:
@@ -238,7 +278,17 @@ class Graph:
     def totals(self) -> Totals:
         """The whole network's parameters (shared ones once), MACs (every use) and bytes."""
         once = [facts for _, facts in self.counted_once()]
-        params = tidy(sum((f.params for f in once), 0))
+        again = [part for parts in self.again.values() for part in parts.values()]
+        params = tidy(sum((f.params for f in once), -sum(part.numbers for part in again)))
+        held = sum((bytes_of(node.layer, facts) for node, facts in self.counted_once()), 0)
         trainable = tidy(sum((f.trainable for f in once), 0))
         work = tidy(sum((f.macs for f in self.facts.values() if f.macs is not None), 0))
-        return Totals(params, trainable, tidy(params - trainable), work, tidy(params * 4))
+        return Totals(
+            params,
+            trainable,
+            tidy(params - trainable),
+            work,
+            tidy(held - sum(part.bytes for part in again)),
+            tidy(sum((f.products for f in self.facts.values() if f.products is not None), 0)),
+            sum(f.equation is None for n, f in self.facts.items() if n not in self.learned),
+        )

@@ -21,7 +21,7 @@ Each module is one part of it:
     symbols      symbols in one form, shown and read back (needs sympy, imported only there)
 """
 
-from convscope.notation.counting import macs, other_work
+from convscope.notation.counting import macs, other_work, products_of_inputs
 from convscope.notation.equation import Equation, Fit
 from convscope.notation.expression import (
     Expression,
@@ -60,6 +60,7 @@ __all__ = [
     "local",
     "macs",
     "other_work",
+    "products_of_inputs",
     "size",
     "source",
     "symbol",

@@ -1,14 +1,15 @@
 """How much work an equation is: multiply–accumulates, and everything else by name.
 
-A multiply–accumulate is a product under a sum between an input (or a local made of inputs) and a
-weight, or of either and a gradient. Every other operation is counted under its own name and never
-mixed in.
+A multiply–accumulate is a product under a sum between what comes from an input and what was learned (a
+weight, or something computed from weights alone), or of either and a gradient. Every other operation is
+counted under its own name and never mixed in; products under a sum of two inputs (attention's) too.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from typing import NamedTuple
 
 from convscope.notation.equation import Equation
 from convscope.notation.expression import (
@@ -21,25 +22,41 @@ from convscope.notation.expression import (
     Read,
     Reduction,
     factors,
+    reads,
 )
 from convscope.notation.index import Axis, ExactQuotient, Index
 from convscope.notation.sizes import Size, is_known, product, tidy
 
+OF_INPUTS = "multiply–accumulate of two inputs"
+
 _NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 
 
-def macs(equation: Equation) -> Size:
+def macs(equation: Equation, learned: Container[str] = ()) -> Size:
     """Return the multiply–accumulates of one whole output (batch 1, bias not counted).
+
+    learned   inputs that hold nothing but what was learned: a kernel that is computed from weights
 
     Products under a sum, times the number of outputs. An input that is scattered (by a
     transposed convolution) is counted from its own side: its positions × kernel × channels, since
     only those products exist.
     """
+    return _products(equation, learned, True)
+
+
+def products_of_inputs(equation: Equation, learned: Container[str] = ()) -> Size:
+    """Return the products under sums whose factors are two different inputs, as in attention."""
+    return _products(equation, learned, False)
+
+
+def _products(equation: Equation, learned: Container[str], with_learned: bool) -> Size:
     total: Size = 0
     for sizes, expression in _definitions(equation):
         for node in expression.walk():
-            if isinstance(node, Reduction) and _multiplies_weights(node):
-                total = total + product(_extent(sizes, node).values())
+            if isinstance(node, Reduction):
+                found = _factors(node, learned)
+                if found.counted if with_learned else found.of_inputs:
+                    total = total + product(_extent(sizes, node).values())
     return tidy(total)
 
 
@@ -53,10 +70,38 @@ def _definitions(equation: Equation) -> Iterator[tuple[dict[Axis, Size], Express
         )
 
 
-def _multiplies_weights(node: Reduction) -> bool:
-    """Whether a reduction is a sum of products of an input and a weight."""
-    roles = {part.tensor.role for part in factors(node.body) if isinstance(part, Read)}
-    return node.kind == "sum" and len(roles) > 1 and not roles.isdisjoint({"weight", "gradient"})
+class _Factors(NamedTuple):
+    """What is multiplied under a sum: inputs by name, how many factors were learned, are gradients."""
+
+    inputs: frozenset[str]
+    learned: int
+    gradients: int
+
+    @property
+    def counted(self) -> bool:
+        """Whether the products are multiply–accumulates."""
+        pairs = bool(self.inputs) + bool(self.learned) + bool(self.gradients)
+        return pairs > 1
+
+    @property
+    def of_inputs(self) -> bool:
+        """Whether they are products of two different inputs."""
+        return not self.counted and len(self.inputs) > 1
+
+
+def _factors(node: Reduction, learned: Container[str] = ()) -> _Factors:
+    inputs: set[str] = set()
+    weights = gradients = 0
+    if node.kind == "sum":
+        for factor in factors(node.body):
+            tensors = [read.tensor for read in reads([factor])]
+            fed = {t.name for t in tensors if t.role == "input" and t.name not in learned}
+            inputs |= fed
+            if any(t.role == "gradient" for t in tensors):
+                gradients += 1
+            elif not fed and tensors:
+                weights += 1
+    return _Factors(frozenset(inputs), weights, gradients)
 
 
 def _extent(sizes: dict[Axis, Size], node: Reduction) -> dict[Axis, Size]:
@@ -95,7 +140,10 @@ def other_work(equation: Equation) -> dict[str, Size]:
         times = product(sizes[axis] for axis in sizes if axis in _axes(node))
         match node:
             case Reduction(kind, axes):
-                if _multiplies_weights(node):
+                found = _factors(node)
+                if found.of_inputs:
+                    counts[OF_INPUTS] += product(_extent(sizes, node).values())
+                if found.of_inputs or found.counted:
                     return
                 many = product(axis.size for axis in axes)
                 counts["compare" if kind in ("max", "first") else "add"] += times * (many - 1)

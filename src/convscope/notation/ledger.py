@@ -9,9 +9,10 @@ has a ledger of the numbers that it reads.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,6 +45,47 @@ For float64 four times that, since the ledger itself is float64 arithmetic.
 
 LEAST = {"float16": 2.0**-25}
 """Half the smallest number of a type, where numbers so small are met: a rounding is off by that at least."""
+
+
+class Range(NamedTuple):
+    """What numbers a type holds.
+
+    largest    what is larger becomes infinite
+    smallest   the smallest with all its digits: below, they go one by one, and many engines put 0 at once
+    """
+
+    largest: float
+    smallest: float
+
+    def held(self, value: Any, error: Any) -> tuple[Any, Any]:
+        """Return a value and its error when it is kept as such a number."""
+        size = np.abs(value)
+        half = self.largest / 2
+        if (
+            np.ndim(size) == 0
+            and self.smallest <= size < half
+            and np.ndim(error) == 0
+            and error < half
+        ):
+            return value, error  # as good as always
+        lost = np.where((size < self.smallest) & (size > 0), size, 0.0)
+        return value, self.beyond(size, error + lost)
+
+    def beyond(self, size: Any, error: Any) -> Any:
+        """Return an error that is infinite where a number of this size may have overflowed.
+
+        What is infinite or NaN because something that was read is stays certain.
+        """
+        over = np.isfinite(size) & ~(size + error < self.largest)
+        return np.where(over | np.isnan(error), np.inf, error)
+
+
+RANGES = {
+    "float32": Range((2 - 2.0**-23) * 2.0**127, 2.0**-126),
+    "float64": Range(sys.float_info.max, sys.float_info.min),
+    "float16": Range(65504.0, 2.0**-14),
+    "bfloat16": Range((2 - 2.0**-7) * 2.0**127, 2.0**-126),
+}
 
 
 @dataclass(frozen=True)
@@ -92,7 +134,8 @@ class Ledger:
     reduction       "sum", "max", "mean" or None
     activation      the names of the functions applied last, outermost first
     whole           whether an activation over a whole axis is applied last instead (softmax)
-    rounding        how far the engine may be off: the roundings of its own arithmetic, added
+    rounding        how far the engine may be off: the roundings of its own arithmetic, added; infinite
+                    where it may leave the range of its numbers on the way
     dtype           the type of numbers that it works with
     """
 
@@ -122,7 +165,8 @@ def ledger(
     given: dict[Axis, Any] = dict(zip(equation.axes, where, strict=True))
     evaluator = Evaluator(values)
     evaluator.hold(equation, tuple((p, p) for p in where))
-    value, rounding = _Rounding(evaluator, ROUNDING[dtype]).of(equation.expression, given, 0)
+    value, rounding = _Rounding(evaluator, dtype).of(equation.expression, given, 0)
+    value, rounding = RANGES[dtype].held(value, rounding)
 
     parts = anatomy(equation)
     inner: dict[Axis, Any] = dict(zip(parts.axes, where, strict=True))
@@ -140,7 +184,7 @@ def ledger(
         groups = _group(parts.main, inner, evaluator)
     return Ledger(
         equation, where, float(value), before, bias, terms, kind, parts.activation, parts.whole,
-        readings, groups, rounding + LEAST.get(dtype, 0.0), dtype,
+        readings, groups, float(rounding + LEAST.get(dtype, 0.0)), dtype,
     )  # fmt: skip
 
 
@@ -223,11 +267,17 @@ class _Rounding:
     terms see `_roundings`.
     """
 
-    def __init__(self, evaluator: Evaluator, unit: float) -> None:
-        self.evaluator, self.unit = evaluator, unit
-        self.inner = min(unit, ROUNDING["float32"])
+    def __init__(self, evaluator: Evaluator, dtype: str) -> None:
+        self.evaluator, self.unit = evaluator, ROUNDING[dtype]
+        self.inner = min(self.unit, ROUNDING["float32"])
+        self.range = RANGES[dtype if dtype == "float64" else "float32"]
 
     def of(self, node: Expression, given: Mapping[Axis, Any], depth: int) -> tuple[Any, Any]:
+        """Return the value and the error of an expression."""
+        with np.errstate(all="ignore"):
+            return self.range.held(*self._of(node, given, depth))
+
+    def _of(self, node: Expression, given: Mapping[Axis, Any], depth: int) -> tuple[Any, Any]:
         u = self.unit
         match node:
             case Number(value):
@@ -246,8 +296,7 @@ class _Rounding:
                 a, b = self.of(left, given, depth), self.of(right, given, depth)
                 return self.apply(_OPERATORS[operator], [a, b])
             case Call(function, arguments):
-                with np.errstate(all="ignore"):
-                    return self.call(function, [self.of(a, given, depth) for a in arguments])
+                return self.call(function, [self.of(a, given, depth) for a in arguments])
             case Inside() | Place() | Reduction("first"):
                 return self.evaluator.value(node, given, depth), 0.0
             case Reduction("sum"):
@@ -274,7 +323,7 @@ class _Rounding:
                 return given[part]
             if isinstance(part, (int, float)):
                 return part, abs(part) * self.unit
-            return self.apply(part[0], [step(p) for p in part[1:]])
+            return self.range.held(*self.apply(part[0], [step(p) for p in part[1:]]))
 
         return step(function.formula)
 
@@ -293,9 +342,16 @@ class _Rounding:
                 return value, np.abs(a) * eb + np.abs(b) * ea + ea * eb + u * np.abs(value)
             case "div", [(a, ea), (b, eb)]:
                 room = np.maximum(np.abs(b) - eb, np.abs(b) * 0.5)
-                return value, np.divide(ea + np.abs(value) * eb, room) + u * np.abs(value)
-            case (("max" | "min" | "abs"), _):
-                return value, np.maximum.reduce(np.broadcast_arrays(*(e for _, e in arguments)))
+                off = np.divide(ea + np.abs(value) * eb, room) + u * np.abs(value)
+                gone = (np.abs(b) < self.range.smallest) & np.not_equal(
+                    b, 0.0
+                )  # it may be divided by 0
+                return value, np.where(gone, np.inf, off)
+            case (("max" | "min"), [(a, ea), (b, eb)]):
+                # what a maximum is of a NaN and a number, engines answer in both ways
+                return value, np.where(np.isnan(a) | np.isnan(b), np.inf, np.maximum(ea, eb))
+            case "abs", [(_, ea)]:
+                return value, ea
         # a function of the library: off by a few units, and by as much as its argument's error moves it
         error: Any = 4 * u * (np.abs(value) + np.minimum(np.abs(values[0]), 1.0))
         if (
@@ -326,24 +382,27 @@ class _Rounding:
                 terms, errors, sizes = self.terms(part, given, depth)
                 leading = tuple(range(len(sizes)))
                 value, error = value + terms.sum(axis=leading), error + errors.sum(axis=leading)
-                size = size + np.abs(terms).sum(axis=leading)
+                size = size + np.abs(terms).sum(axis=leading) + errors.sum(axis=leading)
                 count += _roundings(math.prod(sizes), _is_product(part.body))
             else:
                 term, its_error = self.of(part, given, depth)
                 value, error, size = value + term, error + its_error, size + np.abs(term)
                 count += 1
-        return value, error + (count * self.inner + self.unit - self.inner) * size
+        error = error + (count * self.inner + self.unit - self.inner) * size
+        return value, self.range.beyond(size, error)
 
     def reduce(self, node: Reduction, given: Mapping[Axis, Any], depth: int) -> tuple[Any, Any]:
         """Return the value and error of a maximum or a mean."""
         terms, errors, sizes = self.terms(node, given, depth)
         leading = tuple(range(len(sizes)))
         if node.kind == "max":
-            return terms.max(axis=leading), errors.max(axis=leading)
+            odd = np.isnan(terms).any(axis=leading)
+            return terms.max(axis=leading), np.where(odd, np.inf, errors.max(axis=leading))
         count = self.evaluator.count(node, *self.evaluator.open(node, given, depth))
         value = terms.sum(axis=leading) / count
         roundings = _roundings(math.prod(sizes), _is_product(node.body)) * self.inner
-        error = errors.sum(axis=leading) + roundings * np.abs(terms).sum(axis=leading)
+        size = np.abs(terms).sum(axis=leading)
+        error = self.range.beyond(size, errors.sum(axis=leading) + roundings * size)
         return value, error / count + self.unit * np.abs(value)
 
     def terms(

@@ -11,7 +11,7 @@ from convscope.equations.stating import NoEquation
 from convscope.errors import SettingError, ShapeError, UnsupportedError
 from convscope.layers.base import Initializer, Layer, tensor_names
 from convscope.notation import Equation, Size
-from convscope.notation.sizes import Shape, product
+from convscope.notation.sizes import UNKNOWN, Shape
 from convscope.operators import rules
 from convscope.operators.rule import (
     MOST_AXES,
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 FLOATS = (1, 11)
 """What ONNX calls float32 and float64."""
-
-NOT_TRAINED = {"BatchNormalization": ("mean", "variance")}
-"""Weights that training does not touch by gradient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +139,10 @@ class Operator(Layer):
     ) -> None:
         self.use = use
         super().__init__()
-        self.name = name
+        self.name, self.trainable = name, None  # an ONNX file does not say what is trained
         self.arrays = arrays
         self.explained = explained
         self.shape = shape
-
-    @property
-    def non_trainable(self) -> tuple[str, ...]:  # type: ignore[override]
-        return NOT_TRAINED.get(self.use.op, ())
 
     @property
     def kind(self) -> str:
@@ -170,7 +163,7 @@ class Operator(Layer):
 
     def opaque_facts(self, shapes: Sequence[Shape]) -> tuple[Shape, dict[str, Shape], Size]:
         held = {slot.name: slot.shape for slot in self.use.slots if isinstance(slot, Weight)}
-        return self.shape, held, sum((product(shape) for shape in held.values()), 0)
+        return self.shape, held, UNKNOWN if held else 0
 
     def initializers(self) -> dict[str, Initializer]:
         return {

@@ -11,10 +11,12 @@ from convscope.errors import SettingError
 from convscope.parts import (
     Column,
     Document,
+    Figure,
     Paragraph,
     Span,
     Summary,
     SummaryRow,
+    SummaryTotals,
     Table,
     Words,
     figure,
@@ -56,8 +58,10 @@ def _own(row: SummaryRow, value: Any, place: int) -> Words:
         return Span("shared", "dim")
     if row.own is not None:
         own = row.own[place]
-        if not figure(own):
+        if figure(own) == 0:
             return Span("shared", "dim")
+        if figure(own) is None:
+            return Span(NONE, "dim")
         return (Span("shared +", "dim"), f" {figures.count(own)}")
     return _none(figures.count(value))
 
@@ -181,10 +185,7 @@ def document(summary: Summary, columns: Sequence[str] | None = None, detail: int
     ]
     footer: tuple[tuple[Words, ...], ...] = ()
     if any(kind.total for kind in kinds) and not kinds[0].total:
-        cells: list[Words] = [
-            figures.count(getattr(summary.totals, kind.total)) if kind.total else ""
-            for kind in kinds
-        ]
+        cells: list[Words] = [_total(summary, kind.total) if kind.total else "" for kind in kinds]
         part = summary.shown is not None and not summary.shown.whole
         footer = (("total of the whole network" if part else "total", *cells[1:]),)
     table = Table(tuple(Column(k.title, k.align) for k in kinds), tuple(rows), footer)
@@ -227,6 +228,14 @@ def _kept_to_lines(summary: Summary, columns: Sequence[str] | None, width: int) 
         if found[-1][0] <= 1.1 * rows:
             break
     return min(found)[2]
+
+
+def _total(summary: Summary, name: str) -> str:
+    """Return a total as its column shows it: MACs are "≥" where a layer's work is not known."""
+    text = figures.count(getattr(summary.totals, name))
+    if name != "macs" or not summary.totals.uncounted or text == NONE:
+        return text
+    return NONE if text == "0" else f"≥{NO_BREAK}{text}"
 
 
 def checked(columns: Sequence[str] | None) -> tuple[str, ...]:
@@ -304,15 +313,29 @@ def _opening(summary: Summary) -> Words:
 def _closing(summary: Summary) -> Words:
     totals = summary.totals
     text = f"{figures.count(totals.params)} parameter{'s' if figure(totals.params) != 1 else ''}"
-    if figure(totals.non_trainable) == 0:
+    if figure(totals.params) and figure(totals.non_trainable) is None:
+        text += ", how many of them are trained is unknown"
+    elif figure(totals.non_trainable) == 0:
         text += ", all trainable" if figure(totals.params) else ""
     else:
         text += f": {figures.count(totals.trainable)} trainable"
         text += f", {figures.count(totals.non_trainable)} not"
     text += f"; {figures.memory(totals.bytes)}. "
-    if figure(totals.macs) is not None:
-        text += f"{figures.count(totals.macs)} multiply–accumulates (MACs) for one input. "
-    return text + "Shapes are without the batch."
+    return text + _work(totals) + "Shapes are without the batch."
+
+
+def _work(totals: SummaryTotals) -> str:
+    """Say how many MACs one input takes, and what is not among them."""
+    if figure(totals.macs) is None:
+        return ""
+    many = totals.uncounted
+    left = f"{many:,} layers that have" if many > 1 else "1 layer that has"
+    if many and figure(totals.macs) == 0:
+        return f"No multiply–accumulates (MACs) are known: there is work in {left} no equation. "
+    text = f"{figures.count(totals.macs)} multiply–accumulates (MACs) for one input"
+    if figure(totals.products):
+        text += f", and {figures.count(totals.products)} products of two inputs (as in attention)"
+    return f"At least {text}, without {left} no equation. " if many else f"{text}. "
 
 
 def render(
@@ -348,6 +371,8 @@ def render(
 def summary_csv(summary: Summary) -> str:
     """Return the rows as CSV, one a line under a heading; shapes are written as in JSON.
 
+    The column `own_params` holds what no row above has counted; it adds up to the total.
+
     A text that a spreadsheet would take for a formula (=, +, -, @) gets an apostrophe in front.
     """
     import csv
@@ -355,12 +380,18 @@ def summary_csv(summary: Summary) -> str:
 
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    rows = [row.to_dict() for row in summary.visible]
+    rows = [row.to_dict() | {"own_params": _own_params(row)} for row in summary.visible]
     names = list(dict.fromkeys(name for row in rows for name in row)) or ["name", "kind"]
     writer.writerow(names)
     for row in rows:
         writer.writerow([_csv_cell(row.get(name)) for name in names])
     return stream.getvalue()
+
+
+def _own_params(row: SummaryRow) -> Figure:
+    if row.shared_with and row.weights:
+        return 0
+    return row.params if row.own is None else row.own[0]
 
 
 def _csv_cell(value: object) -> object:

@@ -40,6 +40,7 @@ from convscope.demo import digits
 from convscope.errors import EngineError, InputError, SourceWarning, UnsupportedError
 from convscope.layers import Layer
 from convscope.network import Network
+from convscope.views.summary import summary_csv
 
 Array = np.ndarray[Any, Any]
 node = helper.make_node
@@ -88,7 +89,7 @@ def test_a_small_classifier_is_read_in_its_own_layout() -> None:
     assert rows["max_pool"].output_shape == (None, 6, 3, 4)
     assert rows["reshape"].output_shape == (None, 6)
     assert rows["softmax"].output_shape == (None, 10)
-    assert (rows["batch_normalization"].params, rows["batch_normalization"].trainable) == (24, 12)
+    assert (rows["batch_normalization"].params, rows["batch_normalization"].trainable) == (24, None)
     assert rows["/act/Relu"].receptive_field is not None
     assert rows["/act/Relu"].receptive_field.size == (3, 5)
     assert rows["/deep/Conv"].receptive_field is not None
@@ -302,8 +303,14 @@ def test_a_tensor_that_different_layers_read_counts_once() -> None:
     weights = {"w": image(4, 3), "s": np.abs(image(4))}
     net = convscope.open(onnx_models.model(nodes, {"x": [1, 4]}, ["y"], weights))
     totals = net.graph.totals
-    assert (totals.params, totals.trainable, totals.bytes) == (16, 16, 64)
-    assert [row.params for row in net.facts().rows] == [12, 12, 16]
+    assert (totals.params, totals.bytes) == (16, 64)
+    rows = net.facts().rows
+    assert [row.params for row in rows] == [12, 12, 16]
+    # what no row above has counted adds up
+    assert [row.own for row in rows] == [None, (0, None), (4, None)]
+    assert [line.split(",")[-1] for line in summary_csv(net.facts()).splitlines()] == [
+        "own_params", "12", "0", "4",
+    ]  # fmt: skip
 
 
 def test_constants_written_in_the_graph_stand_in_the_equation() -> None:

@@ -14,6 +14,7 @@ from convscope.layers import find, spellings
 from convscope.layers.base import Layer
 from convscope.layers.opaque import Opaque
 from convscope.notation.sizes import Shape, is_symbolic
+from convscope.readers.keras.adapted import adapted
 from convscope.readers.keras.config import Operand, Part, SizesSaid
 
 MOST_OPAQUE = 2_000  # whose stored weights are looked up
@@ -59,10 +60,21 @@ OLDER = {
 LAYER_LIKE = ("trainable", "dtype", "function")
 
 
+BITS = {"float16": 16, "bfloat16": 16, "float64": 64, "int8": 8, "uint8": 8}
+"""How many bits a weight's number takes under a policy; mixed ones keep float32."""
+
+
 class StoredShapes(Protocol):
-    """The shapes of whatever is stored for a layer that nobody knows."""
+    """The shapes of whatever is stored for a layer that nobody knows.
+
+    adapters_stored   whether low-rank adapters are stored beside their kernel, and not in it
+    """
+
+    adapters_stored: bool
 
     def stored_shapes(self, part: Part) -> dict[str, tuple[int, ...]]: ...
+
+    def stored_bits(self, part: Part) -> dict[str, int]: ...
 
 
 class LayerMaker:
@@ -95,10 +107,16 @@ class LayerMaker:
             return _made("Identity", trainable=False)
         if kind is None or kind.__name__ == "InputLayer":
             return self.opaque(part)
+        policy, quantised = _policy(part)
+        if quantised:
+            return self.odd(part, SettingError(f"it computes in {policy}, with rounded inputs"))
         settings = self._settings(part, kind)
         try:
-            made = kind(**settings)
+            rank = part.settings.get("lora_rank")
+            made = (adapted(kind, rank) if rank else kind)(**settings)
             _check_numbers(made)
+            if BITS.get(policy, 32) != 32:
+                made.bits = dict.fromkeys(made.initializers(), BITS[policy])
             return made
         except (ConvscopeError, TypeError, ValueError, OverflowError) as error:
             return self.odd(part, error)
@@ -125,26 +143,27 @@ class LayerMaker:
         if kind.__name__ == "BatchNormalization" and isinstance(found.get("axis"), tuple):
             axis = found["axis"]
             found["axis"] = axis[0] if len(axis) == 1 else axis
-        dtype = part.settings.get("dtype")
-        if isinstance(dtype, dict):
-            policy = dtype.get("config")
-            dtype = policy.get("name") if isinstance(policy, dict) else None
-        if dtype not in (None, "float32"):
-            self.remark(part, f"it computes in {str(dtype)[:40]} in Keras, and in float32 here")
+        policy, _ = _policy(part)
+        if policy != "float32":
+            self.remark(part, f"it computes in {policy} in Keras, and in float32 here")
         return found
 
     def opaque(self, part: Part, shape: Shape | None = None) -> Opaque:
         """Return an opaque layer, with what its stored weights say of its parameters."""
-        stored = None
+        stored: dict[str, tuple[int, ...]] | None = None
+        bits: dict[str, int] = {}
         self._opaque_count += 1
         if part.operation:
             stored = {}
         elif self._opaque_count < MOST_OPAQUE:
             try:
-                stored = self.weights.stored_shapes(part)
+                stored, bits = self.weights.stored_shapes(part), self.weights.stored_bits(part)
             except (SourceError, WeightsError) as error:
                 self.remark(part, f"its parameters are not counted: {error}")
+        if part.settings.get("lora_rank") and not self.weights.adapters_stored:
+            stored = None  # of which kernel they are nobody says
         layer = Opaque(part.kind, shape, stored)
+        layer.bits = {n: b for n, b in bits.items() if b != 32} if stored else {}
         layer.trainable = part.settings.get("trainable") is not False
         return layer
 
@@ -192,6 +211,17 @@ def _check_numbers(layer: Layer) -> None:
         for number in value if isinstance(value, tuple) else (value,):
             if is_symbolic(number):
                 raise SettingError(f"{layer.kind}: {name} must be numbers, not {value!r:.80}")
+
+
+def _policy(part: Part) -> tuple[str, bool]:
+    """Return the type that a layer computes in, and whether that is of rounded whole numbers."""
+    dtype = part.settings.get("dtype")
+    if not isinstance(dtype, dict):
+        return str(dtype or "float32")[:40], False
+    policy = dtype.get("config")
+    policy = policy if isinstance(policy, dict) else {}
+    quantised = dtype.get("class_name") == "QuantizedDTypePolicy"
+    return str(policy.get("mode" if quantised else "name") or "float32")[:40], quantised
 
 
 def _made(kind: str, *arguments: Any, **settings: Any) -> Layer:

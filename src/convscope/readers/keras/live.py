@@ -7,12 +7,15 @@ from typing import Any
 
 from convscope.errors import WeightsError
 from convscope.readers.keras.config import Part
+from convscope.readers.keras.layers import BITS
 from convscope.readers.keras.sharing import same
 from convscope.readers.keras.weights import as_float32
 
 
 class LiveWeights:
     """Finds each layer's live counterpart by name, level by level; Keras itself is not imported."""
+
+    adapters_stored = True
 
     def __init__(self, top: Part, model: Any, what: str) -> None:
         self.what = what
@@ -38,6 +41,11 @@ class LiveWeights:
         """Return the shapes of a live layer's weights."""
         held = getattr(self._live.get(part), "weights", ())
         return {str(n): tuple(variable.shape) for n, variable in enumerate(held)}
+
+    def stored_bits(self, part: Part) -> dict[str, int]:
+        """Return how many bits a number takes of a live layer's weights."""
+        held = getattr(self._live.get(part), "weights", ())
+        return {str(n): BITS.get(str(variable.dtype), 32) for n, variable in enumerate(held)}
 
     def expect(self, part: Part, name: str, shapes: Mapping[str, Any]) -> None:
         """Note what a layer's weights must be."""

@@ -14,6 +14,7 @@ from convscope.model.graph import Graph
 from convscope.model.naming import Names
 from convscope.network import Network
 from convscope.notation.sizes import UNKNOWN, UNKNOWN_SHAPE, Shape, is_known
+from convscope.readers.keras.adapted import ADAPTERS, Adapted
 from convscope.readers.keras.config import Operand, Part, Place, SizesSaid, said_shape
 from convscope.readers.keras.layers import LAMBDA, LayerMaker
 
@@ -24,8 +25,13 @@ SHORTER_REMARKS = 20
 class Weights(Protocol):
     """Where a network's weights come from: a file of either format, or a live model."""
 
+    adapters_stored: bool
+
     def stored_shapes(self, part: Part) -> dict[str, tuple[int, ...]]:
         """Return the shapes of whatever is kept for a layer that nobody knows."""
+
+    def stored_bits(self, part: Part) -> dict[str, int]:
+        """Return how many bits each number takes of what is kept for such a layer."""
 
     def expect(self, part: Part, name: str, shapes: Mapping[str, Shape]) -> None:
         """Note what a layer's weights must be, to be compared when the first is asked for."""
@@ -239,8 +245,8 @@ class Builder:
         layer = self._add(part, name, layer, feeds, shape)
         if first and part in self.built:
             if not isinstance(layer, Opaque):
-                self.weights.expect(part, name, layer.weight_shapes or {})
-            layer.attach(lambda weight: self._weight(part, weight))
+                self.weights.expect(part, name, self._kept(layer))
+            layer.attach(lambda weight: self._weight(part, layer, weight))
         self._used.add(part)
         self._compare(part, name, shape)
         found = {0: name}
@@ -284,8 +290,23 @@ class Builder:
         self._graph.grow(name, other, feeds, seed=0)
         return other
 
-    def _weight(self, part: Part, name: str) -> Any:
-        return self.weights.fetch(part, name)
+    def _kept(self, layer: Layer) -> dict[str, Shape]:
+        """Return which of a layer's weights are kept where they come from."""
+        shapes = layer.weight_shapes or {}
+        if not isinstance(layer, Adapted) or self.weights.adapters_stored:
+            return shapes
+        return {name: shape for name, shape in shapes.items() if name not in ADAPTERS}
+
+    def _weight(self, part: Part, layer: Layer, name: str) -> Any:
+        if not isinstance(layer, Adapted):
+            return self.weights.fetch(part, name)
+        if not self.weights.adapters_stored:
+            return layer.begin(name) if name in ADAPTERS else self.weights.fetch(part, name)
+        if name != "kernel":
+            return self.weights.fetch(part, name)
+        first, second = (self.weights.fetch(part, adapter) for adapter in ADAPTERS)
+        alpha = part.settings.get("lora_alpha") or layer.adapter_rank
+        return self.weights.fetch(part, name) + first @ second * (alpha / layer.adapter_rank)
 
     def _compare(self, part: Part, name: str, said: SizesSaid | None) -> None:
         """Remark when the config says another output shape than follows from the equation."""

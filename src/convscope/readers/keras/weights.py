@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from convscope.errors import SourceError, WeightsError
@@ -21,6 +22,9 @@ Held = TypeVar("Held", "Hdf5", "Hdf5 | Shards")
 Shapes: TypeAlias = Mapping[str, tuple[Any, ...]]
 
 SHOWN = 8
+CLASSES = {"GroupQueryAttention": "GroupedQueryAttention"}
+"""Kinds whose class in Keras has another name, by which its weights are stored."""
+
 _OLD, _NEW = "_layer_checkpoint_dependencies", "layers"
 
 
@@ -69,8 +73,32 @@ class Weights(Generic[Held]):
     def stored_shapes(self, part: Part) -> dict[str, tuple[int, ...]]:
         """Return the shapes of all that is stored for a layer nobody knows."""
         _ = self.hdf5
-        self._unknown[part] = self.all_of(part)
+        self._unknown[part] = self._each_once(self.all_of(part))
         return {name: stored.shape for name, stored in self._unknown[part].items()}
+
+    def stored_bits(self, part: Part) -> dict[str, int]:
+        """Return how many bits a number takes of what is stored for a layer nobody knows."""
+        return {n: 8 * stored.dtype.itemsize for n, stored in self._unknown.get(part, {}).items()}
+
+    def _each_once(self, found: dict[str, Stored]) -> dict[str, Stored]:
+        """Return what is stored without a kernel that is stored again: a wrapper keeps its layer's too.
+
+        Only arrays of several axes whose numbers differ are the same for certain.
+        """
+        kept: dict[str, Stored] = {}
+        alike: dict[tuple[tuple[int, ...], str], list[Array]] = {}
+        many = {(s.shape, str(s.dtype)) for s in found.values() if len(s.shape) > 1}
+        if len(many) == sum(len(s.shape) > 1 for s in found.values()):
+            return found
+        for name, stored in found.items():
+            if len(stored.shape) > 1:
+                array = self.hdf5.numbers(stored)
+                met = alike.setdefault((stored.shape, str(stored.dtype)), [])
+                if any((array == other).all() for other in met) and (array != array.flat[0]).any():
+                    continue
+                met.append(array)
+            kept[name] = stored
+        return kept
 
     def fetch(self, part: Part, name: str) -> Array:
         """Return one weight as float32; the first time, all weights are compared with the config.
@@ -155,6 +183,8 @@ class ArchiveWeights(Weights["Hdf5 | Shards"]):
         self._before_3 = before_3
         self._paths: dict[Part, str] = {}
 
+    adapters_stored = False
+
     def look(self, hdf5: Hdf5 | Shards) -> None:
         arrays, self._groups = hdf5.walk()
         self._lists: dict[str, list[tuple[int, Stored]]] = {}
@@ -186,7 +216,7 @@ class ArchiveWeights(Weights["Hdf5 | Shards"]):
                 continue
             if child.first and self._before_3 and among == _NEW:
                 continue
-            base = snake(child.kind)
+            base = snake(CLASSES.get(child.kind, child.kind))
             number = counts.get(base, 0)
             own = f"{path}{among}/{base}_{number}" if number else f"{path}{among}/{base}"
             self._paths[child] = own
@@ -232,6 +262,8 @@ class ArchiveWeights(Weights["Hdf5 | Shards"]):
 class LegacyWeights(Weights["Hdf5"]):
     """The weights of a legacy .h5 file: found by the names that each layer's group lists."""
 
+    adapters_stored = True
+
     def __init__(self, opened: Callable[[], Hdf5], what: str, top: Part) -> None:
         super().__init__(opened, what)
         self._homes: dict[int, tuple[str, tuple[str, ...]]] = {}
@@ -270,6 +302,17 @@ class LegacyWeights(Weights["Hdf5"]):
             self._named[layer] = listed
 
     def of(self, part: Part) -> list[tuple[str | None, Stored]]:
+        return [(steps[-1], stored) for steps, stored in self._listed(part)]
+
+    def all_of(self, part: Part) -> dict[str, Stored]:
+        # names repeat within a layer (the kernels of attention), their paths do not
+        listed = self._listed(part)
+        across = zip(*(steps[:-1] for steps, _ in listed), strict=False)
+        shared = len(list(takewhile(lambda same: len(set(same)) == 1, across)))
+        return {"/".join(steps[shared:]): stored for steps, stored in listed}
+
+    def _listed(self, part: Part) -> list[tuple[tuple[str, ...], Stored]]:
+        """Return what is stored for a layer, each with the steps of its path."""
         home, inner = self._homes[id(part)]
         listed = self._named.get(home, [])
         if len(inner) > 1:
@@ -281,4 +324,4 @@ class LegacyWeights(Weights["Hdf5"]):
                     break
             else:
                 listed = []
-        return [(steps[-1], stored) for steps, stored in listed]
+        return listed

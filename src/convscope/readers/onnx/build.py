@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +14,7 @@ import numpy as np
 from convscope.engine.child import ChildDied
 from convscope.engine.onnx_file import Feed, Fetched, Material
 from convscope.errors import EngineError, SettingError, ShapeError, SourceError
-from convscope.model.graph import Graph, Totals
+from convscope.model.graph import Again, Graph
 from convscope.model.naming import Names, snake
 from convscope.notation.sizes import UNKNOWN, Shape, is_known, shape_text
 from convscope.operators import rules
@@ -22,13 +23,14 @@ from convscope.operators.rule import LARGEST, Fed, Given, Slot, Weight
 from convscope.readers.onnx.apart import inferred
 from convscope.readers.onnx.folding import fold, sparse, stated
 from convscope.readers.onnx.scopes import module_path
-from convscope.readers.onnx.source import Constant, Source, numpy_type, reader_of
+from convscope.readers.onnx.source import Constant, Source, bits, numpy_type, reader_of
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, NodeProto, TypeProto, ValueInfoProto
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
+MOST_FILLED = 1 << 20
 MOST_GIVEN = 64
 """Constants of more numbers than this do not shape an equation."""
 
@@ -36,6 +38,29 @@ MOST_FIXED = 1 << 26
 """Numbers that operators may make of constants alone, together, in the engine that makes them at once."""
 
 LONGEST_NAME = 200
+
+NUMBERS = (1, 10, 11, 16, 17, 18, 19, 20, 23)
+"""What ONNX calls floats of 32, 16 and 64 bits, bfloat16, and those of 8 and 4 bits."""
+
+QUANTISED = {
+    "DequantizeLinear": (0,), "QLinearConv": (3, 8), "QLinearMatMul": (3,), "ConvInteger": (1,),
+    "MatMulInteger": (1,), "QGemm": (3, 6), "DynamicQuantizeMatMul": (1,),
+}  # fmt: skip
+"""Where operators take weights as whole numbers. How these are scaled is no weight of its own."""
+
+FILLED = {
+    "Conv": (2,), "ConvTranspose": (2,), "Gemm": (2,), "LayerNormalization": (1, 2),
+    "InstanceNormalization": (1, 2), "GroupNormalization": (1, 2), "BatchNormalization": (1, 2),
+    "LSTM": (5, 6), "GRU": (5,), "RNN": (5,),
+}  # fmt: skip
+"""Where exporters write out zeros or ones for a bias, a scale or a first state that a layer does not have."""
+
+STATES = ("LSTM", "GRU", "RNN")
+LIFTED = re.compile(r"val_\d+")
+"""What PyTorch's exporter calls constants that are no parameters of a module."""
+
+MOST_COMPARED = 64
+"""Weights of one shape that are compared, each with all before it."""
 
 RESERVED = ("file", "allow_pickle", "args", "kwds")
 """Names that numpy's writer of .npz files has for itself."""
@@ -46,8 +71,6 @@ class OpenedGraph(Graph):
 
     fetched   where each layer's value is found
     odd       the layers whose nodes make no sense to us, and why; whether they can run the engine says
-    again     how many numbers layers have as weights that another layer has already, and how many of
-              those are trained by gradient (again_trained)
     """
 
     def __init__(self, source: Source, inputs: dict[str, Shape]) -> None:
@@ -58,17 +81,6 @@ class OpenedGraph(Graph):
         self.fetched: dict[str, Fetched] = {}
         self.material: Material | None = None
         self.odd: dict[str, str] = {}
-        self.again = self.again_trained = 0
-
-    @property
-    def totals(self) -> Totals:
-        """The whole model's figures; a tensor that several layers read counts once."""
-        found = super().totals
-        return found._replace(
-            params=found.params - self.again,
-            trainable=found.trainable - self.again_trained,
-            bytes=found.bytes - 4 * self.again,
-        )
 
     def at(self, inputs: dict[str, Shape]) -> OpenedGraph:
         """Return the same model on inputs of other shapes, read anew: shapes may be computed in it.
@@ -151,7 +163,8 @@ class Builder:
         self.tensors: dict[str, Held] = {}
         self.names, self.taken = Names(), set(RESERVED)
         self.shared: dict[Any, Operator] = {}
-        self.counted: set[int] = set()
+        self.holders: dict[int, str] = {}
+        self.alike: dict[Any, list[Constant]] = {}
         self.places: dict[str, Feed] = {}
         self.alone = False
         # whether all is known of what the engine will do; what depends on no input, and how much it makes
@@ -362,6 +375,9 @@ class Builder:
             getters = {name: constant.get for name, constant in arrays.items()}
             layer = Operator(layer_name, use, getters, explained, () if explained else own)
             layer.reason = reason
+            layer.bits = {
+                n: many for n, c in arrays.items() if (many := bits(c.origin.dtype)) != 32
+            }
             if arrays:
                 self.shared[key] = layer
                 self._count(layer, arrays)
@@ -411,9 +427,10 @@ class Builder:
         constant = held.constant
         if constant is None or held.node is not None:
             return Fed(held.batched)
+        single = constant.count == 1 and (constant.written or not constant.shape)
         if rule is None:
-            single = constant.count == 1 and (constant.written or not constant.shape)
-            if constant.dtype.kind != "f" or single:
+            number = held.element not in NUMBERS and place not in QUANTISED.get(op, ())
+            if number or single or constant.count == 0 or filled(op, place, constant):
                 return Given((), ())
             return self._weight(f"weight_{place}", constant, arrays)
         if place in rule.given:
@@ -421,22 +438,43 @@ class Builder:
                 return _given(constant)
             return Fed(False)
         name = rule.weight_name(place)
-        if name is None or held.element not in FLOATS or constant.count == 0:
+        if name is None or held.element not in NUMBERS or constant.count == 0:
             return Fed(False)
-        if constant.count == 1 and (constant.written or not constant.shape):
+        if single:
             return _given(constant)
-        if constant.same and name == "bias":  # PyTorch writes one out where there is none
+        if filled(op, place, constant):
             return Given((float(constant.get().flat[0]),), constant.shape)
         return self._weight(name, constant, arrays)
 
     def _count(self, layer: Operator, arrays: Mapping[str, Constant]) -> None:
         """Note which of a layer's weights another layer has already."""
-        for name, constant in arrays.items():
-            if id(constant) in self.counted:
-                self.result.again += constant.count
-                if name not in layer.non_trainable:
-                    self.result.again_trained += constant.count
-            self.counted.add(id(constant))
+        assert layer.name is not None
+        for constant in arrays.values():
+            origin = self._first(constant.origin)
+            holder = self.holders.get(id(origin))
+            if holder is None:
+                self.holders[id(origin)] = layer.name
+            else:
+                before = self.result.again.setdefault(layer.name, {})
+                numbers, size = before.get(holder, Again(0, 0))
+                numbers += constant.count
+                size += -(-constant.count * bits(constant.origin.dtype) // 8)
+                before[holder] = Again(numbers, size)
+
+    def _first(self, constant: Constant) -> Constant:
+        """Return the first constant of the same numbers: a kernel that a file holds twice is one.
+
+        Only those of several axes whose numbers differ: two biases of zeros are two biases.
+        """
+        if len(constant.shape) < 2 or constant.name in self.source.beside_it:
+            return constant
+        met = self.alike.setdefault((constant.shape, str(constant.dtype)), [])
+        for other in met:
+            if other is constant or _equal(other, constant):
+                return other
+        if len(met) < MOST_COMPARED:
+            met.append(constant)
+        return constant
 
     def _weight(self, name: str, constant: Constant, arrays: dict[str, Constant]) -> Weight:
         base, number = name, 1
@@ -458,11 +496,13 @@ class Builder:
         constant = held.constant
         assert constant is not None
         name = self._free(tensor)
-        explained = held.element in FLOATS and constant.count > 0 and len(constant.shape) <= 8
-        slot = (Weight("value", constant.shape),) if explained else ()
+        learned = held.element in NUMBERS and constant.count > 0
+        explained = learned and held.element in FLOATS and len(constant.shape) <= 8
+        slot = (Weight("value", constant.shape),) if learned else ()
         use = Use("Constant", "", self.source.opset, (), slot, 0, 1, held.element)
         layer = Operator(name, use, {"value": constant.get}, explained, constant.shape)
-        if explained:
+        layer.bits = {"value": bits(constant.origin.dtype)} if learned else {}
+        if learned:
             self._count(layer, {"value": constant})
         facts = self.result.add(name, layer, ())
         layer.build(facts.weights, (0,))
@@ -563,6 +603,25 @@ def _infer(
             pass
     for value in (*found.value_info, *found.output):
         yield value.name, _typed(value.type)
+
+
+def filled(op: str, place: int, constant: Constant) -> bool:
+    """Whether a constant is one number over and over that an exporter wrote out, and nothing learned."""
+    if place not in FILLED.get(op, ()) or constant.count > MOST_FILLED:
+        return False
+    own = constant.written or constant.same or LIFTED.fullmatch(constant.name)
+    if not own and op not in STATES:
+        return False
+    array = constant.get().ravel()
+    return constant.same or bool((array == array[0]).all())
+
+
+def _equal(one: Constant, other: Constant) -> bool:
+    """Whether two constants hold the same numbers, and not one number over and over."""
+    a, b = one.get().ravel(), other.get().ravel()
+    if not np.array_equal(a[:16], b[:16]) or not np.array_equal(a, b):
+        return False
+    return bool((a != a[0]).any())
 
 
 def _known(constant: Constant) -> Held:

@@ -119,12 +119,6 @@ def _expand(given: Attributes, x: Array, shape: Array) -> Array:
     return np.broadcast_to(x, wanted)
 
 
-def _cast(given: Attributes, x: Array) -> Array:
-    from onnx import helper
-
-    return x.astype(helper.tensor_dtype_to_np_dtype(given["to"]))
-
-
 def _two(of: Callable[[Any, Any], Any]) -> Callable[..., Array]:
     return lambda given, a, b: np.asarray(of(a, b))
 
@@ -137,7 +131,6 @@ ARITHMETIC: dict[str, Callable[..., Array]] = {
     "Gather": lambda given, x, at: np.take(x, at, axis=given.get("axis", 0)),
     "Concat": lambda given, *parts: np.concatenate(parts, axis=given.get("axis", 0)),
     "Slice": _slice,
-    "Cast": _cast,
     "Range": _range,
     "Expand": _expand,
     "Add": _two(np.add),
@@ -173,9 +166,11 @@ def fold(op: str, given: Attributes, inputs: Sequence[Constant]) -> Constant | N
     try:
         if op == "ConstantOfShape":
             return _filled(given, inputs[0])
+        if op in RETYPED:
+            return RETYPED[op](given, *inputs)
         if op in MOVES and inputs and inputs[0].count > SMALL:
             return _moved(MOVES[op], given, inputs)
-        most = SMALL if op in MOVES or op == "Cast" else MOST_COMPUTED
+        most = SMALL if op in MOVES else MOST_COMPUTED
         if sum(c.count for c in inputs) > most:
             return None
         with np.errstate(all="ignore"):
@@ -196,7 +191,8 @@ def fold(op: str, given: Attributes, inputs: Sequence[Constant]) -> Constant | N
         found.dtype,
         lambda: found,
         op not in MOVES or inputs[0].written,
-        one and (op in MOVES or op in ("Cast", "Expand")),
+        one and (op in MOVES or op == "Expand"),
+        inputs[0].origin if op in MOVES else None,
     )
 
 
@@ -223,7 +219,68 @@ def _moved(
     more = [c.get() for c in rest]
     # an array that is never written takes no memory: it only finds out the shape
     shape = move(np.empty(first.shape, np.int8), given, *more).shape
-    return Constant(shape, first.dtype, lambda: move(first.get(), given, *more), first.written)
+    return _as(first, shape, first.dtype, lambda x: move(x, given, *more))
+
+
+def _as(
+    first: Constant, shape: tuple[int, ...], dtype: Any, made: Callable[[Array], Array]
+) -> Constant:
+    """Return a constant in another form, made when somebody asks for it."""
+    return Constant(
+        shape, dtype, lambda: made(first.get()), first.written, first.same, first.origin, first.name
+    )
+
+
+def _cast(given: Attributes, first: Constant) -> Constant:
+    from onnx import helper
+
+    dtype = np.dtype(helper.tensor_dtype_to_np_dtype(given["to"]))
+    found = _as(first, first.shape, dtype, lambda x: x.astype(dtype))
+    # a whole number that is turned into a float is no weight: it was computed from shapes
+    return replace(found, written=True) if first.dtype.kind in "iub" else found
+
+
+def _dequantised(
+    given: Attributes, first: Constant, scale: Constant, zero: Constant | None = None
+) -> Constant | None:
+    """Return the numbers that are meant: (stored − zero) · scale, for all, an axis, or blocks of one."""
+    if scale.count > MOST_MOVED or scale.dtype.kind != "f" or first.dtype.kind == "f":
+        return None
+    rank, block = len(first.shape), given.get("block_size", 0)
+    axis = given.get("axis", 1)
+    if scale.count > 1:
+        axis = axis + rank if axis < 0 else axis
+        wanted = -(-first.shape[axis] // block) if block else first.shape[axis]
+        if scale.shape != (
+            (*first.shape[:axis], wanted, *first.shape[axis + 1 :]) if block else (wanted,)
+        ):
+            return None
+
+    def spread(told: Constant) -> Array:
+        array: Array = told.get()
+        if told.count == 1:
+            return array.reshape(())
+        if block:
+            array = np.repeat(array, block, axis)
+            whole: Array = array[(slice(None),) * axis + (slice(first.shape[axis]),)]
+            return whole
+        return array.reshape(-1, *(1,) * (rank - axis - 1))
+
+    def made(x: Array) -> Array:
+        whole = x.astype(np.int32)
+        if zero is not None:
+            whole = whole - spread(zero).astype(np.int32)
+        found: Array = (whole.astype(np.float32) * spread(scale)).astype(scale.dtype)
+        return found
+
+    return _as(first, first.shape, scale.dtype, made)
+
+
+RETYPED: dict[str, Callable[..., Constant | None]] = {
+    "Cast": _cast,
+    "DequantizeLinear": _dequantised,
+}
+"""The same numbers in another type: done, as moves are, when somebody asks for them."""
 
 
 def stated(node: NodeProto, where: str) -> Constant | None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -48,6 +49,8 @@ class Constant:
 
     written   whether they stand in the graph itself, not among the model's weights
     same      whether they are one number, which an operator of the graph repeats
+    stored    the weight that these numbers are in another form: moved, cast, dequantised
+    name      the tensor's, where it is a weight of the model
     """
 
     shape: tuple[int, ...]
@@ -55,6 +58,13 @@ class Constant:
     get: Callable[[], Array]
     written: bool = False
     same: bool = False
+    stored: Constant | None = None
+    name: str = ""
+
+    @property
+    def origin(self) -> Constant:
+        """The weight as it is stored."""
+        return self.stored or self
 
     @property
     def count(self) -> int:
@@ -87,6 +97,11 @@ class Source:
         """Note what is to be said about the model; once, however often it is read."""
         if text not in self.warnings:
             self.warnings.append(text)
+
+    @property
+    def beside_it(self) -> Container[str]:
+        """The weights that lie in other files, which are read only when they are asked for."""
+        return self.external if self.beside else ()
 
 
 def from_file(path: Path) -> Source:
@@ -220,7 +235,7 @@ def _checked(
         else:
             check_bytes(tensor, shape, dtype, where)
             get = reader_of(tensor, where)
-        weights[tensor.name] = Constant(shape, dtype, get)
+        weights[tensor.name] = Constant(shape, dtype, get, name=tensor.name)
     file = apart[0] if apart else None
     if references:  # ONNX Runtime gets the arrays, and no path
         for tensor in references:
@@ -299,6 +314,12 @@ def numpy_type(element: int) -> Any:
         return np.dtype(helper.tensor_dtype_to_np_dtype(element))
     except (KeyError, ValueError, TypeError):
         return None
+
+
+def bits(dtype: Any) -> int:
+    """Return how many bits a number takes where it is stored."""
+    few = re.search(r"(?:int|float)([1-7])(?:_|$)", dtype.name)
+    return int(few[1]) if few else 8 * int(dtype.itemsize)
 
 
 def check_bytes(tensor: TensorProto, shape: tuple[int, ...], dtype: Any, where: str) -> None:
