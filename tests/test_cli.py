@@ -374,6 +374,27 @@ def test_completion_offers_commands_layers_and_files(folder: Path) -> None:
     assert offered("convscope explain none.onnx conv") == []
 
 
+def test_a_network_of_any_size_is_given_one(folder: Path) -> None:
+    (folder / "any.py").write_text(
+        "from convscope import *\nnet = Sequential([Conv2D(5, 3, input_shape=(None, None, 2))])\n"
+    )
+    for size, shape in (
+        ("9,11", [None, 7, 9, 5]),
+        ("9x11", [None, 7, 9, 5]),
+        ("8", [None, 6, 6, 5]),
+    ):
+        done = convscope("summary", "any.py", "--size", size, "--json", at=folder)
+        (row,) = json.loads(done.stdout)["layers"]
+        assert row["output_shape"] == shape
+        assert row["macs"] == shape[1] * shape[2] * 5 * 3 * 3 * 2
+    for words, said in (
+        (("any.py", "--size", "a"), "--size is a number such as 224"),
+        (("net.py:model", "--size", "8"), "small has a size already: input 9×11×2"),
+    ):
+        done = convscope("summary", *words, at=folder)
+        assert done.returncode == 2 and said in done.stderr
+
+
 def test_a_closed_pipe_is_no_error(folder: Path) -> None:
     command = f"{sys.executable} -m convscope explain net.py:model | head -1"
     done = subprocess.run(

@@ -146,9 +146,7 @@ class Sequential(Network):
         try:
             import keras
         except ImportError as error:
-            raise UnsupportedError(
-                f"to_keras needs Keras and a backend (pip install keras torch): {error}"
-            ) from error
+            raise UnsupportedError(_without_keras(error)) from error
         made = [keras.Input(shape, name=self._input_name)]
         for layer in self._layers:
             kind = getattr(keras.layers, layer.kind, None)
@@ -270,3 +268,18 @@ def _collect(results: Sequence[Wire], sources: Sequence[Wire]) -> list[Wire]:
         found[id(wire)] = wire
         stack.extend(wire.inputs)
     return sorted(found.values(), key=lambda w: w.order)
+
+
+def _without_keras(error: ImportError) -> str:
+    """Return what is missing for to_keras, and what would do."""
+    from importlib.util import find_spec
+
+    if find_spec("keras") is None:
+        return "to_keras needs Keras and a backend: pip install keras torch"
+    there = [name for name in ("torch", "jax", "tensorflow") if find_spec(name) is not None]
+    if not there:
+        return f"to_keras needs a backend for Keras: pip install torch ({error})"
+    return (
+        f"Keras is set to a backend that is not installed ({error}): set KERAS_BACKEND={there[0]} before Python "
+        f"starts, or os.environ['KERAS_BACKEND'] = '{there[0]}' before Keras is first imported"
+    )

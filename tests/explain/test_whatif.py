@@ -312,3 +312,14 @@ def test_wrong_edits_exit_with_2_and_say_why(words: tuple[str, ...], said: str) 
     assert done.exit_code == 2
     assert said in done.output and "\x1b" not in done.output
     assert "Traceback" not in done.output
+
+
+def test_a_word_for_a_number_is_said_to_be_a_symbol() -> None:
+    digits = network()
+    for edit, said in (
+        (("conv2d", "filters", "abc"), "abc is taken as a symbol"),
+        (("conv2d", "kernel_size", (3, "k")), "k is taken as a symbol"),
+    ):
+        assert any(said in note for note in digits.whatif([edit]).to_dict()["notes"])
+    same = digits.whatif([("conv2d", "padding", "same"), ("conv2d_1", "use_bias", False)])
+    assert not any("symbol" in note for note in same.to_dict()["notes"])

@@ -187,7 +187,7 @@ def test_export_is_checked_and_computes_the_same(tmp_path: Path) -> None:
     (found,) = session.run(None, {"input": x})
     np.testing.assert_allclose(found, model.predict(x), atol=1e-5)
     assert [p.name for p in tmp_path.iterdir()] == ["net.onnx"]
-    with pytest.raises(OutputError, match=r"name the file .*net\.onnx"):
+    with pytest.raises(OutputError, match=r"name the file .*net\.onnx or .*net\.html, not"):
         model.export(tmp_path / "net.pb")
     with pytest.raises(OutputError, match="cannot write"):
         model.export(tmp_path / "nowhere" / "net.onnx")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -59,3 +61,20 @@ def test_without_keras_or_a_shape_it_says_so(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "keras", None)
     with pytest.raises(UnsupportedError, match="pip install keras torch"):
         Sequential([Conv2D(3, 3, input_shape=(5, 6, 1))]).to_keras()
+
+
+def test_a_backend_that_is_not_there_is_said_with_one_that_is() -> None:
+    code = (
+        "import sys; sys.modules['tensorflow'] = None\n"
+        "from convscope import Sequential, Conv2D\n"
+        "Sequential([Conv2D(3, 3, input_shape=(5, 6, 1))]).to_keras()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+    )
+    said = done.stderr.splitlines()[-1]
+    assert "UnsupportedError" in said and "set KERAS_BACKEND=torch" in said

@@ -119,7 +119,33 @@ def _networks(context: click.Context, _: click.Parameter, incomplete: str) -> li
     return [*words, CompletionItem(incomplete, type="file")]
 
 
-model_argument = click.argument("model", metavar="MODEL", shell_complete=_networks)
+_SIZE = "convscope.size"
+"""Where a command's context keeps the size that a network is to have."""
+
+
+def _size(context: click.Context, _: click.Parameter, text: str | None) -> None:
+    """Keep the size of images: 224, or 224,320 for height and width."""
+    if text is None:
+        return
+    if not re.fullmatch(r"\d{1,9}([,x×]\d{1,9})*", text):
+        raise click.UsageError(f"--size is a number such as 224, or 224,320, not {text!r}")
+    numbers = tuple(map(int, re.split("[,x×]", text)))
+    context.meta[_SIZE] = numbers[0] if len(numbers) == 1 else numbers
+
+
+size_option = click.option(
+    "--size",
+    metavar="SIZE",
+    expose_value=False,
+    callback=_size,
+    help="Of images, where the network leaves it open: 224, or 224,320 for height and width.",
+)
+
+
+def model_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the argument MODEL, and the size that its images may have."""
+    argument = click.argument("model", metavar="MODEL", shell_complete=_networks)
+    return argument(size_option(command))
 
 
 def layers_of(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
@@ -156,6 +182,9 @@ def open_network(model: str) -> Network:
     with working(f"opening {model}"), warnings.catch_warnings():
         warnings.simplefilter("ignore", SourceWarning)
         network = open(model)
+        context = click.get_current_context(silent=True)
+        if context is not None and _SIZE in context.meta:
+            network = network.sized(context.meta[_SIZE])
     for remark in network.warnings:
         say(f"Warning: {remark}")
     return network

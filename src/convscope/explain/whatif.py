@@ -221,10 +221,30 @@ def _notes(
             f"Weights that no longer fit are drawn anew (seed {seed}), and not trained: {join(said)}. "
             f"{'All other weights are kept.' if kept else 'No other weights are left.'}"
         )
+    for change in history.changes:
+        for symbol in _symbols(change.old, change.new):
+            yield (
+                f"{symbol} is taken as a symbol: sizes and counts are written with it. A number, such as "
+                f"{change.layer}.{change.setting}={_first_number(change.old)}, gives numbers."
+            )
     for layer in layers:
         if layer.dropped and not _sees_more(layer):
             yield f"{layer.name}: {_left_out(layer.dropped)}"
     yield from _about_layers(graph, history)
+
+
+def _symbols(old: Any, new: Any) -> Iterator[str]:
+    """Yield the words that an edit put where numbers stood."""
+    if isinstance(new, (list, tuple)):
+        old = old if isinstance(old, (list, tuple)) else [old] * len(new)
+        for was, now in zip(old, new, strict=False):
+            yield from _symbols(was, now)
+    elif isinstance(new, str) and isinstance(_first_number(old), int):
+        yield new
+
+
+def _first_number(value: Any) -> Any:
+    return _first_number(value[0]) if isinstance(value, (list, tuple)) and value else value
 
 
 def _about_layers(graph: Graph, history: History) -> Iterator[str]:

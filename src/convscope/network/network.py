@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
+from os.path import splitext
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TextIO, TypeAlias
 
 from convscope.engine.backing import Backing, OwnLayers
@@ -266,6 +267,11 @@ class Network:
             )
         elif image is not None:
             raise OutputError(f"an image goes into a page, FILE.html, and not into {path}")
+        elif not str(path).lower().endswith(".onnx"):
+            stem = str(path)[: -len(suffix)] if (suffix := splitext(path)[1]) else str(path)
+            raise OutputError(
+                f"export writes ONNX or a page: name the file {stem}.onnx or {stem}.html, not {path}"
+            )
         else:
             with complete(path, ".onnx", "export writes ONNX, or a page in .html") as part:
                 self.backing.write(self.graph, part)
@@ -294,6 +300,25 @@ class Network:
         from convscope.explorer.showing import show
 
         return show(Host(self, image), port, host, open_browser, block)
+
+    def sized(self, size: int | Sequence[int]) -> Self:
+        """Return this network on images of a size, where its own inputs leave theirs open.
+
+        size   224, or (224, 320): one number for each spatial axis that is unknown or a symbol
+
+        Layers and weights are shared. Raises `SettingError` where no size is open, or for numbers that
+        are not one for each; `ShapeError` where images of that size do not go through.
+
+        >>> from convscope import Conv2D, Sequential
+        >>> model = Sequential([Conv2D(32, 3, input_shape=(None, None, 1))])
+        >>> model.sized(28).output_shape, model.sized((28, 30)).output_shape
+        ((26, 26, 32), (26, 28, 32))
+        """
+        from convscope.model.sizing import sized
+
+        other = copy(self)
+        other._graph, other._engines = sized(self.graph, size), {}
+        return other
 
     # -- looking ----------------------------------------------------------------------------------
 

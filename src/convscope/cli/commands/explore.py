@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from convscope.cli.output import emit, say, working
-from convscope.cli.shared import MODEL_HELP, image_option, open_network, pixels_option, set_pixels
+from convscope.cli.shared import (
+    MODEL_HELP,
+    image_option,
+    open_network,
+    pixels_option,
+    set_pixels,
+    size_option,
+)
 
 if TYPE_CHECKING:
     from convscope.network import Network
@@ -21,6 +28,7 @@ if TYPE_CHECKING:
     short_help="see, click and take apart any number, in the browser",
 )
 @click.argument("model", metavar="[MODEL]", default="demo")
+@size_option
 @image_option
 @pixels_option
 @click.option(
