@@ -103,3 +103,23 @@ window.columns = (text) =>
       return [found.texts, found.total];
     }),
   );
+
+/** For every case the numbers of the whole output, from the compiled equation; or why there are none. */
+window.compileAll = async (text) => {
+  const answers = [];
+  for (const { equation, tensors } of JSON.parse(text)) {
+    try {
+      const given = Object.fromEntries(Object.entries(tensors).map(([name, one]) => [name, tensor(one)]));
+      const shapes = Object.fromEntries(Object.entries(given).map(([name, { shape }]) => [name, shape]));
+      const { text: code, tensors: names, shape } = window.evaluator.compiled(equation, shapes);
+      const source = `const errorFunction = ${window.evaluator.errorFunction};\nexport default ${code};`;
+      const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+      const { default: run } = await import(url);
+      URL.revokeObjectURL(url);
+      answers.push({ shape, numbers: written(run(...names.map((name) => given[name]?.data))) });
+    } catch (error) {
+      answers.push({ error: `${error}` });
+    }
+  }
+  return answers;
+};

@@ -123,7 +123,7 @@ function moved(ranges, axes, to) {
  * The lowest and highest value of an index; exact where it is affine.
  * @param {IndexJson} index @param {Box} ranges @returns {[number, number]}
  */
-function bounds(index, ranges) {
+export function bounds(index, ranges) {
 	let first = known(index.const);
 	let last = first;
 	for (const [atom, size] of index.terms) {
@@ -159,13 +159,13 @@ function placed(equation, position) {
 }
 
 /** A size that has to be a number. @param {Size} size */
-function known(size) {
+export function known(size) {
 	if (typeof size === "number") return size;
 	throw new RangeError(`this cannot be computed before ${size === null ? "a size" : size} is a number`);
 }
 
 /** @param {EquationJson} equation @param {number} axis */
-const sizeOf = (equation, axis) => known(equation.index[axis].size);
+export const sizeOf = (equation, axis) => known(equation.index[axis].size);
 
 /** @type {WeakMap<EquationJson, Program>} */
 const PROGRAMS = new WeakMap();
@@ -633,7 +633,7 @@ function step(at, axes, sizes) {
 }
 
 /** @param {ExpressionJson} node @returns {ExpressionJson[]} */
-const factorsOf = (node) => ("op" in node && node.op === "*" ? node.args.flatMap(factorsOf) : [node]);
+export const factorsOf = (node) => ("op" in node && node.op === "*" ? node.args.flatMap(factorsOf) : [node]);
 
 /** @param {ExpressionJson} node @returns {ReadJson[]} */
 function readsIn(node) {

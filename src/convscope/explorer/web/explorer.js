@@ -18,6 +18,8 @@ import { App } from "./frame.js";
 
 export { evaluate, ledger, needs } from "./evaluator.js";
 export { addingUp, decimal, exact, scientific } from "./texts.js";
+export { compiled } from "./compiler.js";
+export { errorFunction } from "./functions.js";
 export { account } from "./account.js";
 
 /** The first layer whose filters read several maps, or else the first with an equation. @param {Network} net */

@@ -45,7 +45,7 @@ export function formula(node, given) {
  * continued fraction of 1 − erf, which is then so small that its own error does not show.
  * @param {number} x
  */
-function errorFunction(x) {
+export function errorFunction(x) {
 	const size = Math.abs(x);
 	if (!(size < 6)) return Number.isNaN(x) ? NaN : Math.sign(x);
 	if (size < 2) {
