@@ -4,7 +4,7 @@
 // on a loop stands outside of it. It knows the language of equations and no layer. The text is run in a worker that
 // is made from it (see worker.js); sums are in float64, results in float32 as in the engine.
 
-import { bounds, factorsOf, known, sizeOf } from "./evaluator.js";
+import { bounds, factorsOf, known, readsIn, sizeOf } from "./evaluator.js";
 import { OPERATORS } from "./functions.js";
 
 /** @import {Box, EquationJson, ExpressionJson, FormulaJson, IndexJson, LocalJson, ReadJson, ReductionJson} from "./types" */
@@ -153,19 +153,23 @@ class Compiler {
 		for (const axis of over) inner = new Block(inner, axis);
 		this.steps += times * terms;
 		const factors = factorsOf(body);
-		const skips = kind === "mean" && factors.some((part) => "read" in part && part.outside === "skip");
+		const skipping = kind === "mean" && inner !== block ? readsIn(body).filter(({ outside }) => outside === "skip") : [];
+		const skips = skipping.length > 0;
 		/** @type {(read: ReadJson) => boolean} whether a term in the border changes nothing */
 		const idle = ({ outside = "zero" }) => (kind === "max" ? outside === "-inf" && factors.length === 1
-			: kind === "sum" ? outside === "zero" || outside === "skip" : outside === "skip");
+			: kind === "sum" ? outside === "zero" || outside === "skip" : false);
 		const parts = factors.map((part) => ("read" in part && idle(part) && inner !== block
 			? this.read(part, inner, times * terms, block) : this.expression(part, inner, times * terms)));
 		const term = parts.length > 1 ? parts.map((part) => `(${part})`).join(" * ") : parts[0];
 		if (skips) block.lines.push(`let n${sum} = 0;`);
 		block.lines.push(`let ${sum} = ${kind === "max" ? "-Infinity" : "0"};`);
 		inner.lines.push(kind === "max" ? `{ const x = ${term}; if (x > ${sum} || x !== x) ${sum} = x; }` : `${sum} += ${term};`);
-		if (skips && inner !== block) inner.lines.push(`n${sum}++;`);
+		if (skips) { // a term is counted where none of them lies in the border
+			const inside = skipping.map((read) => /^\((.*) \? /.exec(this.read(read, inner, 0, null))?.[1] ?? "true");
+			inner.lines.push(`if (${inside.join(" && ")}) n${sum}++;`);
+		}
 		if (inner !== block) block.lines.push(looped(inner, sizes.map((size) => [0, size])));
-		return kind === "mean" ? `(${sum} / ${skips && inner !== block ? `n${sum}` : terms})` : sum;
+		return kind === "mean" ? `(${sum} / ${skips ? `n${sum}` : terms})` : sum;
 	}
 
 	/** The first place, counted over all axes, at which a body is largest; NaN counts as larger than all. @param {ReductionJson} node @param {Block} block @param {number} times */

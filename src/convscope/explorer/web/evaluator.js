@@ -636,7 +636,7 @@ function step(at, axes, sizes) {
 export const factorsOf = (node) => ("op" in node && node.op === "*" ? node.args.flatMap(factorsOf) : [node]);
 
 /** @param {ExpressionJson} node @returns {ReadJson[]} */
-function readsIn(node) {
+export function readsIn(node) {
 	if ("read" in node) return [node];
 	if ("body" in node) return readsIn(node.body);
 	return "args" in node ? node.args.flatMap(readsIn) : "pieces" in node ? node.pieces.flatMap(readsIn) : [];
