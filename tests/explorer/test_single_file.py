@@ -138,14 +138,58 @@ def test_the_address_is_the_pages(page: Page, demo_file: Path) -> None:
 
 def test_what_needs_convscope_is_said(page: Page, demo_file: Path) -> None:
     opened(page, demo_file, "#s=input")
-    page.locator("canvas.cs-pad").click()
-    page.get_by_text("convscope explore MODEL").first.wait_for()
     page.get_by_role("tab", name="What if").click()
     box = page.get_by_role("spinbutton", name="kernel size 1")
     box.fill("5")
     page.locator(".cs-changed").first.wait_for()
     box.fill("9")
     page.get_by_text("This file holds the answers to some edits").wait_for()
+
+
+def test_it_runs_the_network_by_itself(page: Page, demo_file: Path) -> None:
+    """An image that comes along, one of one's own and a drawing, from disk and without anybody to ask."""
+    asked = opened(page, demo_file, "#l=conv2d_1&o=7&y=15&x=17&s=input")
+    net = network()
+
+    def holds(source: str, run: Any) -> None:
+        order = np.argsort(-run.output, kind="stable")[:5]
+        names = [f"dense({n})" for n in order]
+        page.wait_for_timeout(50)
+        page.locator(".cs-source", has_text=source).wait_for()
+        rows = page.locator(".cs-current tr")
+        rows.filter(has_text=names[0]).first.wait_for()
+        for _ in range(100):
+            if [row.split()[0] for row in rows.all_inner_texts()] == names:
+                break
+            page.wait_for_timeout(50)
+        texts = [row.split()[:2] for row in rows.all_inner_texts()]
+        assert [name for name, _ in texts] == names
+        for (_, value), n in zip(texts, order, strict=True):
+            assert abs(float(value) - float(run.output[n])) < 6e-5
+
+    page.get_by_role("button", name="three", exact=True).click()
+    holds("three.png", net.run(digits()["three"]))
+    picture = digits()["five"].read_bytes()
+    given: Any = {"name": "mine.png", "mimeType": "image/png", "buffer": picture}
+    page.get_by_label("Choose an image file").set_input_files(given)
+    run = net.run(digits()["five"])
+    holds("mine.png", run)
+    page.get_by_role("tab", name="Microscope").click()
+    engine = page.locator(".cs-engine")
+    page.locator("h2.cs-number", has_text="row 15, column 17, map 7").wait_for()
+    engine.wait_for()
+    assert engine.inner_text().startswith("this page ")
+    shown = float(engine.locator("b").inner_text().replace("−", "-"))
+    assert abs(shown - float(run["conv2d_1"][15, 17, 7])) < 1e-5
+    page.get_by_role("tab", name="Input").click()
+    pad = page.locator("canvas.cs-pad").bounding_box()
+    assert pad is not None
+    page.mouse.move(pad["x"] + 110, pad["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(pad["x"] + 110, pad["y"] + 190, steps=6)
+    page.locator(".cs-source", has_text="your drawing").wait_for()  # while the pen is still down
+    page.mouse.up()
+    assert [one for one in asked if not one.startswith(("file:", "blob:", "data:"))] == []
 
 
 def test_a_hostile_name_is_text(page: Page, tmp_path: Path) -> None:
@@ -361,8 +405,8 @@ def test_what_it_cannot_know_is_refused_in_words(page: Page, demo: Host, tmp_pat
     opened(page, path)
     values = {"ask": "values", "run": 1, "layer": "conv2d"}
     asked = {
-        "convscope explore MODEL": {"ask": "sample", "name": "two"},
-        "one image": {"ask": "image", "name": "mine.png"},
+        "there is no sample": {"ask": "sample", "name": "eleven"},
+        "there is no picture": {"ask": "image", "name": "mine.png"},
         "this file holds run 1": {**values, "run": 2},
         "weight nope of conv2d": {**values, "weight": "nope"},
         "numbers of __proto__": {**values, "layer": "__proto__"},

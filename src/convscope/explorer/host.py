@@ -43,11 +43,15 @@ class SomeRun(Protocol):
     graph: Graph
     activations: dict[str, Array]
 
+    @property
+    def engine(self) -> str: ...
+
 
 class SomeNetwork(Protocol):
     """What a network is to its host."""
 
     warnings: list[str]
+    samples: dict[str, Path]
 
     @property
     def graph(self) -> Graph: ...
@@ -66,7 +70,7 @@ class Host:
 
     network   the network
     image     what goes through it first: whatever `Network.run` takes, or a run; None for nothing yet
-    samples   images that come along: name to file
+    samples   images that come along, name to file; the network's own by default
 
     Raises `InputError` for an image that the network cannot take as it is, saying what it needs.
     """
@@ -78,7 +82,7 @@ class Host:
         samples: Mapping[str, Path] | None = None,
     ) -> None:
         self.network = network
-        self.samples = dict(samples or {})
+        self.samples = dict(network.samples if samples is None else samples)
         self._runs: dict[int, _Held] = {}
         self._shown: dict[
             str, int
@@ -332,6 +336,7 @@ class _Held:
             "source": self.source,
             "steps": self.steps,
             "pixels": self.pixels,
+            "engine": self.run.engine,
             "shapes": {n: list(a.shape) for n, a in self.run.activations.items()},
             "ranges": self._ranges,
             "output": output,

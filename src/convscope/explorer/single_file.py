@@ -142,6 +142,8 @@ def single_file(host: Host, limit: float = LIMIT) -> SingleFile:
     enough = -(-sum(users[0].size for users in blocks) // MIB)
     names = [row["name"] for row in network["layers"]]
     settings = {n: told(host, {"ask": "settings", "layer": n}) for n in names}
+    pictures = _pictures(host)
+    network["samples"] = [name for name, _ in pictures]
     page = {
         "script": script("explorer.js"),
         "network": network,
@@ -150,6 +152,7 @@ def single_file(host: Host, limit: float = LIMIT) -> SingleFile:
         "energies": [
             (n, told(host, {"ask": "maps", "layer": n, "run": run["id"]})) for n in run["shapes"]
         ],
+        "samples": pictures,
         "tensors": [
             {
                 "layer": tensor.layer,
@@ -218,6 +221,14 @@ def _why(tensor: Tensor, limit: float, enough: int) -> str:
         f"explore MODEL shows them, convscope trace MODEL LAYER POSITION takes one apart, and "
         f"convscope export MODEL FILE.html --limit {enough} writes a file that holds all"
     )
+
+
+def _pictures(host: Host) -> list[tuple[str, str]]:
+    """Return the images that come along, in base64, as long as they are small."""
+    found = [(name, path.read_bytes()) for name, path in host.samples.items()]
+    if sum(len(data) for _, data in found) > MIB:
+        return []
+    return [(name, base64.b64encode(data).decode("ascii")) for name, data in found]
 
 
 # -- numbers --------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 // questions from what the file holds, as convscope's host would. explorer/single_file.py writes the file.
 
 import { product, stridesOf } from "./arrays.js";
+import { decoded, prepared } from "./preparing.js";
+import { Running } from "./running.js";
 
 /** @typedef {(...given: any[]) => void} Listener */
 /** @typedef {{ facts: any, body?: ArrayBuffer }} Answer */
@@ -17,6 +19,7 @@ import { product, stridesOf } from "./arrays.js";
  * @property {Axes} axes       which axis picks the map, which its rows and columns
  * @property {number | null} numbers  which of the page's blocks of numbers it is; null where it was left out
  * @property {string} [why]    why it was left out
+ * @property {Float32Array<ArrayBuffer>} [data]  of a run that the page made itself
  */
 /** @typedef {{ facts?: any, error?: Fault }} Told  an answer as it was when the file was written */
 /**
@@ -35,8 +38,12 @@ import { product, stridesOf } from "./arrays.js";
  * @property {[string, Told][]} settings
  * @property {[string, Told][]} energies
  * @property {Tensor[]} tensors
+ * @property {[string, string][]} samples  pictures that come along, in base64
  * @property {{ base: Told, rows: any[], edits: [string, [string, any, Edited][]][] }} whatif
  */
+
+const OWN = "this page";
+const RUNS = 6; // so many that the page made itself are kept
 
 const NEEDED = "that needs convscope running: convscope explore MODEL, with the model's file, can do it";
 
@@ -57,9 +64,15 @@ const below = (value, bound) => Number.isInteger(value) && /** @type {number} */
 
 /** Answers questions from what the page holds; the same answers as convscope's host would give. */
 class Holder {
-	/** @param {Page} page */
-	constructor(page) {
+	/** @param {Page} page @param {any} module  the explorer's, which compiles equations */
+	constructor(page, module) {
 		this.page = page;
+		this.module = module;
+		/** @type {Running | null} */
+		this.running = null;
+		/** @type {Map<number, {facts: any, tensors: Map<string, Tensor>}>} runs that were made here */
+		this.runs = new Map();
+		this.last = page.network.run.id;
 		// maps, and not objects: a layer may be called __proto__
 		this.layers = new Map(page.layers);
 		this.settings = new Map(page.settings);
@@ -71,8 +84,8 @@ class Holder {
 		this.decoded = new Map();
 	}
 
-	/** @param {Record<string, any>} question @returns {Answer} */
-	answer(question) {
+	/** @param {Record<string, any>} question @param {ArrayBuffer} [body]  a picture @returns {Answer | Promise<Answer>} */
+	answer(question, body) {
 		switch (question.ask) {
 			case "network":
 				return { facts: this.page.network };
@@ -81,20 +94,84 @@ class Holder {
 			case "settings":
 				return this.told(this.settings, question.layer);
 			case "maps":
-				this.tensor(question);
-				return this.told(this.energies, question.layer);
+				return this.energy(question);
 			case "values":
 				return this.values(question);
 			case "tiles":
 				return this.tiles(question);
 			case "whatif":
 				return { facts: this.whatif(question.edits) };
-			case "sample":
+			case "sample": {
+				const [, text] = this.page.samples.find(([name]) => name === question.name) ?? [];
+				if (text === undefined) throw new Refusal("InputError", `there is no sample ${JSON.stringify(question.name)} in this file`);
+				return this.let({ ...question, name: `${question.name}.png` }, bytesOf(text).buffer);
+			}
 			case "image":
-				throw new Refusal("UnsupportedError", `This file holds one image that went through the network. To let another one through, ${NEEDED}.`);
+				if (!body) throw new Refusal("InputError", "there is no picture: its bytes go with the question");
+				return this.let(question, body);
 			default:
 				throw new Refusal("UnsupportedError", `the explorer cannot be asked ${JSON.stringify(question.ask)}`);
 		}
+	}
+
+	/** Let a picture go through the network, or offer the steps that it needs before. @param {Record<string, any>} question @param {ArrayBuffer} picture @returns {Promise<Answer>} */
+	async let(question, picture) {
+		const { network } = this.page;
+		const [input] = network.inputs;
+		const running = (this.running ??= this.made());
+		const { maps, rows, columns } = input.axes;
+		const shape = this.tensor({ layer: input.name, run: network.run.id }).shape;
+		const wanted = { rows: shape[rows], columns: shape[columns], channels: maps === null ? 1 : shape[maps], first: maps === 0 };
+		const pixels = question.pixels ?? network.run.pixels ?? network.pixels.name;
+		const found = prepared(await decoded(picture), wanted, question.steps ?? [], pixels, network.pixels.choices);
+		if (!found.array) return { facts: { offer: found.offer, shape } };
+		const values = await running.run([found.array]);
+		const id = ++this.last;
+		/** @type {Map<string, Tensor>} */
+		const tensors = new Map();
+		for (const [layer, data] of values) {
+			const known = /** @type {Tensor} */ (this.tensors.get(JSON.stringify([layer, null])));
+			tensors.set(layer, { ...known, dtype: "float32", data });
+		}
+		const { output, shapes } = network.run;
+		const facts = {
+			id, source: question.name, steps: found.steps, pixels, engine: OWN, shapes, output,
+			ranges: Object.fromEntries([...tensors].map(([layer, { data }]) => [layer, ends(data)])),
+			largest: largest(/** @type {Float32Array} */ (values.get(output)), shapes[output]),
+		};
+		this.runs.set(id, { facts, tensors });
+		for (const old of [...this.runs.keys()].slice(0, -RUNS)) this.runs.delete(old);
+		return { facts: { run: facts } };
+	}
+
+	/** The network as it runs here. */
+	made() {
+		const { network } = this.page;
+		const stages = network.layers.map((/** @type {any} */ { name, weights }) => {
+			const facts = this.layers.get(name)?.facts ?? {};
+			return {
+				name, equation: facts.equation ?? null, feeds: facts.feeds ?? {},
+				weights: Object.fromEntries(Object.keys(weights).map((weight) => [weight, {
+					shape: weights[weight], data: () => this.numbers(this.tensor({ layer: name, weight })).slice(),
+				}])),
+			};
+		});
+		const running = new Running(network.inputs.map((/** @type {any} */ { name }) => name), stages, this.module.compiled, this.module.errorFunction);
+		if (running.why) throw new Refusal("UnsupportedError", `This page cannot compute the network by itself: ${running.why}. To let another image through, ${NEEDED}.`);
+		return running;
+	}
+
+	/** How much is going on in each map: the mean of its squares. @param {Record<string, any>} question @returns {Answer} */
+	energy(question) {
+		const tensor = this.tensor(question);
+		if (!tensor.data) return this.told(this.energies, question.layer);
+		const { count, starts, apart, columns, across, data, rows } = new Planes(tensor, tensor.data);
+		const energy = Array.from({ length: count }, (_, map) => {
+			let sum = 0;
+			for (const start of starts) for (let x = 0; x < columns; x++) sum += data[map * apart + start + x * across] ** 2 || 0;
+			return sum / (rows * columns);
+		});
+		return { facts: { energy } };
 	}
 
 	/** @param {Map<string, Told>} answers @param {string} layer @returns {Answer} */
@@ -108,6 +185,8 @@ class Holder {
 	/** @param {Record<string, any>} question @returns {Tensor} */
 	tensor({ layer, weight = null, run }) {
 		const own = this.page.network.run.id;
+		const made = weight === null ? this.runs.get(run)?.tensors.get(layer) : undefined;
+		if (made) return made;
 		if (weight === null && run !== own) throw new Refusal("InputError", `this file holds run ${own}, and not run ${JSON.stringify(run)}`);
 		const found = this.tensors.get(JSON.stringify([layer, weight]));
 		if (found) return found;
@@ -116,13 +195,12 @@ class Holder {
 	}
 
 	/** The numbers of a tensor, decoded when they are first asked for. @param {Tensor} tensor */
-	numbers({ numbers: block, why, dtype }) {
+	numbers({ numbers: block, why, dtype, data }) {
+		if (data) return data;
 		if (block === null) throw new Refusal("UnsupportedError", why ?? "");
 		let found = this.decoded.get(block);
 		if (!found) {
-			const text = atob(textOf(`numbers-${block}`));
-			const bytes = new Uint8Array(text.length);
-			for (let n = 0; n < text.length; n++) bytes[n] = text.charCodeAt(n);
+			const bytes = bytesOf(textOf(`numbers-${block}`));
 			found = dtype === "float64" ? new Float64Array(bytes.buffer) : new Float32Array(bytes.buffer);
 			this.decoded.set(block, found);
 		}
@@ -191,6 +269,28 @@ class Holder {
 		const knows = listed ? `of ${layer} alone it knows ${listed}` : `of ${layer} it knows none`;
 		return `This file holds the answers to some edits, one at a time: ${knows}. For any other one, ${NEEDED}; so can convscope whatif MODEL.`;
 	}
+}
+
+/** @param {string} text  base64 */
+function bytesOf(text) {
+	const found = atob(text);
+	const bytes = new Uint8Array(found.length);
+	for (let n = 0; n < found.length; n++) bytes[n] = found.charCodeAt(n);
+	return bytes;
+}
+
+/** The smallest and the largest finite number. @param {ArrayLike<number>} [data] */
+function ends(data = []) {
+	let [low, high] = [Infinity, -Infinity];
+	for (let n = 0; n < data.length; n++) if (Number.isFinite(data[n])) [low, high] = [Math.min(low, data[n]), Math.max(high, data[n])];
+	return low > high ? [0, 0] : [low, high];
+}
+
+/** Where the largest numbers are. @param {ArrayLike<number>} data @param {number[]} shape */
+function largest(data, shape) {
+	const strides = stridesOf(shape);
+	const order = Array.from(data, (_, n) => n).sort((a, b) => data[b] - data[a] || a - b).slice(0, 5);
+	return order.map((n) => ({ position: strides.map((stride, axis) => Math.floor(n / stride) % shape[axis]), value: data[n] }));
 }
 
 /** Whether an edit's value is a known one; 5 is 5×5. @param {any} known @param {any} asked */
@@ -305,14 +405,14 @@ class Model {
 		this.listeners.get(event)?.delete(listener);
 	}
 
-	/** @param {{ id: unknown, question: Record<string, any> }} asked */
-	async send({ id, question }) {
+	/** @param {{ id: unknown, question: Record<string, any> }} asked @param {unknown} [_callbacks] @param {ArrayBuffer[]} [given]  a picture's bytes */
+	async send({ id, question }, _callbacks, given) {
 		await null; // an answer never comes before the question is asked
 		let message;
 		/** @type {DataView[]} */
 		let buffers = [];
 		try {
-			const { facts, body } = this.holder.answer(question);
+			const { facts, body } = await this.holder.answer(question, given?.[0]);
 			message = { id, facts };
 			buffers = [new DataView(body ?? new ArrayBuffer(0))];
 		} catch (fault) {
@@ -328,9 +428,9 @@ try {
 	/** @type {Page} */
 	const page = JSON.parse(textOf("told"));
 	const address = URL.createObjectURL(new Blob([page.script], { type: "text/javascript" }));
-	const { default: explorer } = await import(address);
+	const module = await import(address);
 	URL.revokeObjectURL(address);
-	await explorer.render({ model: new Model(new Holder(page)), el });
+	await module.default.render({ model: new Model(new Holder(page, module)), el });
 } catch (fault) {
 	el.textContent = `The page could not be drawn: ${fault}`;
 	reportError(fault);

@@ -45,7 +45,7 @@ export function input(app) {
 				h("div.cs-samples", samples.map((name) => small(name, () => send({ ask: "sample", name }))))),
 			picture
 				? [way("Your own", dropping(), h("label", invert, " invert it (white strokes on black become black on white, and back)")),
-					way("Draw one", pad.canvas, h("div", small("clear", () => pad.clear()), " ", dim("white on black; it goes in when you lift the pen")))]
+					way("Draw one", pad.canvas, h("div", small("clear", () => pad.clear()), " ", dim("white on black; it goes in while you draw")))]
 				: h("p.cs-dim", `This network takes ${inputs.map(({ name, shape }) => `${name} ${times(shape)}`).join(" and ")}, which is no picture: give it an array on the command line, --image x.npy.`)),
 		picture && h("p.cs-pixels-in", h("label", "How pixels go in: ", scales), " ", dim(`by default ${choices[usual].split(":")[0]}: ${why}`)),
 		busy, answer, current);
@@ -124,11 +124,11 @@ export function input(app) {
 		return invert.checked ? ["invert"] : [];
 	}
 
-	/** @param {Blob} picture */
+	/** @param {ArrayBuffer} picture */
 	async function sendPad(picture) {
 		const { maps } = app.net.form(app.net.told.inputs[0].name);
 		const steps = [maps === 3 ? "rgb" : "grey", "crop-and-resize", ...inverted()];
-		await send({ ask: "image", name: "your drawing", steps }, await picture.arrayBuffer());
+		await send({ ask: "image", name: "your drawing", steps }, picture);
 	}
 
 	/** @param {Question} question @param {ArrayBuffer} [bytes] */

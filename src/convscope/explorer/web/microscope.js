@@ -49,7 +49,8 @@ export class Microscope extends Part {
 	stepped = memo(); // which steps the total has
 	engine = h("b");
 	apart = h("span");
-	beside = h("span.cs-engine", "ONNX Runtime ", this.engine, ", difference ", this.apart);
+	engineName = h("span");
+	beside = h("span.cs-engine", this.engineName, " ", this.engine, ", difference ", this.apart);
 	table = folded("The same as a table", () => this.tabulate());
 	listing = h("div.cs-listing");
 	aside = h("div.cs-aside", this.map.element);
@@ -230,6 +231,7 @@ export class Microscope extends Part {
 		const engine = this.map.value(at);
 		if (engine === null) return this.beside.remove();
 		this.total.append(this.beside);
+		say(this.engineName, this.app.net.run?.engine ?? "");
 		say(this.engine, exact(engine));
 		const off = Math.abs(led.value - engine);
 		say(this.apart, led.value === engine ? "0" : Number.isFinite(off) ? scientific(off) : "not a number");

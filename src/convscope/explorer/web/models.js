@@ -104,7 +104,7 @@ export function mentalModels(app) {
 			row("the next layer would need", ({ next }) => (!next ? "–" : `${next.layer}: ${next.impossible ? "impossible"
 				: `${weightsText(next.weights)} = ${grouped(next.params)} parameters`}`)),
 			row("the engine agrees", (m) => h(`b.${colour(m)}`, proved(m) ? "yes" : m.stands ? "cannot be told here" : "no")),
-		], ["ONNX Runtime", h("td", { colspan: models.length }, `${times(shape)}, and ${exact(engine)} at ${where}`)]));
+		], [net.run?.engine ?? "", h("td", { colspan: models.length }, `${times(shape)}, and ${exact(engine)} at ${where}`)]));
 		app.tell(`${current.name}: ${times(current.shape)}, ${decimal(current.value, digits)}; ${proved(current) ? "the engine agrees"
 			: current.stands ? "it cannot be told here" : "the engine does not agree"}`);
 	}

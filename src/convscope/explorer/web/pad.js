@@ -5,11 +5,17 @@ import { h, penOf } from "./elements.js";
 
 const PAD = 280;
 
-/** A pad to draw on, with the pointer or the arrow keys; what is drawn goes off when the pen is lifted. @param {(picture: Blob) => void} drawn */
+/**
+ * A pad to draw on, with the pointer or the arrow keys; what is drawn goes off while it is being drawn, the next
+ * state of it as soon as the one before has been through.
+ * @param {(picture: ArrayBuffer) => Promise<void>} drawn
+ */
 export function drawingPad(drawn) {
 	let at = [PAD / 2, PAD / 2];
 	let down = false;
 	let inked = false;
+	let sending = false;
+	let changed = false;
 	/** @type {HTMLCanvasElement} */
 	const canvas = h("canvas.cs-pad", {
 		width: PAD, height: PAD, tabindex: 0, role: "img",
@@ -38,7 +44,20 @@ export function drawingPad(drawn) {
 		for (const [x, y] of [at, to]) pen.lineTo(x, y);
 		pen.stroke();
 		at = to;
-		inked = true;
+		inked = changed = true;
+		send();
+	}
+
+	/** At once, and not with `toBlob`, which waits until the page has nothing else to do. */
+	async function send() {
+		if (sending || !changed) return;
+		sending = true;
+		await new Promise((done) => requestAnimationFrame(done)); // the strokes of a frame go together
+		changed = false;
+		const text = atob(canvas.toDataURL("image/png").split(",")[1]);
+		await drawn(Uint8Array.from(text, (c) => c.charCodeAt(0)).buffer);
+		sending = false;
+		send();
 	}
 
 	/** @param {MouseEvent} event */
@@ -47,8 +66,8 @@ export function drawingPad(drawn) {
 	}
 
 	function lift() {
-		if (down && inked) canvas.toBlob((picture) => picture && drawn(picture), "image/png");
 		down = false;
+		if (inked) send();
 	}
 
 	/** @param {KeyboardEvent} event */

@@ -149,6 +149,8 @@ export type Run = {
   steps: Step[];
   /** How its pixels went in; null for what is no picture. */
   pixels: string | null;
+  /** What computed it: ONNX Runtime, PyTorch, or the page itself. */
+  engine: string;
   shapes: Record<string, number[]>;
   output: string;
   ranges: Record<string, [number, number]>;
