@@ -18,6 +18,7 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 
 import pytest
+from interrupting import HEARS
 from work import PATIENCE
 
 from convscope.explorer.server import static_files
@@ -82,7 +83,13 @@ def exploring(environment: Path, folder: Path) -> Iterator[str]:
     python = str(scripts(environment) / "python")
     command = [python, "-m", "convscope", "explore", "--no-open", "--port", "0"]
     with subprocess.Popen(
-        command, cwd=folder, env=clean(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=folder,
+        env=clean(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **HEARS,
     ) as server:
         assert server.stdout is not None and server.stderr is not None
         try:

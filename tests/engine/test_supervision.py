@@ -14,6 +14,7 @@ import hostile_onnx
 import numpy as np
 import onnx_models
 import pytest
+from interrupting import HEARS
 from onnx import helper
 from work import PATIENCE
 
@@ -282,8 +283,7 @@ def test_ctrl_c_ends_a_native_run(tmp_path: Path, name: str) -> None:
     size = 3 if name == "endless_loop" else 1
     np.save(tmp_path / "x.npy", np.ones((size,), np.float32))
     code = (
-        "import signal, sys\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import sys\n"
         "from convscope.engine import supervision\n"
         "real = supervision.threading.Event.wait\n"
         "def wait(self, seconds=None):\n"
@@ -300,6 +300,7 @@ def test_ctrl_c_ends_a_native_run(tmp_path: Path, name: str) -> None:
         stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
+        **HEARS,
     ) as process:
         assert process.stdout is not None
         for _ in range(12):  # the engine is at work by then

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from interrupting import HEARS
 from needed import absent
 from work import PATIENCE
 
@@ -345,7 +346,11 @@ print("and on")
 
 def test_a_script_waits_until_ctrl_c_and_goes_on() -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", SCRIPT],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **HEARS,
     ) as running:
         try:
             assert running.stderr is not None

@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from interrupting import HEARS
 from serving import SmallHost, Visitor, chunked, connected, exchange, reply, request, until
 from work import PATIENCE
 
@@ -325,16 +326,52 @@ def test_a_job_that_takes_too_long_keeps_its_place_until_it_ends(host: SmallHost
 
 
 def test_there_are_only_so_many_connections(host: SmallHost) -> None:
+    """Who opens many and says nothing shuts himself out, first come first, and nobody else."""
     with Server(host, port=0, limits=Limits(connections=3)) as server:
-        held = [connected(server.port) for _ in range(3)]
+        visitor = Visitor(server)
+        held = [connected(server.port) for _ in range(9)]
         try:
-            with connected(server.port) as one_more:
-                assert hangs_up(one_more)
+            until(lambda: len(server._service.server_state.connections) <= 3)
+            assert all(hangs_up(sock) for sock in held[:5])
+            assert visitor.ask("echo").status == 200
+            assert len(server._service.server_state.connections) <= 3
         finally:
             for sock in held:
                 sock.close()
         until(lambda: not server._service.server_state.connections)
-        Visitor(server)
+
+
+def test_a_question_that_is_being_answered_is_not_dropped_for_a_newcomer(host: SmallHost) -> None:
+    with Server(host, port=0, limits=Limits(connections=2)) as server:
+        visitor = Visitor(server)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(visitor.ask, "wait")
+            assert host.begun.acquire(timeout=PATIENCE)
+            held = [connected(server.port) for _ in range(6)]
+            try:
+                assert hangs_up(held[0])
+                host.go.set()
+                assert asked.result(PATIENCE).status == 200
+            finally:
+                for sock in held:
+                    sock.close()
+
+
+def test_stopping_does_not_wait_for_who_comes_meanwhile(host: SmallHost) -> None:
+    """A connection that was accepted while the server closed never ends by itself."""
+
+    class Late:
+        class transport:
+            abort = staticmethod(lambda: None)
+
+        shutdown = staticmethod(lambda: None)
+
+    server = Server(host, port=0).start()
+    Visitor(server)
+    server._service.server_state.connections.add(Late())  # type: ignore[arg-type]
+    thread = server._thread
+    server.stop()
+    assert thread is not None and not thread.is_alive()
 
 
 # -- ports and addresses ----------------------------------------------------------------------------------
@@ -474,6 +511,7 @@ def test_ctrl_c_ends_it_with_130_whoever_is_connected(times: int) -> None:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        **HEARS,
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         address = process.stdout.readline().strip()

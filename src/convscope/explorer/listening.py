@@ -135,8 +135,18 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:
-            transport.abort()
+            self._make_room()
         self._watch()
+
+    def _make_room(self) -> None:
+        """End the connection that has waited longest for its client; this one, where all are at work.
+
+        Somebody who opens many and says nothing shuts himself out so, and nobody else.
+        """
+        waiting = [c for c in self.connections if isinstance(c, Connection) and c._deadline]
+        longest = min(waiting, key=lambda c: c._deadline.when() if c._deadline else 0, default=self)
+        longest._stop_watching()
+        longest.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -212,13 +222,22 @@ class Service(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 workers=1,
+                timeout_graceful_shutdown=2,
             )
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # uvicorn would wait for answers that are being made and for browsers to hang up
+        # uvicorn would wait for answers that are being made and for browsers to hang up, also for one that
+        # comes while it closes
+        for server in self.servers:
+            server.close()
+        self._hang_up()
+        self.force_exit = True
+        await super().shutdown(sockets)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         for task in list(self.server_state.tasks):
             task.cancel()
-        await super().shutdown(sockets)

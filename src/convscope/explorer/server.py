@@ -131,6 +131,10 @@ class Slot:
         raise RuntimeError(f"a job ended with {failed!r}") from failed
 
 
+STOP_SECONDS = 20.0
+"""Whoever stops a server waits no longer than this; its thread does not keep a program from ending."""
+
+
 class Server:
     """A server that carries a host's answers: `run` it until Ctrl-C, or `start` and `stop` it.
 
@@ -201,13 +205,13 @@ class Server:
             self._thread.join(0.5)  # without a limit Windows would not notice Ctrl-C
 
     def stop(self) -> None:
-        """End the server and wait until it has ended; questions that are being answered are dropped."""
+        """End the server and wait for that, some seconds at most; questions being answered are dropped."""
         self._service.should_exit = True
         if self._thread is None:
             for one in self._sockets:
                 one.close()
         else:
-            self._thread.join()
+            self._thread.join(STOP_SECONDS)
 
     def __enter__(self) -> Self:
         self.start()

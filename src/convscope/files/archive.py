@@ -5,13 +5,19 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from convscope.errors import SourceError
 from convscope.files.source_file import SourceFile
 
 MOST_MEMBERS = 10_000
 MOST_RATIO = 100
+MOST_LISTED = 16 << 20
+"""Bytes of the list of members at an archive's end."""
+
+_LISTED = b"PK\x01\x02"
+"""How each entry of that list begins."""
+
 _LOCAL_HEADER = 30
 _STORED, _DEFLATED = 0, 8
 
@@ -27,7 +33,7 @@ class Archive:
         self.file = file
         with file.open() as opened:
             try:
-                with zipfile.ZipFile(opened) as archive:
+                with zipfile.ZipFile(cast(BinaryIO, _Counted(opened, file))) as archive:
                     members = archive.infolist()
                     end = archive.start_dir
                     self._check(members)
@@ -42,10 +48,6 @@ class Archive:
         return name in self._members
 
     def _check(self, members: list[zipfile.ZipInfo]) -> None:
-        if len(members) > MOST_MEMBERS:
-            raise SourceError(
-                f"{self.file} has {len(members):,} members; {MOST_MEMBERS:,} are the most"
-            )
         seen: set[str] = set()
         for member in members:
             name = member.filename
@@ -112,6 +114,26 @@ class Archive:
         if member.compress_type != _STORED:
             return None
         return self._places[name], member.file_size
+
+
+class _Counted:
+    """A file whose list of members is counted before zipfile makes an object of each."""
+
+    def __init__(self, opened: BinaryIO, file: SourceFile) -> None:
+        self._opened, self._file = opened, file
+        self.seek, self.tell, self.seekable = opened.seek, opened.tell, opened.seekable
+
+    def read(self, count: int = -1) -> bytes:
+        """Return bytes; the list is read in one piece. Raises `SourceError` for one that is too long."""
+        if count > MOST_LISTED:
+            raise SourceError(
+                f"{self._file} has a list of members of {count:,} bytes; {MOST_LISTED:,} are the most"
+            )
+        data = self._opened.read(count)
+        found = data.count(_LISTED)
+        if found > MOST_MEMBERS:
+            raise SourceError(f"{self._file} has {found:,} members; {MOST_MEMBERS:,} are the most")
+        return data
 
 
 def _inflated(data: bytes, size: int) -> bytes:

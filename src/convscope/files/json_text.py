@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from convscope.errors import SourceError
 
 MOST_BYTES = 64 << 20
 MOST_DEPTH = 100
+MOST_VALUES = 2_000_000
+"""Commas and opening brackets: each value has one before it."""
 
 
 def read_json(data: bytes | str, what: str) -> Any:
@@ -20,8 +23,16 @@ def read_json(data: bytes | str, what: str) -> Any:
 
     if len(data) > MOST_BYTES:
         raise SourceError(f"{what} is {len(data):,} bytes of JSON; {MOST_BYTES:,} are the most")
+    if isinstance(data, str):
+        values = data.count(",") + data.count("[") + data.count("{")
+    else:
+        values = data.count(b",") + data.count(b"[") + data.count(b"{")
+    if values > MOST_VALUES:  # sixty megabytes of "[]," would take 1.6 GB
+        raise SourceError(f"{what} holds some {values:,} values; {MOST_VALUES:,} are the most")
     try:
-        found = json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
+        found = json.loads(
+            data, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+        )
     except RecursionError as error:
         raise SourceError(f"{what} is nested deeper than {MOST_DEPTH} levels") from error
     except (ValueError, UnicodeError) as error:
@@ -41,6 +52,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a number that JSON has")
+
+
+def _finite(text: str) -> float:
+    found = float(text)
+    if not isfinite(found):
+        raise ValueError(f"{text[:40]} is larger than any number")
+    return found
 
 
 def _check_depth(found: Any, what: str) -> None:

@@ -219,6 +219,7 @@ def _checked(
         data = model.SerializeToString()
     weights: dict[str, Constant] = {}
     external: dict[str, Callable[[], Array]] = {}
+    opened: dict[str, _Held] = {}
     for number, tensor in enumerate(model.graph.initializer):
         shape, dtype = declared(tensor, where)
         if tensor.name in weights:
@@ -230,7 +231,7 @@ def _checked(
             external[tensor.name] = get
         elif tensor.data_location == tensor.EXTERNAL:
             assert folder is not None
-            get = external_reader(tensor, shape, dtype, folder, where)
+            get = external_reader(tensor, shape, dtype, folder, where, opened)
             external[tensor.name] = get
         else:
             check_bytes(tensor, shape, dtype, where)
@@ -444,11 +445,17 @@ class _Held:
 
 
 def external_reader(
-    tensor: TensorProto, shape: tuple[int, ...], dtype: Any, folder: Path, where: str
+    tensor: TensorProto,
+    shape: tuple[int, ...],
+    dtype: Any,
+    folder: Path,
+    where: str,
+    opened: dict[str, _Held],
 ) -> Callable[[], Array]:
     """Return what gives an array that lies in another file in the model's folder.
 
-    The file is opened at once, following no link at any step, and checked on the open handle.
+    The file is opened at once, following no link at any step, and checked on the open handle. Tensors in one
+    file share a handle, of which a process has some hundreds: those in `opened`.
     """
     what = f"{where}: the tensor {tensor.name!r}"
     told: dict[str, str] = {}
@@ -465,7 +472,10 @@ def external_reader(
     start = _number(told.get("offset", "0"), "offset", what)
     if "length" in told and _number(told["length"], "length", what) != length:
         raise SourceError(f"{what} needs {length:,} bytes, but refers to {told['length']}")
-    held = _Held(_beside(told.get("location", ""), folder, what))
+    location = told.get("location", "")
+    if location not in opened:
+        opened[location] = _Held(_beside(location, folder, what))
+    held = opened[location]
     found = os.fstat(held.handle)
     if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
         raise SourceError(f"{what}: {told['location']!r} is no plain file with one name")
