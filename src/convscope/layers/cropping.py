@@ -9,13 +9,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from convscope.equations.layout import MAP_NAMES, WORDS
-from convscope.errors import ShapeError
+from convscope.equations.moving import cut, sliced
 from convscope.layers.arguments import pairs_per_axis
 from convscope.layers.base import Form, Sample, Value
 from convscope.layers.spatial import Spatial
 from convscope.notation import Axis, Equation, source
-from convscope.notation.printing import counted
-from convscope.notation.sizes import Shape, shape_text, show, surely_less, tidy
+from convscope.notation.sizes import Shape
 
 TO_THE_END = 2**62
 """Where an ONNX slice ends that cuts nothing off."""
@@ -35,22 +34,15 @@ class Cropping(Spatial):
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
         sizes, channels = self.split(shape)
-        out, at = [], []
-        for name, word, n, (before, after) in zip(
-            MAP_NAMES[self.rank], WORDS[self.rank], sizes, self._pairs, strict=True
-        ):
-            left = tidy(n - before - after)
-            if surely_less(left, 1):
-                raise ShapeError(
-                    f"{self.kind}: of {n} {word}s {before} are cut off before and {after} after, which "
-                    f"leaves none; the input's shape is {shape_text(shape)}"
-                )
-            cut = f"{counted(n, word)}, of which {show(before)} before and {show(after)} after are cut off"
-            axis = Axis(name, left, word, cut)
-            out.append(axis)
-            at.append(axis + before)
+        out = [
+            cut(name, word, size, before, after, self.kind)
+            for name, word, size, (before, after) in zip(
+                MAP_NAMES[self.rank], WORDS[self.rank], sizes, self._pairs, strict=True
+            )
+        ]
         c = Axis("c", channels, "channel", role="in")
-        return Equation(self.layout.image(c, out), source(shape)[self.layout.image(c, at)])
+        first = self.layout.image(0, [before for before, _ in self._pairs])
+        return sliced(source(shape), self.layout.image(c, out), first)
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         (x,) = inputs

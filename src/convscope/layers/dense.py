@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from convscope.equations.layout import axes_of
+from convscope.equations.products import linear
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.base import Form, Sample, Value
 from convscope.layers.weighing import Weighing
-from convscope.notation import Axis, Equation, Sum, size, source, weight
+from convscope.notation import Equation, size, source, weight
 from convscope.notation.sizes import Shape
 
 
@@ -75,12 +76,12 @@ class Dense(Weighing):
         (shape,) = shapes
         if not shape:
             raise ShapeError("Dense needs an input with an axis to sum over, but its shape is ()")
-        places = axes_of(shape)[:-1]
-        # not called a channel: a ledger would make a group of every single product
-        c, o = Axis("c", shape[-1], "input", role="in"), Axis("o", self.units, "unit", role="out")
-        total = Sum(c)(source(shape)[*places, c] * weight("kernel")[c, o])
-        pre = weight("bias")[o] + total if self.use_bias else total
-        return self.activation.equation((*places, o), pre)
+        lead = axes_of(shape)[:-1]
+        return self.activation.after(
+            linear(
+                source(shape), weight("kernel"), self.bias, lead, shape[-1], self.units, self.layout
+            )
+        )
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         y = form.node("MatMul", form.plain(inputs[0]), form.weight("kernel"))

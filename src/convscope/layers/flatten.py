@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from convscope.equations.moving import regroup
 from convscope.layers.arguments import data_format as checked_format
 from convscope.layers.base import Form, Layer, Sample, Value
-from convscope.layers.reshape import regroup
 from convscope.notation import Axis, Equation, source
 from convscope.notation.sizes import Shape, product, show
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from convscope.equations.moving import permuted
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.arguments import whole
 from convscope.layers.base import Form, Layer, Sample, Value
@@ -42,7 +43,8 @@ class Permute(Layer):
                 f"{shape_text(shape)} ({len(shape)} axes besides the batch)"
             )
         axes = self.layout.axes(shape)
-        return Equation([axes[d - 1] for d in self.dims], source(shape)[axes])
+        order = [d - 1 for d in self.dims]
+        return permuted(source(shape), [axes[place] for place in order], order)
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         return Value(form.node("Transpose", form.plain(inputs[0]), perm=[0, *self.dims]))

@@ -11,54 +11,14 @@ Where a run of axes keeps its product, it is treated apart, so that (rows, colum
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
+from convscope.equations.moving import reshaped
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.base import Form, Layer, Sample, Value
-from convscope.notation import UNKNOWN, Axis, Equation, Index, Size, size, source
-from convscope.notation.index import as_index
-from convscope.notation.sizes import Shape, is_known, product, shape_text, surely_less, tidy
-
-
-def regroup(shape: Sequence[Size], axes: Sequence[Axis]) -> tuple[Index, ...]:
-    """Return where the number at a position of `axes` lies in a tensor of this shape.
-
-    >>> print(*regroup((7, 5, 3), (Axis("p", 35), Axis("c", 3))), sep=", ")
-    ⌊p/5⌋, p mod 5, c
-    """
-    found: list[Index] = []
-    for sizes, run in reversed(_runs(shape, axes)):
-        flat: Index | None = None
-        for axis in run:
-            if not (is_known(axis.size) and axis.size == 1):
-                flat = axis if flat is None else flat * axis.size + axis
-        flat = as_index(0) if flat is None else flat
-        for place, own in enumerate(sizes):
-            index = flat // product(sizes[place + 1 :])
-            found.append(index if place == 0 else index % own)
-    return tuple(found)
-
-
-def _runs(shape: Sequence[Size], axes: Sequence[Axis]) -> list[tuple[list[Size], list[Axis]]]:
-    """Return runs of sizes and of axes with equal products, from the last to the first."""
-    sizes, left = list(shape), list(axes)
-    runs = []
-    while sizes and left:
-        own, run = [sizes.pop()], [left.pop()]
-        while (a := product(own)) != (b := product(x.size for x in run)) or a is UNKNOWN:
-            if left and surely_less(b, a):
-                run.insert(0, left.pop())
-            elif sizes and surely_less(a, b):
-                own.insert(0, sizes.pop())
-            else:  # symbols and unknowns leave it open: everything before is one run
-                own, run = [*sizes, *own], [*left, *run]
-                sizes, left = [], []
-                break
-        runs.append((own, run))
-    if sizes or left:  # axes of size 1 that have no partner
-        runs.append((sizes, left))
-    return runs
+from convscope.notation import UNKNOWN, Axis, Equation, size, source
+from convscope.notation.sizes import Shape, is_known, product, shape_text, tidy
 
 
 class Reshape(Layer):
@@ -107,7 +67,7 @@ class Reshape(Layer):
         (shape,) = shapes
         target = self._target(shape)
         axes = (Axis("p", *target),) if len(target) == 1 else self.layout.axes(target)
-        return Equation(axes, source(shape)[regroup(shape, axes)])
+        return reshaped(source(shape), shape, axes)
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         shape = form.constant([0, *self.target_shape], "int64")  # 0 keeps the batch

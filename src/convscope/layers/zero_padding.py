@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from convscope.equations.layout import MAP_NAMES, WORDS
+from convscope.equations.layout import map_axes
+from convscope.equations.moving import padded
 from convscope.layers.arguments import pairs_per_axis
 from convscope.layers.base import Form, Sample, Value
 from convscope.layers.spatial import Spatial
@@ -29,12 +30,10 @@ class ZeroPadding(Spatial):
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
-        _, channels = self.split(shape)
-        out = tuple(map(Axis, MAP_NAMES[self.rank], (None,) * self.rank, WORDS[self.rank]))
-        c = Axis("c", channels, "channel", role="in")
-        image = source(shape).padded(self.layout.borders(self._pairs), "zero")
-        at = [y - before for y, (before, _) in zip(out, self._pairs, strict=True)]
-        return Equation(self.layout.image(c, out), image[self.layout.image(c, at)])
+        sizes, channels = self.split(shape)
+        out, c = map_axes((None,) * len(sizes)), Axis("c", channels, "channel", role="in")
+        pads = self.layout.borders(self._pairs)
+        return padded(source(shape), self.layout.image(c, out), pads)
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         (x,) = inputs

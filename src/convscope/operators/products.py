@@ -5,7 +5,9 @@ out[n, o] = bias[o] + Σ k  in[n, k] · kernel[k, o]
 
 from __future__ import annotations
 
-from convscope.equations.merging import broadcast
+from functools import partial
+
+from convscope.equations.products import matrix_product
 from convscope.errors import ShapeError
 from convscope.notation import Axis, Equation, Expression, Size, Sum
 from convscope.notation.sizes import is_known, shape_text
@@ -40,21 +42,10 @@ def gemm(node: Node) -> Equation:
 
 
 def matmul(node: Node) -> Equation:
-    a, b = node.shape(0), node.shape(1)
-    if not a or not b:
-        raise ShapeError(f"{node.op} takes no single numbers")
-    row, column = len(a) > 1, len(b) > 1
-    _same(node, a[-1], b[-2] if column else b[-1])
-    k = Axis("k", a[-1], "input", role="in")
-    outer = (a[:-2], b[:-2])
-    lead = broadcast(outer, node.op)
-    axes = node.layout.axes((*lead, 1, 1))[: len(lead)]
-    m = Axis("m" if lead else "n", a[-2] if row else 1, "row" if lead else "image")
-    o = Axis("o", b[-1], "unit", role="out")
-    left = node.read(0, *read_at(node, 0, outer[0], axes), *((m, k) if row else (k,)))
-    right = node.read(1, *read_at(node, 1, outer[1], axes), *((k, o) if column else (k,)))
-    out = (*axes, *((m,) if row else ()), *((o,) if column else ()))
-    return Equation(out, Sum(k)(left * right))
+    return matrix_product(
+        partial(node.read, 0), partial(node.read, 1), (node.shape(0), node.shape(1)),
+        node.layout.axes, node.op, partial(read_at, node),
+    )  # fmt: skip
 
 
 RULES = {

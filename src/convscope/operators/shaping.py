@@ -6,13 +6,12 @@ out[n, k] = in[n, k // 49, k // 7 mod 7, k mod 7]
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from itertools import pairwise
 
+from convscope.equations import moving
+from convscope.equations.merging import aligned, broadcast
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
-from convscope.notation import Axis, Equation, Expression, Index, Pieces
-from convscope.notation.expression import Number
+from convscope.notation import Axis, Equation
 from convscope.notation.sizes import UNKNOWN, Shape, is_known, shape_text
 from convscope.operators.rule import (
     ANYWHERE,
@@ -37,24 +36,7 @@ def _moved(node: Node, shape: Shape) -> Equation:
             f"{node.op}: {math.prod(before)} numbers of shape {shape_text(before)} do not fit into "
             f"{shape_text(tuple(shape))}"
         )
-    axes = node.layout.axes(shape)
-    flat: Index = Index((), 0)
-    inner = 1
-    for axis in reversed(axes):
-        flat = flat + axis * inner
-        inner *= axis.size
-    return Equation(axes, node.read(0, *_unflattened(flat, before)))
-
-
-def _unflattened(flat: Index, shape: Sequence[int]) -> list[Index]:
-    """Return where a flat position lies in a tensor of this shape."""
-    at: list[Index] = []
-    inner = math.prod(shape)
-    for place, size in enumerate(shape):
-        inner //= size
-        index = flat // inner
-        at.append(index % size if place else index)
-    return at
+    return moving.reshaped(node.tensor(), before, node.layout.axes(shape))
 
 
 def reshape(node: Node) -> Equation:
@@ -134,16 +116,13 @@ def transpose(node: Node) -> Equation:
     if sorted(order) != list(range(len(shape))):
         raise SettingError(f"perm = {list(order)} must name each of {len(shape)} axes once")
     out = node.layout.axes([shape[n] for n in order])
-    at = [out[order.index(n)] for n in range(len(shape))]
-    return Equation(out, node.read(0, *at))
+    return moving.permuted(node.tensor(), out, order)
 
 
 def pad(node: Node) -> Equation:
     shape = node.shape()
     rank = len(shape)
-    mode = node.text("mode", "constant")
-    if mode not in ("constant", "edge"):
-        raise NoEquation(f"its border is of the kind {mode!r}")
+    mode = node.text("mode", "constant", ("constant", "edge", "reflect", "wrap"))
     if "pads" in node.attributes:
         pads = node.wholes("pads", None, (), -LARGEST) or ()
     else:
@@ -167,22 +146,16 @@ def pad(node: Node) -> Equation:
                 f"{node.op} leaves nothing of axis {n}: {shape_text(shape)} with pads {list(pads)}"
             )
     out = node.layout.axes(sizes)
-    at = [axis - b if b else axis for axis, b in zip(out, before, strict=True)]
-    borders = [(max(b, 0), max(a, 0)) for b, a in zip(before, after, strict=True)]
-    outside = "edge" if mode == "edge" else "zero"
-    body: Expression = node.tensor().padded(borders, outside)[tuple(at)]  # type: ignore[arg-type]
-    if mode == "constant" and value != 0.0:
+    borders = list(zip(before, after, strict=True))
+    if mode in ("reflect", "wrap"):
+        all_known(shape)
+        fold = moving.reflected if mode == "reflect" else moving.wrapped
+        return fold(node.tensor(), out, borders)
+    if mode == "edge":
+        return moving.padded(node.tensor(), out, borders, "edge")
+    if value != 0.0:
         all_known(sizes)
-        for axis, (b, a), size in zip(out, borders, sizes, strict=True):
-            if b or a:
-                parts = [(b, Number(value)), (size - a, body), (size, Number(value))]
-                held = [
-                    (e, x)
-                    for e, x in parts
-                    if not (x is not body and (e == 0 or (e == size and not a)))
-                ]
-                body = Pieces(axis, tuple(e for e, _ in held), tuple(x for _, x in held))
-    return Equation(out, body)
+    return moving.padded(node.tensor(), out, borders, value=value)
 
 
 def slices(node: Node) -> Equation:
@@ -211,8 +184,7 @@ def slices(node: Node) -> Equation:
             raise NoEquation("its output is empty")
         firsts[place], strides[place], sizes[place] = taken[0], step, len(taken)
     out = node.layout.axes(sizes)
-    at = [axis * s + f for axis, s, f in zip(out, strides, firsts, strict=True)]
-    return Equation(out, node.read(0, *at))
+    return moving.sliced(node.tensor(), out, firsts, strides)
 
 
 def split(node: Node) -> Equation:
@@ -233,24 +205,17 @@ def split(node: Node) -> Equation:
     if lengths[node.output] == 0:
         raise NoEquation("its output is empty")
     out = node.layout.axes([lengths[node.output] if n == place else s for n, s in enumerate(shape)])
-    return Equation(out, node.read(0, *(a + first if n == place else a for n, a in enumerate(out))))
+    firsts = [first if n == place else 0 for n in range(len(shape))]
+    return moving.sliced(node.tensor(), out, firsts)
 
 
 def expand(node: Node) -> Equation:
     shape, wanted = node.shape(), node.whole_values(1)
-    rank = max(len(shape), len(wanted))
-    own = (1,) * (rank - len(shape)) + tuple(shape)
-    asked = (1,) * (rank - len(wanted)) + tuple(wanted)
-    all_known(own)
-    for a, b in zip(own, asked, strict=True):
-        if a != b and 1 not in (a, b):
-            raise ShapeError(f"{node.op}: {shape_text(shape)} cannot become {list(wanted)}")
-        if not 1 <= b <= LARGEST:
-            raise NoEquation("its output is empty")
-    out = node.layout.axes([max(a, b) for a, b in zip(own, asked, strict=True)])
-    last = out[rank - len(shape) :]
-    at = [a if s == a.size else 0 for s, a in zip(shape, last, strict=True)]
-    return Equation(out, node.read(0, *at))
+    every = broadcast([shape, wanted], node.op)
+    if any(is_known(size) and not 1 <= size <= LARGEST for size in every):
+        raise NoEquation("its output is empty")
+    out = node.layout.axes(every)
+    return Equation(out, node.read(0, *aligned(shape, out)))
 
 
 def tile(node: Node) -> Equation:
@@ -259,10 +224,7 @@ def tile(node: Node) -> Equation:
     if len(times) != len(shape) or min(times, default=1) < 1:
         raise NoEquation("its output is empty")
     out = node.layout.axes([s * t for s, t in zip(shape, times, strict=True)])
-    return Equation(
-        out,
-        node.read(0, *(a % s if t > 1 else a for a, s, t in zip(out, shape, times, strict=True))),
-    )
+    return moving.tiled(node.tensor(), shape, out)
 
 
 def depth_to_space(node: Node) -> Equation:
@@ -272,13 +234,9 @@ def depth_to_space(node: Node) -> Equation:
     all_known((c_, h, w))
     if c_ % (block * block):
         raise ShapeError(f"{node.op}: {c_} channels do not make blocks of {block}×{block}")
-    depth = c_ // (block * block)
-    n, c, y, x = out = node.layout.axes((n_, depth, h * block, w * block))
-    if node.text("mode", "DCR", ("DCR", "CRD")) == "DCR":
-        channel = (y % block) * (block * depth) + (x % block) * depth + c
-    else:
-        channel = c * (block * block) + (y % block) * block + x % block
-    return Equation(out, node.read(0, n, channel, y // block, x // block))
+    out = node.layout.axes((n_, c_ // (block * block), h * block, w * block))
+    depth_last = node.text("mode", "DCR", ("DCR", "CRD")) == "DCR"
+    return moving.blocks_of_channels(node.tensor(), out, block, depth_last)
 
 
 def space_to_depth(node: Node) -> Equation:
@@ -288,14 +246,9 @@ def space_to_depth(node: Node) -> Equation:
     all_known((c_, h, w))
     if h % block or w % block:
         raise ShapeError(f"{node.op}: a map of {h}×{w} is not made of blocks of {block}×{block}")
-    n, c, y, x = out = node.layout.axes((n_, c_ * block * block, h // block, w // block))
-    if node.text("mode", "DCR", ("DCR", "CRD")) == "DCR":
-        corner, channel = c // c_, c % c_
-    else:
-        corner, channel = c % (block * block), c // (block * block)
-    return Equation(
-        out, node.read(0, n, channel, y * block + corner // block, x * block + corner % block)
-    )
+    out = node.layout.axes((n_, c_ * block * block, h // block, w // block))
+    depth_last = node.text("mode", "DCR", ("DCR", "CRD")) == "DCR"
+    return moving.channels_of_blocks(node.tensor(), out, block, c_, depth_last)
 
 
 def gather(node: Node) -> Equation:
@@ -315,12 +268,8 @@ def gather(node: Node) -> Equation:
         out = node.layout.axes([shape[n] for n in kept])
         named = dict(zip(kept, out, strict=True))
         return Equation(out, node.read(0, *(named.get(n, where[0]) for n in range(len(shape)))))
-    step = where[1] - where[0] if len(where) > 1 else 1
-    if step == 0 or any(b - a != step for a, b in pairwise(where)):
-        raise NoEquation("it gathers in no regular order")
     out = node.layout.axes([len(where) if n == place else s for n, s in enumerate(shape)])
-    at = [a * step + where[0] if n == place else a for n, a in enumerate(out)]
-    return Equation(out, node.read(0, *at))
+    return moving.picked(node.tensor(), out, place, where)
 
 
 def dropout(node: Node) -> Equation:

@@ -50,7 +50,6 @@ NO_EQUATION = {
         "training_dropout_zero_ratio",
         "training_dropout_zero_ratio_mask",
     ],
-    "it gathers in no regular order": ["gather_0", "gather_1", "gather_negative_indices"],
     "it gathers by more than one axis": ["gather_2d_indices"],
     "it has several exponents": [
         "pow_example",
