@@ -57,6 +57,7 @@ from convscope.notation.index import (
     exactly,
     is_divided,
 )
+from convscope.notation.node import changed
 from convscope.notation.rewriting import Rewriting, filled, substituted, unlike
 from convscope.notation.sizes import Size, is_known, largest, product, surely_less, tidy
 from convscope.notation.slopes import slope
@@ -146,7 +147,7 @@ class _Adjoint:
         if isinstance(node, Call) and inner is not None:
             if not isinstance(inner, Read):
                 before = self.local("pre", axes, inner)
-                node = replace(node, arguments=(before[axes], *node.arguments[1:]))
+                node = changed(node, arguments=(before[axes], *node.arguments[1:]))
             over, under = _rise(node, 0)
             body = _product((gradient[axes], *over), under)
             self.define(axes, inner, self.local("dpre", axes, body))
@@ -499,7 +500,7 @@ class _Bordering(Rewriting):
             ]
         elif all(pad == (0, 0) for pad in need):
             return node
-        return replace(node, padding=tuple(need))
+        return changed(node, padding=tuple(need))
 
 
 def _rise(node: Call, place: int) -> tuple[tuple[Expression, ...], tuple[Expression, ...]]:
