@@ -91,14 +91,14 @@ def test_numbers_and_shapes(sample: Sample) -> None:
     assert fixed == set(ours.layer.non_trainable) & set(ours.weights)
 
     theirs.set_weights(list(ours.weights.values()))
-    output = theirs(given, **({"training": False} if _trains(theirs) else {})).detach().numpy()
+    output = theirs(given, **({"training": False} if trains(theirs) else {})).detach().numpy()
     assert output.shape[1:] == ours.equation.shape
     for position in ours.positions():
         expected = output[(0, *position)]
         assert ours.at(position) == pytest.approx(expected, rel=1e-4, abs=2e-5), position
 
 
-def _trains(layer: Any) -> bool:
+def trains(layer: Any) -> bool:
     return "training" in inspect.signature(layer.call).parameters
 
 

@@ -37,7 +37,7 @@ def as_input(
     converted: what does not fit raises `InputError`, which says what would.
     """
     if isinstance(given, (str, os.PathLike)) and Path(given).suffix.lower() == ".npy":
-        return as_input(_stored(Path(given)), shape, channels_last, name)
+        return as_input(stored_array(Path(given)), shape, channels_last, name)
     if isinstance(given, (str, os.PathLike)):
         return _fitted(
             _pixels(open_image(Path(given), str(given)), channels_last, str(given), pixels),
@@ -76,7 +76,7 @@ def as_batch(given: Any, shape: Shape, name: str) -> Array:
     return array
 
 
-def _stored(path: Path) -> Array:
+def stored_array(path: Path) -> Array:
     _regular(path, "file")
     try:  # mapped, not read: a header that promises more than the file holds costs nothing
         found: Array = np.load(path, mmap_mode="r", allow_pickle=False)

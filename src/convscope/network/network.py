@@ -40,7 +40,12 @@ if TYPE_CHECKING:
     from convscope.engine.runtime import Runner
     from convscope.explain.whatif import History
     from convscope.model.editing import Edit
-    from convscope.network.reports import ChangesReport, ExplanationReport, TraceReport
+    from convscope.network.reports import (
+        ChangesReport,
+        ExplanationReport,
+        GradientReport,
+        TraceReport,
+    )
     from convscope.network.run import Run
     from convscope.parts import Summary
 
@@ -393,6 +398,21 @@ class Network:
         name = graph.node(layer).name
         where = position_in(graph, name, position)
         return report(trace_by_cone(graph, {n: a[0] for n, a in given.items()}, name, where))
+
+    def gradient(
+        self,
+        image: Any,
+        of: tuple[str, Sequence[int]] | str | None = None,
+        to: str | None = None,
+        **how: Any,
+    ) -> GradientReport:
+        """Return what a small change of a weight, an activation or the image does to one number.
+
+        The network is run, and its layers' equations are led back; see `Run.gradient` for what may be
+        asked: `net.gradient(image, of=("conv2d_1", (15, 17, 7)), to="conv2d.kernel").at((1, 2, 0, 11))`,
+        or `net.gradient(image, loss="sparse_categorical_crossentropy", target=7, to="conv2d.kernel")`.
+        """
+        return self.run(image).gradient(of, to, **how)
 
     # -- what if ----------------------------------------------------------------------------------
 

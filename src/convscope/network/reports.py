@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from convscope.views.report import Report
+
+
+class Gradients(Report[Any]):
+    """The report of a gradient: the ledger of one derivative, and the shares, are reports too."""
+
+    __slots__ = ()
+
+    def at(self, position: Sequence[int]) -> Report[Any]:
+        """Return the ledger of one derivative as a report."""
+        return Report(self.facts.at(position))
+
+    def shares(self) -> Report[Any]:
+        """Return input × gradient, with every bias and what remains, as a report."""
+        return Report(self.facts.shares())
 
 
 def report(facts: Any) -> Any:

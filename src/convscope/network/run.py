@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from convscope.network.network import Network
-    from convscope.network.reports import ComparisonReport, TraceReport
+    from convscope.network.reports import ComparisonReport, GradientReport, TraceReport
 
     Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -75,6 +75,38 @@ class Run:
         for name in (node.name, *node.inputs):
             self[name]
         return report(trace(self.graph, self.activations, node.name, where, self.engine))
+
+    def gradient(
+        self,
+        of: tuple[str, Sequence[int]] | str | None = None,
+        to: str | None = None,
+        *,
+        loss: str | None = None,
+        target: Any = None,
+        from_logits: bool = False,
+        dtype: Any = "float64",
+    ) -> GradientReport:
+        """Return what a small change of a weight, an activation or the image does to one number.
+
+        of            (layer, position) of the number; with a loss nothing, or the layer it is of
+        to            a layer (its activation), "layer.weight", or an input's name; the first input
+                      by default
+        loss          a loss of the output instead: "sparse_categorical_crossentropy" (target=7, and
+                      from_logits=True where the output holds logits), "categorical_crossentropy",
+                      "binary_crossentropy", "mse" or "mae", with target= an array of its shape
+        dtype         what it is computed in: "float64", or "float32"
+
+        The report has `.array`, in the tensor's own layout and shape without a batch; `.at(position)`, the
+        ledger of one derivative; `.shares()`, input × gradient with every bias and what remains.
+        Raises `UnsupportedError` where a layer on the way has no equation, `LayerLookupError` for what
+        the number does not depend on, `SettingError` for a loss or target that there is not.
+        """
+        from convscope.explain.gradient import gradient
+        from convscope.network.reports import Gradients
+
+        to = next(iter(self.graph.inputs)) if to is None else to
+        found = gradient(self.graph, self.activations, of, to, loss, target, from_logits, dtype)
+        return Gradients(found)
 
     def compare(self, layer: Which, position: Sequence[int]) -> ComparisonReport:
         """Return the four pictures that learners have of a convolution, side by side at one number.
