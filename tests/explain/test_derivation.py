@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from convscope import (
+    BatchNormalization,
     Conv2D,
     Conv2DTranspose,
     Dense,
@@ -222,3 +223,28 @@ def test_given_sizes_say_where_they_come_from() -> None:
 def test_what_passes_through_keeps_its_shape() -> None:
     model = Sequential([ReLU(input_shape=(5, 6, 3))])
     assert "as long as the input's, one output for each of its numbers" in words(model, "re_lu")
+
+
+def test_how_weights_learn_is_said_with_its_cost() -> None:
+    model = Sequential([Conv2D(7, (3, 2), activation="relu", input_shape=(9, 11, 5))])
+    found = model.explain("conv2d").to_dict()["gradients"]
+    # as many products as forwards: each weight meets each output of its filter once
+    forwards = (7 * 10 * 7) * (3 * 2 * 5)
+    assert {name: one["macs"] for name, one in found.items()} == {
+        "kernel": forwards, "bias": 0, "in": forwards,
+    }  # fmt: skip
+    text = str(model.explain("conv2d"))
+    assert "dkernel[i, j, c, o] = Σ y<7, x<10  in[y + i, x + j, c] · dpre[y, x, o]" in text
+    assert "relu′ is 1 above 0 and 0 elsewhere, at 0 itself too" in text
+
+
+def test_what_is_not_trained_has_no_gradient_to_learn_by() -> None:
+    model = Sequential(
+        [Conv2D(7, 3, input_shape=(9, 11, 5), trainable=False), BatchNormalization()]
+    )
+    assert set(model.explain("conv2d").to_dict()["gradients"]) == {"in"}
+    assert set(model.explain("batch_normalization").to_dict()["gradients"]) == {
+        "gamma",
+        "beta",
+        "in",
+    }

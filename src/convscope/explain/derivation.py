@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from convscope.errors import ShapeError
@@ -15,7 +16,8 @@ from convscope.explain.words import dots, grouped, join, shape_in_words, times
 from convscope.model.facts import Facts
 from convscope.model.graph import Graph
 from convscope.model.receptive import ReceptiveField
-from convscope.notation import Equation, Size, other_work
+from convscope.notation import Equation, Size, macs, other_work
+from convscope.notation.adjoint import adjoint
 from convscope.notation.printing import counted, plural
 from convscope.notation.serial import to_json
 from convscope.notation.sizes import Shape, is_known, is_symbolic, plain, product, tidy
@@ -43,6 +45,8 @@ class LayerExplanation:
     receptive_field: ReceptiveField | None
     larger: Larger | None
     why_not: str = ""
+    fixed: tuple[str, ...] = ()
+    """Weights that no gradient moves."""
 
     @property
     def equation(self) -> Equation | None:
@@ -251,6 +255,42 @@ class LayerExplanation:
                 work.append(f"{text}; output 0 starts at ({starts})")
         if work:
             parts += [Paragraph("Work and reach:"), Bullets(tuple(work))]
+        return parts + self._learning()
+
+    @cached_property
+    def gradients(self) -> dict[str, Equation]:
+        """The gradient of each weight that is trained, and of each input, of a layer with weights."""
+        if self.equation is None or not self.facts.weights:
+            return {}
+        still = set(self.fixed)
+        found = adjoint(self.equation)
+        order = dict.fromkeys([*(n for n in self.facts.weights if n in found), *found])
+        return {name: found[name] for name in order if name not in still}
+
+    def _learning(self) -> list[Part]:
+        """Say how the layer's weights learn: from which products each derivative is added up."""
+        weights = [name for name in self.gradients if name in self.facts.weights]
+        if not weights:
+            return []
+        parts: list[Part] = [
+            Paragraph(
+                "How its weights learn: dout is what a change of each output does to the loss; what a "
+                "change of a weight does is added up over all outputs that it took part in:"
+            )
+        ]
+        for name in weights:
+            parts.append(Formula(str(self.gradients[name]), self.gradients[name].latex()))
+        lines = []
+        for name, gradient in self.gradients.items():
+            count = macs(gradient)
+            if not (is_known(count) and count == 0):
+                what = name if name in self.facts.weights else "its input"
+                lines.append(f"multiply–accumulates for the gradient of {what}: {grouped(count)}")
+        text = "".join(map(str, self.gradients.values()))
+        if "relu′" in text:
+            lines.append("relu′ is 1 above 0 and 0 elsewhere, at 0 itself too")
+        if lines:
+            parts.append(Bullets(tuple(lines)))
         return parts
 
     def _size_of_image(self, larger: Larger) -> str:
@@ -297,6 +337,10 @@ class LayerExplanation:
             "other_work": {}
             if equation is None
             else {name: plain(n) for name, n in other_work(equation).items()},
+            "gradients": {
+                name: {"text": str(e), "latex": e.latex(), "macs": plain(macs(e))}
+                for name, e in self.gradients.items()
+            },
             "receptive_field": None
             if field is None
             else {
@@ -357,8 +401,10 @@ def _layer(graph: Graph, larger: Graph | None, name: str) -> LayerExplanation:
         other = larger.facts[name]
         grown = Larger(image, before, other.output_shape, other.params)
     field = graph.receptive_field(name)
+    layer = node.layer
+    fixed = layer.non_trainable if layer.trainable else tuple(facts.weights)
     return LayerExplanation(
-        name, node.layer.kind, facts, node.inputs, field, grown, node.layer.reason
+        name, node.layer.kind, facts, node.inputs, field, grown, node.layer.reason, fixed
     )
 
 

@@ -19,7 +19,7 @@ from convscope.model.positions import position_in
 from convscope.notation import Equation, Expression, Read
 from convscope.notation.adjoint import OUTPUT, adjoint
 from convscope.notation.evaluation import Evaluator, evaluate, evaluate_all
-from convscope.notation.expression import Binary, Local, Number, Reduction, addends, factors
+from convscope.notation.expression import Binary, Number, Reduction, addends, factors, leads_back
 from convscope.notation.sizes import shape_text
 from convscope.parts import Column, Document, Formula, Heading, Paragraph, Part, Span, Table, Words
 
@@ -447,19 +447,11 @@ def _factor(part: Read, places: Sequence[Array], array: Array, at: Any, node: No
         what = f"{node.name}.{name}"
     elif role == "gradient":
         what = f"∂/∂ {node.name}"
-    elif name.startswith("d") and _leads_back(part.tensor):
+    elif name.startswith("d") and leads_back(part.tensor):
         what, role = f"∂/∂ {node.name} ({name[1:]})", "gradient"
     else:
         what = f"{node.name} ({name})"
     return Factor(what, tuple(int(p[at]) for p in places), float(array[at]), role)
-
-
-def _leads_back(tensor: Any) -> bool:
-    """Whether a local is made of the gradient of the output."""
-    if not isinstance(tensor, Local):
-        return bool(tensor.role == "gradient")
-    reads = (n for n in tensor.expression.walk() if isinstance(n, Read))
-    return any(_leads_back(read.tensor) for read in reads)
 
 
 def _groups(terms: Sequence[Term], weight: bool) -> tuple[Group, ...]:

@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from convscope.errors import ShapeError
 from convscope.notation.equation import Equation
 from convscope.notation.expression import (
     Binary,
@@ -70,7 +71,8 @@ def adjoint(equation: Equation) -> dict[str, Equation]:
     """Return the gradient of each input and weight, in the order in which they are first read.
 
     Each is an equation over the tensor's own axes; it reads the equation's inputs and weights and
-    `dout`, a tensor with the output's axes. Sizes may be symbols.
+    `dout`, a tensor with the output's axes. Sizes may be symbols; where a border repeats the nearest
+    number they may not (`ShapeError`).
     """
     return _Adjoint(filled(equation)).equations()
 
@@ -308,6 +310,11 @@ class _Adjoint:
             if (before, after) == (0, 0):
                 return folded((*at, axis))
             names = {a.name for a in axes} | {a.name for index in at for a in index.axes()}
+            if not is_known(axis.size):
+                raise ShapeError(
+                    f"the gradient of {read.tensor.name}, whose border repeats the nearest number, "
+                    f"cannot be stated before {axis.size} is a number"
+                )
             if axis.size == 1:
                 e = Axis(unlike("e", names), before + after + 1)
                 return Sum(e)(folded((*at, e)))

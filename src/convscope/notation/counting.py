@@ -22,6 +22,7 @@ from convscope.notation.expression import (
     Read,
     Reduction,
     factors,
+    leads_back,
     reads,
 )
 from convscope.notation.index import Axis, ExactQuotient, Index
@@ -37,7 +38,8 @@ def macs(equation: Equation, learned: Container[str] = ()) -> Size:
 
     learned   inputs that hold nothing but what was learned: a kernel that is computed from weights
 
-    Products under a sum, times the number of outputs. An input that is scattered (by a
+    Products under a sum, times the number of outputs. In a gradient, what the way forward has already
+    computed is not counted again. An input that is scattered (by a
     transposed convolution) is counted from its own side: its positions × kernel × channels, since
     only those products exist.
     """
@@ -63,7 +65,10 @@ def _products(equation: Equation, learned: Container[str], with_learned: bool) -
 def _definitions(equation: Equation) -> Iterator[tuple[dict[Axis, Size], Expression]]:
     """Yield (axes with sizes, expression) of the output and of each local."""
     yield equation.sizes, equation.expression
+    back = any(r.tensor.role == "gradient" for r in reads([equation.expression]))
     for item in equation.locals:
+        if back and not leads_back(item):  # known from the way forward
+            continue
         yield (
             {axis: equation.sizes[axis] if axis.size is None else axis.size for axis in item.axes},
             item.expression,

@@ -319,6 +319,13 @@ def addends(expression: Expression) -> Iterator[Expression]:
         yield expression
 
 
+def leads_back(tensor: Tensor) -> bool:
+    """Whether a tensor is a gradient: that of an output, or a local made of it."""
+    if not isinstance(tensor, Local):
+        return tensor.role == "gradient"
+    return any(read.tensor.role == "gradient" for read in reads([tensor.expression]))
+
+
 def reads(expressions: Iterable[Expression]) -> Iterator[Read]:
     """Yield every read in the expressions, and in the locals that they read, as written."""
     seen: set[Tensor] = set()

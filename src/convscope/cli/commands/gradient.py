@@ -90,9 +90,9 @@ def command(
     what, _, place = (to or "").rpartition(":") if to and ":" in to else (to, "", "")
     at = read_position(place) if place else None
     layer, _, position = (of or "").rpartition(":")
-    where = read_position(position) if of is not None and loss is None else None
     if of is not None and loss is None and not layer:
         raise click.UsageError(f"--of is a layer and a position, conv2d_1:15,17,7, not {of!r}")
+    where = read_position(position) if of is not None and loss is None else None
     wanted = _target(target)
     given = image_for(model, image)
     network = open_network(model)
