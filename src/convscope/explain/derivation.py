@@ -17,7 +17,6 @@ from convscope.model.facts import Facts
 from convscope.model.graph import Graph
 from convscope.model.receptive import ReceptiveField
 from convscope.notation import Equation, Size, macs, other_work
-from convscope.notation.adjoint import adjoint
 from convscope.notation.printing import counted, plural
 from convscope.notation.serial import to_json
 from convscope.notation.sizes import Shape, is_known, is_symbolic, plain, product, tidy
@@ -262,6 +261,8 @@ class LayerExplanation:
         """The gradient of each weight that is trained, and of each input, of a layer with weights."""
         if self.equation is None or not self.facts.weights:
             return {}
+        from convscope.notation.adjoint import adjoint
+
         still = set(self.fixed)
         found = adjoint(self.equation)
         order = dict.fromkeys([*(n for n in self.facts.weights if n in found), *found])

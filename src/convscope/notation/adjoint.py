@@ -24,7 +24,7 @@ which it is clipped (see `slopes`). What only keeps numbers in range (a softmax'
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from convscope.errors import ShapeError
 from convscope.notation.equation import Equation
@@ -77,8 +77,7 @@ def adjoint(equation: Equation) -> dict[str, Equation]:
     return _Adjoint(filled(equation)).equations()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Use:
+class _Use(NamedTuple):
     """One read, and what reaches it: ± over · gradient[axes] / under, summed over axes and bound.
 
     A factor of `over` or a divisor of `under` is an expression over those axes.
@@ -161,20 +160,20 @@ class _Adjoint:
         match node:
             case Read(tensor):
                 key: str | Local = tensor if isinstance(tensor, Local) else tensor.name
-                self.uses.setdefault(key, []).append(replace(use, read=node))
+                self.uses.setdefault(key, []).append(use._replace(read=node))
             case Binary("+", left, right):
                 self.walk(left, use)
                 self.walk(right, use)
             case Binary("-", left, right):
                 self.walk(left, use)
-                self.walk(right, replace(use, negative=not use.negative))
+                self.walk(right, use._replace(negative=not use.negative))
             case Binary("*", left, right):
-                self.walk(left, replace(use, over=(*use.over, right)))
-                self.walk(right, replace(use, over=(*use.over, left)))
+                self.walk(left, use._replace(over=(*use.over, right)))
+                self.walk(right, use._replace(over=(*use.over, left)))
             case Binary("/", left, right):
-                self.walk(left, replace(use, under=(*use.under, right)))
-                turned = replace(use, negative=not use.negative, over=(*use.over, left))
-                self.walk(right, replace(turned, under=(*use.under, right, right)))
+                self.walk(left, use._replace(under=(*use.under, right)))
+                turned = use._replace(negative=not use.negative, over=(*use.over, left))
+                self.walk(right, turned._replace(under=(*use.under, right, right)))
             case Call(_, arguments):
                 for place, argument in enumerate(arguments):
                     if not isinstance(argument, Number):
@@ -184,27 +183,27 @@ class _Adjoint:
             case Pieces(along, ends, bodies):
                 for start, end, body in zip((0, *ends[:-1]), ends, bodies, strict=True):
                     here = Inside((along - start,), (end - start,))
-                    self.walk(body, replace(use, over=(*use.over, here)))
+                    self.walk(body, use._replace(over=(*use.over, here)))
 
     def applied(self, node: Call, place: int, argument: Expression, use: _Use) -> None:
         over, under = _rise(node, place)
         if not any(isinstance(factor, Number) and factor.value == 0.0 for factor in over):
-            self.walk(argument, replace(use, over=(*use.over, *over), under=(*use.under, *under)))
+            self.walk(argument, use._replace(over=(*use.over, *over), under=(*use.under, *under)))
 
     def reduced(self, node: Reduction, use: _Use) -> None:
-        inner = replace(use, bound=(*use.bound, *node.axes))
+        inner = use._replace(bound=(*use.bound, *node.axes))
         match node.kind:
             case "first":
                 return
             case "mean":
-                inner = replace(inner, under=(*use.under, self.count(node)))
+                inner = inner._replace(under=(*use.under, self.count(node)))
             case "max":
                 free = tuple(a for a in (*use.axes, *use.bound) if a in _free(node))
                 first = self.local("first", free, Reduction("first", node.axes, node.body))
                 flat: Index = as_index(0)
                 for axis in node.axes:
                     flat = flat * axis.size + axis
-                inner = replace(inner, over=(*use.over, call(SAME, first[free], Place(flat))))
+                inner = inner._replace(over=(*use.over, call(SAME, first[free], Place(flat))))
         self.walk(node.body, inner)
 
     def count(self, node: Reduction) -> Expression:
@@ -300,7 +299,7 @@ class _Adjoint:
             for axis, (before, after) in zip(axes, sides, strict=True)
         )
         shifted = tuple(i + before for i, (before, _) in zip(read.indices, sides, strict=True))
-        inner = replace(use, read=Read(read.tensor, shifted))
+        inner = use._replace(read=Read(read.tensor, shifted))
         held = self.local("dwide", wide, self.term(wide, inner))
 
         def folded(at: tuple[Index, ...]) -> Expression:
