@@ -100,11 +100,12 @@ def _factors(node: Reduction, learned: Container[str] = ()) -> _Factors:
     if node.kind == "sum":
         for factor in factors(node.body):
             tensors = [read.tensor for read in reads([factor])]
+            if any(t.role == "gradient" for t in tensors):  # whatever else it is made of
+                gradients += 1
+                continue
             fed = {t.name for t in tensors if t.role == "input" and t.name not in learned}
             inputs |= fed
-            if any(t.role == "gradient" for t in tensors):
-                gradients += 1
-            elif not fed and tensors:
+            if not fed and tensors:
                 weights += 1
     return _Factors(frozenset(inputs), weights, gradients)
 
