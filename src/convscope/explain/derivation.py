@@ -247,9 +247,11 @@ class LayerExplanation:
         if self.receptive_field is not None and self.receptive_field.size:
             field = self.receptive_field
             if None not in field.size:
-                text = f"one output sees {times(field.size)} of the image"
+                most = "" if field.alike else "up to "
+                text = f"one output sees {most}{times(field.size)} of the image"
                 if None not in field.stride:
                     text += f", in steps of {times(field.stride)}"
+                    text += "" if field.alike else " on average"
                 starts = ", ".join(str(s).replace("-", "−") for s in field.start)
                 work.append(f"{text}; output 0 starts at ({starts})")
         if work:

@@ -11,8 +11,17 @@ from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowE
 from convscope.layers.arguments import nearest
 from convscope.layers.base import Layer, drawn_from, tensor_names
 from convscope.model.facts import NONE, Facts, facts_of
-from convscope.model.receptive import Fields, ReceptiveField, Steps, image_fields, readable, through
+from convscope.model.receptive import (
+    Fields,
+    ReceptiveField,
+    Steps,
+    image_fields,
+    patch,
+    readable,
+    through,
+)
 from convscope.notation import Size
+from convscope.notation.index import Range
 from convscope.notation.sizes import UNKNOWN, Shape, ceil_div, is_known, product, shape_text, tidy
 
 __all__ = ["Graph", "Node", "Totals", "Which", "tensor_names"]
@@ -258,11 +267,21 @@ class Graph:
 
     def receptive_field(self, name: str) -> ReceptiveField | None:
         """Return the receptive field of a layer; None when the input has no spatial axes."""
+        return readable(self._fields_of(name))
+
+    def patch(self, name: str, position: Sequence[int]) -> tuple[Range | None, ...]:
+        """Return what of the image one output sees: its first and last position along each axis.
+
+        Not cut at the image's border. None along an axis where it is not known.
+        """
+        return patch(self._fields_of(name), position)
+
+    def _fields_of(self, name: str) -> Fields:
         if name not in self._fields:
             for node in self.nodes.values():
                 if node.name not in self._fields:
                     self._fields[node.name] = self._field(node)
-        return readable(self._fields[name])
+        return self._fields[name]
 
     # -- totals -----------------------------------------------------------------------------------
 

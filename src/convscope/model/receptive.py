@@ -39,6 +39,24 @@ class ReceptiveField(NamedTuple):
     stride: tuple[Number | None, ...]
     start: tuple[int | None, ...]
 
+    @property
+    def alike(self) -> bool:
+        """Whether the field of every output has this size and lies at start + stride · position."""
+        return True
+
+
+class OnAverage(ReceptiveField):
+    """Behind an up-sampling: the size is the largest there is, and stride · position only near the truth.
+
+    `Graph.patch` says what one output sees exactly.
+    """
+
+    __slots__ = ()
+
+    @property
+    def alike(self) -> bool:
+        return False
+
 
 class Field(NamedTuple):
     """The field along one axis of the image, as it moves with one dimension of the output.
@@ -50,6 +68,7 @@ class Field(NamedTuple):
     reach     what all outputs see together
     image     the image's size along the axis
     even      False when it moves, but not so; the one window is then output 0's
+    among     where it is not even: the dimensions of the output that move it
     placed    False when only the size of a window is known, not where it is: behind a padding that
               depends on an image size which nobody knows yet
     """
@@ -61,6 +80,7 @@ class Field(NamedTuple):
     image: Size
     even: bool = True
     placed: bool = True
+    among: tuple[int, ...] = ()
 
     def at(self, low: int, high: int) -> Range | None:
         """Return what the outputs low … high see together; None for nothing."""
@@ -83,6 +103,18 @@ class Field(NamedTuple):
                 new = window[0] + moved, window[1] + moved
                 found = new if found is None else _hull(found, new)
         return found
+
+    @property
+    def alike(self) -> bool:
+        """Whether every output's window is the first one, moved by the slope."""
+        first = self.windows[0]
+        return len(self.windows) == 1 or (
+            first is not None
+            and all(
+                window == (first[0] + self.slope * place, first[1] + self.slope * place)
+                for place, window in enumerate(self.windows)
+            )
+        )
 
     @property
     def size(self) -> int | None:
@@ -153,8 +185,9 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
     if not inner.even:
         if all(spread.low == spread.high == 0 for spread in spreads):
             return inner
-        # it moves unevenly, and is now read over a range: certain only if that is all of it
-        whole = all(map(_whole, spreads, tensor.shape or ()))
+        # it moves unevenly, and is now read over a range: certain only if that is all that moves it
+        sizes = tensor.shape or ()
+        whole = all(_whole(spreads[place], sizes[place]) for place in inner.among)
         return _standing(inner.reach, inner.image) if whole else None
     spread = spreads[inner.axis]
     if not (is_rational(spread.low) and is_rational(spread.high)):
@@ -167,7 +200,7 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
         window = inner.at(low, high)
         return None if window is None else _standing(window, inner.image)
     if len(moving) != 1 or spread.slopes is None or spread.slopes[moving[0]] < 0:
-        return _uneven(inner, low, high)
+        return _uneven(inner, low, high, _moving(equation, tensor, inner.axis))
     axis = moving[0]
     place, step = equation.axes.index(axis), spread.slopes[axis]
     shifted = not (is_known(spread.shift) and spread.shift == 0)
@@ -180,7 +213,8 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
         return None
     reach = _reach(windows, inner.slope * step, equation.sizes[axis])
     placed = inner.placed and not shifted
-    return Field(place, inner.slope * step, windows, reach, inner.image, placed=placed)
+    slope = _number(inner.slope * step, exact=True)
+    return Field(place, slope, windows, reach, inner.image, placed=placed)
 
 
 def _windows(
@@ -211,20 +245,34 @@ def _windows(
 def _reach(windows: Sequence[Range | None], slope: Any, count: Size) -> Range:
     """Return what all outputs of a dimension see together; (0, −1) for nothing."""
     if len(windows) == 1 and (only := windows[0]):
-        return only[0], only[1] + slope * (count - 1)
+        last = only[1] + slope * (count - 1)
+        return only[0], math.ceil(last) if is_rational(last) else last
     if not is_known(count):  # windows of different sizes: at least what the first few see
         count = len(windows)
     return Field(0, slope, tuple(windows), (0, 0), 0).at(0, count - 1) or (0, -1)
 
 
-def _uneven(inner: Field, low: int, high: int) -> Field | None:
+def _moving(equation: Equation, tensor: Tensor, dimension: int) -> tuple[int, ...]:
+    """Return the dimensions of the output that say where a dimension of an input is read."""
+    axes = {
+        axis
+        for read, indices, _ in equation.inlined
+        if read.tensor.name == tensor.name
+        for axis in indices[dimension].axes()
+    }
+    return tuple(place for place, axis in enumerate(equation.axes) if axis in axes)
+
+
+def _uneven(inner: Field, low: int, high: int, among: tuple[int, ...]) -> Field | None:
     """Return a field that moves, but along no straight line (after a Flatten)."""
     window = inner.at(low, high)
     if window is None or inner.size is None:
         return None
     widest = inner.size + math.ceil(inner.slope * (high - low))
     first = window[0], window[0] + widest - 1
-    return Field(inner.axis, inner.slope, (first,), inner.reach, inner.image, even=False)
+    return Field(
+        inner.axis, inner.slope, (first,), inner.reach, inner.image, even=False, among=among
+    )
 
 
 def _standing(reach: Range, image: Size) -> Field:
@@ -283,8 +331,28 @@ def readable(fields: Fields) -> ReceptiveField | None:
         for field in fields
     )
     start = tuple(None if field is None else field.start for field in fields)
-    return ReceptiveField(size, stride, start)
+    alike = all(field is None or field.axis is None or field.alike for field in fields)
+    return (ReceptiveField if alike or not even else OnAverage)(size, stride, start)
 
 
-def _number(value: Any) -> Number:
-    return int(value) if value == int(value) else float(value)
+def patch(fields: Fields, position: Sequence[int]) -> tuple[Range | None, ...]:
+    """Return the first and the last position of the image that one output sees, along each axis of it.
+
+    None along an axis where that is not known, or where the output sees nothing.
+    """
+    found: list[Range | None] = []
+    for field in fields:
+        if field is None or not field.placed or not field.even:
+            found.append(None)
+        elif field.axis is None:
+            found.append(field.windows[0])
+        else:
+            found.append(field.at(position[field.axis], position[field.axis]))
+    return tuple(found)
+
+
+def _number(value: Any, exact: bool = False) -> Any:
+    """Return a whole number as an int; another as it is, or as a float."""
+    if is_rational(value) and value == int(value):
+        return int(value)
+    return value if exact else float(value)

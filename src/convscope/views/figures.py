@@ -56,11 +56,12 @@ def field(seen: Seen | None, detail: int = 0) -> str:
     """Return a receptive field in a few words: 5×5, stride 1, start 0; in fewer where less is wanted."""
     if seen is None:
         return NONE
-    words = [shape(seen.size)]
+    alike = getattr(seen, "alike", True)
+    words = [shape(seen.size) if alike else f"up{NO_BREAK}to{NO_BREAK}{shape(seen.size)}"]
     if detail > 1:
         return words[0]
     if any(figure(s) is not None for s in seen.stride):
-        words.append(f"stride{NO_BREAK}{_axes(seen.stride)}")
+        words.append(f"stride{NO_BREAK}{_axes(seen.stride)}{'' if alike else ' on average'}")
     if detail > 0:
         return ", ".join(words)
     words.append(f"start{NO_BREAK}{_axes(seen.start)}")
