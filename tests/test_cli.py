@@ -20,7 +20,9 @@ import pytest
 from PIL import Image
 from work import PATIENCE
 
+from convscope import open as convscope_open
 from convscope.cli import commands
+from convscope.errors import InputWarning
 
 MODEL = """
 from convscope import *
@@ -393,6 +395,19 @@ def test_a_network_of_any_size_is_given_one(folder: Path) -> None:
     ):
         done = convscope("summary", *words, at=folder)
         assert done.returncode == 2 and said in done.stderr
+
+
+def test_whole_numbers_up_to_255_are_said_to_go_in_as_they_are(folder: Path) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (9, 11, 2)).astype(np.uint8)
+    np.save(folder / "pixels.npy", pixels)
+    np.save(folder / "mask.npy", pixels // 255)
+    for name, said in (("pixels", True), ("mask", False), ("x", False)):
+        done = convscope("run", "net.py:model", "--image", f"{name}.npy", "--json", at=folder)
+        assert done.returncode == 0
+        assert ("Note: " in done.stderr and "divide it by 255" in done.stderr) == said
+    small = convscope_open(folder / "net.py")
+    with pytest.warns(InputWarning, match="divide it by 255"):
+        small.run(pixels)
 
 
 def test_a_closed_pipe_is_no_error(folder: Path) -> None:

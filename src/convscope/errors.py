@@ -17,8 +17,9 @@
     ├── ServerError         the explorer cannot listen where it was asked to
     └── EngineError         ONNX Runtime refused or failed
 
-and two warnings, both a UserWarning: SourceWarning (a file was opened, but not all that it says was understood)
-and OutputWarning (a file was written, but not with all that it might hold).
+and three warnings, each a UserWarning: SourceWarning (a file was opened, but not all that it says was understood),
+OutputWarning (a file was written, but not with all that it might hold) and InputWarning (numbers go in that look
+like another scale's).
 
 The message of each says what was wrong, the numbers received, where, and what would work.
 """
@@ -33,6 +34,7 @@ __all__ = [
     "EngineError",
     "ForwardError",
     "InputError",
+    "InputWarning",
     "LayerLookupError",
     "NotBuiltError",
     "OutputError",
@@ -133,3 +135,7 @@ class SourceWarning(UserWarning):
 
 class OutputWarning(UserWarning):
     """A file was written, but something was left out of it."""
+
+
+class InputWarning(UserWarning):
+    """Numbers go into a network as they were given, and look as if they were meant on another scale."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from difflib import get_close_matches
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from convscope.cli import commands
 from convscope.cli.output import PAGER, discard, say
 from convscope.cli.shared import color_option
-from convscope.errors import ConvscopeError, EngineError, OutputError, ServerError
+from convscope.errors import ConvscopeError, EngineError, InputWarning, OutputError, ServerError
 from convscope.version import __version__
 
 
@@ -51,13 +52,29 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         try:
-            return super().invoke(context)
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", InputWarning)
+                warnings.showwarning = _note
+                return super().invoke(context)
         except ConvscopeError as error:
             say(f"Error: {error}")
             context.exit(1 if isinstance(error, (EngineError, OutputError, ServerError)) else 2)
         except MemoryError:
             say("Error: not enough memory for this network at this size")
             context.exit(1)
+
+
+def _note(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Say what a warning of ours says; others are for programmers, and are not shown."""
+    if issubclass(category, InputWarning):
+        say(f"Note: {message}")
 
 
 @click.group(

@@ -18,6 +18,7 @@ from convscope.engine.backing import Backing, OwnLayers
 from convscope.errors import (
     EngineError,
     InputError,
+    InputWarning,
     LayerLookupError,
     NotBuiltError,
     OutputError,
@@ -221,6 +222,8 @@ class Network:
         found, pixels = {}, self.pixel_scale().name
         for name, one in self._by_name(image).items():
             found[name] = as_input(one, graph.inputs[name], last, name, pixels)
+            if found[name].dtype == "uint8" and pixels == "0-1" and found[name].max(initial=0) > 1:
+                _warn_of_scale(name)
         return found
 
     def pixel_scale(self) -> Chosen:
@@ -507,3 +510,14 @@ class Network:
         if self._graph is None:
             return f"<{type(self).__name__} {self.name!r}, not built>"
         return f"<{type(self).__name__} {self.name!r}, {len(self._graph.nodes)} layers>"
+
+
+def _warn_of_scale(name: str) -> None:
+    """Say that whole numbers up to 255 go in as they are."""
+    import warnings
+
+    warnings.warn(
+        f"{name} is of uint8, 0 … 255, and goes in as it is: where the network was trained on 0 … 1, divide it by 255",
+        InputWarning,
+        stacklevel=4,
+    )
