@@ -83,6 +83,7 @@ def test_they_are_what_pytorch_counts(name: str, new: bool, tmp_path: Path) -> N
     assert totals.params == sum(p.numel() for p in module.parameters())
     assert totals.bytes == sum(p.numel() * p.element_size() for p in module.parameters())
     assert totals.trainable is None  # an ONNX file does not say what was trained
+    assert "not trained" not in str(convscope.open(path).explain())
 
 
 @pytest.mark.parametrize("element", ["int8", "uint8", "int4"])

@@ -19,7 +19,7 @@ from convscope.model.receptive import ReceptiveField
 from convscope.notation import Equation, Size, macs, other_work
 from convscope.notation.printing import counted, plural
 from convscope.notation.serial import to_json
-from convscope.notation.sizes import Shape, is_known, is_symbolic, plain, product, tidy
+from convscope.notation.sizes import UNKNOWN, Shape, is_known, is_symbolic, plain, product, tidy
 from convscope.parts import Bullets, Document, Formula, Heading, Paragraph, Part, Span
 
 
@@ -224,7 +224,7 @@ class LayerExplanation:
             if len(lines) > 1:
                 items.append(f"{counts}{total} parameters")
             fixed = tidy(facts.params - facts.trainable)
-            if not (is_known(fixed) and fixed == 0):
+            if fixed is not UNKNOWN and not (is_known(fixed) and fixed == 0):
                 items.append(f"{grouped(fixed)} of them are not trained by gradient")
             if self.larger is not None:
                 items.append(self._size_of_image(self.larger))
@@ -399,13 +399,14 @@ def explain(
 def _layer(graph: Graph, larger: Graph | None, name: str) -> LayerExplanation:
     node, facts = graph.nodes[name], graph.facts[name]
     grown = None
-    if larger is not None and facts.weights:
+    other = None if larger is None else larger.facts[name]
+    if larger is not None and facts.weights and other is not None and other.equation is not None:
         (image,), (before,) = larger.inputs.values(), graph.inputs.values()
-        other = larger.facts[name]
         grown = Larger(image, before, other.output_shape, other.params)
     field = graph.receptive_field(name)
     layer = node.layer
-    fixed = layer.non_trainable if layer.trainable else tuple(facts.weights)
+    # where nobody says what was trained, nothing is said to stand still
+    fixed = tuple(facts.weights) if layer.trainable is False else layer.non_trainable
     return LayerExplanation(
         name, node.layer.kind, facts, node.inputs, field, grown, node.layer.reason, fixed
     )

@@ -57,3 +57,10 @@ class Opaque(Layer):
             f"{self.name} ({self.kind}) has no equation here, so it cannot be run; layers that do "
             f"not depend on it can be traced by the cone"
         )
+
+
+def unknown_at(layer: Layer) -> Opaque:
+    """Return a layer of which kind and weights are left: nobody knows what it gives on another input."""
+    found = Opaque(layer.kind, None, dict(layer.weight_shapes or {}), trainable=layer.trainable)
+    found.name, found.channels_last, found.bits = layer.name, layer.channels_last, layer.bits
+    return found

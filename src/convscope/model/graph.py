@@ -10,6 +10,7 @@ from convscope.equations.layout import Layout
 from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowError
 from convscope.layers.arguments import nearest
 from convscope.layers.base import Layer, drawn_from, tensor_names
+from convscope.layers.opaque import unknown_at
 from convscope.model.facts import NONE, Facts, facts_of
 from convscope.model.receptive import (
     Fields,
@@ -22,7 +23,16 @@ from convscope.model.receptive import (
 )
 from convscope.notation import Size
 from convscope.notation.index import Range
-from convscope.notation.sizes import UNKNOWN, Shape, ceil_div, is_known, product, shape_text, tidy
+from convscope.notation.sizes import (
+    UNKNOWN,
+    UNKNOWN_SHAPE,
+    Shape,
+    ceil_div,
+    is_known,
+    product,
+    shape_text,
+    tidy,
+)
 
 __all__ = ["Graph", "Node", "Totals", "Which", "tensor_names"]
 
@@ -71,6 +81,15 @@ def bytes_of(layer: Layer, facts: Facts) -> Size:
     return sum(
         (ceil_div(product(shape) * layer.bits.get(n, 32), 8) for n, shape in facts.weights.items()),
         0,
+    )
+
+
+def _narrows(before: Shape, now: Shape) -> bool:
+    """Whether a shape only says sizes that were open: what was said of its layer then still holds."""
+    if before is UNKNOWN_SHAPE or now is UNKNOWN_SHAPE:
+        return before is now
+    return len(before) == len(now) and all(
+        a is UNKNOWN or a is b or a == b for a, b in zip(before, now, strict=True)
     )
 
 
@@ -205,10 +224,20 @@ class Graph:
         raise LayerLookupError(f"{self.name} has no layer {layer!r}{near}; its layers are {shown}")
 
     def at(self, inputs: dict[str, Shape]) -> Graph:
-        """Return the same network on inputs of other shapes; layers and weights are shared."""
+        """Return the same network on inputs of other shapes; layers and weights are shared.
+
+        What a layer without an equation gives there nobody knows, nor what those behind it give.
+        """
         other = Graph(self.name, inputs, self.layout, self.image_layout)
         for node in self.nodes.values():
-            other.add(node.name, node.layer, node.inputs)
+            layer = node.layer
+            shapes = tuple(map(other.shape, node.inputs))
+            if any(shape is UNKNOWN_SHAPE for shape in shapes) or (
+                layer.opaque and not all(map(_narrows, map(self.shape, node.inputs), shapes))
+            ):
+                layer = unknown_at(layer)
+            other.add(node.name, layer, node.inputs)
+        other.again = self.again
         other.outputs, other.sequential = self.outputs, self.sequential
         other.nested = self.nested
         return other

@@ -32,6 +32,10 @@ FLOATS = (1, 11)
 """What ONNX calls float32 and float64."""
 
 
+NOT_TRAINED = {"BatchNormalization": ("mean", "variance")}
+"""Weights that training does not touch by gradient."""
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
     """One output of an ONNX node: everything that its equation depends on, but for the shapes.
@@ -143,6 +147,10 @@ class Operator(Layer):
         self.arrays = arrays
         self.explained = explained
         self.shape = shape
+
+    @property
+    def non_trainable(self) -> tuple[str, ...]:  # type: ignore[override]
+        return NOT_TRAINED.get(self.use.op, ())
 
     @property
     def kind(self) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 import convscope
 from convscope.errors import SourceWarning
+from convscope.notation.sizes import UNKNOWN_SHAPE
 
 layers = keras.layers
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -35,3 +36,21 @@ def test_one_layer_that_cannot_be_stated(odd: Any, why: str, suffix: str, tmp_pa
     assert rows["odd"].opaque and not rows["conv"].opaque
     assert rows["odd"].params == odd.count_params()
     assert net.count_params() == model.count_params()
+
+
+def test_nothing_is_said_of_another_image_behind_a_lambda(tmp_path: Path) -> None:
+    """What a Lambda gives for an image ten times the size nobody knows."""
+    x = keras.Input((28, 26, 1), name="image")
+    y = layers.Conv2D(3, 5, name="before")(x)
+    y = layers.Lambda(lambda v: v[:, :8, :9], output_shape=(8, 9, 3), name="odd")(y)
+    keras.Model(x, layers.Conv2D(6, 3, name="after")(y)).save(tmp_path / "net.keras")
+    net = convscope.open(tmp_path / "net.keras")
+    said = " ".join(str(net.explain("before")).split())
+    assert "instead of 28×26×1 would make the output 276×256×3" in said
+    assert "would make" not in str(net.explain("after"))
+    assert "(6, 7, 6)" in str(net.explain("after"))
+    larger = net.graph.at({"image": (280, 260, 1)})
+    assert larger.facts["odd"].output_shape is UNKNOWN_SHAPE
+    assert larger.nodes["after"].layer.opaque and larger.totals.params == net.count_params()
+    same = net.graph.at({"image": (28, 26, 1)})
+    assert same.facts["after"].output_shape == (6, 7, 6)
