@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from convscope.network import Network as Network
     from convscope.network import Run as Run
     from convscope.readers import open as open
+    from convscope.readers.statistics import summary as summary
 
 _HOMES = {
     "Sequential": "convscope.building",
@@ -31,6 +32,7 @@ _HOMES = {
     "Network": "convscope.network",
     "Run": "convscope.network",
     "open": "convscope.readers",
+    "summary": "convscope.readers.statistics",
 }
 
 _NOT_BY_STAR = ("open",)

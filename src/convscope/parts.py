@@ -151,6 +151,7 @@ class SummaryRow(NamedTuple):
     inputs       names of the rows, or of the network's inputs, that feed it
     params       None while it is not built; a layer used again carries its figures again
     macs         None where there are none to speak of
+    products     multiply–accumulates between two inputs, not counted among `macs`: attention's
     shared_with  the name of the earlier row that uses the same layer, if one does
     inside       what a folded network holds; None for a layer
     own          parameters and trainable ones that no earlier row holds, where one holds some of them
@@ -171,6 +172,7 @@ class SummaryRow(NamedTuple):
     shared_with: str | None = None
     inside: Inside | None = None
     own: tuple[Figure, Figure] | None = None
+    products: Figure = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as `summary --json` writes it."""
@@ -193,6 +195,7 @@ class SummaryRow(NamedTuple):
             },
             "opaque": self.opaque,
             **({} if self.inside is None else {"layers_inside": self.inside.layers}),
+            **({"input_products": figure(self.products)} if figure(self.products) else {}),
         }
 
 
@@ -261,6 +264,7 @@ class Summary(NamedTuple):
     outputs     names of the rows that leave the network; when empty, those that nobody reads
     sequential  whether it is a plain stack of layers (Keras prints its inputs only if not)
     shown       which rows were asked for, and how nested networks are folded; None for everything
+    uncalled    what exists and was never used: name, kind, parameters
     """
 
     name: str
@@ -271,6 +275,7 @@ class Summary(NamedTuple):
     outputs: tuple[str, ...] = ()
     sequential: bool = False
     shown: Shown | None = None
+    uncalled: tuple[tuple[str, str, int], ...] = ()
 
     @property
     def visible(self) -> tuple[SummaryRow, ...]:
@@ -287,6 +292,7 @@ class Summary(NamedTuple):
             **({} if self.shown is None else {"shown": self.shown.to_dict()}),
             "layers": [row.to_dict() for row in self.visible],
             "totals": self.totals.to_dict(),
+            **({"never_called": [list(one) for one in self.uncalled]} if self.uncalled else {}),
         }
 
 

@@ -123,6 +123,7 @@ class Operator(Layer):
                 buffers and constants, which are no parameters
     explained   whether it has an equation
     shape       the output's shape where it has none (without the batch)
+    folded      parameters that a weight was computed from, and their shapes: counted, and not read
     """
 
     inputs_taken = (0, None)
@@ -137,18 +138,24 @@ class Operator(Layer):
         held: tuple[tuple[str, bool], ...],
         explained: bool,
         shape: Shape = (),
+        folded: tuple[tuple[str, Shape], ...] = (),
     ) -> None:
         self.use, self.called = use, called
         super().__init__()
         self.name, self.dtype = name, use.dtype if use.dtype in FLOATS else "float32"
         self.arrays, self.held = arrays, held
-        self.explained, self.shape = explained, shape
+        self.explained, self.shape, self.folded = explained, shape, folded
         self.reason = ""
 
     @property
     def non_trainable(self) -> tuple[str, ...]:  # type: ignore[override]
         trained = {name for name, trainable in self.held if trainable}
         return tuple(name for name in self.initializers() if name not in trained)
+
+    @property
+    def unread(self) -> dict[str, Shape]:  # type: ignore[override]
+        """Parameters that a weight was computed from."""
+        return dict(self.folded)
 
     @property
     def uncounted(self) -> tuple[str, ...]:
@@ -166,6 +173,7 @@ class Operator(Layer):
 
     def settings(self) -> dict[str, Any]:
         return {
+            "folded": self.folded,
             "use": self.use,
             "held": self.held,
             "explained": self.explained,
@@ -180,6 +188,7 @@ class Operator(Layer):
 
     def opaque_facts(self, shapes: Sequence[Shape]) -> tuple[Shape, dict[str, Shape], Size]:
         held = {slot.name: slot.shape for _, slot in self.use.slots if isinstance(slot, Weight)}
+        held |= self.folded
         trained = {name for name, trainable in self.held if trainable}
         return self.shape, held, sum((product(s) for n, s in held.items() if n in trained), 0)
 
@@ -189,11 +198,9 @@ class Operator(Layer):
         return {name: get() for name, get in self.arrays.items()}
 
     def initializers(self) -> dict[str, Initializer]:
-        return {
-            slot.name: _stored(self.arrays[slot.name])
-            for _, slot in self.use.slots
-            if isinstance(slot, Weight)
-        }
+        named = [slot.name for _, slot in self.use.slots if isinstance(slot, Weight)]
+        named += [name for name, _ in self.folded]
+        return {name: _stored(self.arrays[name]) for name in named}
 
     def set_weights(self, weights: Sequence[Array]) -> NoReturn:
         """Always raises `UnsupportedError`: the module that was opened is what runs."""

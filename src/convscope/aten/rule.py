@@ -19,7 +19,7 @@ from convscope.notation import Axis, Equation, Expression, Index, Size, Tensor
 from convscope.notation import source as given_source
 from convscope.notation import weight as given_weight
 from convscope.notation.expression import Number
-from convscope.notation.sizes import Shape
+from convscope.notation.sizes import Shape, is_one
 from convscope.operators import rules as onnx_rules
 from convscope.operators.rule import (
     MOST_AXES,
@@ -163,7 +163,10 @@ class Call:
             return Number(self.number(name))
         if isinstance(self.slots[name], Given):
             return self.read(name)
-        return self.read(name, *aligned(self.shape(name), axes))
+        at = aligned(self.shape(name), axes)
+        if isinstance(self.slots[name], Weight):  # one that serves a batch of one serves any
+            at = tuple(0 if is_one(s) else a for s, a in zip(self.shape(name), at, strict=True))
+        return self.read(name, *at)
 
     def together(self, *names: str) -> tuple[Axis, ...]:
         """Return the axes of tensors that are broadcast together."""

@@ -5,9 +5,17 @@ out[n, o, y, x] = bias[o] + Σ c, i, j  in[n, c, y·s + i·d − top, x·s + j·
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Any
+
 from convscope.aten.rule import Call, NoEquation, Rule, Spelled, Write, axes_of, spelled
-from convscope.equations.layout import MAP_NAMES, WORDS
-from convscope.notation import Axis, Equation, Max, Mean
+from convscope.equations.layout import MAP_NAMES, WINDOW_NAMES, WORDS
+from convscope.equations.pooling import Reduce
+from convscope.notation import Axis, Equation, Expression, Max, Mean, Pieces
+
+MOST_WINDOWS = 64
+"""Windows of several sizes are written out one by one, so many of them."""
 
 
 def _batched(call: Call, spatial: int) -> None:
@@ -112,16 +120,15 @@ def _adaptive(spatial: int, average: bool) -> Rule:
         wanted = tuple(s if a is None else a for a, s in zip(asked, sizes, strict=True))
         n, c = axes_of(shape)[:2]
         out = tuple(map(Axis, MAP_NAMES[spatial], wanted, WORDS[spatial]))
-        names = {1: ("i",), 2: ("i", "j"), 3: ("h", "i", "j")}[spatial]
+        reduce = Mean if average else Max
+        if any(size % count for size, count in zip(sizes, wanted, strict=True)):
+            return Equation((n, c, *out), _uneven(call, reduce, (n, c), out, sizes))
         taps, at = [], []
-        for axis, name, size, count in zip(out, names, sizes, wanted, strict=True):
-            if size % count:
-                raise NoEquation(f"{size} positions do not divide into {count}")
-            tap = Axis(name, size // count, axis.word)
+        for axis, name, size, count in zip(out, WINDOW_NAMES[spatial], sizes, wanted, strict=True):
+            tap = axis.like(name, size // count)
             taps.append(tap)
             at.append(tap if count == 1 else axis * (size // count) + tap)
-        reduce = Mean(*taps) if average else Max(*taps)
-        return Equation((n, c, *out), reduce(call.tensor()[(n, c, *at)]))
+        return Equation((n, c, *out), reduce(*taps)(call.tensor()[(n, c, *at)]))
 
     def write(call: Call, form: Write) -> str:
         shape = call.shape()
@@ -130,6 +137,8 @@ def _adaptive(spatial: int, average: bool) -> Rule:
         asked = asked * spatial if len(asked) == 1 else asked
         wanted = tuple(s if a is None else a for a, s in zip(asked, shape[2:], strict=True))
         kernel = [s // w for s, w in zip(shape[2:], wanted, strict=True)]
+        if any(s % w for s, w in zip(shape[2:], wanted, strict=True)):
+            raise NoEquation("its windows are of several sizes")
         op = "AveragePool" if average else "MaxPool"
         if all(w == 1 for w in wanted):
             op, settings = f"Global{op}", {}
@@ -138,6 +147,30 @@ def _adaptive(spatial: int, average: bool) -> Rule:
         return form.node(op, form.input(call.first()), **settings)
 
     return Rule(state, write)
+
+
+def _uneven(
+    call: Call, reduce: Reduce, lead: Sequence[Axis], out: Sequence[Axis], sizes: Sequence[int]
+) -> Expression:
+    """Return a pooling whose windows are of several sizes: one expression for every position."""
+    if math.prod(axis.size for axis in out) > MOST_WINDOWS:
+        raise NoEquation("its windows are of several sizes, and many")
+
+    def build(taps: Sequence[Axis], at: Sequence[Any]) -> Expression:
+        place = len(at)
+        if place == len(out):
+            return reduce(*taps)(call.tensor()[(*lead, *at)])
+        axis, size = out[place], sizes[place]
+        bodies = []
+        for y in range(axis.size):
+            start, end = y * size // axis.size, -(-(y + 1) * size // axis.size)
+            tap = axis.like(WINDOW_NAMES[len(out)][place], end - start)
+            bodies.append(build([*taps, tap], [*at, tap + start]))
+        if len(bodies) == 1:
+            return bodies[0]
+        return Pieces(axis, tuple(range(1, axis.size + 1)), tuple(bodies))
+
+    return build([], [])
 
 
 RULES = {

@@ -57,6 +57,9 @@ class Commands(click.Group):
                 warnings.showwarning = _note
                 return super().invoke(context)
         except ConvscopeError as error:
+            for note in getattr(error, "__notes__", ()):  # the table up to where a module fails
+                for line in note.splitlines():
+                    say(line)
             say(f"Error: {error}")
             context.exit(1 if isinstance(error, (EngineError, OutputError, ServerError)) else 2)
         except MemoryError:

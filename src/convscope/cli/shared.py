@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 MODEL_HELP = (
     "MODEL is a file (.onnx, .keras, .h5), file.py or module (with :attribute, a network or a function "
-    "that returns one, where it has several), or demo, the network that comes along."
+    "that returns one, where it has several; a PyTorch module or its class needs --shape), or demo, the "
+    "network that comes along."
 )
 
 
@@ -142,10 +143,60 @@ size_option = click.option(
 )
 
 
+_EXAMPLE = "convscope.example"
+"""Where a command's context keeps what a PyTorch module is opened with."""
+
+
+def _shapes(context: click.Context, _: click.Parameter, given: tuple[str, ...]) -> None:
+    """Keep the shapes of a module's inputs: 3,224,224, or image=3,224,224 for several."""
+    found: dict[str, tuple[int, ...]] = {}
+    for number, text in enumerate(given):
+        name, equals, sizes = text.rpartition("=")
+        if not re.fullmatch(r"\d+([,x×]\d+)*", sizes):
+            raise click.UsageError(f"--shape is whole numbers such as 3,224,224, not {text!r}")
+        found[name if equals else str(number)] = tuple(map(int, re.split("[,x×]", sizes)))
+    if not found:
+        return
+    named = any("=" in text for text in given)
+    many = list(found.values())
+    context.meta.setdefault(_EXAMPLE, {})["shape"] = (
+        found if named else many if len(many) > 1 else many[0]
+    )
+
+
+def _engine(context: click.Context, _: click.Parameter, engine: str | None) -> None:
+    if engine is not None:
+        context.meta.setdefault(_EXAMPLE, {})["engine"] = engine
+
+
+def example_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command what PyTorch modules are opened with; `open_network` finds it."""
+    for option in (
+        click.option(
+            "--engine",
+            type=click.Choice(["onnxruntime"]),
+            expose_value=False,
+            callback=_engine,
+            help="For a PyTorch module: ONNX Runtime on the same graph, compared with PyTorch.",
+        ),
+        click.option(
+            "--shape",
+            multiple=True,
+            metavar="SIZES",
+            expose_value=False,
+            callback=_shapes,
+            help="For a PyTorch module: the shape of its input without the batch, 3,224,224; for several, once "
+            "each, image=3,224,224.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def model_argument(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the argument MODEL, and the size that its images may have."""
+    """Give a command the argument MODEL, the size that its images may have, and what a PyTorch module needs."""
     argument = click.argument("model", metavar="MODEL", shell_complete=_networks)
-    return argument(size_option(command))
+    return argument(size_option(example_options(command)))
 
 
 def layers_of(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
@@ -172,8 +223,11 @@ def layer_argument(required: bool = True) -> Callable[..., Any]:
     return click.argument("layer", metavar=metavar, required=required, shell_complete=layers_of)
 
 
-def open_network(model: str) -> Network:
-    """Return the network that MODEL names; what was left out of it is said on stderr."""
+def open_network(model: str, parts: bool = False) -> Network:
+    """Return the network that MODEL names; what was left out of it is said on stderr.
+
+    parts   whether a PyTorch module without a shape will do: its parameters alone
+    """
     import warnings
 
     from convscope.errors import SourceWarning
@@ -181,10 +235,19 @@ def open_network(model: str) -> Network:
 
     with working(f"opening {model}"), warnings.catch_warnings():
         warnings.simplefilter("ignore", SourceWarning)
-        network = open(model)
         context = click.get_current_context(silent=True)
-        if context is not None and _SIZE in context.meta:
-            network = network.sized(context.meta[_SIZE])
+        asked = {} if context is None else context.meta
+        network = open(model, **asked.get(_EXAMPLE, {}))
+        if _SIZE in asked:
+            network = network.sized(asked[_SIZE])
+    if getattr(network.backing, "arguments", network) is None:
+        if not parts:
+            raise click.UsageError(
+                f"{model} is a PyTorch module: give its input's --shape, as 3,224,224"
+            )
+        say(
+            "Note: parameters only; with --shape 3,224,224 (that of its input) all the rest is known too"
+        )
     for remark in network.warnings:
         say(f"Warning: {remark}")
     return network

@@ -37,7 +37,7 @@ def folds(graph: Graph, depth: int | None) -> list[Fold]:
         raise SettingError(
             f"depth must be a whole number from 1, the networks that are nested in none, not {depth!r}"
         )
-    key = {name: folded_name(name, depth) for name in graph.nodes}
+    key = {name: folded_name(name, depth, graph.separator) for name in graph.nodes}
     members: dict[str, list[str]] = {}
     for name, row in key.items():
         members.setdefault(row, []).append(name)
@@ -55,15 +55,15 @@ def folds(graph: Graph, depth: int | None) -> list[Fold]:
     return [_fold(graph, row, tuple(names)) for row, names in rows.items()]
 
 
-def folded_name(name: str, depth: int) -> str:
+def folded_name(name: str, depth: int, separator: str = "/") -> str:
     """Return the first steps of a name; a slash in front is no step.
 
     >>> folded_name("inner/conv", 1), folded_name("/layer1/0/conv/Conv", 2), folded_name("dense", 1)
     ('inner', '/layer1/0', 'dense')
     """
-    end = int(name.startswith("/"))
+    end = int(name.startswith(separator))
     for _ in range(depth):
-        found = name.find("/", end)
+        found = name.find(separator, end)
         if found < 0:
             return name
         end = found + 1

@@ -55,6 +55,7 @@ def summarise(
         tuple(dict.fromkeys(home.get(name, name) for name in graph.outputs)),
         graph.sequential or (depth is not None and stack),
         shown,
+        graph.uncalled,
     )
 
 
@@ -109,6 +110,7 @@ class _Rows:
             None if activation is None else activation.name,
             None if shared == name else shared,
             own=own,
+            products=None if facts.products is None else plain(facts.products),
         )
 
     # -- folded networks --------------------------------------------------------------------------
@@ -152,6 +154,7 @@ class _Rows:
             )
             if partly
             else None,
+            plain(tidy(sum((p for n in nodes if (p := graph.facts[n.name].products)), 0))),
         )
 
     def _again(self, nodes: Iterable[Node], fold: Fold) -> tuple[int, int]:
@@ -187,4 +190,4 @@ class _Rows:
 
 
 def _below(name: str, row: str) -> str:
-    return name[len(row) + 1 :] if name.startswith(f"{row}/") else name
+    return name[len(row) + 1 :] if name.startswith((f"{row}/", f"{row}.")) else name

@@ -102,6 +102,8 @@ class Graph:
     image_layout    how its images lie, where that is another way
     learned         the layers that depend on no input: computed from weights alone
     again           layer → what of its weights an earlier layer holds already, by that one's name
+    separator       what stands between the steps of a name: inner/conv, layer1.0.conv1
+    uncalled        what exists beside the nodes and was never used: name, kind, parameters
     nested          the kinds of the networks that were laid flat into it, by their names; its own is ""
     """
 
@@ -118,6 +120,8 @@ class Graph:
         self.image_layout = image_layout or layout
         self.sequential = False
         self.nested: dict[str, str] = {}
+        self.separator = "/"
+        self.uncalled: tuple[tuple[str, str, int], ...] = ()
         self.nodes: dict[str, Node] = {}
         self.facts: dict[str, Facts] = {}
         self.outputs: tuple[str, ...] = ()

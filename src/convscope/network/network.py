@@ -242,6 +242,8 @@ class Network:
 
     def _by_name(self, given: Any) -> dict[str, Any]:
         names = list(self.graph.inputs)
+        if not names:  # a module that was opened without an example says so
+            self.backing.at(self.graph, {})
         if isinstance(given, Mapping):
             if set(given) != set(names):
                 raise InputError(

@@ -76,9 +76,10 @@ def _definitions(equation: Equation) -> Iterator[tuple[dict[Axis, Size], Express
 
 
 class _Factors(NamedTuple):
-    """What is multiplied under a sum: inputs by name, how many factors were learned, are gradients."""
+    """What is multiplied under a sum: inputs by name, how many factors hold any, were learned, are gradients."""
 
     inputs: frozenset[str]
+    fed: int
     learned: int
     gradients: int
 
@@ -91,12 +92,12 @@ class _Factors(NamedTuple):
     @property
     def of_inputs(self) -> bool:
         """Whether they are products of two different inputs."""
-        return not self.counted and len(self.inputs) > 1
+        return not self.counted and len(self.inputs) > 1 and self.fed > 1
 
 
 def _factors(node: Reduction, learned: Container[str] = ()) -> _Factors:
     inputs: set[str] = set()
-    weights = gradients = 0
+    some = weights = gradients = 0
     if node.kind == "sum":
         for factor in factors(node.body):
             tensors = [read.tensor for read in reads([factor])]
@@ -105,9 +106,10 @@ def _factors(node: Reduction, learned: Container[str] = ()) -> _Factors:
                 continue
             fed = {t.name for t in tensors if t.role == "input" and t.name not in learned}
             inputs |= fed
+            some += bool(fed)
             if not fed and tensors:
                 weights += 1
-    return _Factors(frozenset(inputs), weights, gradients)
+    return _Factors(frozenset(inputs), some, weights, gradients)
 
 
 def _extent(sizes: dict[Axis, Size], node: Reduction) -> dict[Axis, Size]:

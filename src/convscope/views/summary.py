@@ -123,6 +123,20 @@ def _memory(row: SummaryRow) -> Words:
     return figures.memory(4 * prod(sizes))
 
 
+def _kernel(row: SummaryRow, summary: Summary) -> Words:
+    """Return the window of a convolution, as its weight says."""
+    shapes = [shape for shape in row.weights.values() if len(shape) > 2]
+    if not shapes or row.inside is not None:
+        return _none(NONE)
+    first = summary.layout == "channels_first"
+    return figures.shape(shapes[0][2:] if first else shapes[0][:-2])
+
+
+def _attention(row: SummaryRow) -> Words:
+    """Return the products between two inputs; most layers have none."""
+    return _none(figures.count(row.products) if figure(row.products) else NONE)
+
+
 _KINDS: dict[str, _Kind] = {
     "layer": _Kind("layer (kind)", "left", lambda row, asked: _layer(row, asked.detail)),
     "name": _Kind("layer", "left", lambda row, _: row.name),
@@ -138,6 +152,8 @@ _KINDS: dict[str, _Kind] = {
         "trainable", "right", lambda row, _: _own(row, row.trainable, 1), "trainable"
     ),
     "macs": _Kind("MACs", "right", lambda row, _: _none(figures.count(row.macs)), "macs"),
+    "attention": _Kind("attention MACs", "right", lambda row, _: _attention(row), "products"),
+    "kernel": _Kind("kernel", "left", lambda row, asked: _kernel(row, asked.summary)),
     "memory": _Kind("output in float32", "right", lambda row, _: _memory(row)),
     "receptive_field": _Kind(
         "receptive field",
@@ -173,6 +189,9 @@ def document(summary: Summary, columns: Sequence[str] | None = None, detail: int
     Raises `SettingError` for a column that there is not.
     """
     names = checked(columns)
+    if columns is None and figure(summary.totals.products):
+        place = names.index("macs") + 1
+        names = (*names[:place], "attention", *names[place:])
     kinds = [_KINDS[name] for name in names]
     asked = _Asked(summary, detail)
     arrows = _arrows(summary, detail) if names[0] == "layer" and "inputs" not in names else {}
@@ -321,7 +340,14 @@ def _closing(summary: Summary) -> Words:
         text += f": {figures.count(totals.trainable)} trainable"
         text += f", {figures.count(totals.non_trainable)} not"
     text += f"; {figures.memory(totals.bytes)}. "
-    return text + _work(totals) + "Shapes are without the batch."
+    text += _work(totals) + "Shapes are without the batch."
+    if summary.uncalled:
+        every = [
+            f"{name} ({kind}{f', {params:,} parameters' if params else ''})"
+            for name, kind, params in summary.uncalled
+        ]
+        text += f" Never called: {', '.join(every)}."
+    return text
 
 
 def _work(totals: SummaryTotals) -> str:

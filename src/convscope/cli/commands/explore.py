@@ -11,6 +11,7 @@ import click
 from convscope.cli.output import emit, say, working
 from convscope.cli.shared import (
     MODEL_HELP,
+    example_options,
     image_option,
     open_network,
     pixels_option,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 )
 @click.argument("model", metavar="[MODEL]", default="demo")
 @size_option
+@example_options
 @image_option
 @pixels_option
 @click.option(

@@ -56,7 +56,7 @@ def command(
         other = f"--{form}" if form else "--columns"
         raise click.UsageError(f"--style {style} is a text of its own, and {other} goes without it")
     chosen = views.checked([c.strip() for c in columns.split(",")] if columns else None)
-    network = open_network(model)
+    network = open_network(model, parts=True)
     with working(f"summarising {network.name}"):
         facts = network.facts(depth, layers)
     if form == "csv":

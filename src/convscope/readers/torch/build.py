@@ -8,7 +8,6 @@ give is counted: relu, relu:2.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,21 +18,11 @@ from convscope.errors import ShapeError
 from convscope.layers.base import Layer
 from convscope.model.graph import Graph, Totals
 from convscope.notation import Size
-from convscope.notation.sizes import UNKNOWN_SHAPE, Shape
+from convscope.notation.sizes import UNKNOWN, UNKNOWN_SHAPE, Shape
 from convscope.readers.torch.recording import Call, Frame, Recording, Value
 
 MOST_GIVEN = 1024
 """Constants of more numbers than this do not shape an equation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Owned:
-    """A module of the tree: its first name, its class, and its own parameters."""
-
-    path: str
-    kind: str
-    params: int
-    trainable: int
 
 
 class TorchGraph(Graph):
@@ -41,8 +30,8 @@ class TorchGraph(Graph):
 
     fetched     node → the value in the recording
     counts      parameters in all, trained ones, numbers in buffers, bytes of both
-    uncalled    modules that the forward never called, and that hold parameters or do something
-    modules     every module's class by its name
+    paths       every module's class by its name
+    rows        how many rows the batch of the recording has
     """
 
     def __init__(self, name: str, inputs: dict[str, Shape]) -> None:
@@ -50,7 +39,6 @@ class TorchGraph(Graph):
         self.separator = "."
         self.fetched: dict[str, tuple[Value, bool]] = {}
         self.counts = (0, 0, 0, 0)
-        self.uncalled: tuple[Owned, ...] = ()
         self.paths: dict[str, str] = {}
         self.rows = 1
 
@@ -74,7 +62,11 @@ class TorchGraph(Graph):
         found = super().totals
         params, trainable, _, size = self.counts
         return found._replace(
-            params=params, trainable=trainable, non_trainable=params - trainable, bytes=size
+            params=params,
+            trainable=trainable,
+            non_trainable=params - trainable,
+            macs=found.macs if self.inputs else UNKNOWN,
+            bytes=size,
         )
 
     def at(self, inputs: dict[str, Shape]) -> TorchGraph:
@@ -114,7 +106,7 @@ class _Builder:
             path: (p.requires_grad, p)
             for path, p in module.named_parameters(remove_duplicate=False)
         }
-        self.own: dict[int, str] = {}
+        self.counted: set[int] = set()
         self.single = {
             id(frame): frame for frame in recording.frames if frame.leaf and self._fed(frame) == 1
         }
@@ -150,16 +142,8 @@ class _Builder:
             if path and path not in called and not any(True for _ in one.children()):
                 own = [p for p in one.parameters(recurse=False) if id(p) not in met]
                 met.update(map(id, own))
-                uncalled.append(
-                    Owned(
-                        path,
-                        type(one).__name__,
-                        sum(p.numel() for p in own),
-                        sum(p.numel() for p in own if p.requires_grad),
-                    )
-                )
-        used = {k.path for k in uncalled}
-        result.uncalled = tuple(uncalled) if used else ()
+                uncalled.append((path, type(one).__name__, sum(p.numel() for p in own)))
+        result.uncalled = tuple(uncalled)
         result.nested = {
             path: kind for path, kind in result.paths.items() if path and path not in result.nodes
         }
@@ -175,6 +159,7 @@ class _Builder:
         arrays: dict[str, Callable[[], Any]] = {}
         held: list[tuple[str, bool]] = []
         keys: list[Any] = []
+        folded: list[tuple[str, Shape]] = []
         for key, given in _flat(call.named()):
             if call.op == "copy" and key == "self":  # only its shape is read
                 continue
@@ -189,6 +174,8 @@ class _Builder:
                 batched_feed = batched_feed or batched
             else:
                 slot = self._constant(key, given, arrays, held, keys)
+                if given.call is not None:
+                    folded += self._folded(given, arrays, held)
             slots.append((key, slot))
         if call.op == "put":
             settings = _region(call)
@@ -214,7 +201,14 @@ class _Builder:
         layer = self.shared.get(same) if arrays else None
         if layer is None:
             layer = Operator(
-                name, use, called, arrays, tuple(held), explained, () if explained else own
+                name,
+                use,
+                called,
+                arrays,
+                tuple(held),
+                explained,
+                () if explained else own,
+                tuple(folded),
             )
             layer.reason = stated.reason
             if arrays:
@@ -253,8 +247,34 @@ class _Builder:
         arrays[name] = self._held(given) if given.held else _getter(lambda: tensor)
         if parameter is not None:
             held.append((name, parameter[0]))
+            self.counted.add(id(parameter[1]))
         keys.append(given.name if given.held else id(tensor))
         return Weight(name, tuple(tensor.shape))
+
+    def _folded(
+        self, given: Value, arrays: dict[str, Callable[[], Any]], held: list[tuple[str, bool]]
+    ) -> list[tuple[str, Shape]]:
+        """Return the parameters that a constant was computed from, those that no layer has yet."""
+        found: list[tuple[str, Shape]] = []
+        stack, met = [given], set()
+        while stack:
+            value = stack.pop()
+            if id(value) in met:
+                continue
+            met.add(id(value))
+            if value.call is not None:
+                stack += _read(value.call)
+            known = self.parameters.get(value.name or "") if value.held else None
+            if known is None or id(known[1]) in self.counted:
+                continue
+            self.counted.add(id(known[1]))
+            name = (value.name or "").rpartition(".")[2]
+            while name in arrays:
+                name = f"{name}_"
+            arrays[name] = self._held(value)
+            held.append((name, known[0]))
+            found.append((name, value.shape))
+        return found
 
     def _held(self, given: Value) -> Callable[[], Any]:
         """Return what gives the numbers of a parameter or buffer, as it is when they are asked for."""

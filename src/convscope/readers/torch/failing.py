@@ -7,7 +7,6 @@ from typing import Any
 from convscope.errors import ForwardError
 from convscope.network import Network
 from convscope.notation.sizes import shape_text
-from convscope.readers.example import Example
 from convscope.readers.torch.build import TorchGraph
 from convscope.readers.torch.recording import Failure, Recording, Value
 
@@ -15,7 +14,7 @@ LAST = 12
 """So many rows of the table stand in the message."""
 
 
-def forward_error(graph: TorchGraph, recording: Recording, example: Example) -> ForwardError:
+def forward_error(graph: TorchGraph, recording: Recording) -> ForwardError:
     """Return the error that says where a forward stopped, with the network up to there."""
     failure = recording.failure
     assert failure is not None
@@ -31,9 +30,9 @@ def forward_error(graph: TorchGraph, recording: Recording, example: Example) -> 
     if hint:
         text += f" (PyTorch: {lines[0]})"
     network = Network(graph.name, graph=graph)
-    if graph.nodes:
-        text += f"\n\nUp to there:\n\n{_table(network)}"
     found = ForwardError(text)
+    if graph.nodes:
+        found.add_note(f"The network up to there:\n\n{_table(network)}\n")
     found.network, found.module, found.op = network, frame.path, failure.op
     found.__cause__ = error
     return found

@@ -38,7 +38,7 @@ def opened(source: Any, example: Example) -> Network:
     batched = not _alone(recording)
     graph = build(recording, module, name, batched)
     if recording.failure is not None:
-        raise forward_error(graph, recording, example)
+        raise forward_error(graph, recording)
     notes = list(recording.warnings)
     if batched and _mixed(graph):
         graph = build(recording, module, name, False)

@@ -59,6 +59,7 @@ class Frame:
 
     path      its first name in the tree; "" is the network
     number    how many calls of it there were before
+    given     shape and bytes of a number of the first tensor that went in, and `out` of what came out
     """
 
     path: str
@@ -67,7 +68,9 @@ class Frame:
     outer: Frame | None
     leaf: bool
     calls: list[Call] = field(default_factory=list)
-    inner: int = 0
+    given: tuple[tuple[int, ...], int] | None = None
+    out: tuple[tuple[int, ...], int] | None = None
+    module: Any = None
 
 
 @dataclass(slots=True, eq=False)
@@ -515,8 +518,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 path = f"{self.frame.path}.{kind}" if self.frame.path else kind
         number = self.counts.get(path, 0)
         self.counts[path] = number + 1
-        self.frame.inner += 1
         frame = Frame(path, kind, number, self.frame, id(module) in self.leaves)
+        frame.given, frame.module = _sizes(given), module
         self.frames.append(frame)
         self.frame = frame
 
@@ -525,6 +528,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if threading.get_ident() != self.thread:
             return
         frame = self.frame
+        frame.out = _sizes(out)
         passed = (
             frame.leaf
             and isinstance(out, torch.Tensor)
@@ -544,6 +548,14 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self._note(call)
         assert frame.outer is not None
         self.frame = frame.outer
+
+
+def _sizes(given: Any) -> tuple[tuple[int, ...], int] | None:
+    """Return the shape of the first tensor of what is given, and how many bytes a number takes."""
+    for _, tensor in leaves_of(given):
+        if isinstance(tensor, torch.Tensor):
+            return tuple(tensor.shape), tensor.element_size()
+    return None
 
 
 def _has_fed(call: Call) -> bool:

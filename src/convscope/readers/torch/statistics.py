@@ -1,0 +1,351 @@
+"""What torchinfo's users know: `summary(module, input_size=…)`, printed once, its totals in an object."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import torch
+
+from convscope.errors import SettingError
+from convscope.layers.arguments import nearest
+from convscope.readers.example import Example
+from convscope.readers.torch.inputs import arguments
+from convscope.readers.torch.recording import Frame, record
+from convscope.readers.torch.shadow import plain
+
+COLUMNS = {
+    "input_size": "Input Shape",
+    "output_size": "Output Shape",
+    "num_params": "Param #",
+    "params_percent": "Param %",
+    "kernel_size": "Kernel Shape",
+    "groups": "Groups",
+    "mult_adds": "Mult-Adds",
+    "trainable": "Trainable",
+}
+ROW_SETTINGS = ("ascii_only", "depth", "hide_recursive_layers", "var_names")
+
+
+@dataclass
+class Line:
+    """One call of a module, or a module that was not called.
+
+    params, trainable   its own and those of all modules in it; `own` are those that are in none
+    """
+
+    path: str
+    kind: str
+    level: int
+    params: int
+    trainable: int
+    again: bool = False
+    own: int = 0
+    own_trainable: int = 0
+    own_bytes: int = 0
+    leaf: bool = True
+    given: tuple[int, ...] | None = None
+    out: tuple[int, ...] | None = None
+    element: int = 4
+    kernel: tuple[int, ...] | None = None
+    groups: int | None = None
+    mult_adds: int = 0
+    place: int = 0
+    lines: list[Line] = field(default_factory=list)
+
+
+class ModelStatistics:
+    """What a module amounts to; str() of it is the table.
+
+    Sizes and counts are those of the whole input, its batch included. `total_mult_adds` is counted as torchinfo
+    counts: biases and normalisations are in it, products of attention are not. `convscope.open(module, example)`
+    counts multiply–accumulates alone, for one input.
+    """
+
+    def __init__(
+        self, top: Line, input_bytes: int, columns: Sequence[str], width: int,
+        depth: int, rows: Sequence[str],
+    ) -> None:  # fmt: skip
+        self.top = top
+        self.total_input = input_bytes
+        self.columns, self.width, self.depth, self.rows = columns, width, depth, rows
+        self.total_params = self.trainable_params = self.total_param_bytes = 0
+        self.total_mult_adds = self.total_output_bytes = 0
+        self.summary_list = list(_walk(top))
+        for line in self.summary_list:
+            if line.leaf:
+                self.total_mult_adds += line.mult_adds
+                if line.params and line.out is not None:
+                    self.total_output_bytes += 2 * prod(line.out) * line.element
+            if not line.again:
+                self.total_params += line.own
+                self.trainable_params += line.own_trainable
+                self.total_param_bytes += line.own_bytes
+
+    def __str__(self) -> str:
+        shown = [line for line in self.summary_list if line.level <= self.depth]
+        if "hide_recursive_layers" in self.rows:
+            shown = [line for line in shown if not line.again]
+        labels = [self._label(line) for line in shown]
+        title = "Layer (type"
+        title += " (var_name)" if "var_names" in self.rows else ""
+        title += ":depth-idx)" if "depth" in self.rows else ")"
+        first = max(len(title), *map(len, labels), 40)
+        whole = first + self.width * len(self.columns)
+        rule = "=" * whole
+        text = [rule, _line(title, [COLUMNS[c] for c in self.columns], first, self.width), rule]
+        for line, label in zip(shown, labels, strict=True):
+            folded = line.level == self.depth and not line.leaf
+            cells = [self._cell(line, column, folded) for column in self.columns]
+            text.append(_line(label, cells, first, self.width))
+        text += [
+            rule,
+            f"Total params{_readable(self.total_params, 0)}",
+            f"Trainable params{_readable(self.trainable_params, 0)}",
+            f"Non-trainable params{_readable(self.total_params - self.trainable_params, 0)}",
+        ]
+        if self.total_input:
+            parts = self.total_input, self.total_output_bytes, self.total_param_bytes
+            text += [
+                f"Total mult-adds{_readable(self.total_mult_adds)}",
+                rule,
+                f"Input size (MB): {parts[0] / 1e6:.2f}",
+                f"Forward/backward pass size (MB): {parts[1] / 1e6:.2f}",
+                f"Params size (MB): {parts[2] / 1e6:.2f}",
+                f"Estimated Total Size (MB): {sum(parts) / 1e6:.2f}",
+            ]
+        return "\n".join([*text, rule])
+
+    __repr__ = __str__
+
+    def _label(self, line: Line) -> str:
+        ascii_only = "ascii_only" in self.rows
+        begin = ("+ " if ascii_only else "├─") if line.level else ""
+        step = "    " if ascii_only else "│    "
+        name = (
+            f" ({line.path.rpartition('.')[2]})" if "var_names" in self.rows and line.level else ""
+        )
+        number = f": {line.level}-{line.place}" if "depth" in self.rows and line.level else ""
+        return f"{step * (line.level - 1)}{begin}{line.kind}{name}{number}"
+
+    def _cell(self, line: Line, column: str, folded: bool) -> str:
+        if column in ("input_size", "output_size"):
+            shape = line.given if column == "input_size" else line.out
+            return "--" if shape is None else str(list(shape))
+        if column == "num_params":
+            count = line.params if line.leaf or folded else line.own
+            if not count:
+                return "--"
+            text = f"{count:,}" if line.trainable or not line.params else f"({count:,})"
+            return "(recursive)" if line.again else text
+        if column == "params_percent":
+            if line.again:
+                return "(recursive)"
+            count = line.params if line.leaf or folded else line.own
+            return (
+                f"{100 * count / self.total_params:.2f}%" if count and self.total_params else "--"
+            )
+        if column == "kernel_size":
+            return "--" if line.kernel is None else str(list(line.kernel))
+        if column == "groups":
+            return "--" if line.groups is None else str(line.groups)
+        if column == "mult_adds":
+            work = sum(below.mult_adds for below in _walk(line) if below.leaf)
+            return f"{work:,}" if work and (line.leaf or folded) else "--"
+        if not line.params:
+            return "--"
+        if line.trainable in (0, line.params):
+            return str(line.trainable == line.params)
+        return "Partial"
+
+
+def _line(label: str, cells: Sequence[str], first: int, width: int) -> str:
+    return f"{label:<{first}} " + "".join(f"{cell[: width - 1]:<{width}}" for cell in cells)
+
+
+def _readable(count: int, least: float = 1e6) -> str:
+    if not least:
+        return f": {count:,}"
+    unit, size = next(((u, s) for u, s in (("T", 1e12), ("G", 1e9)) if count >= s), ("M", 1e6))
+    return f" (Units.{ {'T': 'TERABYTES', 'G': 'GIGABYTES', 'M': 'MEGABYTES'}[unit] }): {count / size:,.2f}"
+
+
+def _walk(line: Line) -> Iterable[Line]:
+    yield line
+    for below in line.lines:
+        yield from _walk(below)
+
+
+def statistics(
+    module: Any, input_size: Any, input_data: Any, batch_dim: int | None, columns: Iterable[str] | None,
+    width: int, depth: int, device: Any, dtypes: Sequence[Any] | None, mode: str | None,
+    rows: Iterable[str] | None, keywords: dict[str, Any],
+) -> ModelStatistics:  # fmt: skip
+    """Return what a module amounts to; see `convscope.summary`."""
+    module = plain(module)
+    if not isinstance(module, torch.nn.Module):
+        raise SettingError(f"summary takes a torch.nn.Module, not {type(module).__name__}")
+    if input_size is not None and input_data is not None:
+        raise SettingError("give input_size or input_data, not both")
+    if mode not in (None, "eval", "train", "same"):
+        raise SettingError(f"mode is eval, train or same, not {mode!r}")
+    given = input_size is not None or input_data is not None
+    chosen = tuple(columns or (("output_size", "num_params") if given else ("num_params",)))
+    for name in chosen:
+        if name not in COLUMNS:
+            raise SettingError(
+                f"there is no column {name!r}{nearest(name, COLUMNS)}; there are {', '.join(COLUMNS)}"
+            )
+    settings = tuple(rows or ("depth",))
+    for name in settings:
+        if name not in ROW_SETTINGS:
+            raise SettingError(f"row_settings are {', '.join(ROW_SETTINGS)}, not {name!r}")
+    if not given and not keywords:
+        return ModelStatistics(
+            _tree(module, module, "", 0, set(), {}), 0, chosen, width, depth, settings
+        )
+    if input_size is not None:
+        data = _random(module, input_size, batch_dim, dtypes, device)
+        example = Example(tuple(data), None, keywords)
+    elif isinstance(input_data, (list, tuple)):
+        example = Example(tuple(input_data), None, keywords)
+    elif isinstance(input_data, dict):
+        example = Example((), None, {**input_data, **keywords})
+    else:
+        example = Example(() if input_data is None else (input_data,), None, keywords)
+    arranged = arguments(module, example)
+    if any(p.device.type == "meta" for p in module.parameters()):
+        arranged = arranged.with_inputs({n: t.to("meta") for n, t in arranged.inputs.items()})
+    training = mode == "train" or (mode == "same" and module.training)
+    found = record(module, arranged.args, arranged.kwargs, arranged.inputs, False, training)
+    if found.failure is not None:
+        from convscope.readers.torch.build import build
+        from convscope.readers.torch.failing import forward_error
+
+        raise forward_error(build(found, module, type(module).__name__), found)
+    called: dict[int, list[Frame]] = {}
+    for frame in found.frames:
+        called.setdefault(id(frame.outer), []).append(frame)
+    root = found.frames[0]
+    shown = dict(module.named_modules())
+    top = _called(root, called, shown, 0, set(), {})
+    size = sum(t.numel() * t.element_size() for t in arranged.inputs.values())
+    return ModelStatistics(top, size, chosen, width, depth, settings)
+
+
+def _random(
+    module: Any, size: Any, batch_dim: int | None, dtypes: Sequence[Any] | None, device: Any
+) -> list[Any]:
+    """Return random tensors of these sizes, which include the batch unless batch_dim says where it goes."""
+    many = (
+        isinstance(size, (list, tuple)) and size and isinstance(size[0], (list, tuple, torch.Size))
+    )
+    sizes = [tuple(s) for s in size] if many else [tuple(size)]
+    if any(type(n) is not int or n < 1 for s in sizes for n in s):
+        raise SettingError(
+            f"input_size is whole numbers with the batch, as (1, 3, 224, 224), not {size!r}"
+        )
+    if batch_dim is not None:
+        sizes = [(*s[:batch_dim], 1, *s[batch_dim:]) for s in sizes]
+    usual = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+    kinds = list(dtypes) if dtypes else [usual] * len(sizes)
+    if len(kinds) != len(sizes):
+        raise SettingError(f"{len(sizes)} inputs need as many dtypes, not {len(kinds)}")
+    generator = torch.Generator().manual_seed(0)
+    return [
+        torch.rand(s, generator=generator).to(dtype=kind, device=device)
+        for s, kind in zip(sizes, kinds, strict=True)
+    ]
+
+
+def _described(one: Any, path: str, level: int, met: set[int], places: dict[int, int]) -> Line:
+    """Return a module's line without what a call tells."""
+    every = list(one.parameters())
+    own = list(one.parameters(recurse=False))
+    places[level] = places.get(level, 0) + 1
+    line = Line(
+        path, type(one).__name__, level, sum(p.numel() for p in every),
+        sum(p.numel() for p in every if p.requires_grad), id(one) in met,
+    )  # fmt: skip
+    new = [p for p in own if id(p) not in met]
+    line.own = sum(p.numel() for p in new)
+    line.own_trainable = sum(p.numel() for p in new if p.requires_grad)
+    line.own_bytes = sum(p.numel() * p.element_size() for p in new)
+    met.update((id(one), *map(id, new)))
+    line.leaf = not any(True for _ in one.children())
+    line.place = places[level]
+    for weight in own:
+        if weight.ndim > 2 and line.kernel is None:
+            line.kernel = tuple(weight.shape[2:])
+    groups = getattr(one, "groups", None)
+    line.groups = groups if isinstance(groups, int) else None
+    return line
+
+
+def _tree(
+    module: Any, one: Any, path: str, level: int, met: set[int], places: dict[int, int]
+) -> Line:
+    """Return the lines of a module that was not called."""
+    line = _described(one, path, level, met, places)
+    for name, child in one.named_children():
+        line.lines.append(
+            _tree(module, child, f"{path}.{name}" if path else name, level + 1, met, places)
+        )
+    return line
+
+
+def _called(
+    frame: Frame, called: dict[int, list[Frame]], modules: dict[str, Any], level: int, met: set[int],
+    places: dict[int, int],
+) -> Line:  # fmt: skip
+    """Return the lines of a call and of the calls in it, and of modules in it that were never called."""
+    one: Any = modules.get(frame.path, frame.module)
+    line = _described(one, frame.path, level, met, places)
+    if frame.given is not None:
+        line.given = frame.given[0]
+    if frame.out is not None:
+        line.out, line.element = frame.out
+        if line.leaf:
+            line.mult_adds = _mult_adds(one, line.out)
+    inside = called.get(id(frame), [])
+    line.lines = [_called(f, called, modules, level + 1, met, places) for f in inside]
+    if not line.again:
+        reached = {f.path for f in _frames(frame, called)}
+        for name, child in one.named_children():
+            path = f"{frame.path}.{name}" if frame.path else name
+            if (
+                not any(p == path or p.startswith(f"{path}.") for p in reached)
+                and id(child) not in met
+            ):
+                line.lines.append(_tree(one, child, path, level + 1, met, places))
+    return line
+
+
+def _frames(frame: Frame, called: dict[int, list[Frame]]) -> Iterable[Frame]:
+    for inner in called.get(id(frame), []):
+        yield inner
+        yield from _frames(inner, called)
+
+
+def _mult_adds(one: Any, out: tuple[int, ...]) -> int:
+    """Return torchinfo's count: every parameter of a convolution at every position, of others once a row."""
+    total = 0
+    window = "Conv" in type(one).__name__
+    for name, weight in one.named_parameters():
+        last = name.rpartition(".")[2]
+        if last in ("weight", "bias"):
+            total += weight.numel() * (prod(out[:1]) * prod(out[2:]) if window else prod(out[:1]))
+        elif "weight" in last or "bias" in last:
+            total += weight.numel() * prod(out[:2])
+    return total
+
+
+def show(found: ModelStatistics, verbose: int | None) -> None:
+    """Print it, unless somebody asked for silence or a notebook shows it anyhow."""
+    if verbose is None:
+        verbose = 0 if hasattr(sys, "ps1") and "IPython" in sys.modules else 1
+    if verbose:
+        print(found)
