@@ -10,6 +10,7 @@ How many rounds a campaign takes is asked of `campaigns.rounds`.
 import ast
 import importlib.util
 import os
+import re
 from functools import cache
 from pathlib import Path
 
@@ -70,25 +71,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 # -- the core alone -----------------------------------------------------------------------------------
 
 HELPERS = Path(__file__).parent / "tests"
+SOURCE = Path(__file__).parent / "src"
 left_out: dict[Path, set[str]] = {}
 
 
 @cache
 def absent(file: Path) -> frozenset[str]:
-    """Return the packages that a file imports, or a helper that it imports, and that are not here."""
-    found: set[str] = set()
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        names = []
+    """Return the packages that are not here and that a file imports: a test or its helpers anywhere, what
+    is tested where it is loaded, and in its examples."""
+    text = file.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    names = re.findall(r">>> (?:from|import) (\S+)", text)
+    for node in ast.walk(tree) if HELPERS in file.parents else tree.body:
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            names = [node.module or ""]
-        for name in names:
-            helper = HELPERS / f"{name.replace('.', '/')}.py"
-            if helper.exists():
-                found |= absent(helper)
-            elif importlib.util.find_spec(name.partition(".")[0]) is None:
-                found.add(name.partition(".")[0])
+            names.append(node.module or "")
+    found: set[str] = set()
+    for name in names:
+        home = SOURCE if name.startswith("convscope.readers.") else HELPERS
+        helper = home / f"{name.replace('.', '/')}.py"
+        top = name.partition(".")[0]
+        if helper.exists():
+            found |= absent(helper)
+        elif importlib.util.find_spec(top) is None and not (HELPERS / top).is_dir():
+            found.add(top)
     return frozenset(found)
 
 

@@ -151,13 +151,37 @@ HEAVY = {"numpy", "sympy", "pyfive", "onnx", "onnxruntime", "PIL", "rich", "torc
 }
 
 
+SLOW = {
+    "inspect",
+    "dataclasses",
+    "decimal",
+    "fractions",
+    "pathlib",
+    "shutil",
+    "pkgutil",
+    "lzma",
+    "ast",
+}
+"""Of Python's own: each is milliseconds of the few that a summary takes."""
+
+
 def test_nothing_is_loaded_before_it_is_needed() -> None:
     build = (
         "import convscope as cs\n"
         "m = cs.Sequential([cs.Conv2D(32, 3, input_shape=(28, 28, 1)), cs.Conv2D(64, 3)])\n"
     )
     assert loaded_by("import convscope") & HEAVY == set()
-    assert loaded_by(build + "m.summary()") & HEAVY == set()
+    summary = loaded_by(build + "m.summary()")
+    assert summary & (HEAVY | SLOW) == set()
+    assert loaded_by(build + "m.get_weights(); m.summary()") & SLOW <= loaded_by("import numpy")
+    rooms = "import sys; print(sum(m.startswith('convscope.') for m in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{build}m.summary()\n{rooms}"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert (
+        int(done.stdout.splitlines()[-1]) <= 62
+    )  # files: each costs a tenth of a millisecond or more
     assert loaded_by(build + "print(m.explain('conv2d_1'))") & HEAVY == set()
     assert loaded_by(build + "m.get_weights()") & HEAVY == {"numpy"}
     symbolic = "import convscope as cs; cs.Sequential([cs.Conv2D('k', 3, input_shape=('n', 9, 1))])"

@@ -71,6 +71,7 @@ def test_the_same_browser_takes_the_same_picture(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("playwright")
     command = [sys.executable, str(SCRIPT), str(tmp_path), "stak"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 2 and "there is no picture stak" in done.stderr

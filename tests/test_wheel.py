@@ -23,6 +23,8 @@ from work import PATIENCE
 
 from convscope.explorer.server import static_files
 
+pytest.importorskip("hatchling")
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "convscope"
 

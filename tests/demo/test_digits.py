@@ -18,6 +18,7 @@ SCRIPT = Path(__file__).parents[2] / "training" / "digits.py"
 @pytest.fixture(scope="module")
 def training() -> ModuleType:
     """The training script as a module, for its data and its split; nothing is trained."""
+    pytest.importorskip("sklearn")
     spec = importlib.util.spec_from_file_location("digits_training", SCRIPT)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

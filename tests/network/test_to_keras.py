@@ -16,6 +16,8 @@ from convscope.errors import NotBuiltError, UnsupportedError
 from convscope.layers import Sample, kinds
 from convscope.layers.input_layer import InputLayer
 
+pytest.importorskip("keras")
+
 # Keras's torch backend sets weights from numpy in a way that numpy 2 remarks on
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

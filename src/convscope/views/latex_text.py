@@ -190,7 +190,7 @@ _WIDTHS = _NARROW | _WIDE
 def points(text: str) -> float:
     """Return about how wide text is in LaTeX's own 10-point letters, rather more than less.
 
-    >>> points("3×3×32"), points("conv2d")
+    >>> round(points("3×3×32"), 1), round(points("conv2d"), 1)
     (36.4, 30.6)
     """
     return sum(_WIDTHS.get(c, 5.1) if c.isascii() or c in _WIDTHS else 5.6 for c in text)
