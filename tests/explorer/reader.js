@@ -78,7 +78,7 @@ const reader = {
     redrawn: [...document.querySelectorAll(".cs-badge")].map((badge) => badge.closest("tr")?.firstElementChild?.firstChild?.textContent),
     strides: textsOf(".cs-strides figcaption"),
     notes: textsOf(".cs-result > p"),
-    error: textOf(".cs-result .cs-error"),
+    error: textOf(".cs-whatif .cs-error"),
   }),
 
   /** What goes in and what comes out. */

@@ -38,7 +38,9 @@ def says(page: Visit, source: str, array: Array) -> Any:
     run = page.served.network.run(array)
     output = run.output
     order = np.argsort(-output.ravel(), kind="stable")[:5]
-    names = [f"{run.graph.outputs[0]}({n})" for n in order]
+    labels = page.served.network.labels
+    names = [f"{labels[n]} " if labels else "" for n in order]
+    names = [f"{label}{run.graph.outputs[0]}({n})" for label, n in zip(names, order, strict=True)]
     shown = page.until(
         "input", lambda i: i["source"] == source and [row[0] for row in i["out"]] == names
     )
@@ -58,7 +60,7 @@ def test_a_sample_changes_every_number(visit: OpenPage) -> None:
     seen = np.asarray(Image.open(digits()["three"]))[..., None].astype(np.float32) / 255
     page.page.get_by_role("button", name="three", exact=True).click()
     shown = says(page, "three.png", seen)
-    assert shown["out"][0][0] == "dense(3)"
+    assert shown["out"][0][0] == "3 dense(3)"
     assert shown["steps"][0].startswith("divide by 255: value = pixel / 255 28×28×1 → 28×28×1")
     after = page.number("dense", (7,))
     assert after["engine"] != before
@@ -122,7 +124,7 @@ def test_dropped_and_pasted_pictures_go_in(visit: OpenPage, way: str) -> None:
         [way, base64.b64encode(content).decode()],
     )
     shown = says(page, f"{way}ed.png", as_network_sees(content))
-    assert shown["out"][0][0] == "dense(2)"
+    assert shown["out"][0][0] == "2 dense(2)"
 
 
 def pad(page: Visit) -> bytes:
@@ -144,7 +146,7 @@ def test_a_digit_is_drawn_with_the_mouse(visit: OpenPage) -> None:
     steps = ("grey", "crop-and-resize")
     shown = page.until("input", lambda i: i["source"] == "your drawing" and i["out"])
     shown = says(page, "your drawing", as_network_sees(pad(page), *steps))
-    assert shown["out"][0][0] == "dense(7)"
+    assert shown["out"][0][0] == "7 dense(7)"
     page.page.get_by_role("button", name="clear").click()
     assert not np.asarray(Image.open(io.BytesIO(pad(page))).convert("L")).any()
 

@@ -153,16 +153,16 @@ def test_it_runs_the_network_by_itself(page: Page, demo_file: Path) -> None:
 
     def holds(source: str, run: Any) -> None:
         order = np.argsort(-run.output, kind="stable")[:5]
-        names = [f"dense({n})" for n in order]
+        names = [f"{n} dense({n})" for n in order]
         page.wait_for_timeout(50)
         page.locator(".cs-source", has_text=source).wait_for()
         rows = page.locator(".cs-current tr")
         rows.filter(has_text=names[0]).first.wait_for()
         for _ in range(100):
-            if [row.split()[0] for row in rows.all_inner_texts()] == names:
+            if [" ".join(row.split()[:2]) for row in rows.all_inner_texts()] == names:
                 break
             page.wait_for_timeout(50)
-        texts = [row.split()[:2] for row in rows.all_inner_texts()]
+        texts = [(" ".join(row.split()[:2]), row.split()[2]) for row in rows.all_inner_texts()]
         assert [name for name, _ in texts] == names
         for (_, value), n in zip(texts, order, strict=True):
             assert abs(float(value) - float(run.output[n])) < 6e-5

@@ -85,7 +85,7 @@ def test_what_cannot_be_says_why_and_what_would_do(
         page.served.network.whatif([edit])
     shown = page.until("whatif", lambda w: w["error"])
     assert shown["error"] == str(caught.value)
-    assert shown["rows"] == []
+    assert len(shown["rows"]) > 3  # the table as it was stays beside it
     page.page.get_by_role("button", name="undo all").click()
     is_the_table(page, [])
 

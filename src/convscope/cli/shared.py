@@ -52,6 +52,12 @@ image_option = click.option(
     type=click.Path(path_type=Path),
     help="The input: PNG, JPEG, WebP, BMP or GIF, or an array in a .npy file.",
 )
+labels_option = click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    help="The names of the classes: a text with a line each, or JSON (a list, or id2label as in a "
+    "Hugging Face config.json, which is found by itself beside the model).",
+)
 pixels_option = click.option(
     "--pixels",
     type=click.Choice(["0-1", "0-255", "-1-1", "mean-std", "caffe"]),
@@ -251,6 +257,22 @@ def open_network(model: str, parts: bool = False) -> Network:
     for remark in network.warnings:
         say(f"Warning: {remark}")
     return network
+
+
+def set_labels(network: Network, model: str, labels: Path | None) -> None:
+    """Let the classes have their names: from the file named, or from a config.json beside the model's."""
+    from convscope.errors import ConvscopeError
+    from convscope.files.labels import read_labels
+
+    if labels is not None:
+        network.labels = read_labels(labels)
+    elif Path(model).is_file() and not network.labels:
+        beside = Path(model).parent / "config.json"
+        try:
+            if beside.is_file() and b'"id2label"' in beside.read_bytes():
+                network.labels = read_labels(beside)
+        except (ConvscopeError, OSError) as error:
+            say(f"Warning: {beside} has no labels that can be read: {error}")
 
 
 def set_pixels(network: Network, pixels: str | None, image: Path | None = None) -> None:

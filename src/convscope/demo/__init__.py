@@ -41,7 +41,7 @@ def network() -> Network:
             names = [f"{layer.name}/{weight}" for weight in layer.weight_shapes or ()]
             if names:
                 layer.set_weights([stored[name] for name in names])
-    model.samples = digits()
+    model.samples, model.labels = digits(), list("0123456789")
     return model
 
 

@@ -52,6 +52,7 @@ class SomeNetwork(Protocol):
 
     warnings: list[str]
     samples: dict[str, Path]
+    labels: list[str]
 
     @property
     def graph(self) -> Graph: ...
@@ -179,6 +180,7 @@ class Host:
         found["warnings"] = list(self.network.warnings)
         found["samples"] = list(self.samples)
         found["pixels"] = self._scales()
+        found["labels"] = list(self.network.labels)
         with self._lock:
             newest = max(self._runs, default=None)
             found["run"] = None if newest is None else self._runs[newest].facts(newest)

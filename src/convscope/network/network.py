@@ -77,6 +77,7 @@ class Network:
         self._graph = graph
         self.pixels: str | None = None  # how images' pixels go in; None: as the network itself says
         self.samples: dict[str, Path] = {}  # images that come along, by name
+        self.labels: list[str] = []  # the names of the classes that come out, where they are known
         self._engines: dict[Any, Runner] = {}
         self._history: History | None = None  # what it was edited from
 

@@ -13,8 +13,10 @@ from convscope.cli.shared import (
     MODEL_HELP,
     example_options,
     image_option,
+    labels_option,
     open_network,
     pixels_option,
+    set_labels,
     set_pixels,
     size_option,
 )
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 @example_options
 @image_option
 @pixels_option
+@labels_option
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -45,7 +48,13 @@ if TYPE_CHECKING:
 )
 @click.option("--no-open", is_flag=True, help="Print the address instead of opening a browser.")
 def command(
-    model: str, image: Path | None, pixels: str | None, port: int | None, host: str, no_open: bool
+    model: str,
+    image: Path | None,
+    pixels: str | None,
+    labels: Path | None,
+    port: int | None,
+    host: str,
+    no_open: bool,
 ) -> None:
     """The network in the browser: its maps, any number and what made it, and what if.
 
@@ -58,6 +67,7 @@ def command(
     given = image or samples.get("seven")
     network = open_network(model)
     set_pixels(network, pixels, image)
+    set_labels(network, model, labels)
     _explore(network, given, samples, port, host, no_open)
 
 

@@ -12,9 +12,11 @@ from convscope.cli.shared import (
     check_target,
     image_for,
     image_option,
+    labels_option,
     model_argument,
     open_network,
     pixels_option,
+    set_labels,
     set_pixels,
 )
 
@@ -28,6 +30,7 @@ from convscope.cli.shared import (
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @image_option
 @pixels_option
+@labels_option
 @click.option(
     "--limit",
     type=click.FloatRange(min=0, min_open=True),
@@ -35,7 +38,13 @@ from convscope.cli.shared import (
 )
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 def command(
-    model: str, file: Path, image: Path | None, pixels: str | None, limit: float | None, force: bool
+    model: str,
+    file: Path,
+    image: Path | None,
+    pixels: str | None,
+    labels: Path | None,
+    limit: float | None,
+    force: bool,
 ) -> None:
     """Write the network as an ONNX file, or the explorer as one page.
 
@@ -52,6 +61,7 @@ def command(
     check_target(file, force)
     network = open_network(model)
     set_pixels(network, pixels, image)
+    set_labels(network, model, labels)
     with working(f"writing {file}"), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", OutputWarning)
         if page:

@@ -12,7 +12,7 @@ export const SORTS = { index: "index", energy: "energy", contribution: "contribu
 export const screens = /** @type {(keyof typeof SCREENS)[]} */ (Object.keys(SCREENS));
 
 /** @typedef {{map: number, row: number, column: number}} Spot */
-/** @typedef {{screen: keyof typeof SCREENS, layer: string, at: number[], model: string, colour: string, sort: string}} Place */
+/** @typedef {{screen: keyof typeof SCREENS, layer: string, at: number[], model: string, colour: string, sort: string, edits: any[], said?: string}} Place  edits: of What if; said: what stood there, for the way back */
 
 /** The one after in a list, or before; it goes round. @template T @param {T[]} list @param {T} one */
 export const after = (list, one, by = 1) => list[(list.indexOf(one) + by + list.length) % list.length];
@@ -42,8 +42,20 @@ export function parsePlace(text, net, before) {
 	place.screen = /** @type {typeof place.screen} */ (among("s", SCREENS, place.screen));
 	place.colour = among("c", COLOURS, place.colour);
 	place.sort = among("sort", SORTS, place.sort);
+	const edits = given.get("w");
+	if (edits !== null) place.edits = readEdits(edits, net);
 	place.model = MODELS.find((model) => model === given.get("m")) ?? place.model;
 	return place;
+}
+
+/** Edits as an address says them, of layers that there are. @param {string} text @param {Network} net @returns {any[]} */
+function readEdits(text, net) {
+	try {
+		const found = JSON.parse(text);
+		return found.filter((/** @type {any} */ one) => Array.isArray(one) && one.length === 3 && net.layers.has(one[0]) && typeof one[1] === "string");
+	} catch {
+		return [];
+	}
 }
 
 /** @param {Place} place @param {Network} net */
@@ -55,6 +67,7 @@ export function placeText(place, net) {
 	else parts.push(`p=${place.at.join(",")}`);
 	parts.push(`m=${place.model}`);
 	if (place.screen !== "microscope") parts.push(`s=${place.screen}`);
+	if (place.edits.length) parts.push(`w=${encodeURIComponent(JSON.stringify(place.edits))}`);
 	if (place.colour !== "layer") parts.push(`c=${place.colour}`);
 	if (place.sort !== "index") parts.push(`sort=${place.sort}`);
 	return parts.join("&");

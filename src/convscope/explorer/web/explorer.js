@@ -45,7 +45,7 @@ export default {
 			const layer = firstLayer(net);
 			/** @type {Place} */
 			const place = {
-				screen: net.run ? "microscope" : "stack", layer, at: await net.liveliest(layer), model: "real", colour: "layer", sort: "index",
+				screen: net.run ? "microscope" : "stack", layer, at: await net.liveliest(layer), model: "real", colour: "layer", sort: "index", edits: [],
 			};
 			const address = model.get("page") ? location.hash.slice(1) : "";
 			app = new App(model, root, link, net, parsePlace(address, net, place));

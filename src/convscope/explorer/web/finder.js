@@ -22,7 +22,17 @@ export function finder(app) {
 	const list = h("ul.cs-found");
 	const input = h("input", {
 		type: "search", placeholder: "a part of a layer's name or kind", "aria-label": "Find a layer", oninput: () => find(),
+		onkeydown: (/** @type {KeyboardEvent} */ event) => {
+			const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+			if (by) choose(chosen + by);
+			else if (event.key === "Enter") buttons[chosen]?.click();
+			else return;
+			event.preventDefault();
+		},
 	});
+	/** @type {HTMLButtonElement[]} what Enter opens, and the arrows choose */
+	let buttons = [];
+	let chosen = 0;
 	const element = dialog("Find a layer", input, list);
 
 	function open() {
@@ -32,6 +42,13 @@ export function finder(app) {
 		input.focus();
 	}
 
+	/** @param {number} n */
+	function choose(n) {
+		chosen = Math.max(0, Math.min(buttons.length - 1, n));
+		buttons.forEach((button, place) => button.classList.toggle("cs-chosen", place === chosen));
+		buttons[chosen]?.scrollIntoView({ block: "nearest" });
+	}
+
 	function find() {
 		const { net } = app;
 		const found = net.find(input.value);
@@ -39,11 +56,13 @@ export function finder(app) {
 			element.close();
 			app.visit(name);
 		};
+		buttons = found.slice(0, 50).map((name) => h("button", { onclick: onclick(name) },
+			name, " ", dim(`${net.layer(name).kind} ${times(net.shape(name))}`)));
 		fill(list,
-			found.slice(0, 50).map((name) => h("li", h("button", { onclick: onclick(name) },
-				name, " ", dim(`${net.layer(name).kind} ${times(net.shape(name))}`)))),
+			buttons.map((button) => h("li", button)),
 			found.length > 50 && h("li.cs-dim", `and ${found.length - 50} more`),
 			!found.length && h("li.cs-dim", "no layer of this network has that in its name"));
+		choose(0);
 	}
 
 	return { element, open };

@@ -65,6 +65,7 @@ export class App {
 				h("h1", h("span.cs-brand", "convscope"), " ", h("span.cs-net", net.told.name), this.source),
 				h("div.cs-tabs", { role: "tablist", "aria-label": "Screens" }, [...this.tabs.values()]),
 				h("div.cs-tools", tool("⌕", "Find a layer (/)", () => this.finder.open()),
+					this.alone && tool("⧉", "Copy the link to this place", () => this.copy()),
 					tool("?", "Help: keys (?)", () => this.help.showModal()),
 					tool("◐", "Light or dark", () => this.setScheme(other())))),
 			this.banner,
@@ -106,7 +107,7 @@ export class App {
 	/** Go somewhere else; `down`: Esc comes back here. @param {Partial<Place>} change */
 	go(change, down = false) {
 		if (down) this.trail.push(this.place);
-		this.place = { ...this.place, ...change };
+		this.place = { ...this.place, said: undefined, ...change };
 		const address = `#${placeText(this.place, this.net)}`;
 		if (this.alone && address !== location.hash) {
 			if (change.screen || change.layer) history.pushState(null, "", address);
@@ -136,7 +137,7 @@ export class App {
 	addressed() {
 		const text = location.hash.slice(1);
 		/** @type {Partial<Place>} what an address does not say */
-		const unsaid = { screen: "microscope", colour: "layer", sort: "index" };
+		const unsaid = { screen: "microscope", colour: "layer", sort: "index", edits: [] };
 		this.place = parsePlace(text, this.net, text ? { ...this.place, ...unsaid } : this.first);
 		this.refresh();
 	}
@@ -145,6 +146,13 @@ export class App {
 		const before = this.trail.pop();
 		if (before) this.go(before);
 		else if (this.place.screen !== "stack") this.go({ screen: "stack" });
+	}
+
+	/** Back to where the way down has led through. @param {number} n  its place on the trail */
+	back(n) {
+		const before = this.trail[n];
+		this.trail.length = n;
+		if (before) this.go(before);
 	}
 
 	refresh() {
@@ -162,6 +170,19 @@ export class App {
 		}
 		screen.show(); // before the ribbon: what it asks for is looked at first
 		this.ribbon.show();
+	}
+
+	/** The address of what is on the screen, to the clipboard. */
+	async copy() {
+		let said = "The link to this place is copied.";
+		try {
+			await navigator.clipboard.writeText(location.href);
+		} catch {
+			said = `Copy it from the address bar: ${location.href}`;
+		}
+		say(this.banner, said);
+		this.banner.hidden = false;
+		setTimeout(() => (this.banner.hidden = true), 2500);
 	}
 
 	/** Tell people who listen rather than look, once the pointer rests. @param {string} sentence */

@@ -62,7 +62,10 @@ export function input(app) {
 		const limit = net.limit(run.output);
 		const output = run.largest.map(({ position, value }) => {
 			const width = `${limit > 0 ? Math.max(0, Number(value) / limit) * 120 : 0}px`;
-			return [`${run.output}(${position.join(", ")})`, decimal(Number(value), 4), h("span.cs-meter", { style: { width } })];
+			const { labels } = net.told;
+			const name = labels.length && position.length === 1 ? labels[position[0]] : undefined;
+			const where = `${run.output}(${position.join(", ")})`;
+			return [name === undefined ? where : [h("b", name), " ", dim(where)], decimal(Number(value), 4), h("span.cs-meter", { style: { width } })];
 		});
 		fill(current,
 			h("h2", `What goes in: ${run.source}`),

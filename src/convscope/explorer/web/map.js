@@ -5,6 +5,7 @@ import { decimal, grouped, places, times } from "./texts.js";
 import { attributes, dim, fill, folded, h, inFrame, latest, memo, say, scrolled, sized, table, unfold } from "./elements.js";
 import { drawBars } from "./colours.js";
 import { Atlas } from "./atlas.js";
+import { sliding } from "./sliding.js";
 
 /** @import {Microscope} from "./microscope.js" */
 
@@ -31,7 +32,8 @@ export function outputMap(micro) {
 	const note = h("p.cs-dim cs-note");
 	const strip = h("div.cs-picker", scrolled("All maps of this layer"), picker.element);
 	const numbers = folded("The numbers around it", () => tabulate());
-	const element = h("div.cs-output", caption, grid, steppers, strip, note, numbers);
+	const slider = sliding(micro, { over: (at) => slid(at), veil: () => later() });
+	const element = h("div.cs-output", caption, grid, slider.element, steppers, strip, note, numbers);
 	const [picked, stepped, pictured] = [memo(), memo(), memo()];
 	const later = inFrame(() => {
 		draw();
@@ -52,6 +54,7 @@ export function outputMap(micro) {
 	async function show() {
 		const { net, place } = app;
 		element.hidden = !net.has(place.layer);
+		slider.show();
 		if (element.hidden) return;
 		step();
 		const question = net.around(place.layer, place.at);
@@ -108,6 +111,13 @@ export function outputMap(micro) {
 		const pen = sized(canvas, width, height);
 		if (bars && patch) drawBars(pen, form.plane(patch, map), width, height, ramp, net.limit(place.layer));
 		else if (picture) pen.drawImage(picture, 0, 0, width, height);
+		const left = slider.left();
+		if (left !== null) { // what the window has not come to yet is not filled
+			pen.fillStyle = ramp.css[255];
+			const down = bars ? 0 : Math.floor(left / columns) * scale;
+			pen.fillRect((left % columns) * scale, down, left < rows * columns ? width : 0, bars ? height : scale);
+			pen.fillRect(0, down + (bars ? height : scale), width, height);
+		}
 		for (let plane = form.tall; !bars && plane < rows; plane += form.tall) { // between a volume's planes
 			pen.fillStyle = ramp.line;
 			pen.fillRect(0, plane * scale - 0.75, width, 1.5);
@@ -152,8 +162,16 @@ export function outputMap(micro) {
 		return form.position({ map: form.map(place.at), row, column });
 	}
 
+	/** @param {number[]} at */
+	function slid(at) {
+		micro.hover = at;
+		draw();
+		micro.draw();
+	}
+
 	/** @param {number[] | null} at */
 	function over(at) {
+		if (slider.playing()) return;
 		if (String(at) === String(micro.hover)) return;
 		micro.hover = at;
 		later();

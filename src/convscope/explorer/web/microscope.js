@@ -56,7 +56,8 @@ export class Microscope extends Part {
 	aside = h("div.cs-aside", this.map.element);
 	right = h("div.cs-sum");
 	problem = h("div");
-	element = h("section.cs-micro", h("div.cs-micro-head", this.title, this.reads), this.problem,
+	crumbs = h("nav.cs-crumbs", { "aria-label": "The way down", hidden: true });
+	element = h("section.cs-micro", this.crumbs, h("div.cs-micro-head", this.title, this.reads), this.problem,
 		h("div.cs-micro-body", this.aside, this.right), this.equation);
 
 	get at() {
@@ -78,6 +79,16 @@ export class Microscope extends Part {
 		}
 		this.map.show();
 		this.draw();
+		this.wayDown();
+	}
+
+	/** From where the way has led down to here, each with a way back. */
+	wayDown() {
+		const { trail, place } = this.app;
+		const way = trail.map((before, n) => ({ before, n })).filter(({ before }) => before.said !== undefined);
+		this.crumbs.hidden = !way.length;
+		fill(this.crumbs, way.flatMap(({ before, n }) => [link(`${before.layer}(${before.at.join(", ")}) = ${before.said}`, () => this.app.back(n)), " ← "]),
+			h("b", `${place.layer}(${place.at.join(", ")})`));
 	}
 
 	draw() {
@@ -180,7 +191,9 @@ export class Microscope extends Part {
 			const { word, name } = equation.index[axis];
 			return `${word === "filter" || word === "channel" ? "map" : word || name} ${at[n]}`;
 		});
-		this.titled("One number of ", `: ${words.join(", ")}`, decimal(led.value, digits));
+		const { run, told: { labels } } = this.app.net;
+		const label = this.app.place.layer === run?.output && at.length === 1 ? labels[at[0]] : undefined;
+		this.titled("One number of ", `: ${words.join(", ")}${label === undefined ? "" : ` (${label})`}`, decimal(led.value, digits));
 		say(this.reads, this.sum ? sentence(this.sum)
 			: `It reads ${led.readings.length === 1 ? "one number" : `${led.readings.length} numbers`}: no sum of many, only what is listed.`);
 	}
@@ -335,6 +348,7 @@ export class Microscope extends Part {
 	/** @param {string} layer @param {number[]} at */
 	down(layer, at) {
 		this.hover = null;
+		this.app.place.said = this.value.textContent ?? "";
 		this.app.go({ layer, at: [...at], screen: "microscope" }, true);
 	}
 }

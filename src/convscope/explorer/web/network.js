@@ -174,8 +174,17 @@ export class Network {
 		const shape = this.shape(name);
 		if (!this.has(name) || product(shape) > WHOLE) return origin(shape);
 		const { data } = await this.ask(this.values(name)).catch(() => ({ data: [] })); // the screen will say why
-		let best = 0;
-		for (let n = 1; n < data.length; n++) if (data[n] > data[best]) best = n;
-		return stridesOf(shape).map((stride, axis) => Math.floor(best / stride) % shape[axis]);
+		const { axes } = this.form(name);
+		const strides = stridesOf(shape);
+		const place = (/** @type {number} */ n) => strides.map((stride, axis) => Math.floor(n / stride) % shape[axis]);
+		const inner = [axes.rows, axes.columns].filter((axis) => axis !== null && axes.maps !== null && shape[axis] > 6);
+		// away from the border, where windows are whole, if there is anything there
+		const within = (/** @type {number} */ n) => inner.every((axis) => {
+			const p = Math.floor(n / strides[Number(axis)]) % shape[Number(axis)];
+			return p >= 2 && p < shape[Number(axis)] - 2;
+		});
+		let best = -1;
+		for (let n = 0; n < data.length; n++) if ((best < 0 || data[n] > data[best]) && within(n)) best = n;
+		return place(Math.max(best, 0));
 	}
 }

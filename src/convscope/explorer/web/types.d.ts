@@ -162,6 +162,8 @@ export type Told = {
   inputs: Layer[];
   warnings: string[];
   samples: string[];
+  /** The names of the classes that come out, in order; none where they are not known. */
+  labels: string[];
   /** How pixels go in unless somebody says otherwise, why, and every way in words. */
   pixels: { name: string; why: string; choices: Record<string, string> };
   run: Run | null;

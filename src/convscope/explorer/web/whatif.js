@@ -23,10 +23,19 @@ export function whatIf(app) {
 	const form = h("form.cs-form", { onsubmit: (event) => event.preventDefault() });
 	const list = h("p.cs-edits");
 	const result = h("div.cs-result", { "aria-live": "polite" });
-	const element = h("section.cs-whatif", title, form, list, result);
+	const problem = h("div", { "aria-live": "polite" });
+	let told = "[]"; // the edits that the address has
+	const element = h("section.cs-whatif", title, form, list, problem, result);
 
 	async function show() {
-		const { net, layer: { name, kind, input } } = app;
+		const { net, layer: { name, kind, input }, place: { edits } } = app;
+		if (JSON.stringify(edits) !== told) { // by a link, or the way back
+			told = JSON.stringify(edits);
+			changes.clear();
+			for (const [layer, setting, value] of edits) changes.set(layer, (changes.get(layer) ?? new Map()).set(setting, value));
+			shown = "";
+			fill(result);
+		}
 		fill(title, "What if ", h("b", name), " were different?");
 		if (shown === name) return;
 		shown = name;
@@ -81,7 +90,7 @@ export function whatIf(app) {
 			try {
 				set(JSON.parse(text.value));
 			} catch {
-				fill(result, wrong(`${label} is a list such as [[0, 1], [2, 3]], not ${text.value}`));
+				fill(problem, wrong(`${label} is a list such as [[0, 1], [2, 3]], not ${text.value}`));
 			}
 		} });
 		return labelled(text);
@@ -100,19 +109,21 @@ export function whatIf(app) {
 	function reset() {
 		changes.clear();
 		shown = "";
-		fill(result);
-		show();
 		ask();
+		show();
 	}
 
 	async function ask() {
 		const edits = [...changes].flatMap(([layer, settings]) => [...settings].map(([name, value]) => [layer, name, value]));
+		told = JSON.stringify(edits);
+		if (told !== JSON.stringify(app.place.edits)) app.go({ edits });
 		fill(list, edits.map(([layer, name, value]) => h("code", `${layer}.${name}=${value}`)), edits.length
 			? small("undo all", () => reset()) : dim("Change a setting: the figures of every layer after it follow at once."));
 		try {
 			draw((await newest(app.link.ask({ ask: "whatif", edits }))).facts);
+			fill(problem);
 		} catch (error) {
-			fill(result, wrong(error));
+			fill(problem, wrong(error)); // beside the table as it was
 		}
 	}
 
@@ -134,12 +145,24 @@ export function whatIf(app) {
 					cell(l, ({ receptive_field }) => receptive_field && fieldText(receptive_field))]),
 				["total", "", "", ...costs(totals), ""])),
 			layers.length > most && h("p.cs-dim", `and ${layers.length - most} more layers`),
-			layers.flatMap(({ name, dropped }) => (dropped ?? []).map((/** @type {Dropped} */ one) => strides(name, one, app.ramp))),
-			edits.length > 0 && notes.map((note) => h("p", note)));
+			layers.flatMap(({ name, dropped }) => together(dropped ?? []).map((one) => strides(name, one, app.ramp))),
+			edits.length > 0 && notes.filter((note) => !/: stride \d+ keeps /.test(note)).map((note) => h("p", note)));
 		if (element.isConnected) app.tell(`${layers.filter(({ changed }) => changed).length} layers changed`);
 	}
 
 	return { element, show };
+}
+
+/** What rows and columns drop, once where it is the same. @param {Dropped[]} dropped */
+function together(dropped) {
+	/** @type {Map<string, Dropped>} */
+	const found = new Map();
+	for (const { word, ...rest } of dropped) {
+		const key = JSON.stringify(rest);
+		const before = found.get(key);
+		found.set(key, { ...rest, word: before ? `${before.word}s and ${word}` : word });
+	}
+	return [...found.values()];
 }
 
 /** @param {string} layer @param {Dropped} dropped @param {Ramp} ramp */
