@@ -289,6 +289,16 @@ def _write_rsqrt(given: Call, form: Write) -> str:
     return form.node("Reciprocal", form.node("Sqrt", form.input(given.first())))
 
 
+def _write_glu(given: Call, form: Write) -> str:
+    place = given.axis("dim", default=-1)
+    half = int(given.shape()[place]) // 2
+    axis = form.whole(place)
+    x = form.input(given.first())
+    front = form.node("Slice", x, form.whole(0), form.whole(half), axis)
+    behind = form.node("Slice", x, form.whole(half), form.whole(2 * half), axis)
+    return form.node("Mul", front, form.node("Sigmoid", behind))
+
+
 _ADD = _pair(lambda a, b: a + b, "Add")
 _SUB = _pair(lambda a, b: a - b, "Sub")
 _MUL = _pair(lambda a, b: a * b, "Mul")
@@ -368,7 +378,7 @@ RULES = {
     "maximum": _LARGER,
     "minimum": _SMALLER,
     "prelu": Rule(_prelu, _write_prelu),
-    "glu": Rule(_glu),
+    "glu": Rule(_glu, _write_glu),
     "copy": Rule(_copy),
     "where": Rule(
         _choice("condition", "self", "other"), _writes_choice("condition", "self", "other")

@@ -571,6 +571,27 @@ def _write_shuffle(call: Call, form: Write) -> str:
     )
 
 
+def _write_unshuffle(call: Call, form: Write) -> str:
+    """ONNX's SpaceToDepth puts the channels in another order, so that it is spelled out."""
+    *lead, channels, rows, columns = map(int, call.shape())
+    factor, before = call.whole("downscale_factor"), len(lead) + 1
+    apart = form.whole(*lead, channels, rows // factor, factor, columns // factor, factor)
+    cut = form.node("Reshape", form.input(call.first()), apart)
+    order = [*range(before), before + 1, before + 3, before, before + 2]
+    turned = form.node("Transpose", cut, perm=order)
+    whole = form.whole(*lead, channels * factor**2, rows // factor, columns // factor)
+    return form.node("Reshape", turned, whole)
+
+
+def _write_channel_shuffle(call: Call, form: Write) -> str:
+    shape = tuple(map(int, call.shape()))
+    groups = call.whole("groups")
+    apart = form.whole(shape[0], groups, shape[1] // groups, *shape[2:])
+    cut = form.node("Reshape", form.input(call.first()), apart)
+    turned = form.node("Transpose", cut, perm=[0, 2, 1, *range(3, len(shape) + 1)])
+    return form.node("Reshape", turned, form.whole(*shape))
+
+
 def _channel_shuffle(call: Call) -> Equation:
     shape = call.shape()
     groups = call.whole("groups")
@@ -781,8 +802,8 @@ RULES = {
     "roll": Rule(_roll, _write_roll),
     "flip": Rule(_flip, _write_flip),
     "pixel_shuffle": Rule(_shuffle, _write_shuffle),
-    "pixel_unshuffle": Rule(_unshuffle),
-    "channel_shuffle": Rule(_channel_shuffle),
+    "pixel_unshuffle": Rule(_unshuffle, _write_unshuffle),
+    "channel_shuffle": Rule(_channel_shuffle, _write_channel_shuffle),
     "index_select": Rule(_along, _write_along),
     "index": Rule(_index, _write_index),
     "unfold": Rule(_unfold),

@@ -32,6 +32,7 @@ class TorchGraph(Graph):
     counts      parameters in all, trained ones, numbers in buffers, bytes of both
     paths       every module's class by its name
     rows        how many rows the batch of the recording has
+    batched     the inputs whose first axis is the batch
     """
 
     def __init__(self, name: str, inputs: dict[str, Shape]) -> None:
@@ -41,6 +42,7 @@ class TorchGraph(Graph):
         self.counts = (0, 0, 0, 0)
         self.paths: dict[str, str] = {}
         self.rows = 1
+        self.batched: frozenset[str] = frozenset()
 
     def same_as(self, other: TorchGraph) -> bool:
         """Whether another recording took the same path, with the same constants."""
@@ -99,6 +101,7 @@ class _Builder:
             self.nodes[id(value)] = (given, own)
         self.result = TorchGraph(name, shapes)
         self.result.rows = self.rows if batched else 1
+        self.result.batched = frozenset(name for name, own in self.nodes.values() if own)
         self.module, self.owners = module, dict(module.named_modules())
         self.taken = {*shapes}
         self.shared: dict[Any, Operator] = {}

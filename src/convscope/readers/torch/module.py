@@ -110,10 +110,12 @@ class TorchModule:
         return build(self.recorded(graph, given), self.module, graph.name, self.batched).fetched
 
     def write(self, graph: Graph, path: Path) -> None:
-        """Always raises `UnsupportedError`: torch.onnx.export writes such a file."""
-        raise UnsupportedError(
-            f"{graph.name} is a live PyTorch module: torch.onnx.export writes it"
-        )
+        """Write the recorded graph as ONNX."""
+        from convscope.readers.torch.onnx_form import export
+
+        self.needs_example(graph)
+        assert isinstance(graph, TorchGraph)
+        export(graph, path)
 
     def editable(self, graph: Graph, layer: str) -> dict[str, dict[str, Any]]:
         """Return {}: a module's layers are edited where it is written."""
@@ -123,6 +125,59 @@ class TorchModule:
     def edited(self, graph: Graph, edits: Sequence[Edit], seed: int) -> tuple[Backing, Edited]:
         """Always raises `UnsupportedError`: a module is edited where it is written."""
         raise UnsupportedError(f"{graph.name} is a live PyTorch module: edit it and open it again")
+
+
+class BothEngines(TorchModule):
+    """A live module whose recorded graph is written as ONNX and run there, and compared with PyTorch.
+
+    differences   of the latest run: layer → the largest difference between the two, by the largest number
+    """
+
+    engine = "ONNX Runtime"
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.differences: dict[str, float] = {}
+
+    def runner(self, graph: Graph, keep: tuple[str, ...], many: bool) -> Runner:
+        """Return what runs both and gives ONNX Runtime's values."""
+        assert isinstance(graph, TorchGraph)
+        return _Compared(self, graph, keep)
+
+
+APART = 1e-3
+"""Two engines that differ by more than this share of a layer's largest number do not compute the same."""
+
+
+class _Compared:
+    """Runs a module in PyTorch, and its graph in ONNX Runtime."""
+
+    def __init__(self, backing: BothEngines, graph: TorchGraph, keep: tuple[str, ...]) -> None:
+        from convscope.engine.onnx_file import Feed, Fetched, Material, StoredEngine
+        from convscope.readers.torch.onnx_form import model_of
+
+        self.backing, self.keep = backing, keep
+        self.own = _Recorded(backing, graph, keep)
+        data = model_of(graph, keep).SerializeToString()
+        feeds = {name: Feed("float32", name in graph.batched) for name in graph.inputs}
+        fetched = {name: Fetched(name, graph.fetched[name][1]) for name in keep}
+        material = Material(graph.name, data, feeds, frozenset(keep), {}, True, checked=True)
+        self.other = StoredEngine(material, fetched, keep[-1], 1 << 33)
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Return ONNX Runtime's values; raise `EngineError` where PyTorch's are others."""
+        import numpy as np
+
+        ours, theirs = self.own.run(inputs), self.other.run(inputs)
+        for name in self.keep:
+            size = float(np.abs(ours[name]).max())
+            away = float(np.abs(ours[name] - theirs[name]).max()) / max(size, 1e-30)
+            self.backing.differences[name] = away
+            if away > APART or np.isnan(away) != bool(np.isnan(size)):
+                raise EngineError(
+                    f"PyTorch and ONNX Runtime differ at {name} by {away:.2g} of its largest number {size:.6g}"
+                )
+        return theirs
 
 
 class _Recorded:

@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
-from convscope.errors import SourceError
+from convscope.errors import SettingError, SourceError
 from convscope.network import Network
 from convscope.readers.example import Example
 from convscope.readers.torch.build import TorchGraph, build, skeleton
 from convscope.readers.torch.failing import forward_error
 from convscope.readers.torch.inputs import arguments
-from convscope.readers.torch.module import TorchModule
+from convscope.readers.torch.module import BothEngines, TorchModule
 from convscope.readers.torch.recording import Recording, record
 from convscope.readers.torch.shadow import plain
 
@@ -21,6 +21,9 @@ def opened(source: Any, example: Example) -> Network:
     """Return the network of a module."""
     module = plain(source)
     name = type(module).__name__
+    if example.engine not in (None, "torch", "onnxruntime"):
+        raise SettingError(f"engine is torch or onnxruntime, not {example.engine!r}")
+    backs = BothEngines if example.engine == "onnxruntime" else TorchModule
     waiting = [path for path, m in module.named_modules() if _lazy(m)]
     if waiting:
         shown = ", ".join(waiting[:3]) + (" …" if len(waiting) > 3 else "")
@@ -29,7 +32,7 @@ def opened(source: Any, example: Example) -> Network:
             f"module(example), and then open it"
         )
     if not example.given:
-        backing = TorchModule(module, None, True, example.training)
+        backing = backs(module, None, True, example.training)
         return Network(name, graph=skeleton(module, name), backing=backing)
     given = arguments(module, example)
     if any(p.device.type == "meta" for p in module.parameters()):
@@ -43,7 +46,7 @@ def opened(source: Any, example: Example) -> Network:
     if batched and _mixed(graph):
         graph = build(recording, module, name, False)
         batched = False
-    backing = TorchModule(module, given, batched, example.training)
+    backing = backs(module, given, batched, example.training)
     return Network(name, graph=graph, backing=backing, warnings=notes)
 
 

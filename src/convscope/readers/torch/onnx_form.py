@@ -1,0 +1,198 @@
+"""A recorded graph as ONNX: each call is written by its rule, under its layer's name; torch.onnx is not used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convscope.aten import rules
+from convscope.aten.layer import FLOATS, Operator, call_of
+from convscope.aten.rule import OPSET, Call, Given, NoEquation, Weight
+from convscope.errors import EngineError, OutputError, UnsupportedError
+from convscope.readers.torch.build import TorchGraph
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+IR_VERSION = 10
+MOST = (1 << 31) - (1 << 20)
+"""How many bytes of weights one file holds."""
+
+
+def model_of(graph: TorchGraph, wanted: Sequence[str]) -> ModelProto:
+    """Return the ONNX model of a recorded graph, for the batch that was recorded.
+
+    wanted   the layers that it gives
+
+    Raises `UnsupportedError` for a layer that ONNX has no operator for.
+    """
+    from onnx import TensorProto, helper
+
+    writer = _Writer(graph)
+    for name in graph.needed(wanted):
+        writer.layer(name)
+    kinds = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.float64): TensorProto.DOUBLE}
+    element = kinds[np.dtype(writer.dtype)]
+    inputs = [
+        helper.make_tensor_value_info(name, element, list(writer.whole_shape(name)))
+        for name in graph.inputs
+    ]
+    outputs = [
+        helper.make_tensor_value_info(name, element, list(writer.whole_shape(name)))
+        for name in wanted
+    ]
+    made = helper.make_graph(writer.nodes, graph.name, inputs, outputs, writer.initializers)
+    return helper.make_model(
+        made,
+        producer_name="convscope",
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+    )
+
+
+def export(graph: TorchGraph, path: Path) -> None:
+    """Write a recorded graph as an ONNX file that carries its layers' names, checked by onnx itself."""
+    import onnx
+
+    model = model_of(graph, graph.outputs)
+    size = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
+    if size > MOST:
+        raise OutputError(
+            f"the weights of {graph.name} are {size:,} bytes, and one ONNX file holds 2 GiB at most"
+        )
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:  # the checker raises its own and protobuf's errors
+        raise EngineError(f"the ONNX form of {graph.name} is not valid: {error}") from error
+    onnx.save(model, str(path))
+
+
+class _Writer:
+    """Writes layers one after another; what `convscope.aten.rule.Write` offers."""
+
+    def __init__(self, graph: TorchGraph) -> None:
+        self.graph = graph
+        self.nodes: list[Any] = []
+        self.initializers: list[Any] = []
+        self._known: dict[Any, str] = {}
+        self._count = 0
+        self._name = ""
+        self._layer: Operator | None = None
+        self._call: Call | None = None
+        self._feeds: dict[str, str] = {}
+        doubles = any(
+            isinstance(layer, Operator) and layer.use.dtype == "float64" for layer in graph.layers
+        )
+        self.dtype = np.float64 if doubles else np.float32
+
+    def whole_shape(self, name: str) -> tuple[int, ...]:
+        """Return a value's shape with the batch, where it has one."""
+        if name in self.graph.inputs:
+            shape = self.graph.inputs[name]
+            return (self.graph.rows, *shape) if name in self.graph.batched else shape
+        value, _ = self.graph.fetched[name]
+        return value.shape
+
+    def layer(self, name: str) -> None:
+        """Write a layer."""
+        node = self.graph.nodes[name]
+        layer = node.layer
+        assert isinstance(layer, Operator)
+        rule = rules().get(layer.use.op)
+        if rule is None or rule.onnx is None or layer.use.dtype not in FLOATS:
+            raise UnsupportedError(
+                f"{name} ({layer.kind}) cannot be written as ONNX: no rule says how {layer.use.op} is written"
+            )
+        self._name, self._layer = name, layer
+        shapes = tuple(map(self.graph.shape, node.inputs))
+        self._call = call_of(layer.use, shapes)
+        fed = iter(node.inputs)
+        self._feeds = {
+            key: next(fed)
+            for key, slot in layer.use.slots
+            if slot is not None and not isinstance(slot, (Given, Weight))
+        }
+        start = len(self.nodes)
+        try:
+            output = rule.onnx(self._call, self)
+        except NoEquation as error:
+            raise UnsupportedError(
+                f"{name} ({layer.kind}) cannot be written as ONNX: {error}"
+            ) from error
+        last = self.nodes[-1] if len(self.nodes) > start else None
+        if last is not None and last.output[0] == output:
+            last.output[0] = name
+            last.name = name
+        else:
+            self._add("Identity", [output], name, name, {})
+
+    def _add(
+        self, op: str, inputs: Sequence[str], output: str, name: str, settings: dict[str, Any]
+    ) -> None:
+        from onnx import helper
+
+        self.nodes.append(helper.make_node(op, list(inputs), [output], name=name, **settings))
+
+    def node(self, op: str, *inputs: str, **attributes: Any) -> str:
+        """Add one operator; return its output's name. An input named "" is left out."""
+        self._count += 1
+        output = f"{self._name}/{op}_{self._count}"
+        given = list(inputs)
+        while given and not given[-1]:
+            given.pop()
+        self._add(op, given, output, output, attributes)
+        return output
+
+    def input(self, name: str) -> str:
+        """Return the ONNX tensor of one of the call's tensors; "" where it is left out."""
+        assert self._call is not None and self._layer is not None
+        slot = self._call.slots.get(name)
+        if slot is None:
+            return ""
+        if name in self._feeds:
+            return self._feeds[name]
+        if isinstance(slot, Given):
+            array = np.array(slot.values, dtype=self.dtype).reshape(slot.shape)
+            return self._constant(f"{self._name}/{name}", array, ("given", slot.values, slot.shape))
+        assert isinstance(slot, Weight)
+        array = self._layer.weights[slot.name]
+        key = (array.__array_interface__["data"][0], array.shape, array.strides)
+        return self._constant(f"{self._name}.{slot.name}", array.astype(self.dtype), key)
+
+    def whole(self, *numbers: int) -> str:
+        """Return a constant row of whole numbers."""
+        return self._constant(
+            f"{self._name}/whole_{len(self.initializers)}",
+            np.array(numbers, dtype=np.int64),
+            ("whole", numbers),
+        )
+
+    def number(self, value: float) -> str:
+        """Return a constant number."""
+        return self._constant(
+            f"{self._name}/number_{len(self.initializers)}",
+            np.array(value, dtype=self.dtype),
+            ("number", value),
+        )
+
+    def filled(self, value: float, sizes: Sequence[int]) -> str:
+        """Return a constant of one number everywhere."""
+        return self._constant(
+            f"{self._name}/filled_{len(self.initializers)}",
+            np.full(tuple(sizes), value, dtype=self.dtype),
+            ("filled", value, tuple(sizes)),
+        )
+
+    def _constant(self, name: str, array: Any, key: Any) -> str:
+        """Return the name of a constant, written once."""
+        from onnx import numpy_helper
+
+        if key not in self._known:
+            self._known[key] = name
+            self.initializers.append(
+                numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+            )
+        return self._known[key]

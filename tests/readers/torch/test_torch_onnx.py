@@ -1,0 +1,81 @@
+"""A recorded module written as ONNX: equal in its outputs, its layers explained as they are in PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+from torch import nn
+
+import convscope as cs
+
+from . import architectures, modules
+
+NAMES = [
+    n if n in architectures.USUAL else pytest.param(n, marks=pytest.mark.full)
+    for n in architectures.ARCHITECTURES
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_file_gives_the_modules_outputs(name: str, tmp_path: Path) -> None:
+    module, shape = architectures.made(name)
+    x = torch.rand(1, *shape)
+    net = cs.open(module, x)
+    net.export(tmp_path / "net.onnx")
+    onnx.checker.check_model(str(tmp_path / "net.onnx"), full_check=True)
+    session = ort.InferenceSession(str(tmp_path / "net.onnx"))
+    found = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    run = net.run(x.numpy())
+    for output, array in zip(net.graph.outputs, found, strict=True):
+        expected = run[output]
+        assert np.allclose(
+            array.reshape(expected.shape), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max()
+        )
+
+
+@pytest.mark.parametrize("name", ["resnet", "mobilenetv2"])
+def test_receptive_fields_are_those_of_the_file(name: str, tmp_path: Path) -> None:
+    module, shape = architectures.made(name)
+    net = cs.open(module, shape=shape)
+    net.export(tmp_path / "net.onnx")
+    theirs = {row.name: row for row in cs.open(str(tmp_path / "net.onnx")).facts().rows}
+    compared = 0
+    for row in net.facts().rows:
+        if row.name in theirs and row.receptive_field is not None:
+            assert theirs[row.name].receptive_field == row.receptive_field, row.name
+            compared += 1
+    assert compared > 40
+
+
+@pytest.mark.parametrize("name", ["kinds", "shared", "functional", "attention", "normed", "hooked"])
+def test_two_engines_and_the_ledger_agree(name: str) -> None:
+    module, x = modules.made(name)
+    net = cs.open(module, x, engine="onnxruntime")
+    run = net.run(x.numpy())
+    assert run.engine == "ONNX Runtime"
+    rng = np.random.default_rng(5)
+    for layer, node in net.graph.nodes.items():
+        if not node.layer.opaque:
+            where = tuple(int(rng.integers(size)) for size in run[layer].shape)
+            assert run.trace(layer, where).facts.agrees, layer
+    differences = net.backing.differences  # type: ignore[attr-defined]
+    assert set(differences) == set(net.graph.nodes)
+    assert max(differences.values()) < 1e-4
+
+
+def test_what_onnx_cannot_say_is_named(tmp_path: Path) -> None:
+    class Sorted(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.sort(dim=1).values * 2
+
+    net = cs.open(Sorted(), torch.rand(1, 5, 7))
+    with pytest.raises(cs.errors.UnsupportedError, match="sort"):
+        net.export(tmp_path / "net.onnx")
+    assert not (tmp_path / "net.onnx").exists()
+    with pytest.raises(cs.errors.SettingError, match="onnxruntime"):
+        cs.open(Sorted(), torch.rand(1, 5, 7), engine="tensorrt")
