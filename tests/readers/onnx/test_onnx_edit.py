@@ -279,3 +279,25 @@ def test_a_model_whose_large_weights_stay_in_its_file_is_edited(
     again = convscope.open(tmp_path / "edited.onnx").run(image)
     np.testing.assert_array_equal(again.output, run.output)
     np.testing.assert_array_equal(opened.run(image).output, before)
+
+
+def test_a_layer_that_is_called_after_its_weight_keeps_its_name() -> None:
+    """PyTorch's exporter numbers its nodes; a normalisation's convolution stands in that one's module."""
+    scopes = "['', 'stem', 'stem.0.norm', 'batch_norm']"
+    model = onnx_models.model(
+        [
+            helper.make_node("Conv", ["x", "stem.0.conv.weight"], ["c"], "node_conv_7"),
+            helper.make_node("GlobalAveragePool", ["c"], ["y"], "pool"),
+        ],
+        {"x": [1, 3, 9, 8]},
+        ["y"],
+        {"stem.0.conv.weight": drawn(4, 3, 3, 2)},
+    )
+    model.graph.node[0].metadata_props.add(key="pkg.torch.onnx.name_scopes", value=scopes)
+    net = convscope.open(model)
+    assert list(net.graph.nodes) == ["stem/conv/Conv", "pool"]
+    edited = net.edit("stem/conv/Conv", kernel_shape=(5, 4), filters=7)
+    assert list(edited.graph.nodes) == ["stem/conv/Conv", "pool"]
+    assert edited.graph.shape("stem/conv/Conv") == (7, 5, 5)
+    again = edited.edit("stem/conv/Conv", filters=5)
+    assert again.run(drawn(3, 9, 8)).output.shape == (5, 1, 1)

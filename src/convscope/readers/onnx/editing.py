@@ -54,6 +54,11 @@ class Model:
     def places(self) -> dict[str, int]:
         return passed_through(self.source).at
 
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """Place of a node → its layer, that of its first output."""
+        return {place: layer for layer, place in reversed(self.places.items())}
+
     def node(self, graph: OpenedGraph, layer: str) -> tuple[int, NodeProto]:
         """Return the node of a layer, and its place; raise where it has none or we know no settings."""
         operator = graph.node(layer).layer
@@ -192,7 +197,9 @@ def _made(
                 raise Broken(place, error, None) from error
         nodes[place] = copied
     light = _light(model.source.model, nodes)
-    passed = passed_through(replace(model.source, model=light), outputs, seed, graph.odd)
+    passed = passed_through(
+        replace(model.source, model=light), outputs, seed, graph.odd, model.names
+    )
     nodes.update(passed.renamed)
     weights = {**model.source.weights, **passed.drawn}
     light = _light(light, nodes, passed.drawn)

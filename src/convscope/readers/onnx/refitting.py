@@ -49,11 +49,16 @@ class Passed(Builder):
     """
 
     def __init__(
-        self, source: Source, outputs: Mapping[int, int] | None, seed: int, known: Container[str]
+        self,
+        source: Source,
+        outputs: Mapping[int, int] | None,
+        seed: int,
+        known: Container[str],
+        names: Mapping[int, str],
     ) -> None:
         raised = () if outputs is None else (SettingError, ShapeError)
         super().__init__(source, None, Doubts(raised, known))
-        self.wished, self.seed = outputs, seed
+        self.wished, self.seed, self.called = outputs, seed, names
         self.at: dict[str, int] = {}
         self.drawn: dict[str, Constant] = {}
         self._place = -1
@@ -87,6 +92,8 @@ class Passed(Builder):
             known = tensors[place].constant
             if known is not None and wanted != held[place]:
                 node.input[place] = self._anew(node, place, wanted, known)
+                # a layer may be called after its weight, and keeps its name
+                node.name = self.called.get(self._place, node.name)
                 self.renamed[self._place] = node
 
     def _anew(self, node: NodeProto, place: int, shape: Whole, known: Constant) -> str:
@@ -109,12 +116,14 @@ def passed_through(
     outputs: Mapping[int, int] | None = None,
     seed: int = 0,
     known: Container[str] = (),
+    names: Mapping[int, str] | None = None,
 ) -> Passed:
     """Return what was found on the way through a model; raise `Broken` where it cannot be.
 
     known   the layers that made no sense before the edit either
+    names   place of a node → what its layer is called
     """
-    passed = Passed(source, outputs, seed, known)
+    passed = Passed(source, outputs, seed, known, names or {})
     try:
         passed.graph()
     except SourceError as error:
