@@ -229,6 +229,14 @@ def layer_argument(required: bool = True) -> Callable[..., Any]:
     return click.argument("layer", metavar=metavar, required=required, shell_complete=layers_of)
 
 
+layers_option = click.option(
+    "--layers",
+    metavar="FROM:TO",
+    shell_complete=layers_of,
+    help="Only these layers: names, or places from 1; either side may be missing.",
+)
+
+
 def open_network(model: str, parts: bool = False) -> Network:
     """Return the network that MODEL names; what was left out of it is said on stderr.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from convscope.explain.folding import folds
+from convscope.explain.selection import selected
 from convscope.explain.words import decimal, shape_in_words
 from convscope.model.graph import Graph
 from convscope.parts import Column, Document, Heading, Paragraph, Span, Table
@@ -93,11 +95,17 @@ class ActivationSurvey:
         }
 
 
-def survey(graph: Graph, activations: Mapping[str, Array]) -> ActivationSurvey:
-    """Return the figures of every activation that a run kept."""
+def survey(
+    graph: Graph, activations: Mapping[str, Array], layers: str | Sequence[Any] | None = None
+) -> ActivationSurvey:
+    """Return the figures of every activation that a run kept, or of those from one layer to another.
+
+    Raises `LayerLookupError` for a layer that there is not, `SettingError` for a range that cannot be.
+    """
+    first, last = selected(graph.name, folds(graph, None), layers)
     figures = tuple(
         _figures(name, node.layer.kind, activations[name])
-        for name, node in graph.nodes.items()
+        for name, node in list(graph.nodes.items())[first - 1 : last]
         if name in activations
     )
     output = graph.outputs[0]

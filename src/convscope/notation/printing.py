@@ -45,7 +45,10 @@ def text(equation: Equation) -> str:
 
 def latex(equation: Equation) -> str:
     """Return the equation as LaTeX; with locals, an aligned environment of one line each."""
-    lines = _lines(equation, _LATEX)
+    lines = [
+        (left.replace("′", "'"), right.replace("′", "'"))
+        for left, right in _lines(equation, _LATEX)
+    ]
     if len(lines) == 1:
         return f"{lines[0][0]} = {lines[0][1]}"
     body = r" \\ ".join(f"{left} &= {right}" for left, right in lines)

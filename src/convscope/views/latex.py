@@ -86,7 +86,11 @@ def _verbatim(text: str) -> str:
 
 def _formula(latex: str) -> str:
     shown = printable(" ".join(latex.split()))
-    wide = max(map(formula_points, shown.split(r"\\")))
+    wide = formula_points(shown)
+    if wide * dict(SIZES)["footnotesize"] > LINE and r"\begin{aligned}" in shown:
+        # one long name on the left would push all lines out: they begin below one another instead
+        shown = re.sub(r"(\\begin\{aligned\}|\\\\(?= )) ([^&]*?)&= ", r"\1 &\2= ", shown)
+        wide = formula_points(shown)
     size = next((name for name, part in SIZES if wide * part <= LINE), SIZES[-1][0])
     body = f"\\begin{{equation*}}\n  {shown}\n\\end{{equation*}}"
     return f"{{\\{size}\n{body}}}" if size else body

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 
 from convscope.parts import Words, spans
@@ -201,25 +202,40 @@ _NO_WIDTH = {"left", "right", "mathrm", "operatorname", "text", "begin", "end", 
 
 
 def formula_points(latex: str) -> float:
-    r"""Return about how wide a line of an equation becomes; what is raised or lowered is smaller.
+    r"""Return about how wide an equation becomes, its lines aligned at their & where it has several.
 
-    >>> round(formula_points(r"out_{y,x} = bias")), round(formula_points(r"\sum_{i=0}^{2} in"))
-    (61, 36)
+    >>> round(formula_points(r"out_{y,x} = bias")), round(formula_points(r"\frac{1}{2 + 3}"))
+    (64, 28)
     """
-    total, scales, raised = 0.0, [1.0], False
     latex = re.sub(r"\\(begin|end)\{\w+\*?\}", "", latex)
-    for token in _TOKEN.findall(latex):
+    sides = [line.partition("&") for line in re.split(r"\\\\(?![A-Za-z])", latex)]
+    left, right = (max(_wide(iter(_TOKEN.findall(side[n])), 1.0) for side in sides) for n in (0, 2))
+    return 1.22 * (left + right)
+
+
+def _wide(tokens: Iterator[str], scale: float) -> float:
+    """Return how wide tokens are up to the end of their group; what is raised or lowered is smaller."""
+    total, raised = 0.0, False
+    for token in tokens:
+        if token == "}":
+            break
         if token in "_^":
             raised = True
             continue
+        smaller = 0.65 * scale if raised else scale
         if token == "{":
-            scales.append(scales[-1] * (0.65 if raised else 1.0))
-        elif token == "}" and len(scales) > 1:
-            scales.pop()
+            total += _wide(tokens, smaller)
+        elif token == r"\frac":
+            total += max(_group(tokens, smaller), _group(tokens, smaller))
         elif token[0] == "\\":
-            total += 0.0 if token[1:] in _NO_WIDTH else 10.0 * scales[-1]
-        elif token not in " &":
-            around = 5.0 if token in "=+-" and scales[-1] == 1.0 else 0.0
-            total += (points(token) + around) * scales[-1]
+            total += 0.0 if token[1:] in _NO_WIDTH else 10.0 * smaller
+        elif token != " ":
+            around = 5.0 if token in "=+-" and smaller == 1.0 else 0.0
+            total += (points(token) + around) * smaller
         raised = False
-    return 1.15 * total
+    return total
+
+
+def _group(tokens: Iterator[str], scale: float) -> float:
+    next(tokens, "")  # its opening brace
+    return _wide(tokens, scale)

@@ -15,7 +15,7 @@ from convscope.cli.shared import (
     image_option,
     layer_argument,
     layer_named,
-    layers_of,
+    layers_option,
     model_argument,
     open_network,
     pixels_option,
@@ -34,12 +34,7 @@ from convscope.cli.shared import (
 )
 @model_argument
 @layer_argument(required=False)
-@click.option(
-    "--layers",
-    metavar="FROM:TO",
-    shell_complete=layers_of,
-    help="These layers in full: names, or places from 1; either side may be missing.",
-)
+@layers_option
 @click.option("--models", is_flag=True, help="The four pictures learners have, tested on an image.")
 @click.option("--position", help="Where --models compares; by default where most is going on.")
 @image_option

@@ -15,6 +15,7 @@ from convscope.cli.shared import (
     image_option,
     layer_named,
     layers_of,
+    layers_option,
     model_argument,
     open_network,
     pixels_option,
@@ -40,6 +41,7 @@ from convscope.cli.shared import (
     "--png", type=click.Path(path_type=Path), help="… to this PNG file (LAYER.png by default)."
 )
 @click.option("--force", is_flag=True, help="Replace files that exist.")
+@layers_option
 @report_formats
 @color_option
 @click.pass_obj
@@ -52,6 +54,7 @@ def command(
     layer: str | None,
     png: Path | None,
     force: bool,
+    layers: str | None,
     form: str | None,
 ) -> None:
     """Run one image; show what every layer gave, write activations and pictures of maps."""
@@ -71,12 +74,13 @@ def command(
             check_target(target, force)
     with working(f"running {network.name}"):
         done = network.run(given)
+        figures = survey(done.graph, done.activations, layers)
     if out is not None:
         with working(f"writing {out}"):
             done.save(out)
     if layer is not None and png is not None:
         done.draw(layer, png)
-    show(Report(survey(done.graph, done.activations)), form, color)
+    show(Report(figures), form, color)
     for target in (out, png):
         if target is not None:
             say(f"wrote {target}")

@@ -9,7 +9,7 @@ from convscope.cli.shared import (
     MODEL_HELP,
     color_option,
     formats,
-    layers_of,
+    layers_option,
     model_argument,
     open_network,
     show,
@@ -31,12 +31,7 @@ from convscope.cli.shared import (
 @click.option(
     "--depth", type=int, help="Fold networks nested deeper than this into a row each; 1 folds all."
 )
-@click.option(
-    "--layers",
-    metavar="FROM:TO",
-    shell_complete=layers_of,
-    help="Only these rows: names, or places from 1; either side may be missing.",
-)
+@layers_option
 @formats("json", "csv", "markdown", "html", "latex")
 @color_option
 @click.pass_obj
