@@ -26,7 +26,6 @@ from convscope.layers.mapped import check_whole
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_STEPS = 2_000_000
 MOST_SECONDS = 20.0
 MOST_DECLARED = 64 << 20

@@ -93,6 +93,10 @@ class Layer:
     non_trainable: ClassVar[tuple[str, ...]] = ()
     """Weights that training does not touch by gradient (moving averages)."""
 
+    only_trained: ClassVar[tuple[str, ...]] = ()
+    """Settings that change nothing about what a network with its weights computes, or hold arrays. (What
+    draws, punishes and bounds a weight is known by its ending: see `model/settings.py`.)"""
+
     unread: ClassVar[dict[str, tuple[int, ...]]] = {}
     """Weights that Keras keeps and counts, but that no output depends on, and their shapes."""
 

@@ -38,6 +38,7 @@ class BatchNormalization(Layer):
     """
 
     non_trainable = ("moving_mean", "moving_variance")
+    only_trained = ("momentum", "renorm", "renorm_clipping", "renorm_momentum", "synchronized")
 
     def __init__(
         self,

@@ -32,6 +32,8 @@ class Dense(Weighing):
     Raises `ShapeError` for an input without any axis.
     """
 
+    only_trained = ("lora_rank", "lora_alpha", "quantization_config")
+
     def __init__(
         self,
         units: Any,

@@ -20,6 +20,8 @@ from convscope.notation.sizes import Shape
 class Disturbance(Elementwise):
     """What layers share that drop a share of the numbers during training."""
 
+    only_trained = ("rate", "noise_shape", "seed")
+
     rate: float
     seed: Any
 
@@ -99,6 +101,8 @@ class GaussianNoise(Elementwise):
     Keras's arguments. No weights. Raises `SettingError` for a deviation outside 0 … 1.
     """
 
+    only_trained = ("stddev", "seed")
+
     def __init__(self, stddev: float, seed: Any = None, **common: Any) -> None:
         super().__init__(**common)
         self.stddev = number(stddev, f"{self.kind}: stddev", 0, 1)
@@ -117,6 +121,8 @@ class ActivityRegularization(Elementwise):
 
     Keras's arguments. No weights.
     """
+
+    only_trained = ("l1", "l2")
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **common: Any) -> None:
         super().__init__(**common)

@@ -34,6 +34,7 @@ class Normalization(Layer):
     """
 
     non_trainable = ("mean", "variance", "count")
+    only_trained = ("mean", "variance")
     unread: ClassVar[dict[str, tuple[int, ...]]] = {"count": ()}
 
     def __init__(

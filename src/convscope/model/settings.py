@@ -11,11 +11,8 @@ from convscope.layers.activations import Activation
 from convscope.layers.base import Layer
 from convscope.notation.sizes import UNKNOWN, is_known, is_symbolic
 
-IN_TRAINING = re.compile(
-    r".*_(initializer|regularizer|constraint)|(renorm_)?momentum|renorm_clipping|renorm|synchronized|"
-    r"seed|rate|stddev|l1|l2|noise_shape|lora_\w+|quantization_config|mean|variance"
-)
-"""Settings that change nothing about what a network with its weights computes, or hold arrays."""
+OF_TRAINING = ("_initializer", "_regularizer", "_constraint")
+"""How settings end that draw, punish or bound a weight; the others are `only_trained` of their kind."""
 
 NOBODY = "no such word"
 """A word that no setting has, to be told those that there are."""
@@ -63,7 +60,7 @@ def editable(layer: Layer) -> dict[str, dict[str, Any]]:
         return {}
     found = {}
     for name, value in layer.settings().items():
-        if IN_TRAINING.fullmatch(name):
+        if name in layer.only_trained or name.endswith(OF_TRAINING):
             continue
         entry = _entry(layer, name, value)
         if entry is not None:
