@@ -75,6 +75,7 @@ from convscope.layers.zero_padding import ZeroPadding3D as _ZeroPadding3D
 from convscope.network import Network as Network
 from convscope.network import Run as Run
 from convscope.readers import open as open
+from convscope.readers.statistics import summary as summary
 from convscope.version import __version__ as __version__
 
 _Extent: TypeAlias = int | str  # a number, or the name of a symbol
@@ -174,6 +175,7 @@ __all__ = [
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
+    "summary",
 ]
 
 class Activation(_Activation):
