@@ -13,7 +13,7 @@ from convscope.errors import SettingError, ShapeError, UnsupportedError
 from convscope.layers.base import Initializer, Layer, tensor_names
 from convscope.notation import Equation, Size
 from convscope.notation.sizes import Shape, product, shape_text
-from convscope.operators.rule import check_reads, settled
+from convscope.operators.batch import check_reads, settled
 
 if TYPE_CHECKING:
     from convscope.layers.base import Array

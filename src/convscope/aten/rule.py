@@ -2,7 +2,7 @@
 
 A rule is given a `Call`: plain settings by the names of the operator's schema, and tensors by the same names.
 It returns an equation over whole tensors, the batch included (what can be left out of it is seen from the
-equation, see `convscope.operators.rule.settled`), or raises `NoEquation` with the reason.
+equation, see `convscope.operators.batch.settled`), or raises `NoEquation` with the reason.
 """
 
 from __future__ import annotations

@@ -14,14 +14,16 @@ edge repeats.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import Any
 
 from convscope.equations.layout import MAP_NAMES, WINDOW_NAMES, WORDS
+from convscope.equations.resizing import LINES, linear, on_a_line
 from convscope.errors import SettingError
 from convscope.layers.arguments import choice, known_per_axis
 from convscope.layers.base import Form, Sample, Value
 from convscope.layers.spatial import Spatial
-from convscope.notation import Axis, Equation, Index, Mean, source
+from convscope.notation import Axis, Equation, source
 from convscope.notation.printing import counted
 from convscope.notation.sizes import Shape
 
@@ -51,12 +53,15 @@ class UpSampling(Spatial):
         c = Axis("c", channels, "channel", role="in")
         axes = self.layout.image(c, out)
         if self.interpolation == "nearest":
-            at = [y // s for y, s in zip(out, self._factors, strict=True)]
-            return Equation(axes, source(shape)[self.layout.image(c, at)])
-        blurred = list(map(_blurred, out, self._factors, WINDOW_NAMES[self.rank]))
-        around, at = [i for i, _ in blurred], [index for _, index in blurred]
-        image = source(shape).padded(self.layout.borders([(1, 1)] * self.rank), "edge")
-        return Equation(axes, Mean(*around)(image[self.layout.image(c, at)]))
+            nearest = [y // s for y, s in zip(out, self._factors, strict=True)]
+            return Equation(axes, source(shape)[self.layout.image(c, nearest)])
+        # the half-pixel rule: position y lies at (y + 1/2)/s − 1/2
+        lines = [LINES["half_pixel"](Fraction(s), 0, 0) for s in self._factors]
+        found = list(map(on_a_line, out, WINDOW_NAMES[self.rank], lines))
+        borders = self.layout.borders([(1, 1)] * self.rank)
+        at = self.layout.image(c, [index for index, _ in found])
+        parts = [part for _, part in found if part is not None]
+        return linear(source(shape), axes, at, parts, borders)
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         y = form.node(
@@ -75,15 +80,6 @@ class UpSampling(Spatial):
             ),
         )
         return Value(y, self.channels_last)
-
-
-def _blurred(y: Axis, factor: int, name: str) -> tuple[Axis, Index]:
-    """Return an axis over neighbours of an enlarged map, and where in the small one each lies."""
-    if factor % 2:
-        i = y.like(name, factor)
-        return i, (y + i - factor // 2) // factor
-    i = y.like(name, 2 * factor)
-    return i, (2 * y + i + 1 - factor) // (2 * factor)
 
 
 class UpSampling1D(UpSampling):

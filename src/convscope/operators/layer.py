@@ -13,6 +13,7 @@ from convscope.layers.base import Initializer, Layer, tensor_names
 from convscope.notation import Equation, Size
 from convscope.notation.sizes import UNKNOWN, Shape
 from convscope.operators import rules
+from convscope.operators.batch import check_reads, settled, unknown_in
 from convscope.operators.rule import (
     MOST_AXES,
     Fed,
@@ -20,9 +21,6 @@ from convscope.operators.rule import (
     Node,
     Slot,
     Weight,
-    check_reads,
-    settled,
-    unknown_in,
 )
 
 if TYPE_CHECKING:

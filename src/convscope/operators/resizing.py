@@ -1,22 +1,18 @@
 """Resizing by the nearest number or by a straight line between two: Resize and Upsample.
 
 out[n, c, y, x] = in[n, c, y // 2, x // 2]
-
-A number a third of the way between two neighbours is the mean of three: twice the nearer one, once the
-other. So interpolation along a line is a mean too, whatever the fraction:
-
-out[n, c, y] = mean t<3  in[n, c, (y + t) // 3]
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
+from convscope.equations.resizing import LINES, PLACES, ROUNDED, linear, nearest, on_a_line, reach
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
-from convscope.notation import Axis, Equation, Index, Mean
+from convscope.notation import Axis, Equation, Index
 from convscope.notation.sizes import is_known
 from convscope.operators.rule import LARGEST, Node, Rule
 
@@ -30,47 +26,6 @@ And into a power of two: thirds the engine rounds before it interpolates, so tha
 wrongly than any arithmetic on the values themselves explains.
 """
 
-_ROUNDED: dict[str, Callable[[float], int]] = {
-    "floor": math.floor,
-    "ceil": math.ceil,
-    "round_prefer_floor": lambda v: math.ceil(v - 0.5),
-    "round_prefer_ceil": lambda v: math.floor(v + 0.5),
-}
-
-_PLACES: dict[str, Callable[[int, float, int, int], float]] = {
-    "asymmetric": lambda y, s, n, m: y / s,
-    "half_pixel": lambda y, s, n, m: (y + 0.5) / s - 0.5,
-    "half_pixel_symmetric": lambda y, s, n, m: n / 2 * (1 - m / (n * s)) + (y + 0.5) / s - 0.5,
-    "pytorch_half_pixel": lambda y, s, n, m: (y + 0.5) / s - 0.5 if m > 1 else 0.0,
-    "align_corners": lambda y, s, n, m: y * (n - 1) / (m - 1) if m > 1 else 0.0,
-}
-"""Where an output position lies in the input: position, scale, sizes of the input and the output."""
-
-
-_LINES: dict[str, Callable[[Fraction, int, int], tuple[Fraction, Fraction]]] = {
-    "asymmetric": lambda s, n, m: (1 / s, Fraction(0)),
-    "half_pixel": lambda s, n, m: (1 / s, (1 / s - 1) / 2),
-    "half_pixel_symmetric": lambda s, n, m: (1 / s, (n - m / s) / 2 + (1 / s - 1) / 2),
-    "pytorch_half_pixel": lambda s, n, m: (1 / s, (1 / s - 1) / 2 if m > 1 else Fraction(0)),
-    "align_corners": lambda s, n, m: (Fraction(n - 1, max(m - 1, 1)), Fraction(0)),
-}
-"""The same places, exactly: position y lies at a·y + b. From scale, sizes of the input and the output."""
-
-
-def _index(axis: Axis, size: int, reads: Sequence[int]) -> Index:
-    """Return the index that gives these positions: ⌊(p·axis + q) / r⌋."""
-    length = len(reads)
-    if list(reads) == list(range(length)):
-        return axis
-    shared = math.gcd(size, length)
-    p, r = size // shared, length // shared
-    # ⌊(p·y + q)/r⌋ = read means read·r ≤ p·y + q < (read + 1)·r, which bounds q from both sides
-    least = max(read * r - y * p for y, read in enumerate(reads))
-    most = min((read + 1) * r - y * p - 1 for y, read in enumerate(reads))
-    if least <= most:
-        return (axis * p + max(least, 0)) // r if most >= 0 else (axis * p + most) // r
-    raise NoEquation("its positions follow no regular order")
-
 
 def _fraction(scale: float) -> Fraction:
     """Return a scale as the fraction that it is meant to be: 0.33333334 as a third."""
@@ -80,29 +35,9 @@ def _fraction(scale: float) -> Fraction:
     return found
 
 
-def _between(
-    axis: Axis, part: str, line: tuple[Fraction, Fraction], size: int, length: int
-) -> tuple[Index, Axis | None, tuple[int, int]]:
-    """Return where a position reads, the axis of the mean if there is one, and the border that it needs."""
-    slope, start = line
-    parts = math.lcm(slope.denominator, start.denominator)
-    if parts > MOST_PARTS or parts & (parts - 1):
-        raise NoEquation("its positions are no halves, quarters, eighths …")
-    first, step = int(start * parts), int(slope * parts)
-    at = axis * step + first
-    least, most = first // parts, (step * (length - 1) + first + parts - 1) // parts
-    if (step, first, parts) == (1, 0, 1):
-        at = axis
-    inner = None
-    if parts > 1:
-        inner = axis.like(part, parts)
-        at = (at + inner) // parts
-    return at, inner, (max(-least, 0), max(most - size + 1, 0))
-
-
 def _linear(node: Node, out: Sequence[Axis], scales: Sequence[Fraction], where: str) -> Equation:
     shape = node.shape()
-    if where not in _LINES:
+    if where not in LINES:
         raise NoEquation(f"it resizes in the way {where!r}")
     for name in ("antialias", "exclude_outside"):
         if node.flag(name):
@@ -116,13 +51,15 @@ def _linear(node: Node, out: Sequence[Axis], scales: Sequence[Fraction], where: 
         if where == "align_corners" and scale * size != axis.size:
             raise NoEquation("the standard and ONNX Runtime differ about where its corners lie")
         if scale != 1 or axis.size != size:
-            line = _LINES[where](scale, size, axis.size)
-        index, part, border = _between(axis, f"t{number}", line, size, axis.size)
+            line = LINES[where](scale, size, axis.size)
+        index, part = on_a_line(axis, f"t{number}", line)
+        if part is not None:
+            if part.size > MOST_PARTS or part.size & (part.size - 1):
+                raise NoEquation("its positions are no halves, quarters, eighths …")
+            parts.append(part)
         at.append(index)
-        borders.append(border)
-        parts += [part] if part is not None else []
-    read = node.tensor().padded(borders, "edge")[tuple(at)]
-    return Equation(tuple(out), Mean(*parts)(read) if parts else read)
+        borders.append(reach(line, size, axis.size))
+    return linear(node.tensor(), out, at, parts, borders)
 
 
 def _kept_ratio(
@@ -175,17 +112,17 @@ def resize(node: Node) -> Equation:
     out = node.layout.axes(lengths)
     if mode == "linear":
         return _linear(node, out, [_fraction(scale) for scale in scales], where)
-    if where not in _PLACES or rounding not in _ROUNDED:
+    if where not in PLACES or rounding not in ROUNDED:
         raise NoEquation(f"it resizes in the way {where!r}, {rounding!r}")
     at: list[Index] = []
     for axis, size, length, scale in zip(out, shape, lengths, scales, strict=True):
         if not is_known(length) or length > MOST_CHECKED:
             raise NoEquation("it is too large to find its order")
         reads = [
-            min(max(_ROUNDED[rounding](_PLACES[where](y, scale, size, length)), 0), size - 1)
+            min(max(ROUNDED[rounding](PLACES[where](y, scale, size, length)), 0), size - 1)
             for y in range(length)
         ]
-        at.append(_index(axis, size, reads))
+        at.append(nearest(axis, size, reads))
     return Equation(out, node.read(0, *at))
 
 
