@@ -54,3 +54,25 @@ def test_nothing_is_said_of_another_image_behind_a_lambda(tmp_path: Path) -> Non
     assert larger.nodes["after"].layer.opaque and larger.totals.params == net.count_params()
     same = net.graph.at({"image": (28, 26, 1)})
     assert same.facts["after"].output_shape == (6, 7, 6)
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        layers.LSTM(5),
+        layers.GRU(5, return_sequences=True),
+        layers.GroupNormalization(2),
+        layers.Lambda(lambda v: v[:, :3], output_shape=(3, 6)),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_what_stands_behind_is_explained(odd: Any, suffix: str, tmp_path: Path) -> None:
+    model = keras.Sequential(
+        [keras.Input((7, 6)), odd, layers.Flatten(), layers.Dense(4, name="dense")]
+    )
+    model.save(tmp_path / f"net.{suffix}")
+    first, flat, dense = convscope.open(tmp_path / f"net.{suffix}").facts().rows
+    assert (first.opaque, flat.opaque, dense.opaque) == (True, False, False)
+    assert first.output_shape == tuple(model.layers[0].output.shape)
+    assert dense.params == model.layers[-1].count_params()

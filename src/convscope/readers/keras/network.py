@@ -17,6 +17,7 @@ from convscope.notation.sizes import UNKNOWN, UNKNOWN_SHAPE, Shape, is_known
 from convscope.readers.keras.adapted import ADAPTERS, Adapted
 from convscope.readers.keras.config import Operand, Part, Place, SizesSaid, said_shape
 from convscope.readers.keras.layers import LAMBDA, LayerMaker
+from convscope.readers.keras.shapes import settled_shape
 
 MOST_CALLS = 50_000
 SHORTER_REMARKS = 20
@@ -237,8 +238,10 @@ class Builder:
             layer = self._maker.opaque(part)
             self.built.setdefault(part, layer)
         shape = said.get(0)
-        if isinstance(layer, Opaque) and shape is not None:
-            layer.output_shape = _shape(shape)
+        if isinstance(layer, Opaque):
+            settled = None if shape is not None else settled_shape(part, [*map(graph.shape, feeds)])
+            if shape is not None or settled is not None:
+                layer.output_shape = _shape(shape) if shape is not None else settled or ()
         first = part not in self._used
         if first or layer.name is None:
             layer.name = name
