@@ -65,7 +65,7 @@ export class App {
 				h("h1", h("span.cs-brand", "convscope"), " ", h("span.cs-net", net.told.name), this.source),
 				h("div.cs-tabs", { role: "tablist", "aria-label": "Screens" }, [...this.tabs.values()]),
 				h("div.cs-tools", tool("⌕", "Find a layer (/)", () => this.finder.open()),
-					this.alone && tool("⧉", "Copy the link to this place", () => this.copy()),
+					this.alone && tool("↗", "Copy the link to this place", () => this.copy()),
 					tool("?", "Help: keys (?)", () => this.help.showModal()),
 					tool("◐", "Light or dark", () => this.setScheme(other())))),
 			this.banner,

@@ -26,7 +26,8 @@ export function input(app) {
 	let pixels = app.net.run?.pixels ?? usual;
 	/** @type {{question: Question, bytes?: ArrayBuffer} | null} what went in last */
 	let last = null;
-	const scales = choice(choices, (name) => {
+	const short = Object.fromEntries(Object.entries(choices).map(([name, words]) => [name, words.split(":")[0]])); // the steps below have the formula
+	const scales = choice(short, (name) => {
 		pixels = name;
 		if (last) send({ ...last.question }, last.bytes);
 	}, { "aria-label": "How pixels go in" });
@@ -47,7 +48,7 @@ export function input(app) {
 				? [way("Your own", dropping(), h("label", invert, " invert it (white strokes on black become black on white, and back)")),
 					way("Draw one", pad.canvas, h("div", small("clear", () => pad.clear()), " ", dim("white on black; it goes in while you draw")))]
 				: h("p.cs-dim", `This network takes ${inputs.map(({ name, shape }) => `${name} ${times(shape)}`).join(" and ")}, which is no picture: give it an array on the command line, --image x.npy.`)),
-		picture && h("p.cs-pixels-in", h("label", "How pixels go in: ", scales), " ", dim(`by default ${choices[usual].split(":")[0]}: ${why}`)),
+		picture && h("p.cs-pixels-in", h("label", "How pixels go in: ", scales), " ", dim(`by default ${short[usual]}: ${why}`)),
 		busy, answer, current);
 
 	function hide() {

@@ -62,20 +62,21 @@ export class Running {
 			});
 			return `values.push((${text})(${reads.join(", ")}));`;
 		});
-		const source = `"use strict";
-const errorFunction = ${this.errorFunction};
-let weights = [];
-const stages = [${texts.map((text) => `(values) => { ${text} }`).join(",\n")}];
-onmessage = ({ data }) => {
-	if (data.weights) return void (weights = data.weights);
-	try {
-		const values = data.values;
-		for (const stage of stages) stage(values);
-		postMessage({ id: data.id, values }, values.map(({ buffer }) => buffer));
-	} catch (error) {
-		postMessage({ id: data.id, error: String(error) });
-	}
-};`;
+		const source = [
+			'"use strict";',
+			`const errorFunction = ${this.errorFunction};`,
+			"let weights = [];",
+			`const stages = [${texts.map((text) => `(values) => { ${text} }`).join(",\n")}];`,
+			"onmessage = ({ data: { id, values, weights: given } }) => {",
+			"if (given) return void (weights = given);",
+			"try {",
+			"for (const stage of stages) stage(values);",
+			"postMessage({ id, values }, values.map(({ buffer }) => buffer));",
+			"} catch (error) {",
+			"postMessage({ id, error: String(error) });",
+			"}",
+			"};",
+		].join("\n");
 		const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
 		const worker = new Worker(address);
 		worker.onmessage = ({ data: { id, values, error } }) => {
