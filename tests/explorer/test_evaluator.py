@@ -37,6 +37,7 @@ from convscope.notation import (
     symbol,
     weight,
 )
+from convscope.notation.adjoint import OUTPUT, adjoint
 from convscope.notation.equation import hull
 from convscope.notation.evaluation import evaluate
 from convscope.notation.expression import Inside, Place, Reduction
@@ -211,6 +212,35 @@ def test_the_samples_use_everything_that_an_equation_can_be_made_of() -> None:
     forms += [f'"reduce": "{kind}"' for kind in ("sum", "max", "mean")]
     forms += [f'"outside": "{kind}"' for kind in ("zero", "-inf", "skip", "edge")]
     assert [form for form in forms if form not in text] == []
+
+
+# -- gradients --------------------------------------------------------------------------------------
+
+
+def led_back() -> list[Asked]:
+    """Return the gradient of everything that a sample reads, each at a few positions."""
+    found = []
+    for p in samples():
+        ours = case(p.values[0])
+        rng = np.random.default_rng(14)
+        values = {**ours.values, OUTPUT: rng.normal(size=ours.equation.shape)}
+        for gradient in adjoint(ours.equation).values():
+            if not str(gradient).endswith("= 0"):
+                positions = [tuple(int(rng.integers(s)) for s in gradient.shape) for _ in range(2)]
+                found.append(Asked(gradient, values, positions, windows=False))
+    return found
+
+
+def test_gradients_are_equations_like_any_other(loaded: Page) -> None:
+    gradients = led_back()
+    assert len(gradients) > 350
+    wrong = []
+    for asked, said in zip(gradients, answers(loaded, gradients), strict=True):
+        try:
+            compare(asked, said)
+        except AssertionError as error:
+            wrong.append(f"{asked.equation}: {error}")
+    assert wrong == []
 
 
 # -- mental models ----------------------------------------------------------------------------------

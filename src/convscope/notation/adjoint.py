@@ -171,9 +171,10 @@ class _Adjoint:
                 self.walk(left, use._replace(over=(*use.over, right)))
                 self.walk(right, use._replace(over=(*use.over, left)))
             case Binary("/", left, right):
-                self.walk(left, use._replace(under=(*use.under, right)))
+                held = self.once(right, use)
+                self.walk(left, use._replace(under=(*use.under, held)))
                 turned = use._replace(negative=not use.negative, over=(*use.over, left))
-                self.walk(right, turned._replace(under=(*use.under, right, right)))
+                self.walk(right, turned._replace(under=(*use.under, held, held)))
             case Call(_, arguments):
                 for place, argument in enumerate(arguments):
                     if not isinstance(argument, Number):
@@ -184,6 +185,13 @@ class _Adjoint:
                 for start, end, body in zip((0, *ends[:-1]), ends, bodies, strict=True):
                     here = Inside((along - start,), (end - start,))
                     self.walk(body, use._replace(over=(*use.over, here)))
+
+    def once(self, node: Expression, use: _Use) -> Expression:
+        """Return a divisor as a local to be read, where it is a sum: it divides more than once."""
+        if not any(isinstance(part, Reduction) for part in node.walk()):
+            return node
+        free = tuple(a for a in (*use.axes, *use.bound) if a in _free(node))
+        return self.local("total", free, node)[free]
 
     def applied(self, node: Call, place: int, argument: Expression, use: _Use) -> None:
         over, under = _rise(node, place)

@@ -21,6 +21,7 @@ from convscope.notation.expression import (
     Reduction,
     addends,
     factors,
+    reads,
 )
 from convscope.notation.index import Axis
 from convscope.notation.sizes import Size
@@ -83,7 +84,9 @@ class Anatomy(NamedTuple):
 def anatomy(equation: Equation) -> Anatomy:
     """Return the parts of an equation."""
     axes, before, activation = equation.axes, equation.expression, tuple[str, ...]()
-    held = next((item for item in equation.locals if item.preactivation), None)
+    # a gradient reads what stood before the activation, but is not what the activation makes of it
+    back = any(read.tensor.role == "gradient" for read in reads([equation.expression]))
+    held = None if back else next((item for item in equation.locals if item.preactivation), None)
     if held is not None:
         axes, before = held.axes, held.expression
     else:

@@ -50,9 +50,9 @@ def latex(equation: Equation) -> str:
         for left, right in _lines(equation, _LATEX)
     ]
     if len(lines) == 1:
-        return f"{lines[0][0]} = {lines[0][1]}"
+        return f"{lines[0][0]} = {lines[0][1]}".replace("′", "'")
     body = r" \\ ".join(f"{left} &= {right}" for left, right in lines)
-    return rf"\begin{{aligned}} {body} \end{{aligned}}"
+    return rf"\begin{{aligned}} {body} \end{{aligned}}".replace("′", "'")
 
 
 def _lines(equation: Equation, style: _Text) -> list[tuple[str, str]]:
@@ -236,7 +236,12 @@ class _Latex(_Text):
         return rf"\begin{{cases}} {rows} \end{{cases}}"
 
     def name(self, name: str) -> str:
-        return _NAMES.get(name, name if len(name) == 1 else rf"\mathrm{{{_escaped(name)}}}")
+        base = name.rstrip("′")
+        primes = name[len(base) :]
+        if base[1:] in _NAMES and base[0] == "d":  # the gradient of such a local
+            return rf"\mathrm{{d}}{_NAMES[base[1:]]}{primes}"
+        plain = base if len(base) == 1 else rf"\mathrm{{{_escaped(base)}}}"
+        return _NAMES.get(base, plain) + primes
 
 
 def _escaped(name: str) -> str:

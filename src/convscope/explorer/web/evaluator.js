@@ -95,7 +95,7 @@ export function needs(equation, position) {
 		}
 		if (box.some(([first, last]) => last < first)) return; // no division comes out whole
 		const { role, shape } = equation.tensors[node.read];
-		if (role === "input" && shape) {
+		if (role !== "weight" && shape) {
 			const sizes = shape.map(known);
 			const beyond = box.some(([first, last], d) => last < 0 || first >= sizes[d]);
 			if (beyond && node.padding && node.outside !== "edge") return; // nothing but border
