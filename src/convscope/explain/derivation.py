@@ -17,7 +17,8 @@ from convscope.model.facts import Facts
 from convscope.model.graph import Graph
 from convscope.model.receptive import ReceptiveField
 from convscope.notation import Equation, Size, macs, other_work
-from convscope.notation.printing import counted, plural
+from convscope.notation.expression import Local
+from convscope.notation.printing import counted, latex, plural, text
 from convscope.notation.serial import to_json
 from convscope.notation.sizes import UNKNOWN, Shape, is_known, is_symbolic, plain, product, tidy
 from convscope.parts import Bullets, Document, Formula, Heading, Paragraph, Part, Span
@@ -281,16 +282,23 @@ class LayerExplanation:
                 "change of a weight does is added up over all outputs that it took part in:"
             )
         ]
+        held: dict[Local, None] = {}
         for name in weights:
-            parts.append(Formula(str(self.gradients[name]), self.gradients[name].latex()))
+            gradient = self.gradients[name]
+            held.update(dict.fromkeys(reversed(gradient.locals)))
+            parts.append(Formula(text(gradient, alone=True), latex(gradient, alone=True)))
+        if held:  # what they share, once
+            parts.append(Paragraph("with"))
+            for item in held:
+                one = Equation(item.axes, item.expression, item.name)
+                parts.append(Formula(text(one, alone=True), latex(one, alone=True)))
         lines = []
         for name, gradient in self.gradients.items():
             count = macs(gradient)
             if not (is_known(count) and count == 0):
                 what = name if name in self.facts.weights else "its input"
                 lines.append(f"multiply–accumulates for the gradient of {what}: {grouped(count)}")
-        text = "".join(map(str, self.gradients.values()))
-        if "relu′" in text:
+        if any("relu′" in str(gradient) for gradient in self.gradients.values()):
             lines.append("relu′ is 1 above 0 and 0 elsewhere, at 0 itself too")
         if lines:
             parts.append(Bullets(tuple(lines)))

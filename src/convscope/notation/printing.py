@@ -36,19 +36,22 @@ _OPEN, _SUM, _PRODUCT, _ATOM = 0, 1, 2, 3
 """_OPEN ends in the body of a sum sign, so that nothing may follow it without brackets."""
 
 
-def text(equation: Equation) -> str:
-    """Return the equation in one line, its locals after it: out[y] = … with μ = …"""
-    lines = _lines(equation, _TEXT)
+def text(equation: Equation, alone: bool = False) -> str:
+    """Return the equation in one line, its locals after it: out[y] = … with μ = …
+
+    alone   without its locals
+    """
+    lines = _lines(equation, _TEXT)[: 1 if alone else None]
     first, *rest = (f"{left} = {right}" for left, right in lines)
     return "\n".join([first, *(f"  with {line}" for line in rest)])
 
 
-def latex(equation: Equation) -> str:
-    """Return the equation as LaTeX; with locals, an aligned environment of one line each."""
-    lines = [
-        (left.replace("′", "'"), right.replace("′", "'"))
-        for left, right in _lines(equation, _LATEX)
-    ]
+def latex(equation: Equation, alone: bool = False) -> str:
+    """Return the equation as LaTeX; with locals, an aligned environment of one line each.
+
+    alone   without its locals
+    """
+    lines = _lines(equation, _LATEX)[: 1 if alone else None]
     if len(lines) == 1:
         return f"{lines[0][0]} = {lines[0][1]}".replace("′", "'")
     body = r" \\ ".join(f"{left} &= {right}" for left, right in lines)
