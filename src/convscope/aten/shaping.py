@@ -6,7 +6,7 @@ out[n, k] = in[n, k // 49, k // 7 mod 7, k mod 7]
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -21,9 +21,9 @@ from convscope.aten.rule import (
     axes_of,
     spelled,
 )
+from convscope.equations import moving
 from convscope.equations.merging import concatenation, joined_shape
-from convscope.notation import Axis, Equation, Expression, Index, Pieces
-from convscope.notation.expression import Number
+from convscope.notation import Equation, Expression, Index, Pieces
 
 MOST_PIECES = 64
 """An axis in more pieces than this has no equation."""
@@ -396,79 +396,12 @@ def _pad(call: Call) -> Equation:
     mode = _mode(call)
     value = float(call["value"] or 0.0)
     axes = axes_of([s + b + a for s, (b, a) in zip(shape, borders, strict=True)])
-    at = [axis - b if b else axis for axis, (b, _) in zip(axes, borders, strict=True)]
     if mode in ("reflect", "circular"):
-        return _folded(call, mode, shape, borders, axes)
-    outside = "edge" if mode == "replicate" else "zero"
-    wide = [(max(b, 0), max(a, 0)) for b, a in borders]
-    body: Expression = call.tensor().padded(wide, outside)[tuple(at)]  # type: ignore[arg-type]
-    if mode == "constant" and value != 0.0:
-        for axis, (b, a) in zip(axes, wide, strict=True):
-            size = int(axis.size)
-            pieces = [(b, Number(value)), (size - a, body), (size, Number(value))]
-            kept = [(e, x) for n, (e, x) in enumerate(pieces) if not (n == 0 and not b) and not (n == 2 and not a)]  # fmt: skip
-            if len(kept) > 1:
-                body = Pieces(axis, tuple(e for e, _ in kept), tuple(x for _, x in kept))
-    return Equation(axes, body)
-
-
-def _folded(
-    call: Call,
-    mode: str,
-    shape: Sequence[int],
-    borders: Sequence[tuple[int, int]],
-    axes: Sequence[Axis],
-) -> Equation:
-    """Borders that repeat the map itself: turned over at its edge, or from its other side."""
-    body_of: Callable[[list[Any]], Expression] = lambda at: call.read(None, *at)
-
-    def build(place: int, at: list[Any]) -> Expression:
-        if place == len(shape):
-            return body_of(at)
-        (before, after), size, axis = borders[place], shape[place], axes[place]
-        if before == after == 0:
-            return build(place + 1, [*at, axis])
-        if mode == "circular":
-            if before < 0 or after < 0 or before > size or after > size:
-                raise NoEquation("it cuts the map as well")
-            return build(place + 1, [*at, (axis + (size - before % size)) % size])
-        if min(before, after) < 0 or max(before, after) >= size:
-            raise NoEquation("its border is larger than the map")
-        return build(place + 1, [*at, None])
-
-    if mode == "circular":
-        return Equation(axes, build(0, []))
-    return Equation(axes, _reflected(call, shape, borders, axes))
-
-
-def _reflected(
-    call: Call, shape: Sequence[int], borders: Sequence[tuple[int, int]], axes: Sequence[Axis]
-) -> Expression:
-    """Return reflection as pieces: before the map, the map, after it, for every axis that has a border.
-
-    Every piece is evaluated everywhere, so that each reads with a border as wide as it may reach.
-    """
-    wide = [
-        (b + max(s + a - 1, 0) if b or a else 0, 2 * s + b + a if b or a else 0)
-        for s, (b, a) in zip(shape, borders, strict=True)
-    ]
-
-    def build(place: int, at: list[Any]) -> Expression:
-        if place == len(shape):
-            return call.tensor().padded(wide, "zero")[tuple(at)]
-        (before, after), size, axis = borders[place], shape[place], axes[place]
-        if before == after == 0:
-            return build(place + 1, [*at, axis])
-        pieces: list[tuple[int, Expression]] = []
-        if before:
-            pieces.append((before, build(place + 1, [*at, before - axis])))
-        pieces.append((before + size, build(place + 1, [*at, axis - before if before else axis])))
-        if after:
-            turned = (2 * size - 2 + before) - axis
-            pieces.append((before + size + after, build(place + 1, [*at, turned])))
-        return Pieces(axis, tuple(e for e, _ in pieces), tuple(x for _, x in pieces))
-
-    return build(0, [])
+        fold = moving.reflected if mode == "reflect" else moving.wrapped
+        return fold(call.tensor(), axes, borders)
+    if mode == "replicate":
+        return moving.padded(call.tensor(), axes, borders, "edge")
+    return moving.padded(call.tensor(), axes, borders, value=value)
 
 
 def _write_pad(call: Call, form: Write) -> str:
@@ -499,11 +432,8 @@ def _roll(call: Call) -> Equation:
     shape = call.shape()
     shifts = _shifts(call)
     axes = axes_of(shape)
-    at = [
-        (a + (int(s) - shifts[n])) % int(s) if shifts.get(n) else a
-        for n, (a, s) in enumerate(zip(axes, shape, strict=True))
-    ]
-    return Equation(axes, call.read(None, *at))
+    turned = [shifts.get(n, 0) for n in range(len(shape))]
+    return moving.rolled(call.tensor(), axes, turned)
 
 
 def _write_roll(call: Call, form: Write) -> str:
@@ -542,27 +472,14 @@ def _shuffle(call: Call) -> Equation:
     *lead, channels, rows, columns = map(int, call.shape())
     factor = call.whole("upscale_factor")
     axes = axes_of((*lead, channels // factor**2, rows * factor, columns * factor))
-    *before, c, y, x = axes
-    channel = c * (factor * factor) + (y % factor) * factor + x % factor
-    return Equation(axes, call.read(None, *before, channel, y // factor, x // factor))
+    return moving.blocks_of_channels(call.tensor(), axes, factor, depth_last=False)
 
 
 def _unshuffle(call: Call) -> Equation:
     *lead, channels, rows, columns = map(int, call.shape())
     factor = call.whole("downscale_factor")
     axes = axes_of((*lead, channels * factor**2, rows // factor, columns // factor))
-    *before, c, y, x = axes
-    corner = c % (factor * factor)
-    return Equation(
-        axes,
-        call.read(
-            None,
-            *before,
-            c // (factor * factor),
-            y * factor + corner // factor,
-            x * factor + corner % factor,
-        ),
-    )
+    return moving.channels_of_blocks(call.tensor(), axes, factor, channels, depth_last=False)
 
 
 def _write_shuffle(call: Call, form: Write) -> str:
@@ -613,21 +530,7 @@ def _picked(call: Call, place: int, where: Sequence[int]) -> Equation:
     size = int(shape[place])
     where = [int(w) % size for w in where]
     axes = axes_of([len(where) if n == place else s for n, s in enumerate(shape)])
-    axis = axes[place]
-    at: list[Any]
-    if len(where) == 1:
-        at = [where[0] if n == place else a for n, a in enumerate(axes)]
-        return Equation(axes, call.read("self", *at))
-    step = where[1] - where[0]
-    if step and all(b - a == step for a, b in pairwise(where)):
-        at = [a * step + where[0] if n == place else a for n, a in enumerate(axes)]
-        return Equation(axes, call.read("self", *at))
-    if len(where) > MOST_PIECES:
-        raise NoEquation(f"it gathers {len(where)} places in no regular order")
-    bodies: list[Expression] = []
-    for index in where:
-        bodies.append(call.read("self", *(index if n == place else a for n, a in enumerate(axes))))
-    return Equation(axes, Pieces(axis, tuple(range(1, len(where) + 1)), tuple(bodies)))
+    return moving.picked(call.tensor("self"), axes, place, where)
 
 
 def _write_along(call: Call, form: Write) -> str:
