@@ -10,6 +10,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 Mutator = Callable[[bytes, random.Random], bytes]
@@ -65,15 +66,15 @@ def tree(value: Any, draw: random.Random) -> Any:
             if isinstance(below, (dict, list)):
                 stack.append(below)
     if not places:
-        return draw.choice(ODD)
+        return deepcopy(draw.choice(ODD))
     held, key = draw.choice(places)
     match draw.randrange(6):
         case 0 | 1:
-            held[key] = draw.choice(ODD)
+            held[key] = deepcopy(draw.choice(ODD))
         case 2:
             del held[key]
         case 3 if isinstance(held, list):
-            held.insert(key, held[key])
+            held.insert(key, deepcopy(held[key]))
         case 4:
             for _ in range(draw.choice((1, 3, 90, 200))):
                 held[key] = [held[key]] if draw.random() < 0.5 else {"a": held[key]}

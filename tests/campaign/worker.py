@@ -63,7 +63,7 @@ def guided(kind: str, seconds: int, folder: Path) -> None:
     def one(data: bytes) -> None:
         nonlocal count
         count += 1
-        if count % 100 == 0:
+        if count % 10 == 0:
             say(ran=count)
         path.write_bytes(data)
         found.ask(path)
