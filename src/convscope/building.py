@@ -36,7 +36,10 @@ class Sequential(Network):
     """
 
     def __init__(
-        self, layers: Iterable[Layer] | None = None, name: str = "sequential", seed: int = 0
+        self,
+        layers: Iterable[Layer | Wire] | None = None,
+        name: str = "sequential",
+        seed: int = 0,
     ) -> None:
         super().__init__(name, seed)
         self._layers: list[Layer] = []
