@@ -17,11 +17,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path += [str(Path(__file__).parent), str(Path(__file__).parent / "readers" / "onnx")]
+sys.path += [str(Path(__file__).parent)]
 
 import onnx_models
-import test_onnx_conformance as conformance
 from onnx import ModelProto
+from readers.onnx import test_onnx_conformance as conformance
 
 import convscope
 from convscope.errors import ConvscopeError
@@ -103,7 +103,7 @@ def _of_layer(layer: Layer, shapes: Sequence[Shape]) -> Facts:
 def nodes() -> Iterator[tuple[str, Facts]]:
     """Yield every node of the conformance cases that has a rule, as it is and with open sizes."""
     for case in conformance.cases():
-        yield from _of_model(case.name, case.model)
+        yield from _of_model(case.name, conformance.made(case))
     for case in conformance.explainable():
         model = conformance.fixed(case)
         yield from _of_model(f"{case.name} fixed", model)

@@ -266,13 +266,15 @@ def _with_npz(members: Members, path: Path, npz: bytes) -> None:
 
 def npz_that_runs_code(members: Members, path: Path) -> None:
     held = io.BytesIO()
-    np.savez(held, **{"layers/conv2d": np.array(_Evil(), dtype=object)})
+    arrays: dict[str, Any] = {"layers/conv2d": np.array(_Evil(), dtype=object)}
+    np.savez(held, **arrays)
     _with_npz(members, path, held.getvalue())
 
 
 def npz_bomb(members: Members, path: Path) -> None:
     held = io.BytesIO()
-    np.savez_compressed(held, **{"layers/conv2d": np.zeros(40 << 20, np.uint8)})
+    arrays: dict[str, Any] = {"layers/conv2d": np.zeros(40 << 20, np.uint8)}
+    np.savez_compressed(held, **arrays)
     _with_npz(members, path, held.getvalue())
 
 

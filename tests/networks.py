@@ -69,7 +69,7 @@ def every_kind(part: int, channels_first: bool = False) -> tuple[Any, ...]:
     ]
     for name, sample in samples[part :: 1 if channels_first else PARTS]:
         wires = [cs.Input(shape, name=f"in_{name}_{n}") for n, shape in enumerate(sample.shapes)]
-        inputs.update((wire.layer.name, wire) for wire in wires)
+        inputs.update((str(wire.layer.name), wire) for wire in wires)
         sample.layer.name = name
         outputs.append(sample.layer(wires if len(wires) > 1 else wires[0]))
     network = drawn(cs.Model(list(inputs.values()), outputs, name="kinds"))

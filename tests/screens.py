@@ -102,7 +102,7 @@ class Visit:
         """Return what stands in a part of the page; see reader.js."""
         return self.page.evaluate(f"reader.{what}()")
 
-    def until(self, what: str, holds: Callable[[Any], Any]) -> Any:
+    def until(self, what: str, holds: Callable[..., Any]) -> Any:
         """Read a part of the page until what stands there is as wanted, and return it."""
         from playwright.sync_api import Error
 

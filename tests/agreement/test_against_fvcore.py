@@ -20,8 +20,10 @@ import logging
 import math
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +37,7 @@ from convscope.network import Network
 from convscope.parts import SummaryRow
 
 SIZE = (3, 64, 96)
-NETWORKS = {
+NETWORKS: dict[str, dict[str, Any]] = {
     "ResNet": {},
     "MobileNetV2": {},
     "RegNet": {},
@@ -59,7 +61,7 @@ class Counted:
     modules: Counter[str]
     left_out: Counter[str]
     torch: Counter[str]
-    rows: list[SummaryRow]
+    rows: Sequence[SummaryRow]
 
 
 def by_fvcore(model: torch.nn.Module, image: torch.Tensor) -> tuple[Counter[str], ...]:
@@ -103,13 +105,19 @@ def counted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     )
 
 
-def macs(rows: list[SummaryRow], *kinds: str) -> int:
+def macs(rows: Sequence[SummaryRow], *kinds: str) -> int:
     return sum(int(row.macs or 0) for row in rows if row.kind in kinds)
 
 
-def numbers(rows: list[SummaryRow], *kinds: str) -> int:
+def size(shape: Sequence[Any] | None) -> int:
+    """Return how many numbers there are for one image."""
+    assert shape is not None
+    return math.prod(int(n) for n in shape[1:])
+
+
+def numbers(rows: Sequence[SummaryRow], *kinds: str) -> int:
     """Return how many numbers layers of these kinds give."""
-    return sum(math.prod(row.output_shape[1:]) for row in rows if row.kind in kinds)  # type: ignore[arg-type]
+    return sum(size(row.output_shape) for row in rows if row.kind in kinds)
 
 
 def test_convolutions_and_products_cost_the_same(counted: Counted) -> None:
@@ -137,14 +145,12 @@ def test_every_difference_is_known(counted: Counted) -> None:
     assert {op for op, count in counted.fvcore.items() if count} <= KNOWN
     assert counted.fvcore["batch_norm"] == 2 * numbers(rows, "BatchNormalization")
     assert counted.fvcore["layer_norm"] == 5 * numbers(rows, "LayerNormalization")
-    averaged = sum(
-        math.prod(row.input_shapes[0][1:]) for row in rows if row.kind == "GlobalAveragePool"
-    )  # type: ignore[arg-type]
+    averaged = sum(size(row.input_shapes[0]) for row in rows if row.kind == "GlobalAveragePool")
     assert counted.fvcore["adaptive_avg_pool2d"] == averaged
     assert counted.fvcore["upsample_bilinear2d"] == 4 * numbers(rows, "Resize")
     # the weights of attention, and what they weigh: heads · positions · positions · width, twice
     attention = sum(
-        math.prod(row.output_shape[1:]) * int(row.input_shapes[0][-1])  # type: ignore[arg-type]
+        size(row.output_shape) * int((row.input_shapes[0] or ())[-1])
         for row in rows
         if row.kind == "MatMul" and len(row.inputs) == 2
     )

@@ -40,9 +40,9 @@ def behind(norm: nn.Module) -> Made:
 
 
 def shared() -> Made:
-    net = Made(lambda s, x: s.b(torch.relu(s.a(x))), a=nn.Linear(8, 8), b=nn.Linear(8, 8))
-    net.b.weight = net.a.weight
-    return net
+    a, b = nn.Linear(8, 8), nn.Linear(8, 8)
+    b.weight = a.weight
+    return Made(lambda s, x: s.b(torch.relu(s.a(x))), a=a, b=b)
 
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
@@ -100,7 +100,7 @@ def test_whole_numbers_that_are_scaled_are_weights(element: str, axis: int | Non
     kernel = helper.make_tensor("k", kind, whole.shape, whole.ravel().tolist())
     zero = helper.make_tensor("z", kind, [count] if axis is not None else [], [3] * count)
     scale = rng.uniform(0.01, 0.1, count).astype(np.float32)
-    given = {} if axis is None else {"axis": axis}
+    given: dict[str, Any] = {} if axis is None else {"axis": axis}
     model = onnx_models.model(
         [
             node("DequantizeLinear", ["k", "s", "z"], ["w"], **given),

@@ -221,7 +221,8 @@ def _written(field: tuple[int, int, Any]) -> bytes:
     if kind == 0:
         return _number(number << 3) + _number(value)
     size = _number(len(value)) if kind == 2 else b""
-    return _number(number << 3 | kind) + size + value
+    held: bytes = value
+    return _number(number << 3 | kind) + size + held
 
 
 def _number(value: int) -> bytes:

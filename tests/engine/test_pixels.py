@@ -13,12 +13,13 @@ import convscope as cs
 from convscope.engine.images import as_input
 from convscope.engine.pixels import SCALES, applied, chosen
 from convscope.errors import InputError, SettingError
+from convscope.layers.base import Layer
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (7, 5, 3)).astype(np.uint8)
 MEANS, VARIANCES = (0.485, 0.456, 0.406), (0.0524, 0.0502, 0.0506)
 
 
-def network(*first: cs.Layer, shape: tuple[int | None, ...] = (9, 8, 3)) -> cs.Sequential:
+def network(*first: Layer, shape: tuple[int | None, ...] = (9, 8, 3)) -> cs.Sequential:
     return cs.Sequential([cs.Input(shape), *first, cs.Conv2D(4, 3)])
 
 
@@ -48,7 +49,7 @@ def network(*first: cs.Layer, shape: tuple[int | None, ...] = (9, 8, 3)) -> cs.S
     ],
 )  # fmt: skip
 def test_the_first_layers_say_how_pixels_go_in(
-    first: tuple[cs.Layer, ...], name: str, why: str
+    first: tuple[Layer, ...], name: str, why: str
 ) -> None:
     for layer in first:
         layer.name = type(layer).__name__.lower()

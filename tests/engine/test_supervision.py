@@ -105,7 +105,7 @@ def one() -> Any:
 
 
 def test_arrays_go_there_and_back(one: Child) -> None:
-    arrays = [
+    arrays: list[np.ndarray[Any, Any] | None] = [
         np.arange(6, dtype=np.float32).reshape(2, 3),
         np.array(5, np.int64),
         np.zeros((0, 4), np.float16),
@@ -118,6 +118,7 @@ def test_arrays_go_there_and_back(one: Child) -> None:
         if array is None:
             assert back is None
         else:
+            assert isinstance(back, np.ndarray)
             assert (back.dtype, back.shape) == (array.dtype, array.shape)
             np.testing.assert_array_equal(back, array * 2)
     assert asked(one, "doubled")[0]["times"] == 2

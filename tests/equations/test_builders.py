@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -28,7 +28,13 @@ def drawn(*shape: int) -> Array:
 def test_one_convolution_in_two_layouts_is_pytorchs() -> None:
     image, kernel, bias = drawn(2, 6, 9, 11), drawn(4, 3, 2, 3), drawn(4)
     expected = torch.nn.functional.conv2d(
-        *map(torch.from_numpy, (image, kernel, bias)), (2, 3), (1, 2), (2, 1), groups=2
+        torch.from_numpy(image),
+        torch.from_numpy(kernel),
+        torch.from_numpy(bias),
+        (2, 3),
+        (1, 2),
+        (2, 1),
+        groups=2,
     ).numpy()
     moves = slide((9, 11), (2, 3), (2, 3), (2, 1), ((1, 1), (2, 2)))
     given = weight("kernel"), weight("bias"), 4, 6
@@ -63,9 +69,9 @@ def test_borders_are_numpys(mode: str) -> None:
         "reflect": lambda: moving.reflected(source((3, 5, 6)), axes, pads),
         "wrap": lambda: moving.wrapped(source((3, 5, 6)), axes, pads),
     }[mode]()
-    settings = {"constant_values": 7.5} if mode == "constant" else {}
+    settings: dict[str, Any] = {"constant_values": 7.5} if mode == "constant" else {}
     assert np.array_equal(
-        evaluate_all(equation, {"in": image}), np.pad(image, pads, mode, **settings)
+        evaluate_all(equation, {"in": image}), np.pad(image, pads, cast(Any, mode), **settings)
     )
 
 

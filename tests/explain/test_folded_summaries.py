@@ -25,7 +25,7 @@ from convscope import Conv2D, Dense, Flatten, MaxPooling2D, Sequential
 from convscope.cli import main
 from convscope.errors import LayerLookupError, SettingError
 from convscope.network import Network
-from convscope.parts import Summary
+from convscope.parts import Span, Summary, Table, Words
 from convscope.views.markdown import markdown
 from convscope.views.summary import document, render, summary_csv
 
@@ -135,15 +135,20 @@ def test_macs_receptive_fields_and_numbers_of_layers(tmp_path: Path) -> None:
     assert [r.name for r in network.facts(depth=3).rows] == [r.name for r in network.facts().rows]
 
 
+def plain(words: Words) -> str:
+    """Return a cell's text."""
+    parts = [words] if isinstance(words, str | Span) else words
+    return "".join(part if isinstance(part, str) else part.text for part in parts)
+
+
 def counts(summary: Summary, title: str) -> tuple[list[int], int]:
     """Return the figures of a column as they are printed, and the total below them."""
     column = {"params": "params", "MACs": "macs", "trainable": "trainable"}[title]
     table = document(summary, ["layer", column]).parts[1]
-    texts = ["".join(getattr(s, "text", s) for s in c) if isinstance(c, tuple) else getattr(c, "text", c)
-             for _, c in table.rows]  # type: ignore[union-attr]  # fmt: skip
-    found = [re.search(r"[\d,]+$", text) for text in texts]
-    total = table.footer[0][1]  # type: ignore[union-attr]
-    return [int(f[0].replace(",", "")) for f in found if f], int(str(total).replace(",", ""))
+    assert isinstance(table, Table)
+    found = [re.search(r"[\d,]+$", plain(cell)) for _, cell in table.rows]
+    total = table.footer[0][1]
+    return [int(f[0].replace(",", "")) for f in found if f], int(plain(total).replace(",", ""))
 
 
 @pytest.mark.parametrize("make", NESTED, ids=lambda make: make.__name__)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 import convscope as cs
 from convscope.demo import digits
 from convscope.errors import LayerLookupError, PositionError, SettingError, UnsupportedError
+from convscope.parts import Span, Table
 
 Array = np.ndarray[Any, Any]
 
@@ -116,9 +117,11 @@ def test_an_activations_terms_are_grouped_by_filter(demo: Demo) -> None:
 def test_the_shown_column_adds_up(demo: Demo) -> None:
     found = demo.run.gradient(of=("conv2d_1", (15, 17, 7)), to="conv2d.kernel").at((1, 2, 0, 11))
     table = found.facts.document().parts[-1]
-    rows = [float(row[1].replace("−", "-")) for row in table.rows]
-    total = float(table.footer[0][1].text.replace("−", "-"))
-    assert round(sum(rows), 9) == total
+    assert isinstance(table, Table)
+    rows = [float(str(row[1]).replace("−", "-")) for row in table.rows]
+    total = table.footer[0][1]
+    assert isinstance(total, Span)
+    assert round(sum(rows), 9) == float(total.text.replace("−", "-"))
 
 
 def test_input_times_gradient_adds_up_to_the_number(demo: Demo) -> None:
@@ -159,7 +162,7 @@ def test_what_cannot_be(demo: Demo) -> None:
         run.gradient(to="conv2d")
 
 
-LOSSES = {
+LOSSES: dict[tuple[str, bool], Any] = {
     ("mse", False): lambda x, t: F.mse_loss(x, t),
     ("mae", False): lambda x, t: F.l1_loss(x, t),
     ("binary_crossentropy", True): lambda x, t: F.binary_cross_entropy_with_logits(x, t),

@@ -96,9 +96,9 @@ def test_the_cone_equals_the_run(runs: list[Run], keras: dict[str, np.ndarray]) 
         cone = net.trace(image, name, where)
         assert cone.engine_value is None and cone.agrees is None
         assert cone.value == pytest.approx(float(runs[0][name][where]), abs=1e-5)
-    cone = net.trace(image, "conv2d_1", (5, 7, 12)).facts.cone
-    assert cone is not None and cone.boxes["input"] == ((5, 9), (7, 11), (0, 0))
-    assert cone.numbers == 3 * 3 * 32 + 1
+    read = net.trace(image, "conv2d_1", (5, 7, 12)).facts.cone
+    assert read is not None and read.boxes["input"] == ((5, 9), (7, 11), (0, 0))
+    assert read.numbers == 3 * 3 * 32 + 1
 
 
 def test_a_wrong_engine_is_found_out(runs: list[Run]) -> None:

@@ -128,7 +128,7 @@ def test_what_is_said_about_it(edits: Any, said: str) -> None:
 
 def test_a_network_that_was_not_edited_has_no_changes() -> None:
     report = network().changes()
-    assert report.edits == report.changed == ()
+    assert report.edits == () and report.changed == ()
     assert report.notes == ("Nothing changed: no setting was edited.",)
 
 
@@ -195,8 +195,8 @@ def test_strides_that_leave_nothing_out() -> None:
         (Flatten(), (7, 2)),
     ):
         assert dropped(layer, facts_of(layer, (shape,))) == ()
-    layer = Conv1D(3, 2, strides=2)
-    (steps,) = dropped(layer, facts_of(layer, ((8, 2),)))
+    conv = Conv1D(3, 2, strides=2)
+    (steps,) = dropped(conv, facts_of(conv, ((8, 2),)))
     assert (steps.word, steps.unread, steps.skipped) == ("step", 0, 3)
 
 

@@ -92,7 +92,7 @@ def test_a_picture_that_the_next_layer_cannot_take_says_so() -> None:
     image = cs.Input((6, 8, 3))
     apart = cs.Conv2D(4, 3)(image)
     net = cs.Model(image, cs.Conv2D(6, 2, groups=2)(apart))
-    told = description.layer(net.graph, net.layers[-2].name)
+    told = description.layer(net.graph, str(net.layers[-2].name))
     depthwise = next(p for p in told["pictures"] if p["shape"][-1] == 3)
     assert "impossible" in depthwise["next"]
 

@@ -40,7 +40,7 @@ from convscope.notation import (
 from convscope.notation.adjoint import OUTPUT, adjoint
 from convscope.notation.equation import hull
 from convscope.notation.evaluation import evaluate
-from convscope.notation.expression import Inside, Place, Reduction
+from convscope.notation.expression import Expression, Inside, Place, Reduction
 from convscope.notation.functions import MAXIMUM, MINIMUM, PRIMITIVES, Function
 from convscope.notation.ledger import Groups, ledger
 from convscope.notation.serial import to_json
@@ -179,8 +179,8 @@ def passed_over(equation: Equation, read: Any, position: Sequence[int]) -> bool:
     """Whether a read stands in a piece that is not the one of this position."""
     place = dict(zip(equation.axes, position, strict=True))
     for node in equation.expression.walk():
-        if isinstance(node, Pieces) and node.axis in place:
-            chosen = node.at(place[node.axis])
+        if isinstance(node, Pieces) and node.along.axes() <= place.keys():
+            chosen = node.at(node.along.at(place))
             others = [body for body in node.bodies if body is not chosen]
             if any(part is read for body in others for part in body.walk()):
                 return True
@@ -276,13 +276,13 @@ def test_the_mental_models(loaded: Page) -> None:
 @cache
 def operators() -> list[tuple[str, Asked]]:
     """Return equations of ONNX's conformance cases: up to four different ones of every operator."""
-    from readers.onnx.test_onnx_conformance import explainable, fixed
+    from readers.onnx.test_onnx_conformance import explainable, fixed, made
 
     rng = np.random.default_rng(12)
     found: list[tuple[str, Asked]] = []
     texts: dict[str, set[str]] = {}
     for one in explainable():
-        kind = one.model.graph.node[0].op_type
+        kind = made(one).graph.node[0].op_type
         seen = texts.setdefault(kind, set())
         if len(seen) == 4:
             continue
@@ -339,7 +339,7 @@ def small() -> dict[str, Asked]:
     swapped = local("pre", (v, u), a[v] * 2.0 - a[u], preactivation=True)
     sums = local("sums", (y, x), Sum(i)(a[y + i] * a[x + i]))
     parts = (a.padded(((0, 5),), "zero")[y], source((4,), "in2").padded(((4, 0),), "zero")[y - 4])
-    found = {
+    found: dict[str, tuple[tuple[Axis, ...], Expression, dict[str, Array]]] = {
         "max and min of NaN": (
             (y,),
             call(MAXIMUM, a[y], 0.1) + call(MINIMUM, a[y + 1], 0.2),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from playwright.sync_api import Dialog
 from screens import OpenPage
 from shown import holds
 
@@ -11,7 +12,12 @@ from shown import holds
 def test_hostile_names_are_text_and_work(visit: OpenPage) -> None:
     page = visit("hostile")
     opened: list[str] = []
-    page.page.on("dialog", lambda dialog: (opened.append(dialog.message), dialog.dismiss()))
+
+    def dismiss(dialog: Dialog) -> None:
+        opened.append(dialog.message)
+        dialog.dismiss()
+
+    page.page.on("dialog", dismiss)
     served = page.served
     names = list(served.network.graph.nodes)
     assert names[:5] == [

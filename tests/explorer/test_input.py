@@ -50,7 +50,8 @@ def says(page: Visit, source: str, array: Array) -> Any:
 
 
 def as_network_sees(content: bytes, *steps: str) -> Array:
-    return np.asarray(prepare(content, (28, 28, 1), True, steps)["array"])[0]
+    array: Array = np.asarray(prepare(content, (28, 28, 1), True, steps)["array"])[0]
+    return array
 
 
 def test_a_sample_changes_every_number(visit: OpenPage) -> None:

@@ -73,7 +73,8 @@ def test_errors_have_their_kind_and_never_end_a_thread() -> None:
     ):
         message, buffers = reply(Broken(fault), asked, None)
         assert message == {"id": 3, "error": {"kind": kind, "text": text}} and buffers == []
-    for nonsense in (None, [], "ask", {"id": 4}, {"id": 4, "question": "network"}):
+    wrong: list[Any] = [None, [], "ask", {"id": 4}, {"id": 4, "question": "network"}]
+    for nonsense in wrong:
         message, _ = reply(Broken(fault), nonsense, None)
         assert message["error"]["kind"] == "InternalError"
 

@@ -160,7 +160,12 @@ def test_a_fault_of_ours_is_told_to_the_terminal_only(
     assert (found.status, found.kind) == (500, "InternalError")
     assert b"secret" not in found.body and b"/" not in found.body
     logged: list[str] = []
-    until(lambda: logged.append(capfd.readouterr().err) or cause in "".join(logged))
+
+    def told() -> bool:
+        logged.append(capfd.readouterr().err)
+        return cause in "".join(logged)
+
+    until(told)
     assert visitor.ask("alive").status == 200
 
 

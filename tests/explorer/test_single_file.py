@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from playwright.sync_api import Dialog
 
 import convscope as cs
 from convscope.cli import main
@@ -27,6 +28,7 @@ from convscope.errors import (
     OutputWarning,
     SettingError,
 )
+from convscope.explorer import joining
 from convscope.explorer import single_file as writing
 from convscope.explorer.host import Host
 from convscope.explorer.joining import script
@@ -101,7 +103,7 @@ def test_it_may_not_ask_for_anything(page: Page, demo_file: Path) -> None:
 
 def test_the_numbers_on_screen_are_those_of_the_trace(page: Page, demo_file: Path) -> None:
     run = network().run(digits()["seven"])
-    places = {
+    places: dict[str, list[tuple[int, ...]]] = {
         "conv2d": [(0, 0, 0), (12, 9, 31), (25, 25, 7)],
         "conv2d_1": [(5, 7, 12), (15, 17, 7), (23, 0, 63)],
         "max_pooling2d": [(3, 11, 5)],
@@ -197,8 +199,13 @@ def test_a_hostile_name_is_text(page: Page, tmp_path: Path) -> None:
     net = hostile_network()
     assert list(net.graph.nodes) == list(HOSTILE)
     net.export(path, np.ones((2, 9, 10), np.float32))
-    dialogs: list[Any] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog), dialog.dismiss()))
+    dialogs: list[Dialog] = []
+
+    def dismiss(dialog: Dialog) -> None:
+        dialogs.append(dialog)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
     asked = opened(page, path)
     for name in HOSTILE:
         page.evaluate("name => { location.hash = 'l=' + encodeURIComponent(name) }", name)
@@ -270,7 +277,7 @@ export default { render({ model, el }) {
 @pytest.fixture
 def asking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a module into the files that are written which only asks."""
-    real = writing.script
+    real = joining.script
     monkeypatch.setattr(writing, "script", lambda n: ASKING if n == "explorer.js" else real(n))
 
 
@@ -404,7 +411,7 @@ def test_what_it_cannot_know_is_refused_in_words(page: Page, demo: Host, tmp_pat
     path.write_text(single_file(demo).text(), encoding="utf-8")
     opened(page, path)
     values = {"ask": "values", "run": 1, "layer": "conv2d"}
-    asked = {
+    asked: dict[str, dict[str, Any]] = {
         "there is no sample": {"ask": "sample", "name": "eleven"},
         "there is no picture": {"ask": "image", "name": "mine.png"},
         "this file holds run 1": {**values, "run": 2},
@@ -546,7 +553,7 @@ def test_the_numbers_in_it_are_the_runs(demo: Host) -> None:
         else:
             expected = run.network.get_layer(tensor["layer"]).weights[tensor["weight"]]
         assert list(expected.shape) == tensor["shape"]
-        assert np.array_equal(np.float32(found), expected.ravel())
+        assert np.array_equal(np.asarray(found, np.float32), expected.ravel())
     stored = [t["numbers"] for t in page["tensors"] if t["layer"] in ("max_pooling2d", "flatten")]
     assert len(stored) == 2 and len(set(stored)) == 1  # once
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from given import case, samples
 
+from convscope import Activation
 from convscope.engine.runtime import Engine
 from convscope.layers import kinds
 from convscope.layers.activations import ACTIVATIONS
@@ -34,7 +35,8 @@ def run(sample: Sample, after_convolutions: bool) -> np.ndarray[Any, Any]:
     fed = list(names)
     if after_convolutions:
         for n, shape in enumerate(sample.shapes):
-            same = kinds()[f"Conv{len(shape) - 1}D"](shape[-1], 1, use_bias=False)
+            conv: Any = kinds()[f"Conv{len(shape) - 1}D"]
+            same = conv(shape[-1], 1, use_bias=False)
             same.build(graph.add(f"same_{n}", same, [names[n]]).weights, (n,))
             same.set_weights(
                 [np.eye(shape[-1]).reshape(*(1,) * (len(shape) - 1), *(shape[-1],) * 2)]
@@ -44,7 +46,7 @@ def run(sample: Sample, after_convolutions: bool) -> np.ndarray[Any, Any]:
     sample.layer.build(facts.weights, (0,))
     sample.layer.set_weights(list(ours.weights.values()))
     rng = np.random.default_rng(11)
-    others = [rng.normal(size=x.shape).astype(np.float32) for x in ours.inputs]
+    others = [np.asarray(rng.normal(size=x.shape), np.float32) for x in ours.inputs]
     feeds = {n: np.stack([x, y]) for n, x, y in zip(names, ours.inputs, others, strict=True)}
     return Engine(graph, ["layer"]).run(feeds)["layer"]
 
@@ -82,7 +84,7 @@ FAR_OUT = np.unique(
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations_far_out(name: str) -> None:
-    layer = kinds()["Activation"](name)
+    layer = Activation(name)
     graph = Graph("net", {"x": (FAR_OUT.size, 1)})
     graph.add("layer", layer, ["x"])
     found = Engine(graph, ["layer"]).run({"x": FAR_OUT.reshape(1, -1, 1)})["layer"].ravel()

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from given import Case, case, samples
 from torch.utils.flop_counter import FlopCounterMode
 
+from convscope import Conv2D
 from convscope.layers import kinds
 from convscope.layers.base import Layer, Sample
 from convscope.notation import macs
@@ -309,7 +310,7 @@ def test_every_name_is_a_kind() -> None:
 
 def test_torch_padding_is_half_of_same() -> None:
     """A convolution with kernel 3 and padding="same" is torch's padding=1: the two agree everywhere."""
-    ours = case(Sample(kinds()["Conv2D"](4, 3, padding="same"), ((6, 7, 3),)))
+    ours = case(Sample(Conv2D(4, 3, padding="same"), ((6, 7, 3),)))
     x = torch.from_numpy(ours.inputs[0]).double().movedim(-1, 0)[None]
     kernel = kernel_first(torch.from_numpy(ours.weights["kernel"]).double())
     bias = torch.from_numpy(ours.weights["bias"]).double()

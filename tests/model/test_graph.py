@@ -74,7 +74,7 @@ def test_only_layers_that_shrank_the_map_are_told_the_last_three_of_them() -> No
 
 
 def test_channels_first_maps_shrink_along_other_axes() -> None:
-    first = {"data_format": "channels_first"}
+    first: dict[str, Any] = {"data_format": "channels_first"}
     said = refused(
         WindowError,
         lambda: chain(

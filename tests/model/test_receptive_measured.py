@@ -31,7 +31,7 @@ def graph(
     rng = np.random.default_rng(3)
     for name, layer, feeds in nodes:
         layer.build(net.add(name, layer, feeds.split()).weights, (0,))
-        layer.set_weights([rng.uniform(0.5, 1.0, w.shape) for w in layer.get_weights()])
+        layer.set_weights([np.asarray(rng.uniform(0.5, 1.0, w.shape)) for w in layer.get_weights()])
     return net
 
 
@@ -43,7 +43,8 @@ def seen(net: Graph, name: str, axis: int, along: int) -> list[tuple[int, int] |
     image = rng.uniform(0.5, 1.0, shape).astype(np.float32)
     batch = np.stack([image] * (shape[axis] + 1))
     for place in range(shape[axis]):
-        batch[(place + 1, *(slice(None),) * axis, place)] += 8.0
+        where: tuple[int | slice, ...] = (place + 1, *(slice(None),) * axis, place)
+        batch[where] += 8.0
     out = Engine(net, [name]).run({"image": batch})[name]
     changed = np.moveaxis(out[1:] != out[:1], along + 1, 1)
     changed = changed.reshape(*changed.shape[:2], -1).any(axis=2)
@@ -297,7 +298,7 @@ def test_unknown_and_symbolic_sizes() -> None:
 def test_a_padding_that_depends_on_an_unknown_size() -> None:
     # `same` with a stride: how large a field is and how it moves does not depend on the image's
     # size, where it starts does (29 rows are padded by 1 before, 28 by none)
-    starts = {29: (-1, -1), 28: (0, -1)}
+    starts: dict[Any, tuple[int | None, ...]] = {29: (-1, -1), 28: (0, -1)}
     for rows in (UNKNOWN, symbol("n"), 29, 28):
         net = Graph("net", {"image": (rows, 17, 2)})
         net.add("a", K.Conv2D(3, 3, 2, "same"), ["image"])

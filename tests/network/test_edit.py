@@ -131,15 +131,15 @@ def macs_by_hand(layer: Any, inside: tuple[int, ...], out: tuple[int, ...]) -> i
     """Return multiply–accumulates, counted from Keras's own weights; shapes without the batch."""
     kind = type(layer).__name__
     if kind in ("Conv2D", "Conv3D"):  # one kernel's slice, all filters, at every output position
-        return math.prod(out[:-1]) * math.prod(layer.kernel.shape)
+        return math.prod(out[:-1]) * math.prod(map(int, layer.kernel.shape))
     if kind == "Conv2DTranspose":
-        return math.prod(inside[:-1]) * math.prod(layer.kernel.shape)
+        return math.prod(inside[:-1]) * math.prod(map(int, layer.kernel.shape))
     if kind == "DepthwiseConv2D":
-        return math.prod(out[:-1]) * math.prod(layer.kernel.shape)
+        return math.prod(out[:-1]) * math.prod(map(int, layer.kernel.shape))
     if kind == "SeparableConv2D":
         weights = (*layer.depthwise_kernel.shape,), (*layer.pointwise_kernel.shape,)
         return math.prod(out[:-1]) * sum(map(math.prod, weights))
-    return math.prod(layer.kernel.shape) if kind == "Dense" else 0
+    return math.prod(map(int, layer.kernel.shape)) if kind == "Dense" else 0
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_weights_that_fit_are_the_same_arrays_and_the_others_are_drawn_from_the_
         assert net.get_layer(layer).weights[weight] is new.get_layer(layer).weights[weight]
     again = network().edit("conv2d_1", kernel_size=(3, 4))
     kernels = [n.get_layer("dense").weights["kernel"] for n in (new, again)]
-    np.testing.assert_array_equal(*kernels)
+    np.testing.assert_array_equal(kernels[0], kernels[1])
     assert kernels[0].shape == (12 * 11 * 64, 10) and kernels[0].std() > 0
     said = new.changes().text(80)
     assert "drawn anew (seed 0), and not trained: conv2d_1\n(kernel) and dense (kernel)" in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime as ort
@@ -214,17 +215,17 @@ def test_a_kernel_larger_than_the_map_says_which_layer_shrank_it() -> None:
             ShapeError,
             "4 input channels cannot be divided into 3 groups",
         ),
-        (lambda: Conv2D(6, float("nan")), SettingError, "kernel_size must be a whole number"),
+        (lambda: Conv2D(6, cast(Any, float("nan"))), SettingError, "kernel_size must be a whole number"),
         (lambda: Conv2D(6, (3, 0)), SettingError, "at least 1, not 0"),
         (lambda: Conv2D(6, (3, 3, 3)), SettingError, "one number or 2 of them"),
         (lambda: Conv2D(6, 3, activation="rleu"), ActivationError, "did you mean 'relu'"),
-        (lambda: Conv2D(6, 3, pading="same"), SettingError, "did you mean 'padding'"),
+        (lambda: Conv2D(6, 3, **cast(Any, {"pading": "same"})), SettingError, "did you mean 'padding'"),
         (lambda: Conv2D(6, 3, padding="full"), SettingError, "one of 'valid', 'same', not 'full'"),
         (lambda: Conv2D(6, 3, kernel_initializer="glorot"), SettingError, "unknown initializer"),
         (lambda: Sequential([Conv2D(6, 3)]).summary(), NotBuiltError, "has no input shape yet"),
         (lambda: Sequential([Conv2D(6, 3)]).predict(np.ones((1, 9, 9, 1))), NotBuiltError, "input_shape="),
-        (lambda: Sequential([3]), SettingError, "add takes a layer"),
-        (lambda: Sequential([Conv2D(6, 3, input_shape=28)]), SettingError, "must be a tuple"),
+        (lambda: Sequential(cast(Any, [3])), SettingError, "add takes a layer"),
+        (lambda: Sequential([Conv2D(6, 3, input_shape=cast(Any, 28))]), SettingError, "must be a tuple"),
         (lambda: Sequential([Conv2D(6, 3, input_shape=(28, 28))]), ShapeError, "inputs with 3 axes"),
         (lambda: small().fit(1, 2), UnsupportedError, "does not train"),
         (lambda: small().summary(style="keras3"), SettingError, "keras2"),

@@ -32,7 +32,7 @@ def prove(equation: Equation, values: Mapping[str, Array], seed: int = 7) -> Non
                 return float((evaluate_all(equation, {**exact, name: moved}) * v).sum())
 
             size = np.abs(found).max(initial=0.0) + 1.0
-            directions = [rng.normal(size=found.shape) for _ in range(2)]
+            directions = [np.asarray(rng.normal(size=found.shape)) for _ in range(2)]
             for _ in range(3):
                 one = np.zeros(found.shape)
                 one[tuple(int(rng.integers(s)) for s in found.shape)] = 1.0
@@ -58,7 +58,7 @@ def test_operators_of_onnx() -> None:
     """Up to four different equations of every operator of ONNX's conformance cases."""
     import warnings
 
-    from readers.onnx.test_onnx_conformance import explainable, fixed
+    from readers.onnx.test_onnx_conformance import explainable, fixed, made
 
     import convscope
     from convscope.errors import ConvscopeError
@@ -68,7 +68,7 @@ def test_operators_of_onnx() -> None:
     texts: dict[str, set[str]] = {}
     wrong, proved = [], 0
     for one in explainable():
-        kind = one.model.graph.node[0].op_type
+        kind = made(one).graph.node[0].op_type
         seen = texts.setdefault(kind, set())
         if len(seen) == 4:
             continue

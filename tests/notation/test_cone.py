@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from convscope.notation import Axis, Equation, source
 from convscope.notation import cone as cone_module
 from convscope.notation.cone import Link, cone
+from convscope.notation.evaluation import evaluate_box
 from convscope.notation.ledger import ledger
 
 Array = np.ndarray[Any, Any]
@@ -133,7 +134,7 @@ def test_only_what_is_needed_is_evaluated(
     network: Network, image: Array, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    real = cone_module.evaluate_box
+    real = evaluate_box
 
     def counting(equation: Equation, box: Any, values: Any) -> Array:
         asked.append(next(n for n, e in network.equations.items() if e is equation))

@@ -308,7 +308,11 @@ def test_symbolic_shapes_become_the_numeric_ones(
     kernel: int, stride: int, dilation: int, pad: int, n: int
 ) -> None:
     def solved(rows: Any, channels: Any) -> Equation:
-        settings = {"stride": (stride, 1), "dilation": (dilation, 1), "pad": ((pad, pad), (0, 1))}
+        settings: dict[str, Any] = {
+            "stride": (stride, 1),
+            "dilation": (dilation, 1),
+            "pad": ((pad, pad), (0, 1)),
+        }
         return textbook.conv2d((rows, 9, channels), 5, (kernel, 2), **settings)
 
     symbolic = solved(symbol("n"), symbol("c"))

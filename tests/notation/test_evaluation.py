@@ -33,7 +33,7 @@ def test_a_batch_is_its_rows(sample: Sample) -> None:
     rows = batched(filled(ours.equation), Axis("row", 2), names)
     rng = np.random.default_rng(5)
     values = ours.values
-    other = {n: rng.normal(size=values[n].shape).astype(np.float32) for n in names}
+    other = {n: np.asarray(rng.normal(size=values[n].shape), np.float32) for n in names}
     both = values | {n: np.stack([values[n], other[n]]) for n in names}
     found = evaluate_all(rows, both)
     one, two = (evaluate_all(ours.equation, v) for v in (values, values | other))

@@ -31,7 +31,8 @@ def engine_output(layer: Layer, ours: Case) -> Array:
     layer.name = "layer"
     layer.build(graph.add("layer", layer, list(inputs)).weights, (0,))
     layer.set_weights(list(ours.weights.values()))
-    return Engine(graph, ["layer"]).run({n: x[None] for n, x in inputs.items()})["layer"][0]
+    found: Array = Engine(graph, ["layer"]).run({n: x[None] for n, x in inputs.items()})["layer"][0]
+    return found
 
 
 def magnitude(found: Ledger) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_models
 import pytest
 import torch
-from onnx import ModelProto, helper
+from onnx import ModelProto, helper, numpy_helper
 
 import convscope
 from convscope.operators.layer import Operator, state
@@ -111,9 +111,7 @@ def test_sizes_that_keep_the_aspect_ratio(policy: str, shape: tuple[int, ...]) -
         sizes=(25, 18), mode="nearest", keep_aspect_ratio_policy=policy,
         axes=[2, 3], coordinate_transformation_mode="asymmetric", nearest_mode="floor",
     )  # fmt: skip
-    model.graph.initializer[0].CopyFrom(
-        onnx_models.numpy_helper.from_array(np.array([25, 18]), "sizes")
-    )
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.array([25, 18]), "sizes"))
     net = convscope.open(model)
     run = net.run(image())
     assert run.output.shape == shape == tuple(net.graph.shape("resize"))

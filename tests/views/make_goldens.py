@@ -72,7 +72,8 @@ def stand_in(model: Any) -> Any:
 
     def node_of(real: Any) -> Any:
         if id(real) not in nodes:
-            nodes[id(real)] = fake = StandIn()
+            nodes[id(real)] = StandIn()
+            fake: Any = nodes[id(real)]
             history = [tensor._keras_history for tensor in real.input_tensors]
             fake.inbound_layers = [layer_of(h.operation) for h in history]
             fake.node_indices = [h.node_index for h in history]

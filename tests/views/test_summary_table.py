@@ -254,8 +254,8 @@ def deep(blocks: int) -> Summary:
                 )
             )
         above = f"block{n}_add"
-    counts = [sum(row.params for row in rows)] * 2
-    totals = SummaryTotals(*counts, 0, blocks * 462_422_016, 4 * counts[0])
+    count = sum(row.params for row in rows)
+    totals = SummaryTotals(count, count, 0, blocks * 462_422_016, 4 * count)
     return Summary("deep", tuple(rows), totals, inputs={"input": (None, 14, 14, 512)})
 
 

@@ -14,7 +14,8 @@ from views.documents import EVIL, HOSTILE, LATEX, SAMPLE
 from convscope.parts import Column, Document, Formula, Heading, Paragraph, Span, Table
 from convscope.views.characters import printable
 from convscope.views.html import html
-from convscope.views.latex import escape, latex
+from convscope.views.latex import latex
+from convscope.views.latex_text import escape
 from convscope.views.markdown import markdown
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\ufeff"), max_size=60)
@@ -78,7 +79,14 @@ def test_markdown_says_any_text_as_it_is(text: str) -> None:
 
 
 def test_markdown_bold_is_bold_or_plain_but_never_stars() -> None:
-    words = ["a", Span("(b)", "strong"), "c ", Span(" d ", "strong"), "e", Span("f", "strong")]
+    words: list[str | Span] = [
+        "a",
+        Span("(b)", "strong"),
+        "c ",
+        Span(" d ", "strong"),
+        "e",
+        Span("f", "strong"),
+    ]
     tokens = parsed(markdown(doc(Paragraph([*words, Span("g", "strong"), "!"]))))
     assert said(tokens[1]) == "a(b)c  d efg!"
     assert sum(child.type == "strong_open" for child in tokens[1].children) == 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -135,6 +136,18 @@ def opened(model: ModelProto) -> Network:
     return net
 
 
+def made(case: TestCase) -> ModelProto:
+    """Return a case's model, which `cases` saw to be there."""
+    assert case.model is not None
+    return case.model
+
+
+def held(case: TestCase) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Return a case's inputs and outputs."""
+    assert case.data_sets is not None
+    return case.data_sets[0]
+
+
 def fixed(case: TestCase) -> ModelProto:
     """Return a case of one operator with its settings inside the model, as exporters write them.
 
@@ -142,7 +155,7 @@ def fixed(case: TestCase) -> ModelProto:
     the model runs.
     """
     model = ModelProto()
-    model.CopyFrom(case.model)
+    model.CopyFrom(made(case))
     (node,) = model.graph.node
     rule = rules()[node.op_type]
     values = given(case)
@@ -154,7 +167,7 @@ def fixed(case: TestCase) -> ModelProto:
 
 
 def given(case: TestCase) -> dict[str, Any]:
-    return dict(zip((i.name for i in case.model.graph.input), case.data_sets[0][0], strict=False))
+    return dict(zip((i.name for i in made(case).graph.input), held(case)[0], strict=False))
 
 
 def compared(case: TestCase, model: ModelProto, rng: np.random.Generator) -> tuple[int, list[str]]:
@@ -164,8 +177,8 @@ def compared(case: TestCase, model: ModelProto, rng: np.random.Generator) -> tup
     values = {name: array for name, array in given(case).items() if name in graph.inputs}
     where = {fetched.tensor: (name, fetched.batched) for name, fetched in graph.fetched.items()}  # type: ignore[attr-defined]
     traced, wrong = 0, []
-    outputs = [value.name for value in case.model.graph.output]
-    for output, expected in zip(outputs, case.data_sets[0][1], strict=False):
+    outputs = [value.name for value in made(case).graph.output]
+    for output, expected in zip(outputs, held(case)[1], strict=False):
         if output not in where or not isinstance(expected, (np.ndarray, np.generic)):
             continue
         name, batched = where[output]
@@ -176,7 +189,7 @@ def compared(case: TestCase, model: ModelProto, rng: np.random.Generator) -> tup
             continue
         if facts.equation is None:
             continue
-        found = expected[0] if batched else expected
+        found = np.asarray(expected)[0] if batched else np.asarray(expected)
         for _ in range(POSITIONS):
             place = tuple(int(rng.integers(size)) for size in found.shape)
             try:
@@ -198,7 +211,7 @@ def results() -> dict[str, tuple[int, list[str]]]:
     found = {}
     for case in cases():
         try:
-            found[case.name] = compared(case, case.model, rng)
+            found[case.name] = compared(case, made(case), rng)
         except ConvscopeError as error:
             found[case.name] = (-1, [str(error)])
     return found
@@ -220,12 +233,12 @@ def explainable() -> list[TestCase]:
     return [
         case
         for case in cases()
-        if len(case.model.graph.node) == 1
-        and case.model.graph.node[0].domain == ""
-        and case.model.graph.node[0].op_type in rules()
+        if len(made(case).graph.node) == 1
+        and made(case).graph.node[0].domain == ""
+        and made(case).graph.node[0].op_type in rules()
         and all(
             isinstance(side[0], np.ndarray) and side[0].dtype == np.float32
-            for side in case.data_sets[0]
+            for side in held(case)
             if side
         )
     ]
@@ -241,9 +254,9 @@ def test_operators_with_a_rule_are_explained_when_their_settings_are_in_the_file
         count, said = compared(case, model, rng)
         if said:
             wrong[case.name] = said
-        traced[case.model.graph.node[0].op_type] += count > 0
+        traced[made(case).graph.node[0].op_type] += count > 0
         if not count:
-            reason = why_not(convscope.open(model), case.model.graph.node[0].output[0])
+            reason = why_not(convscope.open(model), made(case).graph.node[0].output[0])
             unexplained.setdefault(reason, []).append(case.name.removeprefix("test_"))
     assert wrong == {}
     found = {(reason, name) for reason, names in unexplained.items() for name in names}

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,8 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.mkdir()
     (secret / "kernel.bin").write_bytes(b"\0" * 8 + KERNEL.tobytes())
-    for number, link in enumerate((os.symlink, os.link)):
+    links: list[Callable[[Path, Path], None]] = [os.symlink, os.link]
+    for number, link in enumerate(links):
         folder = tmp_path / str(number)
         folder.mkdir()
         link(secret / "kernel.bin", folder / "kernel.bin")

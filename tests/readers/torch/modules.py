@@ -177,6 +177,7 @@ class Remembering(nn.Module):
         self.conv = nn.Conv2d(3, 5, 3)
         self.seen: list[Any] = []
         self.alone = [nn.Conv2d(5, 4, 2)]
+        self.count: torch.Tensor
         self.register_buffer("count", torch.zeros(1))
         self.last: Any = None
         self.call_it = self.conv.forward
@@ -286,8 +287,9 @@ def state(module: nn.Module) -> dict[str, Any]:
             tensor.dtype,
             None if grad is None else grad.clone(),
         )
-    hooks = torch.nn.modules.module
-    found["global hooks"] = len(hooks._global_forward_hooks), len(hooks._global_forward_pre_hooks)
+    everywhere: Any = torch.nn.modules.module
+    hooked = everywhere._global_forward_hooks, everywhere._global_forward_pre_hooks
+    found["global hooks"] = tuple(map(len, hooked))
     found["random"] = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index]
     found["fast path"] = torch.backends.mha.get_fastpath_enabled()
     found["grad"] = torch.is_grad_enabled()

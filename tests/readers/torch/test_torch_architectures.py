@@ -36,9 +36,8 @@ def test_every_number_is_proved(name: str) -> None:
     module, shape = made(name)
     x = torch.rand(1, *shape)
     net = cs.open(module, x)
-    assert {n.layer.use.op for n in net.graph.nodes.values() if n.layer.opaque} == OPAQUE.get(
-        name, set()
-    )  # type: ignore[attr-defined]
+    opaque: list[Any] = [n.layer for n in net.graph.nodes.values() if n.layer.opaque]
+    assert {layer.use.op for layer in opaque} == OPAQUE.get(name, set())
     assert net.warnings == []
     assert net.graph.totals.params == sum(p.numel() for p in module.parameters())
     run = net.run(x.numpy())
@@ -98,13 +97,15 @@ def test_work_is_what_pytorchs_counter_counts(name: str) -> None:
         module(x)
     facts = net.graph.facts
     # fused attention on a processor is not among what it counts
+    layers: dict[str, Any] = {n: node.layer for n, node in net.graph.nodes.items()}
     fused = sum(
         facts[n].products or 0
-        for n, node in net.graph.nodes.items()
-        if node.layer.use.op == "scaled_dot_product_attention"  # type: ignore[attr-defined]
+        for n, layer in layers.items()
+        if layer.use.op == "scaled_dot_product_attention"
     )
     totals = net.facts().totals
-    ours = totals.macs + totals.products - fused  # type: ignore[operator]
+    assert totals.macs is not None and totals.products is not None
+    ours = totals.macs + totals.products - fused
     assert 2 * (ours + CONSTANT.get(name, 0)) == counter.get_total_flops()
 
 

@@ -46,7 +46,7 @@ def test_nothing_changes_and_the_output_is_that_of_a_plain_call(name: str) -> No
     module, x = made(name)
     module.train()
     if name == "frozen":
-        module.frozen.eval()
+        module.get_submodule("frozen").eval()
     given = arguments(module, Example((x,)))
     with unchanged(module, x):
         found = record(module, given.args, given.kwargs, given.inputs, keep=True)
@@ -96,7 +96,7 @@ def test_the_runs_values_are_those_of_modules_themselves() -> None:
 def test_flags_are_kept_where_training_is_asked_for() -> None:
     module, x = made("frozen")
     module.train()
-    module.frozen.eval()
+    module.get_submodule("frozen").eval()
     x = torch.rand(4, 3, 6, 8)
     with unchanged(module):
         net = opened(module, x, training=True)
@@ -107,7 +107,8 @@ def test_flags_are_kept_where_training_is_asked_for() -> None:
 
 
 def test_weights_are_shared_and_a_change_is_seen() -> None:
-    module = nn.Conv2d(3, 5, 3).to(memory_format=torch.channels_last)
+    module = nn.Conv2d(3, 5, 3)
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # which PyTorch's types leave out
     x = torch.rand(1, 3, 6, 7).to(memory_format=torch.channels_last)
     net = opened(module, x)
     layer = net.get_layer(index=0)
@@ -117,9 +118,9 @@ def test_weights_are_shared_and_a_change_is_seen() -> None:
         module.weight.mul_(2)
     run = net.run(x.numpy())
     assert not np.array_equal(before, run.output)
-    assert run.trace(layer.name, (1, 2, 3)).facts.agrees
+    assert run.trace(str(layer.name), (1, 2, 3)).facts.agrees
     module.weight = nn.Parameter(torch.randn(5, 3, 3, 3))
-    assert net.run(x.numpy()).trace(layer.name, (1, 2, 3)).facts.agrees
+    assert net.run(x.numpy()).trace(str(layer.name), (1, 2, 3)).facts.agrees
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
@@ -145,11 +146,12 @@ def test_other_types_have_rooms_of_their_own(dtype: torch.dtype) -> None:
                     )
     weights = net.get_layer("body.0").weights["weight"]
     assert weights.dtype == (np.float64 if dtype is torch.float64 else np.float32)
+    first: Any = module.get_submodule("body.0")
     with torch.no_grad():
-        module.body[0].weight.add_(1)
+        first.weight.add_(1)
     assert np.array_equal(
         net.get_layer("body.0").weights["weight"],
-        module.body[0].weight.detach().to(torch.float64).numpy(),
+        first.weight.detach().to(torch.float64).numpy(),
     )
 
 
@@ -194,6 +196,7 @@ def test_another_input_takes_its_own_path() -> None:
     module, x = made("branches")
     assert isinstance(module, Branches)
     with torch.no_grad():
+        assert module.conv.bias is not None
         module.conv.bias.fill_(0.0)
         module.conv.weight.abs_()
     with pytest.warns(cs.errors.SourceWarning, match="another input may take another"):
@@ -232,6 +235,6 @@ def test_compiled_modules_are_looked_at_as_they_were_written() -> None:
     module, x = made("kinds")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's own
-        compiled = torch.compile(module)
+        compiled: Any = torch.compile(module)
     net = opened(compiled, x)
     assert list(net.graph.nodes) == list(opened(module, x).graph.nodes)

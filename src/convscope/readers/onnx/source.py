@@ -154,7 +154,7 @@ def _mapped(path: Path) -> mmap.mmap:
 
 
 def _parsed(data: bytes, where: str) -> ModelProto:
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
     from onnx import ModelProto
 
     try:

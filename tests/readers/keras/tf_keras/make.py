@@ -7,6 +7,7 @@ Beside each network an .npz has an input, TensorFlow's output for it, and how ma
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf  # not among the tests' dependencies: 1.3 GB
@@ -16,7 +17,7 @@ HERE = Path(__file__).parent
 K = keras.layers
 
 
-def plain():
+def plain() -> Any:
     return keras.Sequential(
         [
             K.Conv2D(5, (3, 2), activation="relu", input_shape=(9, 11, 2)),
@@ -31,7 +32,7 @@ def plain():
     )
 
 
-def branches():
+def branches() -> Any:
     inner = keras.Sequential(
         [
             K.Conv2D(6, 3, padding="same", input_shape=(9, 11, 4)),
@@ -50,12 +51,12 @@ def branches():
     return keras.Model(image, K.Dense(3)(K.GlobalAveragePooling2D()(y)), name="branches")
 
 
-def outer():
+def outer() -> Any:
     image = keras.Input((9, 11, 3))
     return keras.Model(image, K.Dense(2, name="last")(branches()(image)), name="outer")
 
 
-def main(version):
+def main(version: str) -> None:
     keras.utils.set_random_seed(3)
     for make in (plain, outer):
         model = make()
