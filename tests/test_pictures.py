@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shutil
 import subprocess
@@ -22,7 +21,9 @@ SHOWN = re.compile(r"!\[(?P<words>[^]]*)\]\((?P<path>[^)\s]+)\)")
 
 def shots(folder: Path, *names: str) -> dict[str, Path]:
     """Return the pictures that the script takes, by name."""
-    if importlib.util.find_spec("playwright") is None:
+    try:
+        import playwright  # noqa: F401
+    except ImportError:
         absent("pictures are taken with Playwright: pip install 'convscope[test]'")
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
         absent("pictures are taken in a browser: apt-get install chromium")
