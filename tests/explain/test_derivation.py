@@ -9,11 +9,13 @@ import pytest
 
 from convscope import (
     BatchNormalization,
+    Conv1D,
     Conv2D,
     Conv2DTranspose,
     Dense,
     DepthwiseConv2D,
     Flatten,
+    MaxPooling1D,
     MaxPooling2D,
     ReLU,
     Sequential,
@@ -248,3 +250,17 @@ def test_what_is_not_trained_has_no_gradient_to_learn_by() -> None:
         "beta",
         "in",
     }
+
+
+def test_signals_are_told_in_words_of_one_axis() -> None:
+    model = Sequential([Conv1D(6, 5, groups=2, input_shape=(31, 4)), MaxPooling1D(3)])
+    said = str(model.explain("conv1d"))
+    assert "a slice of 5 for each of 2 of the 4 input maps" in said
+    assert "in steps of 1; output 0 starts at 0" in said
+    assert "One output reads a window of 3 numbers." in str(model.explain("max_pooling1d"))
+    x = np.random.default_rng(4).normal(size=(31, 4))
+    run = model.run(x)
+    assert "It reads 3 numbers, all from input map 2." in str(run.trace("max_pooling1d", (7, 2)))
+    one = Sequential([Conv1D(6, 5, input_shape=(31, 4))])
+    claims = [p["claim"] for p in one.run(x).compare("conv1d", (7, 2)).to_dict()["pictures"]]
+    assert any("a slice of 5 for every map" in claim for claim in claims)

@@ -12,7 +12,7 @@ from convscope.explain.folding import folds
 from convscope.explain.overview import FULL, overview
 from convscope.explain.reading import MainSum, main_reduction, main_sum
 from convscope.explain.selection import selected
-from convscope.explain.words import dots, grouped, join, shape_in_words, times
+from convscope.explain.words import dots, grouped, join, shape_in_words, sliced, times
 from convscope.model.facts import Facts
 from convscope.model.graph import Graph
 from convscope.model.receptive import ReceptiveField
@@ -136,10 +136,11 @@ class LayerExplanation:
         else:
             reduction = main_reduction(equation)
             if reduction is not None and self.facts.input_shapes:
-                many = product(a.size for a in reduction.axes)
+                sizes = tuple(a.size for a in reduction.axes)
+                across = f"{times(sizes)} = " if len(sizes) > 1 else ""
                 parts.append(
                     Paragraph(
-                        f"One output reads a window of {times(a.size for a in reduction.axes)} = {grouped(many)} numbers."
+                        f"One output reads a window of {across}{grouped(product(sizes))} numbers."
                     )
                 )
         reasons = self.reasons()
@@ -164,7 +165,8 @@ class LayerExplanation:
                     f"One output adds up {grouped(terms)} products: every input times a weight of its own."
                 )
             ]
-        flat = times(a.size for a in main.window)
+        sizes = tuple(a.size for a in main.window)
+        flat, piece = times(sizes), sliced(sizes)
         each = f"every one of the {_many(channel.size, 'input map')}"
         if main.groups > 1:
             each = (
@@ -173,7 +175,7 @@ class LayerExplanation:
             )
         words: list[str | Span] = [
             (
-                f"One filter is {times(shape)}, not {flat}: a {flat} slice for {each}. "
+                f"One filter is {times(shape)}, not {flat}: a {piece} for {each}. "
                 f"One output multiplies {dots(shape)} = {grouped(terms)} pairs and adds them "
             ),
             Span("all", "strong"),
@@ -182,7 +184,7 @@ class LayerExplanation:
         parts: list[Part] = [Paragraph(words)]
         if is_known(channel.size) and channel.size == 1 and main.groups > 1:
             sentence = (
-                f"Each input map is a group of its own: a filter is one {flat} slice over one of the "
+                f"Each input map is a group of its own: a filter is one {piece} over one of the "
                 f"{_many(main.maps, 'map')}, and makes one map of it."
             )
             return [Paragraph(sentence)]
@@ -254,7 +256,9 @@ class LayerExplanation:
                     text += f", in steps of {times(field.stride)}"
                     text += "" if field.alike else " on average"
                 starts = ", ".join(str(s).replace("-", "−") for s in field.start)
-                work.append(f"{text}; output 0 starts at ({starts})")
+                if len(field.start) > 1:
+                    starts = f"({starts})"
+                work.append(f"{text}; output 0 starts at {starts}")
         if work:
             parts += [Paragraph("Work and reach:"), Bullets(tuple(work))]
         return parts + self._learning()

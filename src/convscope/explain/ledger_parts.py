@@ -64,9 +64,9 @@ def _grouped_parts(led: Ledger, groups: Groups) -> list[Part]:
     elif count > 1:
         sentence = f"It reads {reads} numbers, one for each term."
     else:
-        sentence = (
-            f"It reads {times(window)} = {reads} numbers, all from input map {groups.channels[0]}."
-        )
+        product = f"{times(window)} = " if len(window) > 1 else ""
+        many = "numbers" if led.terms != 1 else "number"
+        sentence = f"It reads {product}{reads} {many}, all from input map {groups.channels[0]}."
     outside = int(np.size(groups.inside) - np.count_nonzero(groups.inside))
     if outside:
         where = "outside the input, in the padding"

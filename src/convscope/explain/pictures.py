@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convscope.errors import UnsupportedError
 from convscope.explain.reading import MainSum, main_sum
-from convscope.explain.words import decimal, grouped, times
+from convscope.explain.words import decimal, grouped, sliced, times
 from convscope.model.graph import Graph
 from convscope.notation import Axis, Equation, Expression, Read, Size, macs
 from convscope.notation.expression import Reduction
@@ -248,7 +248,7 @@ def _of_filters(
 ) -> list[Picture]:
     """Return the pictures of a convolution whose filters read all maps, or those of a group."""
     place = equation.axes.index(o)
-    flat, deep = times(a.size for a in main.window), times(main.filter_shape)
+    flat, deep = sliced(a.size for a in main.window), times(main.filter_shape)
     many = f"{grouped(c.size)}·{grouped(o.size)} = {grouped(c.size * o.size)}"
     maps = Axis("m", c.size * o.size, "filter", role="out")
     apart = _moved(equation, main, {c: maps // o.size, o: maps % o.size}, place, maps)
@@ -277,19 +277,19 @@ def _of_filters(
         ),
         Picture(
             "shared", "One slice for all maps",
-            f"A filter is a single {flat} slice, laid over every map{of_group}, and the results are added "
+            f"A filter is a single {flat}, laid over every map{of_group}, and the results are added "
             f"up.",
             shared, _kernel(shared, main), shared.params, where, False,
         ),
         Picture(
             "real", f"A slice for each map{of_group}, added up",
-            f"A filter is {deep}: a {flat} slice for every map{of_group}, and all {grouped(main.terms)} "
+            f"A filter is {deep}: a {flat} for every map{of_group}, and all {grouped(main.terms)} "
             f"products are added into one number.{others}",
             equation, _kernel(equation, main), equation.params, where, True,
         ),
         Picture(
             "depth", "Depthwise",
-            f"Each map has one {flat} slice of its own and stays apart: as many maps come out as go in.",
+            f"Each map has one {flat} of its own and stays apart: as many maps come out as go in.",
             depth, slices, depth_params, (*where[:place], at_own, *where[place + 1 :]), False,
         ),
     ]  # fmt: skip
@@ -299,7 +299,7 @@ def _of_depthwise(equation: Equation, main: MainSum, where: tuple[int, ...]) -> 
     """Return the pictures of a convolution in which each map has slices of its own and stays apart."""
     o = next(a for a in equation.axes if a in _axes_of(main.kernel))
     place = equation.axes.index(o)
-    flat, count, each = times(a.size for a in main.window), main.maps, o.size // main.maps
+    flat, count, each = sliced(a.size for a in main.window), main.maps, o.size // main.maps
     one = {} if main.channel is None else {main.channel: Index((), 0)}
     maps, c = (
         Axis("m", count * o.size, "filter", role="out"),
@@ -312,10 +312,10 @@ def _of_depthwise(equation: Equation, main: MainSum, where: tuple[int, ...]) -> 
         equation, main, {**one, o: c * each + few}, place, few, channel=c, over=c, beside={o: few}
     )
     if each == 1:
-        own = f"one {flat} slice of its own and stays apart: as many maps come out as go in"
+        own = f"one {flat} of its own and stays apart: as many maps come out as go in"
     else:
         own = (
-            f"{grouped(each)} slices of {flat} of its own and stays apart: {grouped(count)}·{grouped(each)} = "
+            f"{grouped(each)} slices of {times(a.size for a in main.window)} of its own and stays apart: {grouped(count)}·{grouped(each)} = "
             f"{grouped(o.size)} maps come out"
         )
     at_few = where[place] % each
@@ -328,12 +328,12 @@ def _of_depthwise(equation: Equation, main: MainSum, where: tuple[int, ...]) -> 
         ),
         Picture(
             "shared", "One slice for all maps",
-            f"A filter is a single {flat} slice, laid over every map, and the results are added up.",
+            f"A filter is a single {flat}, laid over every map, and the results are added up.",
             shared, _kernel(shared, main), shared.params, where, False,
         ),
         Picture(
             "added", "A slice for each map, added up",
-            f"A filter is {times((*(a.size for a in main.window), count))}: a {flat} slice for every map, "
+            f"A filter is {times((*(a.size for a in main.window), count))}: a {flat} for every map, "
             f"and all products are added into one number, as in an ordinary convolution.",
             added, _kernel(added, main), added.params, (*where[:place], at_few, *where[place + 1 :]), False,
         ),

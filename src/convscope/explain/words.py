@@ -24,6 +24,12 @@ def dots(sizes: Iterable[Size]) -> str:
     return "·".join(map(_tight, sizes))
 
 
+def sliced(window: Iterable[Size]) -> str:
+    """Return what a filter has for one map: "3×3 slice"; "slice of 5" along a single axis."""
+    sizes = tuple(window)
+    return f"slice of {times(sizes)}" if len(sizes) == 1 else f"{times(sizes)} slice"
+
+
 def _tight(size: Size) -> str:
     text = f"{size:g}" if isinstance(size, float) else show(size)
     closed = text.startswith("⌊") and text.find("⌋") == len(text) - 1
