@@ -47,9 +47,12 @@ CELU = _function(
     "alpha",
 )
 # Klambauer et al., Self-Normalizing Neural Networks, 2017, section 2: α and λ
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+"""Klambauer et al., Self-Normalizing Neural Networks (2017)."""
+
 SELU = _function(
     "selu",
-    ("mul", 1.0507009873554805, ("select", "x", "x", ("mul", 1.6732632423543772, _EXP_MINUS_1))),
+    ("mul", SELU_SCALE, ("select", "x", "x", ("mul", SELU_ALPHA, _EXP_MINUS_1))),
 )
 SIGMOID = _function("sigmoid", _SIGMOID)
 LOG_SIGMOID = _function("log_sigmoid", ("sub", ("min", "x", 0.0), _LOG1P_EXP))

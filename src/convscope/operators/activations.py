@@ -81,9 +81,10 @@ def _celu(node: Node, x: Expression) -> Expression:
 
 
 def _selu(node: Node, x: Expression) -> Expression:
-    alpha = node.number("alpha", 1.6732632423543772)
-    gamma = node.number("gamma", 1.0507009873554805)
-    if abs(alpha - 1.6732632423543772) < 1e-6 and abs(gamma - 1.0507009873554805) < 1e-6:
+    alpha = node.number("alpha", formulas.SELU_ALPHA)
+    gamma = node.number("gamma", formulas.SELU_SCALE)
+    known = abs(alpha - formulas.SELU_ALPHA), abs(gamma - formulas.SELU_SCALE)
+    if max(known) < 1e-6:  # a file has them in float32
         return call(formulas.SELU, x)
     below = alpha * call(EXP, call(MINIMUM, x, 0.0)) - alpha
     return gamma * call(SELECT, x, x, below)
