@@ -48,8 +48,6 @@ CELU = _function(
 )
 # Klambauer et al., Self-Normalizing Neural Networks, 2017, section 2: α and λ
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
-"""Klambauer et al., Self-Normalizing Neural Networks (2017)."""
-
 SELU = _function(
     "selu",
     ("mul", SELU_SCALE, ("select", "x", "x", ("mul", SELU_ALPHA, _EXP_MINUS_1))),
