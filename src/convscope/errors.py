@@ -14,6 +14,7 @@
     │   └── ForwardError        a PyTorch module whose forward fails on the example
     ├── OutputError         a file that cannot be written
     ├── UnsupportedError    something that convscope does not do, said plainly
+    │   └── NotComputedError    a number behind a layer that nothing here can run
     ├── ServerError         the explorer cannot listen where it was asked to
     └── EngineError         ONNX Runtime refused or failed
 
@@ -37,6 +38,7 @@ __all__ = [
     "InputWarning",
     "LayerLookupError",
     "NotBuiltError",
+    "NotComputedError",
     "OutputError",
     "OutputWarning",
     "PositionError",
@@ -119,6 +121,17 @@ class OutputError(ConvscopeError):
 
 class UnsupportedError(ConvscopeError):
     """Something that convscope does not do."""
+
+
+class NotComputedError(UnsupportedError):
+    """A number that was not computed, since it depends on a layer without an equation.
+
+    layer     what was asked for
+    opaque    the layer without an equation that stands before it, or that it is itself
+    """
+
+    layer: str = ""
+    opaque: str = ""
 
 
 class ServerError(ConvscopeError):

@@ -24,8 +24,14 @@ class Backing(Protocol):
     engine: str
     """What runs it, as texts call it: "ONNX Runtime"."""
 
+    advice: str
+    """What would give numbers to a layer that the engine does not run, for messages."""
+
     def at(self, graph: Graph, given: Mapping[str, Any]) -> Graph:
         """Return the graph for these inputs: name → array with a batch axis."""
+
+    def elsewhere(self, graph: Graph) -> Mapping[str, str | None]:
+        """Return the layers that the engine does not run: name → who computes them; None for nobody."""
 
     def runner(self, graph: Graph, keep: tuple[str, ...], many: bool) -> Runner:
         """Return the network made ready to run, for one set of activations to keep.
@@ -56,10 +62,15 @@ class OwnLayers:
     """A network of convscope's own layers: each writes itself as ONNX, and can be made again."""
 
     engine = "ONNX Runtime"
+    advice = "opened from the live Keras model, convscope.open(model), it has Keras's numbers"
 
     def at(self, graph: Graph, given: Mapping[str, Any]) -> Graph:
         """Return the graph at the sizes of these inputs."""
         return at_sizes(graph, given)
+
+    def elsewhere(self, graph: Graph) -> Mapping[str, str | None]:
+        """Return the layers without an equation: they have no ONNX form either."""
+        return {name: None for name, node in graph.nodes.items() if node.layer.opaque}
 
     def runner(self, graph: Graph, keep: tuple[str, ...], many: bool) -> Runner:
         """Return an engine on the layers' ONNX form."""

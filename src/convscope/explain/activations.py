@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,9 +12,12 @@ from convscope.explain.folding import folds
 from convscope.explain.selection import selected
 from convscope.explain.words import decimal, shape_in_words
 from convscope.model.graph import Graph
-from convscope.parts import Column, Document, Heading, Paragraph, Span, Table
+from convscope.parts import Column, Document, Heading, Paragraph, Part, Span, Table
 
 Array: TypeAlias = np.ndarray[Any, Any]
+
+MOST_NAMED = 8
+"""How many of the layers that were not computed are named."""
 
 MOST_OUTPUTS = 5
 """How many of the largest outputs are listed."""
@@ -35,12 +38,18 @@ class Activation:
 
 @dataclass(frozen=True)
 class ActivationSurvey:
-    """Every layer's output in figures, and the network's largest outputs."""
+    """Every layer's output in figures, and the network's largest outputs.
+
+    missing   layers that were not computed, each with the layer without an equation before it
+    taken     layers without an equation whose numbers somebody else computed, each with who did
+    """
 
     name: str
     activations: tuple[Activation, ...]
     output: str
     largest: tuple[tuple[tuple[int, ...], float], ...]
+    missing: Mapping[str, str] = field(default_factory=dict)
+    taken: Mapping[str, str] = field(default_factory=dict)
 
     def document(self) -> Document:
         """Return the figures as a table."""
@@ -66,13 +75,22 @@ class ActivationSurvey:
         largest = ", ".join(
             f"[{', '.join(map(str, where))}] = {decimal(value, 4)}" for where, value in self.largest
         )
-        return Document(
-            (
-                Heading(f"What every layer of {self.name} gave"),
-                Table(columns, rows),
-                Paragraph([f"The largest of {self.output}: ", Span(largest, "strong")]),
-            )
-        )
+        parts: list[Part] = [Heading(f"What every layer of {self.name} gave")]
+        if rows:
+            parts.append(Table(columns, rows))
+        if largest:
+            parts.append(Paragraph([f"The largest of {self.output}: ", Span(largest, "strong")]))
+        for name, who in self.taken.items():
+            parts.append(Paragraph(f"{name} has no equation here: its numbers are those of {who}."))
+        for opaque in dict.fromkeys(self.missing.values()):
+            others = [n for n, before in self.missing.items() if before == opaque and n != opaque]
+            words = f"Not computed: {opaque}, which has no equation here"
+            if others:
+                shown = others[:MOST_NAMED]
+                more = f" … ({len(others):,} layers)" if len(others) > MOST_NAMED else ""
+                words += f", and what depends on it: {', '.join(shown)}{more}"
+            parts.append(Paragraph([Span(words, "bad"), "."]))
+        return Document(tuple(parts))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain data."""
@@ -92,11 +110,17 @@ class ActivationSurvey:
             ],
             "output": self.output,
             "largest": [{"position": list(w), "value": v} for w, v in self.largest],
+            "not_computed": dict(self.missing),
+            "taken": dict(self.taken),
         }
 
 
 def survey(
-    graph: Graph, activations: Mapping[str, Array], layers: str | Sequence[Any] | None = None
+    graph: Graph,
+    activations: Mapping[str, Array],
+    layers: str | Sequence[Any] | None = None,
+    missing: Mapping[str, str] | None = None,
+    taken: Mapping[str, str] | None = None,
 ) -> ActivationSurvey:
     """Return the figures of every activation that a run kept, or of those from one layer to another.
 
@@ -109,13 +133,16 @@ def survey(
         if name in activations
     )
     output = graph.outputs[0]
-    array = activations[output]
+    largest = _largest(activations[output]) if output in activations else ()
+    return ActivationSurvey(graph.name, figures, output, largest, missing or {}, taken or {})
+
+
+def _largest(array: Array) -> tuple[tuple[tuple[int, ...], float], ...]:
     order = np.argsort(-array, axis=None, kind="stable")[:MOST_OUTPUTS]
-    largest = tuple(
+    return tuple(
         (tuple(int(p) for p in np.unravel_index(int(n), array.shape)), float(array.flat[n]))
         for n in order
     )
-    return ActivationSurvey(graph.name, figures, output, largest)
 
 
 def _figures(name: str, kind: str, array: Array) -> Activation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ from convscope.explain.ledger_parts import ledger_parts
 from convscope.explain.words import (
     exact,
     grouped,
+    join,
     scientific,
     times,
 )
@@ -39,6 +40,7 @@ class Trace:
     engine         what that engine is called
     cone           by the cone: how many numbers were computed, and the patch of the image
     doubtful       whether an infinity or NaN among the layer's inputs may reach the number in an engine
+    taken          the layers before it that have no equation, each with who computed their numbers
     """
 
     layer: str
@@ -50,6 +52,7 @@ class Trace:
     image: str = ""
     engine: str = ""
     doubtful: bool = False
+    taken: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def value(self) -> float:
@@ -110,6 +113,15 @@ class Trace:
             )
             parts.append(Paragraph([words, Span(exact(led.value), "strong")]))
         parts.append(self._verdict())
+        if self.taken:
+            by = " and ".join(dict.fromkeys(self.taken.values()))
+            names = join(list(self.taken))
+            have, their = ("has", "its") if len(self.taken) == 1 else ("have", "their")
+            parts.append(
+                Paragraph(
+                    f"{names} before it {have} no equation here: {their} numbers are those that {by} computed."
+                )
+            )
         return parts
 
     def _verdict(self) -> Paragraph:
@@ -183,6 +195,8 @@ class Trace:
             ],
             "groups": [],
         }
+        if self.taken:
+            found["taken"] = dict(self.taken)
         groups = led.groups
         if groups is not None:
             found["groups"] = [
@@ -210,8 +224,11 @@ def trace(
     layer: str,
     position: Sequence[int],
     engine: str,
+    taken: Mapping[str, str] | None = None,
 ) -> Trace:
     """Return the ledger of one number of a run, with the value of the engine of this name.
+
+    taken   the layers before it that have no equation, each with who computed their numbers
 
     Raises `UnsupportedError` for a layer without an equation.
     """
@@ -239,6 +256,7 @@ def trace(
         _activation(node),
         engine=engine,
         doubtful=doubtful,
+        taken=taken or {},
     )
 
 

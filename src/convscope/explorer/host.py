@@ -296,8 +296,6 @@ class Host:
             run = self._held(question).run
             if name not in run.activations:
                 name = run.graph.node(name).name
-            if name not in run.activations:
-                raise LayerLookupError(f"{name} was not kept: run(image) without keep= keeps all")
             return run.activations[name]
         weights = self.network.graph.node(name).layer.weights
         if not isinstance(weight, str) or weight not in weights:
@@ -329,9 +327,9 @@ class _Held:
 
     def facts(self, number: int) -> dict[str, Json]:
         """Return what a page is told of a run."""
-        graph = self.run.graph
+        graph, activations = self.run.graph, self.run.activations
         if self._ranges is None:
-            self._ranges = description.ranges(self.run.activations)
+            self._ranges = description.ranges(activations)
         output = graph.outputs[0]
         return {
             "id": number,
@@ -339,10 +337,12 @@ class _Held:
             "steps": self.steps,
             "pixels": self.pixels,
             "engine": self.run.engine,
-            "shapes": {n: list(a.shape) for n, a in self.run.activations.items()},
+            "shapes": {n: list(a.shape) for n, a in activations.items()},
             "ranges": self._ranges,
             "output": output,
-            "largest": description.largest(self.run.activations[output]),
+            "largest": description.largest(activations[output]) if output in activations else [],
+            "missing": dict(getattr(self.run, "missing", {})),
+            "taken": dict(getattr(self.run, "taken", {})),
         }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from typing import NamedTuple, TypeAlias
 
@@ -265,6 +265,35 @@ class Graph:
                 wanted.add(name)
                 stack.extend(n for n in self.nodes[name].inputs if n in self.nodes)
         return [name for name in self.nodes if name in wanted]
+
+    def behind(self, names: Iterable[str]) -> dict[str, str]:
+        """Return these nodes and all that depend on them, each with the first of them before it."""
+        found = {name: name for name in names}
+        for name, node in self.nodes.items():
+            before = next((found[n] for n in node.inputs if n in found), None)
+            if before is not None:
+                found.setdefault(name, before)
+        return found
+
+    def cut(self, names: Sequence[str], known: Mapping[str, Shape]) -> Graph:
+        """Return what is needed for these nodes where others are known already: those are its inputs.
+
+        known   name → shape of every input and node whose numbers are known
+        """
+        wanted: set[str] = set()
+        stack = list(names)
+        while stack:
+            name = stack.pop()
+            if name not in wanted:
+                wanted.add(name)
+                stack.extend(self.nodes[name].inputs if name not in known else ())
+        inputs = {name: shape for name, shape in known.items() if name in wanted}
+        other = Graph(self.name, inputs, self.layout, self.image_layout)
+        for name, node in self.nodes.items():
+            if name in wanted and name not in known:
+                other.add(name, node.layer, node.inputs)
+        other.outputs = tuple(names)
+        return other
 
     @property
     def layers(self) -> list[Layer]:

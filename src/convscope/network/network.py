@@ -158,16 +158,20 @@ class Network:
         verbose     0 for silence; otherwise a progress bar on stderr when it takes a while
 
         Returns one array (n, *output_shape), or a list of them for several outputs. Raises
-        `InputError` for arrays of another shape, `EngineError` for an output whose shape only a run
+        `NotComputedError` for an output behind a layer that nothing here can run, `InputError` for arrays of another shape, `EngineError` for an output whose shape only a run
         tells: `run(image)` gives it.
         """
         import numpy as np
 
         from convscope.engine.images import as_batch
         from convscope.engine.progress import with_progress
+        from convscope.network.run import not_computed
 
         graph = self.graph
+        missing = self._missing(graph)
         for name in graph.outputs:
+            if name in missing:
+                raise not_computed(graph, name, missing[name], self.backing.advice)
             if graph.nodes[name].layer.opaque and not all(map(is_known, graph.shape(name))):
                 raise EngineError(
                     f"the output {name} of {self.name} has no shape before it runs: use run(image)"
@@ -201,6 +205,9 @@ class Network:
         image   a path (PNG, JPEG, WebP, BMP, GIF; pixels are divided by 255), a Pillow image, or an
                 array of the input's shape, taken as it is; a list or dict of them for several inputs
         keep    the layers whose activations to keep; all by default
+
+        A layer without an equation is computed by whoever can (a live Keras model). Where nobody can, what
+        comes before it is computed, and the run's `missing` names what depends on it.
         """
         from convscope.network.run import Run
 
@@ -208,11 +215,18 @@ class Network:
         graph = self.backing.at(self.graph, given)
         names = tuple(graph.nodes) if keep is None else tuple(graph.node(n).name for n in keep)
         names = (*names, *(n for n in graph.outputs if n not in names))
-        engine = self._engine(names, graph)
+        missing = self._missing(graph)
+        names = tuple(name for name in names if name not in missing)
         given = {n: a.astype("float32", copy=False) for n, a in given.items()}
-        values = engine.run(given)
+        values = self._engine(names, graph).run(given) if names else {}
         found = {n: a[0] for n, a in given.items()} | {n: a[0] for n, a in values.items()}
-        return Run(self, graph, found)
+        by = self.backing.elsewhere(graph)
+        return Run(self, graph, found, missing, {n: who for n, who in by.items() if who})
+
+    def _missing(self, graph: Graph) -> dict[str, str]:
+        """Return the layers that nothing computes, each with the layer without an equation before it."""
+        by = self.backing.elsewhere(graph)
+        return graph.behind(name for name, who in by.items() if who is None) if by else {}
 
     def _given(self, image: Any) -> dict[str, Array]:
         """Return one image, or several inputs, as arrays with a batch axis."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from convscope.errors import LayerLookupError
+from convscope.errors import LayerLookupError, NotComputedError
 from convscope.model.graph import Graph, Which
 from convscope.model.positions import position_in
 from convscope.network.writing import complete, write_page
@@ -21,28 +21,70 @@ if TYPE_CHECKING:
     Array: TypeAlias = np.ndarray[Any, Any]
 
 
+class Activations(dict[str, "Array"]):
+    """The activations of a run by their layers' names; asked for one that is not there, it says why.
+
+    missing   the layers that could not be computed, each with the layer without an equation before it
+    """
+
+    def __init__(
+        self, found: dict[str, Array], graph: Graph, missing: Mapping[str, str], advice: str
+    ) -> None:
+        super().__init__(found)
+        self.graph, self.missing, self.advice = graph, missing, advice
+
+    def __missing__(self, name: str) -> Array:
+        if name not in self.missing:
+            raise LayerLookupError(f"{name} was not kept: run(image) without keep= keeps all")
+        raise not_computed(self.graph, name, self.missing[name], self.advice)
+
+
+def not_computed(graph: Graph, name: str, opaque: str, advice: str) -> NotComputedError:
+    """Return the error of a layer that was not computed: which layer stands before it, and what would do."""
+    kind = graph.nodes[opaque].layer.kind
+    why = (
+        f"it is a {kind}, which has no equation here"
+        if name == opaque
+        else f"it depends on {opaque} ({kind}), which has no equation here"
+    )
+    error = NotComputedError(f"{name} was not computed: {why}, so that it cannot be run; {advice}")
+    error.layer, error.opaque = name, opaque
+    return error
+
+
 class Run:
     """One image gone through a network: every activation, and the ledger of any number.
 
-    `run["conv2d_1"]` is an array in the layer's own layout, without a batch axis.
+    `run["conv2d_1"]` is an array in the layer's own layout, without a batch axis. What depends on a layer
+    that nothing here can run is in `missing`, each with the layer that stands before it; asked for its
+    numbers a run raises `NotComputedError`. `taken` are the layers without an equation whose numbers
+    somebody else computed, each with who did: {"lstm": "Keras"}.
     """
 
-    def __init__(self, network: Network, graph: Graph, activations: dict[str, Array]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        graph: Graph,
+        activations: dict[str, Array],
+        missing: Mapping[str, str] | None = None,
+        taken: Mapping[str, str] | None = None,
+    ) -> None:
         self.network = network
         self.graph = graph
-        self.activations = activations
+        self.missing = dict(missing or {})
+        self.taken = dict(taken or {})
+        advice = network.backing.advice
+        self.activations = Activations(activations, graph, self.missing, advice)
 
     def __getitem__(self, layer: Which) -> Array:
         """Return a layer's activation, by its name, its place or itself, or an input's by its name.
 
-        Raises `LayerLookupError`, naming the nearest layer.
+        Raises `LayerLookupError`, naming the nearest layer; `NotComputedError`, naming the layer without
+        an equation that stands before it.
         """
         if isinstance(layer, str) and layer in self.activations:
             return self.activations[layer]
-        name = self.graph.node(layer).name
-        if name not in self.activations:
-            raise LayerLookupError(f"{name} was not kept: run(image) without keep= keeps all")
-        return self.activations[name]
+        return self.activations[self.graph.node(layer).name]
 
     @property
     def engine(self) -> str:
@@ -71,10 +113,12 @@ class Run:
         from convscope.network.reports import report
 
         node = self.graph.node(layer)
-        where = position_in(self.graph, node.name, position)
         for name in (node.name, *node.inputs):
             self[name]
-        return report(trace(self.graph, self.activations, node.name, where, self.engine))
+        where = position_in(self.graph, node.name, position)
+        before = self.graph.needed([node.name])
+        taken = {name: who for name, who in self.taken.items() if name in before}
+        return report(trace(self.graph, self.activations, node.name, where, self.engine, taken))
 
     def gradient(
         self,
@@ -118,6 +162,7 @@ class Run:
         from convscope.network.reports import report
 
         name = self.graph.node(layer).name
+        self[name]
         where = position_in(self.graph, name, position)
         return report(compare(self.graph, self.activations, name, where, self.engine))
 

@@ -74,7 +74,7 @@ def command(
             check_target(target, force)
     with working(f"running {network.name}"):
         done = network.run(given)
-        figures = survey(done.graph, done.activations, layers)
+        figures = survey(done.graph, done.activations, layers, done.missing, done.taken)
     if out is not None:
         with working(f"writing {out}"):
             done.save(out)

@@ -155,6 +155,10 @@ export type Run = {
   output: string;
   ranges: Record<string, [number, number]>;
   largest: { position: number[]; value: number }[];
+  /** Layers that could not be computed, each with the layer without an equation before it. */
+  missing?: Record<string, string>;
+  /** Layers without an equation whose numbers somebody else computed, each with who did. */
+  taken?: Record<string, string>;
 };
 export type Told = {
   name: string;

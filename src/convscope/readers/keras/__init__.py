@@ -149,7 +149,7 @@ def _is_live(source: Any) -> bool:
 
 
 def _live(model: Any) -> Network:
-    from convscope.readers.keras.live import LiveWeights
+    from convscope.readers.keras.live import LiveLayers, LiveWeights
 
     what = f"the live model {getattr(model, 'name', '')}"
     try:
@@ -159,4 +159,8 @@ def _live(model: Any) -> Network:
             f"{what} cannot say its config: {type(error).__name__}: {error}"
         ) from error
     top = parse(read_json(config, what), what)
-    return Builder(top, what, LiveWeights(top, model, what)).network()
+    weights = LiveWeights(top, model, what)
+    builder = Builder(top, what, weights)
+    network = builder.network()
+    network.backing = LiveLayers(weights, builder.opaque)
+    return network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from convscope.building import layout_of
 from convscope.errors import ConvscopeError, SourceError
@@ -41,6 +41,19 @@ class Weights(Protocol):
         """Return one weight as float32; raise `WeightsError` if any are not those of the config."""
 
 
+class Use(NamedTuple):
+    """Where a node without an equation comes from.
+
+    part, given   what is called, and with what: that call's own list among the part's
+    node, output  the node that stands for its first output, and which of the outputs this one is
+    """
+
+    part: Part
+    given: Sequence[Operand]
+    node: str
+    output: int
+
+
 class Builder:
     """Makes a network of what a config says: parts become layers, calls become nodes of the graph."""
 
@@ -52,6 +65,7 @@ class Builder:
         self._names = Names()
         self._graph = Graph(top.name, {})
         self._count = 0
+        self.opaque: dict[str, Use] = {}
 
     def network(self) -> Network:
         """Return the network; warn of everything that was left out."""
@@ -231,7 +245,7 @@ class Builder:
             self._used.add(part)
             graph.nested[name] = part.kind
             return dict(enumerate(self._container(part, f"{name}/", feeds, said)))
-        part = part.first or part
+        own, part = part, part.first or part
         layer = self.built.get(part) or self._maker.operation(part, given, said)
         unknown = any(graph.shape(feed) is UNKNOWN_SHAPE for feed in feeds)
         if unknown and not isinstance(layer, Opaque):
@@ -253,6 +267,8 @@ class Builder:
         self._used.add(part)
         self._compare(part, name, shape)
         found = {0: name}
+        if isinstance(layer, Opaque):
+            self.opaque[name] = Use(own, given, name, 0)
         for output in sorted(said):
             if output:
                 found[output] = f"{name}:{output}"
@@ -260,6 +276,7 @@ class Builder:
                 other = Opaque(part.kind, None if shape is None else _shape(shape), {})
                 other.name = found[output]
                 self._graph.grow(found[output], other, [name], seed=0)
+                self.opaque[found[output]] = Use(own, given, name, output)
         return found
 
     def _add(

@@ -46,6 +46,7 @@ class OnnxModel:
     """
 
     engine = "ONNX Runtime"
+    advice = ""
 
     def __init__(self, source: Source, edited: Model | None = None) -> None:
         self.source = source
@@ -55,6 +56,10 @@ class OnnxModel:
     def at(self, graph: Graph, given: Mapping[str, Any]) -> Graph:
         """Return the graph at the sizes of these inputs."""
         return at_sizes(graph, given)
+
+    def elsewhere(self, graph: Graph) -> Mapping[str, str | None]:
+        """Return {}: the engine runs the whole file."""
+        return {}
 
     def runner(self, graph: Graph, keep: tuple[str, ...], many: bool) -> Runner:
         """Return an engine on the model's own bytes."""

@@ -31,6 +31,7 @@ class TorchModule:
     """
 
     engine = "PyTorch"
+    advice = ""
 
     def __init__(
         self, module: Any, arguments: Arguments | None, batched: bool, training: bool
@@ -93,6 +94,10 @@ class TorchModule:
             batched = len(graph.inputs[name]) < like.ndim
             tensors[key] = as_tensor(array if batched else array[0], like, name)
         return arguments.with_inputs(tensors)
+
+    def elsewhere(self, graph: Graph) -> Mapping[str, str | None]:
+        """Return {}: PyTorch runs the whole module."""
+        return {}
 
     def runner(self, graph: Graph, keep: tuple[str, ...], many: bool) -> Runner:
         """Return what runs the module and keeps these values."""
