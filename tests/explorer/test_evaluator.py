@@ -536,7 +536,9 @@ def test_every_primitive_to_the_last_digits(loaded: Page) -> None:
             ours = numbers(loaded.evaluate("text => along(text)", text))
             with np.errstate(all="ignore"):
                 theirs = [evaluate(e, (n,), values) for n in range(len(line))]
-            np.testing.assert_allclose(ours, theirs, rtol=5e-15 if name == "erf" else 1e-15)
+            # what JavaScript leaves to its engine, that computes to the last digits but one
+            left = name in ("erf", "pow", "tan") or name.endswith("h") or name.startswith("a")
+            np.testing.assert_allclose(ours, theirs, rtol=5e-15 if left else 1e-15)
 
 
 def test_the_error_function_by_published_values(loaded: Page) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from convscope.notation import Axis, Equation, Sum, evaluation, source, symbol, weight
+from convscope.notation import Axis, Equation, Mean, Pieces, Sum, evaluation, source, symbol, weight
 from convscope.notation.evaluation import evaluate, evaluate_box
 from convscope.notation.ledger import ledger
 from convscope.notation.sizes import UNKNOWN
@@ -360,3 +360,27 @@ def test_a_position_of_a_scalar() -> None:
     assert total.shape == ()
     assert evaluate(total, (), {"in": np.arange(5.0)}) == 30.0
     assert evaluate_box(total, (), {"in": np.arange(5.0)}) == 30.0
+
+
+def test_a_window_is_that_of_the_piece_that_holds() -> None:
+    y, i = Axis("y", 9), Axis("i", 2)
+    image = source((12,))
+    both = Pieces(y, (4, 9), (image[y], Sum(i)(image[y + i + 2])))
+    equation = Equation((y,), both)
+    assert equation.window([(2, 2)]) == ((2, 2),)
+    assert equation.window([(5, 5)]) == ((7, 8),)
+    assert equation.window([(3, 4)]) == ((3, 7),)
+    assert equation.bounds("in", 0, {y: 3}) == (3, 3)
+
+
+def test_a_window_of_two_reads_where_a_size_is_unknown() -> None:
+    k = Axis("k", UNKNOWN)
+    y = Axis("y", 5)
+    image = source((UNKNOWN,))
+    equation = Equation((y,), image[y] - Mean(k)(image[k]))
+    (window,) = equation.window([(2, 2)]) or ()
+    assert window[1] is UNKNOWN
+    n = symbol("n")
+    k = Axis("k", n)
+    image = source((n,))
+    assert Equation((y,), image[y] - Mean(k)(image[k])).window([(2, 2)]) is not None

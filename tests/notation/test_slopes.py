@@ -71,7 +71,8 @@ def test_primitives_of_one_number(name: str) -> None:
     x = np.array([0.2, 0.7, 1.9, 3.3])
     given = torch.from_numpy(x).requires_grad_()
     getattr(torch, name)(given).sum().backward()
-    found = compute(slope(Function(name, ("x",)), 0), [x], np)
+    with np.errstate(all="ignore"):  # an arc sine of 1.9 and its slope are NaN, here and there
+        found = compute(slope(Function(name, ("x",)), 0), [x], np)
     assert given.grad is not None
     np.testing.assert_allclose(found, given.grad.numpy(), rtol=1e-12)
 

@@ -315,7 +315,6 @@ RULES = {
     "sigmoid": _function(formulas.SIGMOID, "Sigmoid"),
     "log_sigmoid": _function(formulas.LOG_SIGMOID, "LogSigmoid"),
     "tanh": _function(TANH, "Tanh"),
-    "softsign": _function(formulas.SOFTSIGN, "Softsign"),
     "silu": _each(lambda given, x: call(formulas.SILU, x), _write_silu),
     "mish": _function(formulas.MISH, "Mish"),
     "hardswish": _function(formulas.HARD_SILU, "HardSwish"),

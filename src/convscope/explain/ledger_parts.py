@@ -13,6 +13,7 @@ import numpy as np
 
 from convscope.explain.words import adding_up, decimal, dots, exact, grouped, times
 from convscope.notation.anatomy import anatomy
+from convscope.notation.expression import Read
 from convscope.notation.index import is_divided
 from convscope.notation.ledger import Groups, Ledger
 from convscope.notation.sizes import is_known
@@ -121,7 +122,8 @@ def _slice(led: Ledger, n: int) -> int:
     assert parts.main is not None and parts.main.over is not None
     over = parts.main.over
     at = {**dict(zip(parts.axes, led.position, strict=True)), over: n}
-    index = next(i for read in parts.main.weights for i in read.indices if over in i.axes())
+    reads = (one for one in parts.main.weights if isinstance(one, Read))
+    index = next(i for read in reads for i in read.indices if over in i.axes())
     return int(index.at(at))
 
 

@@ -54,6 +54,7 @@ from convscope.notation.index import (
     Quotient,
     Range,
     Remainder,
+    Table,
     as_index,
     exactly,
     is_divided,
@@ -408,6 +409,10 @@ class _Solution:
         """Solve index = target for the axes that are not known yet."""
         index, target = index.substitute(self.found), target.substitute(self.found)
         open_ = {axis for axis in self.axes if axis not in self.found}
+        if any(_looked_up(atom) for atom, _ in index.terms):
+            # which axes lead there is told by trying them: they go on running
+            self.conditions.append((index - target, 1))
+            return
         terms = [(atom, factor) for atom, factor in index.terms if atom.axes() & open_]
         rest = target - Index(tuple(term for term in index.terms if term not in terms), index.const)
         if not terms:
@@ -515,6 +520,13 @@ class _Bordering(Rewriting):
         elif all(pad == (0, 0) for pad in need):
             return node
         return changed(node, padding=tuple(need))
+
+
+def _looked_up(atom: Atom) -> bool:
+    """Whether a place is looked up in a table."""
+    if isinstance(atom, Operation):
+        return any(_looked_up(inner) for inner, _ in atom.of.terms)
+    return isinstance(atom, Table)
 
 
 def _rise(node: Call, place: int) -> tuple[tuple[Expression, ...], tuple[Expression, ...]]:

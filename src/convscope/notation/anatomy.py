@@ -34,7 +34,8 @@ class Main(NamedTuple):
     over        the axis with one group for each step (the input's channels); None for a single group
     window      the other axes it runs over
     read        what is read of the input, or of a local made of it
-    weights     what that is multiplied by; nothing for a pooling
+    weights     what that is multiplied by: weights' reads, and factors that only the place says (an
+                interpolation's); nothing for a pooling
     channel     which of the read's indices says the channel; None where none does
     """
 
@@ -42,7 +43,7 @@ class Main(NamedTuple):
     over: Axis | None
     window: tuple[Axis, ...]
     read: Read
-    weights: tuple[Read, ...]
+    weights: tuple[Expression, ...]
     channel: int | None
 
     @property
@@ -113,17 +114,20 @@ def _peeled(expression: Expression) -> tuple[Expression, tuple[str, ...]]:
 
 
 def _groupable(node: Reduction) -> bool:
-    """Whether a reduction is over reads, or products of an input's read and a weight's."""
+    """Whether a reduction is over reads, or products of an input's read and weights."""
     if node.kind == "first":
         return False
     parts = list(factors(node.body))
     sources = [p for p in parts if isinstance(p, Read) and p.tensor.role != "weight"]
-    return len(sources) == 1 and all(isinstance(p, Read) for p in parts)
+    placed = (p for p in parts if not isinstance(p, Read))
+    return len(sources) == 1 and not any(
+        isinstance(n, (Read, Reduction)) for p in placed for n in p.walk()
+    )
 
 
 def _opened(node: Reduction) -> Main:
-    parts = [p for p in factors(node.body) if isinstance(p, Read)]
-    read = next(p for p in parts if p.tensor.role != "weight")
+    parts = list(factors(node.body))
+    read = next(p for p in parts if isinstance(p, Read) and p.tensor.role != "weight")
     over = next((axis for axis in node.axes if axis.role == "in"), None)
     window = tuple(axis for axis in node.axes if axis is not over)
     weights = tuple(p for p in parts if p is not read)

@@ -23,6 +23,7 @@ from convscope.notation import printing
 from convscope.notation.expression import (
     Expression,
     Local,
+    Pieces,
     Read,
     Sum,
     Tensor,
@@ -80,6 +81,9 @@ class Fit(NamedTuple):
 Inlined: TypeAlias = tuple[Read, tuple[Index, ...], frozenset[Axis]]
 """A read, its indices, and the axes that reductions around it run over."""
 
+Piece: TypeAlias = tuple[Index, Size, Size]
+"""An index, and from where to before where it must lie for a piece to hold."""
+
 
 class Equation:
     """What one output number of a layer is, and everything that follows from it.
@@ -110,25 +114,39 @@ class Equation:
 
         The third part holds the axes that reductions run over at that read.
         """
-        return tuple(self._inline(self.expression, {}, frozenset()))
+        return tuple(found for found, _ in self._placed)
+
+    @cached_property
+    def _placed(self) -> tuple[tuple[Inlined, tuple[Piece, ...]], ...]:
+        """Every read as `inlined` has it, with the pieces in which it stands."""
+        return tuple(self._inline(self.expression, {}, frozenset(), ()))
 
     def _inline(
-        self, node: Expression, replaced: Mapping[Axis, Index], bound: frozenset[Axis]
-    ) -> Iterator[Inlined]:
+        self,
+        node: Expression,
+        replaced: Mapping[Axis, Index],
+        bound: frozenset[Axis],
+        pieces: tuple[Piece, ...],
+    ) -> Iterator[tuple[Inlined, tuple[Piece, ...]]]:
         if isinstance(node, Read):
             indices = node.indices
             if replaced:
                 indices = tuple(index.substitute(replaced) for index in indices)
             if isinstance(node.tensor, Local):
                 inner = dict(zip(node.tensor.axes, indices, strict=True))
-                yield from self._inline(node.tensor.expression, inner, bound)
+                yield from self._inline(node.tensor.expression, inner, bound, pieces)
             else:
-                yield node, indices, bound
+                yield (node, indices, bound), pieces
+            return
+        if isinstance(node, Pieces):
+            along = node.along.substitute(replaced) if replaced else node.along
+            for start, end, body in zip((0, *node.ends[:-1]), node.ends, node.bodies, strict=True):
+                yield from self._inline(body, replaced, bound, (*pieces, (along, start, end)))
             return
         axes = getattr(node, "axes", ())
         bound = bound.union(axes) if axes else bound
         for part in node.parts():
-            yield from self._inline(part, replaced, bound)
+            yield from self._inline(part, replaced, bound, pieces)
 
     @cached_property
     def locals(self) -> tuple[Local, ...]:
@@ -215,11 +233,13 @@ class Equation:
         ranges: dict[Axis, Range] = dict(zip(self.axes, box, strict=True))
         name = name or self.inputs[0].name
         result: tuple[Range, ...] | None = None
-        for read, indices, bound in self.inlined:
+        for (read, indices, bound), pieces in self._placed:
             if read.tensor.name != name or read.tensor.role != "input":
                 continue
-            ranges |= _running(bound)
-            new = tuple(index.bounds(ranges) for index in indices)
+            here = _held(pieces, ranges | _running(bound))
+            if here is None:
+                continue
+            new = tuple(index.bounds(here) for index in indices)
             if not _beyond(read, new):
                 result = new if result is None else hull(result, new)
         return result
@@ -256,9 +276,10 @@ class Equation:
         ranges: dict[Axis, Range] = {axis: (0, 0) for axis in self.axes}
         ranges |= {axis: (p, p) for axis, p in place.items()}
         found: Range | None = None
-        for read, indices, bound in self.inlined:
-            if read.tensor.name == name:
-                low, high = indices[dimension].bounds(ranges | _running(bound))
+        for (read, indices, bound), pieces in self._placed:
+            here = _held(pieces, ranges | _running(bound)) if read.tensor.name == name else None
+            if here is not None:
+                low, high = indices[dimension].bounds(here)
                 if low <= high:
                     found = (
                         (low, high) if found is None else (min(found[0], low), max(found[1], high))
@@ -291,7 +312,19 @@ class Equation:
 
 def hull(a: Sequence[Range], b: Sequence[Range]) -> tuple[Range, ...]:
     """Return the smallest box that holds two."""
-    return tuple((min(p, r), max(q, s)) for (p, q), (r, s) in zip(a, b, strict=True))
+    return tuple((smallest(p, r), largest(q, s)) for (p, q), (r, s) in zip(a, b, strict=True))
+
+
+def _held(pieces: Iterable[Piece], ranges: Mapping[Axis, Range]) -> Mapping[Axis, Range] | None:
+    """Return the ranges as far as all of some pieces hold; None where one holds nowhere."""
+    for along, start, end in pieces:
+        low, high = along.bounds(ranges)
+        if surely_less(high, start) or surely_less(end - 1, low):
+            return None
+        axis = along.single()
+        if axis is not None:
+            ranges = {**ranges, axis: (largest(low, start), smallest(high, tidy(end - 1)))}
+    return ranges
 
 
 def _running(bound: Iterable[Axis]) -> dict[Axis, Range]:

@@ -26,8 +26,17 @@ PRIMITIVES = {
     "erf": 1,
     "abs": 1,
     "select": 3,
+    "pow": 2,
+    "at_least": 2,
+    **dict.fromkeys(("sign", "floor", "ceil", "round"), 1),
+    **dict.fromkeys(("sin", "cos", "tan", "asin", "acos", "atan"), 1),
+    **dict.fromkeys(("sinh", "cosh", "asinh", "acosh", "atanh"), 1),
 }
-"""Name to number of arguments. select(x, a, b) is a where x > 0, else b."""
+"""Name to number of arguments.
+
+select(x, a, b) is a where x > 0, else b; at_least(x, a) is 1 where x ≥ a, else 0 (of a NaN, 0). round goes to
+the nearest whole number, halves to the even one.
+"""
 
 
 class Function(NamedTuple):
@@ -49,6 +58,9 @@ def _primitive(name: str) -> Function:
 EXP, LOG, SQRT = _primitive("exp"), _primitive("log"), _primitive("sqrt")
 MAXIMUM, MINIMUM, ABS = _primitive("max"), _primitive("min"), _primitive("abs")
 SELECT, TANH, ERF = _primitive("select"), _primitive("tanh"), _primitive("erf")
+
+POW, SIGN, FLOOR = _primitive("pow"), _primitive("sign"), _primitive("floor")
+CEIL, ROUND, AT_LEAST = _primitive("ceil"), _primitive("round"), _primitive("at_least")
 
 SAME = Function("same", ("x", "a"), ("select", ("abs", ("sub", "x", "a")), 0.0, 1.0))
 """1 where two numbers are equal, else 0."""
@@ -89,6 +101,14 @@ def primitive(name: str, values: list[Any], np: Any) -> Any:
             return np.where(np.greater(x, 0), a, b)
         case "erf", [x]:
             return _erf(x, np)
+        case "pow", [x, a]:
+            return np.power(np.float64(x), a)
+        case "at_least", [x, a]:
+            return np.where(np.greater_equal(x, a), 1.0, 0.0)
+        case (("asin" | "acos" | "atan" | "asinh" | "acosh" | "atanh"), [x]):
+            return getattr(np, f"arc{name[1:]}")(x)
+        case "round", [x]:
+            return np.rint(x)
         case _, [x]:
             return getattr(np, name)(x)
     raise AssertionError(f"no primitive {name} of {len(values)} arguments")

@@ -17,7 +17,7 @@ y and x
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from convscope.notation.sizes import (
@@ -154,7 +154,7 @@ class Index:
         """Return whether every exact division inside comes out whole (True, or a numpy mask)."""
         result: Any = True
         for atom, _ in self.terms:
-            if isinstance(atom, Operation):
+            if not isinstance(atom, Axis):
                 result = result & atom.whole(values)
         return result
 
@@ -165,6 +165,8 @@ class Index:
         for atom, _ in self.terms:
             if isinstance(atom, Operation):
                 result = math.lcm(result, atom.by * atom.of.period() if is_known(atom.by) else 1)
+            elif isinstance(atom, Table):
+                result = math.lcm(result, len(atom.places))
         return result
 
     def single(self) -> Axis | None:
@@ -341,6 +343,63 @@ class ExactQuotient(Operation):
         return f"{_grouped(self.of, how)}/{how.size(self.by, True)}"
 
 
+class Table(Atom):
+    """Whole numbers that are written out: number `of` of them, counted from 0."""
+
+    __slots__ = ("of", "places")
+
+    def __init__(self, of: Index, places: tuple[int, ...]) -> None:
+        self.of = of
+        self.places = places
+        super().__init__()
+
+    def axes(self) -> set[Axis]:
+        return self.of.axes()
+
+    def whole(self, values: Values) -> Any:
+        return self.of.whole(values)
+
+    def bounds(self, ranges: Mapping[Axis, Range]) -> Range:
+        low, high = self.of.bounds(ranges)
+        known = is_known(low) and is_known(high)
+        met = self.places[max(low, 0) : high + 1] if known else self.places
+        return (min(met), max(met)) if met else (0, -1)
+
+    def at(self, values: Values) -> Any:
+        place = self.of.at(values)
+        if isinstance(place, int):
+            return self.places[place]
+        import numpy as np
+
+        return np.asarray(self.places)[place]
+
+    def substitute(self, replaced: Mapping[Axis, Index]) -> Index:
+        return Table(self.of.substitute(replaced), self.places)
+
+    def spelled(self, how: Spelling) -> str:
+        shown = [f"{p}".replace("-", how.minus.strip()) for p in self.places]
+        if len(shown) > TABLE_SHOWN:
+            shown[TABLE_SHOWN - 2 : -1] = [how.dots]
+        return how.table.format(", ".join(shown), self.of.spelled(how))
+
+
+TABLE_SHOWN = 8
+"""So many numbers of a table are shown; of more, the first ones and the last."""
+
+
+def written_out(of: Index, places: Sequence[int]) -> Index:
+    """Return number `of` of some places; as a line where they are evenly spaced.
+
+    >>> y = Axis("y", 4)
+    >>> print(written_out(y, (6, 0, 2, 2)), "and", written_out(y, (7, 5, 3, 1)))
+    ⟨6, 0, 2, 2⟩[y] and −2y + 7
+    """
+    step = places[1] - places[0] if len(places) > 1 else 0
+    if all(place == places[0] + n * step for n, place in enumerate(places)):
+        return of * step + places[0]
+    return Table(of, tuple(places))
+
+
 def exactly(of: Index, by: Size) -> Index:
     """Return of / by, to be read only where the division comes out whole."""
     return of if _is_one(by) else ExactQuotient(of, by)
@@ -352,8 +411,8 @@ def is_divided(index: Index) -> bool:
     >>> is_divided(exactly(Axis("y", 5) + 1, 2)), is_divided(exactly(Axis("y", 5) + 1, 1))
     (True, False)
     """
-    operations = [atom for atom, _ in index.terms if isinstance(atom, Operation)]
-    return any(isinstance(atom, ExactQuotient) or is_divided(atom.of) for atom in operations)
+    inner = [atom for atom, _ in index.terms if isinstance(atom, (Operation, Table))]
+    return any(isinstance(atom, ExactQuotient) or is_divided(atom.of) for atom in inner)
 
 
 def _whole_again(index: Index) -> Index:
@@ -402,6 +461,8 @@ def _is_alike(a: Atom, b: Atom) -> bool:
     """Whether two atoms are the same, or the same division of the same."""
     if a is b:
         return True
+    if isinstance(a, Table) and isinstance(b, Table):
+        return a.places == b.places and _is_nothing(a.of - b.of)
     if not (isinstance(a, Operation) and type(a) is type(b) and isinstance(b, Operation)):
         return False
     return _is_same(a.by, b.by) and _is_nothing(a.of - b.of)
@@ -421,24 +482,29 @@ def _is_one(value: Size) -> bool:
 
 
 class Spelling(NamedTuple):
-    """How an index is spelled; `floor` and `remainder` take two texts."""
+    """How an index is spelled; `floor`, `remainder` and `table` take two texts."""
 
     plus: str
     minus: str
     times: str
     floor: str
     remainder: str
+    table: str
+    dots: str
     size: Callable[[Size, bool], str]
 
 
-TEXT = Spelling(" + ", " − ", "·", "⌊{}/{}⌋", "{} mod {}", show)
-LATEX = Spelling("+", "-", r" \cdot ", r"\lfloor {}/{} \rfloor", r"{} \bmod {}", latex)
+TEXT = Spelling(" + ", " − ", "·", "⌊{}/{}⌋", "{} mod {}", "⟨{}⟩[{}]", "…", show)
+LATEX = Spelling(
+    "+", "-", r" \cdot ", r"\lfloor {}/{} \rfloor", r"{} \bmod {}", r"\langle {} \rangle_{{{}}}",
+    r"\dots", latex,
+)  # fmt: skip
 
 
 def _times(factor: Size, atom: Atom, alone: bool, how: Spelling) -> str:
     """Return factor·atom; `alone` says that nothing else is in the index."""
     text = atom.spelled(how)
-    if not isinstance(atom, (Axis, Quotient)):
+    if not isinstance(atom, (Axis, Quotient, Table)):
         if _is_one(factor) and (alone or isinstance(atom, ExactQuotient)):
             return text
         text = f"({text})"

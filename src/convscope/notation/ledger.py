@@ -33,7 +33,7 @@ from convscope.notation.expression import (
     addends,
 )
 from convscope.notation.functions import Formula, Function, primitive
-from convscope.notation.index import Axis
+from convscope.notation.index import Axis, Remainder
 
 _OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "div"}
 
@@ -297,8 +297,17 @@ class _Rounding:
                 return self.apply(_OPERATORS[operator], [a, b])
             case Call(function, arguments):
                 return self.call(function, [self.of(a, given, depth) for a in arguments])
-            case Inside() | Place() | Reduction("first"):
+            case Place(index):
+                # what is left of a place that an engine computes in floats is off by what those are
+                room: Any = sum(
+                    np.abs(atom.of.at(given) * factor) for atom, factor in index.terms
+                    if isinstance(atom, Remainder)
+                )  # fmt: skip
+                return self.evaluator.value(node, given, depth), 4 * u * room
+            case Inside():
                 return self.evaluator.value(node, given, depth), 0.0
+            case Reduction("first"):
+                return self.first(node, given, depth)
             case Reduction("sum"):
                 return self.total([node], given, depth)
             case Reduction():
@@ -390,6 +399,16 @@ class _Rounding:
                 count += 1
         error = error + (count * self.inner + self.unit - self.inner) * size
         return value, self.range.beyond(size, error)
+
+    def first(self, node: Reduction, given: Mapping[Axis, Any], depth: int) -> tuple[Any, Any]:
+        """Return where a maximum is; uncertain where another number may be as large."""
+        terms, errors, sizes = self.terms(node, given, depth)
+        terms, errors = (x.reshape(-1, *x.shape[len(sizes) :]) for x in (terms, errors))
+        found = terms.argmax(axis=0)
+        ours = np.take_along_axis(terms - errors, found[np.newaxis], 0)
+        near = ((terms + errors >= ours) & (errors > 0)).sum(axis=0) > 1
+        odd = near | np.isnan(terms).any(axis=0)
+        return found.astype(float), np.where(odd, np.inf, 0.0)
 
     def reduce(self, node: Reduction, given: Mapping[Axis, Any], depth: int) -> tuple[Any, Any]:
         """Return the value and error of a maximum or a mean."""

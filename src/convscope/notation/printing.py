@@ -65,6 +65,12 @@ def _lines(equation: Equation, style: _Text) -> list[tuple[str, str]]:
     return [(style.read(name, axes), style.spelled(value)[0]) for name, axes, value in lines]
 
 
+_CONDITIONS = {"same": "=", "equal": "=", "at_least": "≥", "greater": ">", "differs": "≠"}
+"""Conditions in square brackets, Iverson's: 1 where they hold, else 0."""
+
+_ROUNDED = {"floor": "⌊⌋", "ceil": "⌈⌉"}
+
+
 class _Text:
     """The rules for brackets, and the spelling as plain text."""
 
@@ -122,8 +128,10 @@ class _Text:
     def call(self, function: Function, arguments: list[str]) -> str:
         if function.name == "select":
             return "({1} if {0} > 0 else {2})".format(*arguments)
-        if function.name == "same":
-            return "[{} = {}]".format(*arguments)
+        if function.name in _CONDITIONS:
+            return f"[{arguments[0]} {_CONDITIONS[function.name]} {arguments[1]}]"
+        if function.name in _ROUNDED:
+            return arguments[0].join(_ROUNDED[function.name])
         return f"{function.name}({', '.join(self.named(function, arguments))})"
 
     def named(self, function: Function, arguments: list[str]) -> list[str]:
@@ -166,6 +174,9 @@ _SIGNS = {
 }
 
 
+_LATEX_SIGNS = {"≥": r"\ge", "≠": r"\ne"}
+
+
 class _Latex(_Text):
     """The spelling as LaTeX, under the same rules for brackets."""
 
@@ -197,8 +208,13 @@ class _Latex(_Text):
                 return rf"\left|{x}\right|"
             case "select", [x, a, b]:
                 return rf"\begin{{cases}} {a} & {x} > 0 \\ {b} & \text{{else}} \end{{cases}}"
-            case "same", [x, a]:
-                return rf"\left[{x} = {a.removeprefix('a=')}\right]"
+            case name, [x, a] if name in _CONDITIONS:
+                sign = _LATEX_SIGNS.get(_CONDITIONS[name], _CONDITIONS[name])
+                return rf"\left[{x} {sign} {a.removeprefix('a=')}\right]"
+            case ("floor" | "ceil") as name, [x]:
+                return rf"\left\l{name} {x} \right\r{name}"
+            case "pow", [x, a]:
+                return rf"{self.brackets(x)}^{{{a}}}"
             case ("exp" | "log" | "max" | "min" | "tanh") as name, given:
                 return rf"\{name}{self.brackets(', '.join(given))}"
             case name, given:

@@ -10,7 +10,7 @@
                 "added": […], "listed_axes": [ids], "listed": […]}}
 
 Axes are numbered in "index"; a whole-number expression is {"terms": [[atom, factor], …], "const"},
-where an atom is an axis' number or {"op": "floor" | "mod" | "exact", "of": …, "by": …}. Functions are
+where an atom is an axis' number, {"op": "floor" | "mod" | "exact", "of": …, "by": …} or {"table": [places], "of": …}. Functions are
 called by their keys, which are their names unless another function of that name stands there already;
 so are locals. Pieces lie along an axis' number or a whole-number expression. A size is a
 number, a symbol's text ("(n + 1)//2") or null when unknown. Everything is plain lists, numbers and
@@ -51,6 +51,7 @@ from convscope.notation.index import (
     Operation,
     Quotient,
     Remainder,
+    Table,
 )
 from convscope.notation.rewriting import unlike
 from convscope.notation.sizes import from_plain, plain
@@ -168,6 +169,8 @@ class _Writer:
         if isinstance(atom, Operation):
             name = _OPERATION_NAMES[type(atom)]
             return {"op": name, "of": self.whole(atom.of), "by": plain(atom.by)}
+        if isinstance(atom, Table):
+            return {"table": list(atom.places), "of": self.whole(atom.of)}
         assert isinstance(atom, Axis)
         return self.axis(atom)
 
@@ -267,6 +270,8 @@ class _Reader:
     def atom(self, data: Json) -> Atom:
         if isinstance(data, int):
             return self.axes[data]
+        if "table" in data:
+            return Table(self.whole(data["of"]), tuple(data["table"]))
         return _OPERATIONS[data["op"]](self.whole(data["of"]), from_plain(data["by"]))
 
     def expression(self, data: Json) -> Expression:

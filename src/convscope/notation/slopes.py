@@ -6,7 +6,7 @@
 Function(name='relu′', parameters=('x',), formula=('select', 'x', 1.0, 0.0))
 
 Where a formula has a corner, one rule holds, the frameworks' own: what is clipped at a number has slope 0
-at that number (relu′(0) = 0, relu6′(6) = 0), of two equal arguments the first counts as the larger (or the
+at that number (relu′(0) = 0, relu6′(6) = 0), a step has slope 0 everywhere, of two equal arguments the first counts as the larger (or the
 smaller) one, and |x| has slope 0 at 0. Smooth functions are stated with corners that cancel (a sigmoid
 that cannot overflow: e^min(x, 0) / (1 + e^−|x|)); in a formula with such functions every corner has its
 slope from the left, so that what cancels does so at the corner too.
@@ -43,9 +43,10 @@ def _smooth(formula: Formula) -> bool:
     """Whether a formula is made of more than lines and powers."""
     if not isinstance(formula, tuple):
         return False
-    return formula[0] in ("exp", "log", "log1p", "sqrt", "tanh", "erf") or any(
-        map(_smooth, formula[1:])
-    )
+    return formula[0] not in _STRAIGHT or any(map(_smooth, formula[1:]))
+
+
+_STRAIGHT = ("add", "sub", "mul", "div", "max", "min", "abs", "select", "sign", "floor", "ceil", "round", "at_least")  # fmt: skip
 
 
 def derived(formula: Formula, by: str, left: bool = False) -> Formula:
@@ -96,6 +97,29 @@ def derived(formula: Formula, by: str, left: bool = False) -> Formula:
         case "erf", [x], [dx]:
             bell = ("exp", ("sub", 0.0, ("mul", x, x)))
             return _mul(dx, _mul(2.0 / math.sqrt(math.pi), bell))
+        case "pow", [x, a], [dx, da]:
+            by_x = _mul(dx, _mul(a, ("pow", x, _sub(a, 1.0))))
+            return _add(by_x, _mul(da, ("mul", formula, ("log", x))))
+        case (("sign" | "floor" | "ceil" | "round" | "at_least"), _, _):
+            return 0.0
+        case "sin", [x], [dx]:
+            return _mul(dx, ("cos", x))
+        case "cos", [x], [dx]:
+            return _mul(dx, _negative(("sin", x)))
+        case "tan", _, [dx]:
+            return _mul(dx, ("add", 1.0, ("mul", formula, formula)))
+        case (("asin" | "acos"), [x], [dx]):
+            found = _div(dx, ("sqrt", ("sub", 1.0, ("mul", x, x))))
+            return found if name == "asin" else _negative(found)
+        case "atan", [x], [dx]:
+            return _div(dx, ("add", 1.0, ("mul", x, x)))
+        case (("sinh" | "cosh"), [x], [dx]):
+            return _mul(dx, ("cosh" if name == "sinh" else "sinh", x))
+        case (("asinh" | "acosh"), [x], [dx]):
+            one = 1.0 if name == "asinh" else -1.0
+            return _div(dx, ("sqrt", ("add", ("mul", x, x), one)))
+        case "atanh", [x], [dx]:
+            return _div(dx, ("sub", 1.0, ("mul", x, x)))
     raise AssertionError(f"no derivative of {name}")
 
 

@@ -20,6 +20,7 @@ from convscope.notation.index import (
     Operation,
     Quotient,
     Range,
+    Table,
 )
 from convscope.notation.sizes import Size, is_known, is_rational, surely_less
 
@@ -78,6 +79,10 @@ def spread(index: Index, bound: Mapping[Axis, Range]) -> Spread:
 
 
 def _of_atom(atom: Atom, bound: Mapping[Axis, Range]) -> Spread:
+    if isinstance(atom, Table):
+        free = atom.axes() - bound.keys()
+        low, high = atom.bounds({**bound, **{axis: (0, 0) for axis in free}})
+        return Spread(None if free else {}, low, high)
     if not isinstance(atom, Operation):
         assert isinstance(atom, Axis)
         return Spread({}, *bound[atom]) if atom in bound else Spread({atom: 1}, 0, 0)

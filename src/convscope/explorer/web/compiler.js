@@ -51,6 +51,8 @@ class Compiler {
 	before = [];
 	/** @type {Map<string, {origin: number[], sizes: number[], name: string}>} */
 	held = new Map();
+	/** @type {Map<string, string>} */
+	tables = new Map();
 	steps = 0;
 	count = 0;
 
@@ -248,16 +250,26 @@ class Compiler {
 			else {
 				const where = here.home(axesOf(atom.of));
 				const inner = this.named(this.index(atom.of, where, tests, here), where);
-				const by = known(atom.by);
-				if (atom.op === "mod") text = `(${inner} - ${by} * Math.floor(${inner} / ${by}))`;
+				const by = "table" in atom ? 1 : known(atom.by);
+				if ("table" in atom) text = `${this.table(atom.table)}[${inner}]`;
+				else if (atom.op === "mod") text = `(${inner} - ${by} * Math.floor(${inner} / ${by}))`;
 				else text = `Math.floor(${inner} / ${by})`;
-				if (atom.op === "exact" && by !== 1) tests.push([`${inner} % ${by} === 0`, where]);
+				if ("op" in atom && atom.op === "exact" && by !== 1) tests.push([`${inner} % ${by} === 0`, where]);
 			}
 			parts.push(factor === 1 ? text : `${factor} * ${text}`);
 		}
 		const constant = known(index.const);
 		if (constant || !parts.length) parts.push(String(constant));
 		return parts.length > 1 ? `(${parts.join(" + ")})` : parts[0];
+	}
+
+	/** What a table of places is called, written down once. @param {number[]} places */
+	table(places) {
+		const text = `[${places.join(",")}]`;
+		const found = this.tables.get(text) ?? `p${this.tables.size}`;
+		if (!this.tables.has(text)) this.before.push(`const ${found} = ${text};`);
+		this.tables.set(text, found);
+		return found;
 	}
 
 	/** Where a local's numbers are, computed before: as far as they are read. @param {LocalJson} item */
@@ -328,7 +340,12 @@ function primitiveText(name, [x, a, b]) {
 		case "max": case "min": return `Math.${name}(${x}, ${a})`;
 		case "select": return `(${x} > 0 ? ${a} : ${b})`;
 		case "erf": return `errorFunction(${x})`;
-		case "exp": case "log": case "log1p": case "sqrt": case "tanh": case "abs": return `Math.${name}(${x})`;
+		case "at_least": return `(${x} >= ${a} ? 1 : 0)`;
+		case "pow": return `(${x} === 1 ? 1 : Math.pow(${x}, ${a}))`;
+		case "round": return `(Math.abs(${x} % 1) === 0.5 ? 2 * Math.round(${x} / 2) : Math.round(${x}))`;
+		case "exp": case "log": case "log1p": case "sqrt": case "abs": case "sign": case "floor": case "ceil":
+		case "sin": case "cos": case "tan": case "asin": case "acos": case "atan":
+		case "sinh": case "cosh": case "tanh": case "asinh": case "acosh": case "atanh": return `Math.${name}(${x})`;
 	}
 	throw new RangeError(`there is no function ${name}`);
 }

@@ -129,7 +129,10 @@ export function bounds(index, ranges) {
 	for (const [atom, size] of index.terms) {
 		const factor = known(size);
 		let [a, b] = typeof atom === "number" ? ranges[atom] : bounds(atom.of, ranges);
-		if (typeof atom !== "number") {
+		if (typeof atom !== "number" && "table" in atom) {
+			const met = atom.table.slice(Math.max(a, 0), b + 1);
+			[a, b] = met.length ? [Math.min(...met), Math.max(...met)] : [0, -1];
+		} else if (typeof atom !== "number") {
 			const by = known(atom.by);
 			const [below, above] = [Math.floor(a / by), Math.floor(b / by)];
 			if (atom.op === "floor") [a, b] = [below, above];
@@ -342,7 +345,7 @@ class Program {
 		const sizes = lengths.slice(axes.length - window.length);
 		const [each, terms] = [product(sizes), product(lengths)];
 		const read = this.read(node);
-		const weights = others.map((weight) => this.read(weight));
+		const weights = others.map((weight) => this.compile(weight));
 		const rank = node.at.length;
 		const places = new Int32Array(terms * rank);
 		const windows = new Float64Array(terms);
@@ -369,7 +372,7 @@ class Program {
 					}
 					if (kernels && products) {
 						let kernel = 1;
-						for (const weight of weights) kernel *= weight.value();
+						for (const weight of weights) kernel *= weight();
 						kernels[n] = kernel;
 						products[n] = term *= kernel;
 					}
@@ -609,8 +612,12 @@ function compiledIndex(at, index) {
 			continue;
 		}
 		const { place, tests: inner } = compiledIndex(at, atom.of);
-		const by = known(atom.by);
 		tests.push(...inner);
+		if ("table" in atom) {
+			divided.push(() => factor * atom.table[place()]);
+			continue;
+		}
+		const by = known(atom.by);
 		if (atom.op === "mod") divided.push(() => factor * modulo(place(), by));
 		else divided.push(() => factor * Math.floor(place() / by));
 		if (atom.op === "exact") tests.push(() => modulo(place(), by) === 0);

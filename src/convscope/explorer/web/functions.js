@@ -22,6 +22,23 @@ const PRIMITIVES = {
 	abs: Math.abs,
 	erf: errorFunction,
 	select: (x, a, b) => (x > 0 ? a : b),
+	at_least: (x, a) => (x >= a ? 1 : 0),
+	pow: (x, a) => (x === 1 ? 1 : Math.pow(x, a)),
+	round: (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)),
+	sign: Math.sign,
+	floor: Math.floor,
+	ceil: Math.ceil,
+	sin: Math.sin,
+	cos: Math.cos,
+	tan: Math.tan,
+	asin: Math.asin,
+	acos: Math.acos,
+	atan: Math.atan,
+	sinh: Math.sinh,
+	cosh: Math.cosh,
+	asinh: Math.asinh,
+	acosh: Math.acosh,
+	atanh: Math.atanh,
 };
 
 /** @param {string} name @param {Numeric[]} args @returns {Numeric} */

@@ -4,7 +4,7 @@
 
 /** A number; a symbol's text, or null where it is none yet. */
 export type Size = number | string | null;
-export type AtomJson = number | { op: "floor" | "mod" | "exact"; of: IndexJson; by: Size };
+export type AtomJson = number | { op: "floor" | "mod" | "exact"; of: IndexJson; by: Size } | { table: number[]; of: IndexJson };
 export type IndexJson = { terms: [AtomJson, Size][]; const: Size };
 export type Outside = "zero" | "-inf" | "skip" | "edge";
 export type ReadJson = { read: string; at: IndexJson[]; padding?: [Size, Size][]; outside?: Outside; scattered?: boolean };
@@ -32,7 +32,7 @@ export type MainJson = {
   over: number | null;
   window: number[];
   read: ReadJson;
-  weights: ReadJson[];
+  weights: ExpressionJson[];
   channel: number | null;
   channels: Size;
 };
