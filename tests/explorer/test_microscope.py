@@ -5,12 +5,13 @@ from __future__ import annotations
 import zlib
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import networks
 import numpy as np
 import pytest
 from campaigns import often
-from screens import OpenPage, figure
+from screens import OpenPage, Visit, figure
 from shown import holds
 
 PIXEL = (11, 8, 38)
@@ -47,6 +48,14 @@ def test_every_kind_is_what_python_and_the_engine_say(visit: OpenPage, network: 
     assert seen >= {"channels first": 30, "ONNX": 11}.get(network, 28)
 
 
+def unfolded(page: Visit) -> Any:
+    """Show the small partial sums too, each by itself, and return what stands there."""
+    button = page.page.locator(".cs-board-bar button[aria-pressed]").nth(1)
+    if button.get_attribute("aria-pressed") == "false":
+        button.click()
+    return page.read("microscope")
+
+
 def test_one_pixel_of_the_second_layer_all_maps_in_one_number_out(visit: OpenPage) -> None:
     page = visit("digits", "l=conv2d_1&o=38&y=0&x=0")
     run = page.served.run
@@ -55,7 +64,10 @@ def test_one_pixel_of_the_second_layer_all_maps_in_one_number_out(visit: OpenPag
     assert box is not None
     side = box["width"] / 24
     page.page.mouse.click(box["x"] + 8.5 * side, box["y"] + 11.5 * side)
-    shown = page.until("microscope", lambda m: m["live"].startswith("conv2d_1[38] at 11,8 = "))
+    folded = page.until("microscope", lambda m: m["live"].startswith("conv2d_1[38] at 11,8 = "))
+    assert len(folded["tiles"]) == 12 and folded["tiles"][-1][0] == "the other 21 maps"
+    holds(folded, run, "conv2d_1", PIXEL)
+    shown = unfolded(page)
     assert page.address == {"l": "conv2d_1", "o": "38", "y": "11", "x": "8", "m": "real"}
     assert [name for name, _ in shown["tiles"]] == [f"map {n}" for n in range(32)]
     assert (
@@ -85,7 +97,8 @@ def test_one_pixel_of_the_second_layer_all_maps_in_one_number_out(visit: OpenPag
 
 def test_the_table_says_the_same_and_adds_up_row_by_row(visit: OpenPage) -> None:
     page = visit("digits")
-    shown = page.number("conv2d_1", PIXEL)
+    page.number("conv2d_1", PIXEL)
+    shown = unfolded(page)
     page.page.get_by_text("The same as a table").click()
     found = page.until("microscope", lambda m: m["table"])
     head, *rows, foot = found["table"]
@@ -105,7 +118,8 @@ def test_of_many_maps_the_largest_and_a_rest_that_still_adds_up(visit: OpenPage)
         ("gathers", (3, 2, 1), 70, "map"),
         ("classes", (5,), 160, "input"),
     ):
-        shown = page.number(layer, position)
+        page.number(layer, position)
+        shown = unfolded(page)
         names = [name for name, _ in shown["tiles"]]
         assert len(names) == 64
         assert names[-1] == f"the other {count - 63} {one}s"
@@ -179,6 +193,7 @@ def test_down_to_the_image_with_the_mouse_and_up_again(visit: OpenPage) -> None:
     page.keys("Escape")
     page.until("microscope", lambda m: m["live"].startswith("conv2d_1[38] at 11,8 = "))
     assert page.address == {"l": "conv2d_1", "o": "38", "y": "11", "x": "8", "m": "real"}
+    unfolded(page)
     # a click on a tile's map goes down to the middle of its window
     page.page.locator(".cs-tile").nth(21).click(position={"x": 20, "y": 20})
     page.until("microscope", lambda m: m["live"].startswith("conv2d[21] at 12,9 = "))
@@ -203,7 +218,8 @@ def test_hovering_shows_a_number_and_leaving_takes_it_back(visit: OpenPage) -> N
 
 def test_a_tile_and_a_term_are_lit_wherever_they_are_seen(visit: OpenPage) -> None:
     page = visit("digits")
-    shown = page.number("conv2d_1", PIXEL)
+    page.number("conv2d_1", PIXEL)
+    shown = unfolded(page)
     page.page.locator(".cs-tile").nth(17).hover()
     lit = page.until("microscope", lambda m: m["lens"]["caption"].startswith("map 17 of conv2d"))
     assert figure(lit["lens"]["end"].split()[-1]) == figure(shown["tiles"][17][1])

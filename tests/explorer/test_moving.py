@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import networks
-from screens import OpenPage
+from screens import OpenPage, figure
 
 
 def test_the_window_slides_over_all_maps_and_the_output_fills(visit: OpenPage) -> None:
@@ -90,3 +90,96 @@ def test_edits_are_in_the_address_and_what_cannot_be_stands_beside_the_table(
     assert again["edits"] == ["stem.strides=3,3"]
     other.until("whatif", lambda w: any(isinstance(c, list) for row in w["rows"] for c in row))
     assert other.page.get_by_role("spinbutton", name="strides 1").input_value() == "3"
+
+
+SOME = """() => { const c = document.querySelector(".cs-curves");
+  const p = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+  const seen = { orange: 0, blue: 0 };
+  for (let n = 0; n < p.length; n += 4) {
+    if (p[n + 3] > 150) seen[p[n] > p[n + 2] ? "orange" : "blue"]++;
+  }
+  return seen; }"""
+"""How many pixels of the curves are strong, by their colour."""
+
+
+def test_maps_are_added_one_by_one_and_come_to_the_number(visit: OpenPage) -> None:
+    page = visit("digits", "l=conv2d_1&o=5&y=13&x=12")
+    page.page.emulate_media(reduced_motion="reduce")
+    shown = page.until("microscope", lambda m: m["live"].startswith("conv2d_1[5] at 13,12 = "))
+    whole = page.page.evaluate(SOME)
+    assert min(whole.values()) > 200  # sums of both signs come in
+    step = page.page.get_by_role("button", name="Add one map")
+    parts = [figure(value) for _, value in shown["tiles"]]
+    before: dict[str, int] = {"orange": 0, "blue": 0}
+    for count in range(1, 13):
+        step.click()
+        steps = dict(page.read("microscope")["steps"])
+        assert figure(steps["32 partial sums"]) == sum(parts[:count])
+        assert steps["bias"] == steps["pre-activation"] == steps["output"] == "…"
+        now = page.page.evaluate(SOME)
+        colour = "blue" if parts[count - 1] < 0 else "orange"
+        assert now[colour] > before[colour] or count > 6  # curves lie over one another
+        before = now
+    assert page.page.locator(".cs-tile.cs-later").count() == 0
+    page.keys("p")  # whoever wants no motion goes step by step
+    steps = dict(page.read("microscope")["steps"])
+    assert (
+        steps["pre-activation"] == dict(shown["steps"])["pre-activation"] and steps["output"] == "…"
+    )
+    page.keys("p")
+    assert page.read("microscope")["steps"] == shown["steps"]
+    assert not page.page.get_by_role("button", name="Show the whole sum").is_visible()
+    page.page.emulate_media(reduced_motion="no-preference")
+    page.page.get_by_role("combobox", name="Adding up: how quickly").select_option("12")
+    page.page.get_by_role("button", name="Add the maps one by one").click()
+    page.page.locator(".cs-tile.cs-later").first.wait_for()
+    page.until("microscope", lambda m: m["steps"] == shown["steps"])
+
+
+def test_curves_and_tiles_light_one_another_and_sort(visit: OpenPage) -> None:
+    page = visit("digits", "l=conv2d_1&o=5&y=13&x=12")
+    shown = page.until("microscope", lambda m: m["live"].startswith("conv2d_1[5] at 13,12 = "))
+    tile = page.page.locator(".cs-tile").nth(3)
+    box = tile.bounding_box()
+    assert box is not None
+    page.page.mouse.move(box["x"] + box["width"] + 4, box["y"] + box["height"] / 2)  # its curve
+    lit = page.page.locator(".cs-tile.cs-lit .cs-tile-name")
+    lit.wait_for()
+    assert (
+        lit.inner_text() == shown["tiles"][3][0] == page.read("microscope")["lens"]["caption"][:5]
+    )
+    page.page.mouse.click(box["x"] + box["width"] + 4, box["y"] + box["height"] / 2)
+    page.page.mouse.move(5, 5)
+    assert page.read("microscope")["lens"]["caption"].startswith(f"{shown['tiles'][3][0]} of")
+    page.page.get_by_role("button", name="largest first").click()
+    *largest, rest = page.read("microscope")["tiles"]
+    sizes = [abs(figure(value)) for _, value in largest]
+    assert sizes == sorted(sizes, reverse=True) and rest[0] == "the other 21 maps"
+    assert sorted(largest) == sorted(map(list, shown["tiles"][:-1]))
+
+
+def test_the_funnel_of_one_map_of_a_group_of_a_signal_and_of_a_volume(visit: OpenPage) -> None:
+    """Curves begin at the tiles and end at the sum, at any width; few maps stand one by one."""
+    for network, layer, at, tiles in (
+        ("digits", "conv2d", (12, 14, 1), 1),
+        ("volumes", "volume", (0, 0, 0, 0), 3),
+        ("volumes", "signal", (0, 0), 4),
+        ("groups", "conv2d", (2, 2, 3), 7),
+        ("digits", "max_pooling2d", (8, 7, 7), 1),
+    ):
+        page = visit(network)
+        for width in (1280, 700, 390):
+            page.page.set_viewport_size({"width": width, "height": 800})
+            shown = page.number(layer, at)
+            page.settle()
+            assert len(shown["tiles"]) == tiles
+            first, curves, sigma = (
+                page.page.locator(one).first.bounding_box()
+                for one in (".cs-tile", ".cs-curves", ".cs-sigma")
+            )
+            assert first and curves and sigma
+            assert abs(curves["x"] - first["x"] - first["width"]) < 2
+            assert curves["y"] - 1 <= first["y"]
+            assert curves["x"] + curves["width"] >= sigma["x"] - 1
+            assert curves["y"] + curves["height"] >= sigma["y"]
+            assert page.read("overflow") == 0

@@ -160,5 +160,5 @@ def test_2048_maps_come_by_page(visit: OpenPage) -> None:
     # the last of them is there to be clicked
     before = len(page.asked)
     shown = page.number("last", (5, 3, 2))
-    assert shown["tiles"][-1][0] == "the other 1,985 maps"
+    assert shown["tiles"][-1][0] == "the other 2,037 maps"
     assert len([q for q in page.asked[before:] if q["ask"] == "tiles"]) < 40

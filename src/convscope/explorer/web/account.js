@@ -6,13 +6,18 @@ import { addingUp, decimal, grouped, places, times } from "./texts.js";
 /** @import {Detail, Groups, Ledger} from "./types" */
 
 const MOST_ROWS = 64; // so many input maps are shown one by one; of more the largest, and the rest in one
+export const FEW_ROWS = 12; // and so many where the small ones are folded
 
-/** One number's account: what is added up, rounded so that what is shown adds up to what is shown. @param {Ledger} led  with groups */
-export function account({ groups, bias, reduction, preactivation }) {
+/**
+ * One number's account: what is added up, rounded so that what is shown adds up to what is shown.
+ * @param {Ledger} led  with groups @param {number} [most]  so many rows @param {boolean} [sorted]  the largest first
+ */
+export function account({ groups, bias, reduction, preactivation }, most = MOST_ROWS, sorted = false) {
 	const { partials, channels, sizes } = /** @type {Groups} */ (groups);
 	const all = range(partials.length);
-	const bySize = (/** @type {number} */ a, /** @type {number} */ b) => Math.abs(partials[b]) - Math.abs(partials[a]) || a - b;
-	const listed = all.length > MOST_ROWS ? [...all].sort(bySize).slice(0, MOST_ROWS - 1).sort((a, b) => a - b) : all;
+	const size = (/** @type {number} */ n) => (Number.isNaN(partials[n]) ? Infinity : Math.abs(partials[n]));
+	const largest = [...all].sort((a, b) => size(b) - size(a) || a - b).slice(0, all.length > most ? most - 1 : most);
+	const listed = sorted ? largest : largest.sort((a, b) => a - b);
 	const values = listed.map((n) => partials[n]);
 	const one = sizes.length ? "map" : "input";
 	const names = listed.map((n) => `${one} ${channels[n]}`);
@@ -40,14 +45,14 @@ export function account({ groups, bias, reduction, preactivation }) {
  *   wide: number}} Sum  feed: the layer whose numbers are read; source: its name, or what else they are
  */
 
-/** @param {Ledger} led @param {Detail} detail @param {number[]} at @returns {Sum | null} */
-export function sumOf(led, detail, at) {
+/** @param {Ledger} led @param {Detail} detail @param {number[]} at @param {number} [most] @param {boolean} [sorted] @returns {Sum | null} */
+export function sumOf(led, detail, at, most, sorted) {
 	const { groups } = led;
 	if (!groups) return null;
 	const wide = groups.sizes.at(-1) ?? 1;
 	const feed = detail.feeds[groups.tensor];
 	const source = feed ?? groups.tensor;
-	return { led, detail, at, groups, feed, source, wide, tall: product(groups.sizes) / wide, ...account(led) };
+	return { led, detail, at, groups, feed, source, wide, tall: product(groups.sizes) / wide, ...account(led, most, sorted) };
 }
 
 /** @param {Sum} sum */

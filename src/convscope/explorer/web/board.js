@@ -1,14 +1,15 @@
 // The board: every input map as a tile with its window, slice, products and partial sum.
 
-import { between, largestOf } from "./arrays.js";
+import { largestOf } from "./arrays.js";
 import { needs } from "./evaluator.js";
+import { FEW_ROWS } from "./account.js";
 import { decimal, places, signed } from "./texts.js";
 import { fill, h, memo, say, sized } from "./elements.js";
 
 /** @import {Sum} from "./account.js" */
 /** @import {Microscope} from "./microscope.js" */
 
-export const TILE = { width: 224, height: 46, thumb: 38, left: 5, cell: 7, gap: 6, sign: 14, text: 84, plain: 168 }; // plain: no window
+export const TILE = { width: 224, height: 42, low: 30, left: 5, cell: 7, gap: 4, sign: 14, text: 84, plain: 168 }; // plain: no window
 
 /** @param {Microscope} micro  of which it shows the input maps as tiles: map, window × slice = products, partial sum */
 export function board(micro) {
@@ -23,11 +24,14 @@ export function board(micro) {
 	/** @type {ImageData | null} */
 	let image = null;
 
+	let height = TILE.height;
+	let wide = TILE.width;
+
 	/** @param {number} n */
 	const cell = (n) => {
 		const [name, value] = [h("span.cs-tile-name"), h("span.cs-tile-value")];
 		const light = () => micro.light(n);
-		const onclick = (/** @type {MouseEvent} */ event) => micro.pick(n, event);
+		const onclick = (/** @type {MouseEvent} */ event) => micro.pick(n, event.detail > 0 && event.offsetX < height);
 		const button = h("button.cs-tile", { onclick, onfocus: light, onpointerenter: light, onpointerleave: () => micro.light(null) }, name, value);
 		return { name, value, button };
 	};
@@ -37,13 +41,13 @@ export function board(micro) {
 		const { groups: { sizes, channels, windows, kernels }, sums, listed, names, texts } = sum;
 		while (cells.length < sums) cells.push(cell(cells.length));
 		const plain = !sizes.length;
-		const wide = plain ? TILE.plain : TILE.width;
-		const across = between(Math.floor(((element.clientWidth || wide) + TILE.gap) / (wide + TILE.gap)), 1, sums);
+		wide = plain ? TILE.plain : TILE.width;
+		height = sums > FEW_ROWS ? TILE.low : TILE.height;
 		const shown = cells.slice(0, sums);
-		if (laid(across, sums, plain)) {
+		if (laid(sums, plain)) {
 			fill(tiles, shown.map(({ button }) => h("div", { role: "listitem" }, button)));
-			tiles.style.gridTemplateColumns = `repeat(${across}, ${wide}px)`;
 			tiles.classList.toggle("cs-plain", plain);
+			tiles.classList.toggle("cs-low", height === TILE.low);
 			picture.hidden = plain;
 		}
 		const short = (/** @type {number} */ v) => decimal(v, Math.min(4, places(v)));
@@ -52,76 +56,81 @@ export function board(micro) {
 			say(name, plain && kernels && n < listed.length
 				? `${channels[group]}: ${short(windows[group])} × ${short(kernels[group])}` : names[n]);
 			say(value, signed(texts[n]));
+			button.classList.toggle("cs-rest", n >= listed.length);
 			button.classList.toggle("cs-lit", n === micro.litTile);
+			button.classList.toggle("cs-later", micro.added !== null && n >= micro.added);
 		});
-		if (!plain) paint(sum, across);
+		if (!plain) paint(sum);
 	}
 
-	/** All cells go in as pixels, at once; then what stays; then the frames of the windows. @param {Sum} sum @param {number} across */
-	function paint({ groups, listed, texts, sums, feed, tall, wide, detail, at }, across) {
+	/** All cells go in as pixels, at once; then what stays; then the frames of the windows. @param {Sum} sum */
+	function paint({ groups, listed, texts, sums, feed, tall, wide, detail, at }) {
 		const { net, ramp } = app;
 		const { litTile, litTerm } = micro;
-		const [pitch, drop] = [TILE.width + TILE.gap, TILE.height + TILE.gap];
-		const [width, height] = [across * pitch - TILE.gap, Math.ceil(sums / across) * drop - TILE.gap];
-		const pen = sized(picture, width, height);
-		const ratio = picture.width / width;
+		const drop = height + TILE.gap;
+		const pen = sized(picture, TILE.width, sums * drop - TILE.gap);
+		const ratio = picture.width / TILE.width;
+		const side = height - 8; // of a map
 		const patch = feed === undefined ? null : net.activation(feed);
 		const form = patch && feed && net.layer(feed).axes.rows !== null ? net.form(feed) : null;
-		const shrink = form ? TILE.thumb / Math.max(form.rows, form.columns) : 1;
-		const start = TILE.left + (form ? TILE.thumb + 8 : 0);
+		const shrink = form ? side / Math.max(form.rows, form.columns) : 1;
+		const start = TILE.left + (form ? side + 8 : 0);
 		const text = Math.max(TILE.text, 7.5 * Math.max(...texts.map(({ length }) => length)) + 15); // so that no digit lies over a product
-		const room = (TILE.width - (form ? TILE.thumb + 8 : 0) - TILE.left - 2 * TILE.sign - text) / 3;
-		const cell = Math.max(0.5, Math.min(TILE.cell, room / wide, (TILE.height - 8) / tall));
-		const side = Math.max(1, Math.round((cell - (cell > 5 ? 1 : 0)) * ratio));
+		const room = (TILE.width - (form ? side + 8 : 0) - TILE.left - 2 * TILE.sign - text) / 3;
+		const cell = Math.max(0.5, Math.min(TILE.cell, room / wide, side / tall));
+		const square = Math.max(1, Math.round((cell - (cell > 5 ? 1 : 0)) * ratio));
 		const step = wide * cell + TILE.sign;
 		const grids = [groups.windows, groups.kernels, groups.products].filter((grid) => grid !== null);
 		const limits = [feed === undefined ? 0 : net.limit(feed), largestOf(groups.kernels), largestOf(groups.products)];
 		const bright = litTile !== null || litTerm === null ? -1 : litTerm === groups.tensor ? 0 : litTerm === "bias" ? 3 : 1;
 		const faint = grids.map((_, p) => bright >= 0 && bright !== p);
-		const corners = listed.map((_, n) => [(n % across) * pitch, Math.floor(n / across) * drop]);
+		const tops = listed.map((_, n) => n * drop);
 
 		const { width: columns, height: rows } = picture;
 		if (image?.width !== columns || image.height !== rows) image = pen.createImageData(columns, rows);
 		const pixels = new Uint32Array(image.data.buffer).fill(0);
-		corners.forEach(([left, top], n) => grids.forEach((grid, p) => {
+		tops.forEach((top, n) => grids.forEach((grid, p) => {
 			for (let d = 0, term = listed[n] * tall * wide; d < tall * wide; d++, term++) {
-				const x = Math.round((left + start + p * step + (d % wide) * cell) * ratio);
-				const y = Math.round((top + (TILE.height - tall * cell) / 2 + Math.floor(d / wide) * cell) * ratio);
-				ramp.square(pixels, columns, x, y, side, grid[term], limits[p], p === 0 && !groups.inside[term], faint[p]);
+				const x = Math.round((start + p * step + (d % wide) * cell) * ratio);
+				const y = Math.round((top + (height - tall * cell) / 2 + Math.floor(d / wide) * cell) * ratio);
+				ramp.square(pixels, columns, x, y, square, grid[term], limits[p], p === 0 && !groups.inside[term], faint[p]);
 			}
 		}));
 		pen.putImageData(image, 0, 0);
 
 		if (kept(app.look, columns, rows, cell, listed, faint)) {
-			const pen = sized(still, width, height);
+			const pen = sized(still, TILE.width, sums * drop - TILE.gap);
 			Object.assign(pen, { fillStyle: ramp.line, font: "12px system-ui, sans-serif", textAlign: "center", textBaseline: "middle" });
-			corners.forEach(([left, top], n) => {
-				const middle = top + TILE.height / 2;
+			tops.forEach((top, n) => {
+				const middle = top + height / 2;
 				if (patch && feed && form) {
 					const [w, t] = [form.columns * shrink, form.rows * shrink];
-					pen.drawImage(micro.thumb(patch, feed, groups.channels[listed[n]]), left + TILE.left, middle - t / 2, w, t);
+					pen.drawImage(micro.thumb(patch, feed, groups.channels[listed[n]]), TILE.left, middle - t / 2, w, t);
 				}
 				for (let p = 1; p < grids.length; p++) {
 					pen.globalAlpha = faint[p] ? 0.25 : 1;
-					pen.fillText("×="[p - 1], left + start + p * step - TILE.sign / 2, middle);
+					pen.fillText("×="[p - 1], start + p * step - TILE.sign / 2, middle);
 				}
 				pen.globalAlpha = 1;
 			});
 		}
-		pen.drawImage(still, 0, 0, width, height);
+		pen.drawImage(still, 0, 0, TILE.width, sums * drop - TILE.gap);
 
 		const box = form?.axes.columns != null && needs(detail.equation, at)[groups.tensor];
 		if (!form || !box) return;
-		const [top, bottom] = [0, 1].map((end) => form.row(box.map((ends) => ends[end])));
-		const [first, last] = box[Number(form.axes.columns)];
+		const [first, last] = [0, 1].map((end) => form.row(box.map((ends) => ends[end])));
+		const [left, right] = box[Number(form.axes.columns)];
 		Object.assign(pen, { strokeStyle: ramp.line, lineWidth: 1.5 });
 		pen.beginPath();
-		for (const [left, y] of corners) {
-			pen.rect(left + TILE.left + first * shrink - 0.75, y + (TILE.height - form.rows * shrink) / 2 + top * shrink - 0.75,
-				(last - first + 1) * shrink + 1.5, (bottom - top + 1) * shrink + 1.5);
+		for (const top of tops) {
+			pen.rect(TILE.left + left * shrink - 0.75, top + (height - form.rows * shrink) / 2 + first * shrink - 0.75,
+				(right - left + 1) * shrink + 1.5, (last - first + 1) * shrink + 1.5);
 		}
 		pen.stroke();
 	}
 
-	return { element, draw };
+	/** How its tiles lie, one below the other. */
+	const measure = () => ({ width: wide, height, pitch: height + TILE.gap });
+
+	return { element, draw, measure };
 }

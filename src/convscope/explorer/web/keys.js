@@ -8,6 +8,7 @@ export const KEYS = {
 	"← ↑ → ↓": "move the pixel; with Shift by 8",
 	", .": "the map before, the next one",
 	"[ ]": "the layer before, the next one",
+	p: "play: add the maps one by one, and pause",
 	m: "the next mental model",
 	c: "the next colour scale",
 	"/": "find a layer",
@@ -42,6 +43,7 @@ export function keyed(app, event) {
 		ArrowLeft: () => across(-1), ArrowRight: () => across(1), ArrowUp: () => arrow(rows, -1), ArrowDown: () => arrow(rows, 1),
 		",": () => walk(maps ?? columns, -1), ".": () => walk(maps ?? columns, 1),
 		"[": () => beside(-1), "]": () => beside(1),
+		p: () => place.screen === "microscope" && app.microscope.sum && app.microscope.funnel.toggle(),
 		m: () => app.go({ model: after(app.pictures, place.model), screen: "models" }),
 		c: () => {
 			const colour = after(Object.keys(COLOURS), place.colour);

@@ -57,7 +57,7 @@ export function magnifier(micro) {
 		}));
 		const cells = () => range(per).map((p) => h("span.cs-figure-cell", { style: apart(p) }));
 		figures = products ? [window, cells(), cells()] : [window];
-		const style = { gridTemplateColumns: `repeat(${wide}, minmax(3.6em, auto))` };
+		const style = { gridTemplateColumns: `repeat(${wide}, minmax(61px, auto))` };
 		fill(element, heading, per > LENS_CELLS
 			? h("p.cs-dim", `Its window has ${grouped(per)} numbers; the picture shows them all.`)
 			: h("div.cs-lens-grids", figures.map((cells, n) => h("div.cs-lens-part",

@@ -177,5 +177,5 @@ export function outputMap(micro) {
 		later();
 	}
 
-	return { element, value, show, around };
+	return { element, value, show, around, pause: slider.pause };
 }

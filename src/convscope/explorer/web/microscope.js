@@ -6,8 +6,9 @@ import { added, decimal, exact, grouped, places, readBack, scientific, signed } 
 import { Part, fill, folded, h, link, memo, pixelled, say, table, unfold, wrong } from "./elements.js";
 import { scaleOf } from "./colours.js";
 import { steps } from "./facts.js";
-import { sentence, sumOf } from "./account.js";
-import { TILE, board } from "./board.js";
+import { FEW_ROWS, sentence, sumOf } from "./account.js";
+import { board } from "./board.js";
+import { funnel } from "./funnel.js";
 import { outputMap } from "./map.js";
 import { waterfall } from "./waterfall.js";
 import { magnifier } from "./lens.js";
@@ -28,6 +29,11 @@ export class Microscope extends Part {
 	litTerm = null;
 	/** @type {number[] | null} the position under the pointer */
 	hover = null;
+	/** @type {number | null} how much of the sum has been added, whole parts and a piece of the next; null: all of it */
+	added = null;
+	few = FEW_ROWS;
+	unfolded = false; // whether the small ones stand one by one too
+	sorted = false; // whether the largest come first
 	/** @type {number | null} the group that the lens keeps */
 	picked = null;
 	/** @type {Now | null} */
@@ -46,6 +52,7 @@ export class Microscope extends Part {
 	fall = waterfall(this);
 	lens = magnifier(this);
 	total = h("p.cs-total");
+	funnel = funnel(this);
 	stepped = memo(); // which steps the total has
 	engine = h("b");
 	apart = h("span");
@@ -65,7 +72,9 @@ export class Microscope extends Part {
 	}
 
 	hide() {
-		this.hover = null;
+		this.map.pause();
+		this.funnel.pause();
+		this.hover = this.added = null;
 		this.spoken = "";
 	}
 
@@ -77,6 +86,7 @@ export class Microscope extends Part {
 			this.hover = this.picked = this.now = this.sum = null;
 			fill(this.problem);
 		}
+		this.funnel.show();
 		this.map.show();
 		this.draw();
 		this.wayDown();
@@ -128,7 +138,6 @@ export class Microscope extends Part {
 
 	clear() {
 		for (const element of [this.problem, this.equation]) fill(element);
-		this.lens.element.remove();
 		this.shape = this.lead = this.written = "";
 		this.now = this.sum = null;
 	}
@@ -161,18 +170,15 @@ export class Microscope extends Part {
 	account(detail, values, at) {
 		const led = ledger(detail.equation, at, values);
 		fill(this.problem);
-		this.sum = sumOf(led, detail, at);
+		this.sum = sumOf(led, detail, at, this.unfolded ? undefined : this.few, this.sorted);
 		this.now = this.sum ?? { led, detail, at, digits: places(led.value) };
-		const single = this.sum?.groups.count === 1;
-		const shape = !this.sum ? "readings" : single ? "single" : "many";
+		const shape = this.sum ? "sum" : "readings";
 		if (this.shape !== shape) {
 			this.shape = shape;
-			this.element.classList.toggle("cs-single", single);
-			this.lens.element.remove();
-			if (shape === "many") this.aside.append(this.lens.element); // the map stays: taken out, it would lose the focus
-			fill(this.right, this.total, {
-				readings: [this.listing], single: [this.lens.element, this.table], many: [this.board.element, this.fall.element, this.table],
-			}[shape]);
+			if (this.sum) {
+				this.funnel.chain.append(this.total);
+				fill(this.right, this.funnel.bar, this.funnel.element, this.table);
+			} else fill(this.right, this.total, this.listing);
 		}
 		if (this.sum) this.lit(this.sum);
 		else this.readings(this.now);
@@ -200,11 +206,22 @@ export class Microscope extends Part {
 
 	/** @param {Sum} sum */
 	lit(sum) {
-		if (this.shape === "many") {
-			this.board.draw(sum);
-			this.fall.draw(sum);
-		}
+		this.board.draw(sum);
+		this.fall.draw(sum);
+		this.funnel.draw(sum);
 		this.lens.draw(sum, this.litTile !== null && this.litTile < sum.listed.length ? sum.listed[this.litTile] : this.lensGroup(sum));
+	}
+
+	/** One by one or the small ones folded, by size or as they come. @param {boolean} unfolded @param {boolean} sorted */
+	arrange(unfolded, sorted) {
+		Object.assign(this, { unfolded, sorted, litTile: null });
+		this.draw();
+	}
+
+	/** What the parts that have been added come to, without the bias. @param {Sum} sum */
+	soFar({ texts, sums, digits, led: { reduction } }) {
+		const come = texts.slice(0, Math.min(sums, Math.floor(this.added ?? sums)));
+		return reduction === "max" ? decimal(Math.max(...come.map(readBack)), digits) : added(come, digits);
 	}
 
 	/** Which group the lens shows: the picked one, or the one that weighs most. @param {Sum} sum */
@@ -220,18 +237,19 @@ export class Microscope extends Part {
 		const { sum } = this;
 		if (sum) {
 			const { groups, texts, sums, total } = sum;
+			const come = this.added ?? Infinity; // so much of it
 			const acts = led.whole ? [detail.activation ?? "activation"] : [...led.activation].reverse();
 			if (led.reduction === "sum") {
 				const many = groups.sizes.length ? "partial sum" : "product";
 				const what = groups.count > 1 ? `${grouped(groups.count)} ${many}s` : `sum of ${grouped(led.terms)} products`;
-				if (led.bias === null) steps.push([what, total]);
+				if (led.bias === null) steps.push([what, come > sums ? total : this.soFar(sum)]);
 				else {
-					steps.push([what, added(texts.slice(0, sums), digits)], ["+"], ["bias", texts[sums]]);
-					if (acts.length) steps.push(["="], ["pre-activation", total]);
+					steps.push([what, this.soFar(sum)], ["+"], ["bias", come > sums ? texts[sums] : "…"]);
+					if (acts.length) steps.push(["="], ["pre-activation", come > sums ? total : "…"]);
 				}
-			} else steps.push([`${led.reduction === "max" ? "largest" : "mean"} of ${grouped(led.terms)}`, total]);
+			} else steps.push([`${led.reduction === "max" ? "largest" : "mean"} of ${grouped(led.terms)}`, come > sums ? total : this.soFar(sum)]);
 			for (const act of acts) steps.push(["→"], [act]);
-			steps.push([acts.length ? "→" : "="], ["output", decimal(led.value, digits)]);
+			steps.push([acts.length ? "→" : "="], ["output", this.added !== null ? "…" : decimal(led.value, digits)]);
 		}
 		if (this.stepped(steps.map(([name]) => name))) {
 			fill(this.total, steps.map(([name, text]) => {
@@ -309,14 +327,14 @@ export class Microscope extends Part {
 		else this.lightTerm(term);
 	}
 
-	/** A tile was clicked: on its map, or again, go down to that pixel; else keep it in the lens. @param {number} n @param {MouseEvent} event */
-	pick(n, event) {
+	/** A tile was clicked: on its map, or again, go down to that pixel; else keep it in the lens. @param {number} n @param {boolean} [down] */
+	pick(n, down) {
 		const { sum } = this;
 		if (!sum || n >= sum.listed.length) return;
 		const again = this.picked === sum.listed[n];
 		this.picked = sum.listed[n];
 		this.light(n);
-		if (again || (event.detail > 0 && sum.groups.sizes.length && event.offsetX < TILE.thumb + 8)) this.enter(this.picked);
+		if (again || (down && sum.groups.sizes.length)) this.enter(this.picked);
 	}
 
 	/** @param {number} group @param {number} [p] */

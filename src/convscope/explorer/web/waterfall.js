@@ -18,11 +18,12 @@ export function waterfall(micro) {
 	let bars = 0;
 
 	/** @param {Sum} sum */
-	function draw({ led, groups, listed, values, sums, total }) {
+	function draw({ led, groups, listed, values, texts, sums, total }) {
 		element.hidden = led.reduction === "max" || !values.every(Number.isFinite);
 		if (element.hidden) return;
-		const { app: { ramp }, litTile, litTerm } = micro;
-		const width = Math.max(120, micro.board.element.clientWidth || 600);
+		const { app: { ramp }, litTile, litTerm, added } = micro;
+		const come = added === null ? Infinity : Math.floor(added);
+		const width = Math.max(120, element.clientWidth || 600);
 		const height = 132;
 		const pen = sized(canvas, width, height);
 		const ends = [0];
@@ -36,7 +37,8 @@ export function waterfall(micro) {
 		step = Math.min(44, width / (bars + after.length * 1.6));
 		const wide = Math.max(1, step - (step > 6 ? 3 : 1));
 		const every = Math.ceil(15 / step);
-		const lit = litTile ?? (litTerm === "bias" ? sums : null);
+		const lit = added !== null ? null : (litTile ?? (litTerm === "bias" ? sums : null));
+		const figure = (/** @type {number} */ n) => step >= 11 && /[1-9]/.test(texts[n]); // has a sign
 		/** @type {(colour: string, alpha: number, x: number, y: number, width: number, height: number) => void} */
 		const block = (colour, alpha, ...place) => {
 			pen.fillStyle = colour;
@@ -54,15 +56,16 @@ export function waterfall(micro) {
 		};
 		Object.assign(pen, { font: "10px system-ui, sans-serif", textAlign: "center" });
 		block(ramp.line, 0.5, 0, y(0), width, 1);
-		values.forEach((value, n) => {
+		values.slice(0, come).forEach((value, n) => {
 			const [from, to, x] = [y(ends[n]), y(ends[n + 1]), n * step];
 			const [top, middle] = [Math.min(from, to), x + wide / 2];
 			block(ramp.of(value < 0 ? -1 : 1), lit === null || lit === n ? 1 : 0.45, x, top, wide, Math.max(1, Math.abs(to - from)));
 			if (n + 1 < bars) block(ramp.line, 0.35, x, to, step + wide, 0.75);
-			if (step >= 11) block(ramp.line, 0.85, middle - 2.5, top - 5.5, 5, 1);
-			if (step >= 11 && value >= 0) block(ramp.line, 0.85, middle - 0.5, top - 7.5, 1, 5);
+			if (figure(n)) block(ramp.line, 0.85, middle - 2.5, top - 5.5, 5, 1);
+			if (figure(n) && value >= 0) block(ramp.line, 0.85, middle - 0.5, top - 7.5, 1, 5);
 		});
-		after.forEach(([name, value], n) => {
+		after.forEach(([, value], n) => {
+			if (come < bars) return;
 			const x = (bars + 0.3 + n * 1.5) * step;
 			block(ramp.line, 1, x, Math.min(y(0), y(value)), wide * 1.2, Math.max(1.5, Math.abs(y(value) - y(0))));
 		});
