@@ -51,13 +51,14 @@ NEW: Style = "strong"
 class History(NamedTuple):
     """Where an edited network comes from: the graph before the first edit, and all edits since.
 
-    redrawn, unknown   as in `Edited`, of all edits together
+    redrawn, unknown, notes   as in `Edited`, of all edits together
     """
 
     origin: Graph
     changes: tuple[Change, ...]
     redrawn: dict[str, tuple[str, ...]]
     unknown: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def after(cls, before: History | None, graph: Graph, made: Edited) -> History:
@@ -75,7 +76,8 @@ class History(NamedTuple):
             if names := tuple(weight for weight in facts.weights if weight in again):
                 redrawn[name] = names
         unknown = tuple(dict.fromkeys((*before.unknown, *made.unknown)))
-        return cls(before.origin, tuple(changes.values()), redrawn, unknown)
+        notes = tuple(dict.fromkeys((*before.notes, *made.notes)))
+        return cls(before.origin, tuple(changes.values()), redrawn, unknown, notes)
 
 
 class LayerChange(NamedTuple):
@@ -264,6 +266,7 @@ def _about_layers(graph: Graph, history: History) -> Iterator[str]:
             f"Nobody knows what {shown_names} would give on other inputs: there is no equation, "
             f"or none before them."
         )
+    yield from history.notes
 
 
 def _as_before(history: History) -> str:

@@ -17,13 +17,15 @@ SIZES: dict[str, tuple[int, ...]] = {
     "kernel_shape": (5, 1, 7, 2, 3),
     "pool_size": (3, 2, 1),
     "strides": (2, 3, 1),
+    "stride": (2, 3, 1),
     "dilation_rate": (2, 3, 1),
     "dilations": (2, 3, 1),
+    "dilation": (2, 3, 1),
 }
 """The sizes that are tried for a setting, along all axes at once and along each alone."""
 
 GROUPS = {"groups": (2, 4, 8, 1), "group": (2, 4, 8, 1)}
-COUNTS = ("filters", "units")
+COUNTS = ("filters", "units", "out_channels", "out_features")
 """Settings that are tried doubled and halved."""
 
 MOST_ROWS = 48_000

@@ -48,6 +48,7 @@ class Edited(NamedTuple):
     redrawn     node → its weights that no longer fit and are drawn anew
     unknown     nodes that have no known shape any more, because a layer without an equation is before them
     replaced    id of each layer of the old graph → the layer in its place
+    notes       what else there is to say
     """
 
     graph: Graph
@@ -55,6 +56,7 @@ class Edited(NamedTuple):
     redrawn: dict[str, tuple[str, ...]]
     unknown: tuple[str, ...]
     replaced: dict[int, Layer]
+    notes: tuple[str, ...] = ()
 
 
 class EditError(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +18,9 @@ LEAST_TRIED, MOST_TRIED = 64, 1024
 
 MOST_STEPS = 8000
 """So many equations are solved for all values that are tried together."""
+
+MOST_NODES = 3000
+"""So many nodes of a stored model are gone through for all values that are tried together."""
 
 MOST_WORDS = 8
 """Settings of more words than this (activations) are not tried."""
@@ -37,11 +40,55 @@ def explained(graph: Graph, edits: Sequence[Edit], failed: EditError) -> Convsco
     else:
         text = (
             f"{names} {'are' if len(edits) > 1 else 'is'} fine for the layer itself"
-            f"{_gives(failed, edits)}, but a later layer breaks: {failed.cause}"
+            f"{_gives(failed.graph, edits)}, but a later layer breaks: {failed.cause}"
         )
     if not getattr(failed.cause, "allowed", ()):  # it has not said already what would do
         text = f"{text}. {_remedies(graph, edits, own, failed.node)}"
     return type(failed.cause)(text)
+
+
+def explained_by_trying(
+    graph: Graph,
+    edits: Sequence[Edit],
+    own: Sequence[Edit],
+    cause: ConvscopeError,
+    reached: Graph | None,
+    values: Callable[[Edit], tuple[Any, ...]],
+    works: Callable[[Sequence[Edit]], bool],
+) -> ConvscopeError:
+    """Return the error that people read, for a model whose edits are made by its own reader.
+
+    own       the edits of the layer that breaks; none where a later one does
+    reached   the edited graph up to there
+    values    what is tried in the place of an edit's value
+    works     whether edits can be
+    """
+    names = " with ".join(map(str, own or edits))
+    if own:
+        text = f"{names} cannot be: {cause}"
+    else:
+        text = (
+            f"{names} {'are' if len(edits) > 1 else 'is'} fine for the layer itself"
+            f"{_gives(reached, edits)}, but a later layer breaks: {cause}"
+        )
+    most = max(MOST_NODES // max(len(graph.nodes), 1), 8)
+    said = []
+    for edit in own or edits:
+        every = values(edit)
+        others = [e for e in edits if e is not edit]
+        tried = every[:most]
+        good = [value for value in tried if works([*others, edit._replace(value=value)])]
+        if good:
+            end = every[-1] if type(every[-1]) is int else None
+            name = f"{edit.layer}.{edit.setting}" if others else edit.setting
+            said.append(f"{name} {spelled(good, end, len(tried) == len(every))} would do")
+    rest = "; or ".join(said) or "No other value that was tried would do; it works as it was before"
+    return type(cause)(f"{text}. {rest}")
+
+
+def numbers_for(kind: str, least: int = 1) -> tuple[int, ...]:
+    """Return the whole numbers that are tried for a setting of this kind; () where it is none."""
+    return tuple(range(least, LEAST_TRIED + 1)) if kind in ("int", "sizes") else ()
 
 
 def _own_reason(graph: Graph, failed: EditError) -> str:
@@ -54,12 +101,12 @@ def _own_reason(graph: Graph, failed: EditError) -> str:
     return reason
 
 
-def _gives(failed: EditError, edits: Sequence[Edit]) -> str:
+def _gives(reached: Graph | None, edits: Sequence[Edit]) -> str:
     """Return what the edited layers give, as far as they stand before the one that fails."""
-    if failed.graph is None:
+    if reached is None:
         return ""
-    names = list(dict.fromkeys(e.layer for e in edits if e.layer in failed.graph.facts))
-    given = [f"{name} gives {shape_text(failed.graph.shape(name))}" for name in names]
+    names = list(dict.fromkeys(e.layer for e in edits if e.layer in reached.facts))
+    given = [f"{name} gives {shape_text(reached.shape(name))}" for name in names]
     return f" ({', '.join(given)})" if given else ""
 
 

@@ -440,7 +440,8 @@ class Network:
         """Return this network with settings of a layer changed; this one stays as it is.
 
         layer      the layer's name, place or itself; or, for several layers at once, {name: {setting: value}}
-        settings   what to change, under Keras's names: kernel_size=5, strides=(2, 1), padding="same"
+        settings   what to change, under Keras's names: kernel_size=5, strides=(2, 1), padding="same"; of a
+                   PyTorch module under PyTorch's: out_channels=64, stride=2; of ONNX under ONNX's
 
         Weights that still fit are kept (the same arrays, not copies); the others are drawn anew from
         the seed. `changes()` of the result is the table of what became different.
@@ -508,7 +509,8 @@ class Network:
 
         The kinds are int, number, bool, choice (with its "choices"), sizes (with their "count"), list
         and text; plain data throughout. {} for a layer without an equation, which cannot be edited.
-        A model opened as ONNX has ONNX's settings: kernel_shape, strides, pads …, filters, units.
+        A model opened as ONNX has ONNX's settings: kernel_shape, strides, pads …, filters, units; a
+        PyTorch module PyTorch's: out_channels, kernel_size, stride …, out_features.
         """
         return self.backing.editable(self.graph, self.graph.node(layer).name)
 

@@ -16,8 +16,8 @@ import numpy as np
 from convscope.errors import ConvscopeError, SettingError, ShapeError, SourceError, UnsupportedError
 from convscope.layers.arguments import nearest
 from convscope.model.editing import Change, Edit, Edited, shown
-from convscope.model.remedies import LEAST_TRIED, spelled
-from convscope.notation.sizes import is_known, shape_text
+from convscope.model.remedies import explained_by_trying, numbers_for
+from convscope.notation.sizes import is_known
 from convscope.operators.layer import Operator
 from convscope.readers.onnx.build import OpenedGraph, _read_by, build
 from convscope.readers.onnx.refitting import Broken, Passed, passed_through
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Whole: TypeAlias = tuple[int, ...]
-
-
-MOST_NODES = 3000
-"""So many nodes are gone through for all values that are tried together."""
 
 
 @dataclass
@@ -266,42 +262,16 @@ def _explained(
 ) -> ConvscopeError:
     """Return the error that people read: which node breaks and why, and which values would do."""
     own = [edit for edit in edits if model.places[edit.layer] == broken.place]
-    names = " with ".join(map(str, own or edits))
-    if own:
-        text = f"{names} cannot be: {broken.cause}"
-    else:
-        given = ""
-        if broken.graph is not None:
-            gives = [e.layer for e in edits if e.layer in broken.graph.facts]
-            shapes = [
-                f"{n} gives {shape_text(broken.graph.shape(n))}" for n in dict.fromkeys(gives)
-            ]
-            given = f" ({', '.join(shapes)})" if shapes else ""
-        text = (
-            f"{names} {'are' if len(edits) > 1 else 'is'} fine for the layer itself{given}, but a later "
-            f"layer breaks: {broken.cause}"
-        )
-    most = max(MOST_NODES // max(len(graph.nodes), 1), 8)
-    said = []
-    for edit in own or edits:
+
+    def values(edit: Edit) -> tuple[Any, ...]:
         form = forms[edit.layer][edit.setting]
-        values: list[Any] = (
-            list(range(1, LEAST_TRIED + 1)) if form["kind"] in ("int", "sizes") else []
-        )
-        if form["kind"] == "choice":
-            values = list(form["choices"])
-        others = [e for e in edits if e is not edit]
-        tried = values[:most]
-        works = []
-        for value in tried:
-            try:
-                _made(model, graph, [*others, edit._replace(value=value)], forms, seed)
-            except Broken:
-                continue
-            works.append(value)
-        if works:
-            end = values[-1] if form["kind"] != "choice" else None
-            name = f"{edit.layer}.{edit.setting}" if others else edit.setting
-            said.append(f"{name} {spelled(works, end, len(tried) == len(values))} would do")
-    rest = "; or ".join(said) or "No other value that was tried would do; it works as it was before"
-    return type(broken.cause)(f"{text}. {rest}")
+        return tuple(form["choices"]) if form["kind"] == "choice" else numbers_for(form["kind"])
+
+    def works(tried: Sequence[Edit]) -> bool:
+        try:
+            _made(model, graph, tried, forms, seed)
+        except Broken:
+            return False
+        return True
+
+    return explained_by_trying(graph, edits, own, broken.cause, broken.graph, values, works)

@@ -19,7 +19,7 @@ from convscope.layers.base import Layer
 from convscope.model.graph import Graph, Totals
 from convscope.notation import Size
 from convscope.notation.sizes import UNKNOWN, UNKNOWN_SHAPE, Shape
-from convscope.readers.torch.recording import Call, Frame, Recording, Value
+from convscope.readers.torch.recording import Call, Recording, Value
 
 MOST_GIVEN = 1024
 """Constants of more numbers than this do not shape an equation."""
@@ -32,17 +32,40 @@ class TorchGraph(Graph):
     counts      parameters in all, trained ones, numbers in buffers, bytes of both
     paths       every module's class by its name
     rows        how many rows the batch of the recording has
-    batched     the inputs whose first axis is the batch
+    batched     the inputs and nodes whose first axis is the batch
+    modules     node → the module that does nothing else, by its name
+    origins     node → weight → what the module calls it: layer1.0.conv1.weight
     """
 
     def __init__(self, name: str, inputs: dict[str, Shape]) -> None:
         super().__init__(name, inputs, "channels_first")
         self.separator = "."
-        self.fetched: dict[str, tuple[Value, bool]] = {}
+        self.fetched: dict[str, Value] = {}
         self.counts = (0, 0, 0, 0)
         self.paths: dict[str, str] = {}
         self.rows = 1
-        self.batched: frozenset[str] = frozenset()
+        self.batched: set[str] = set()
+        self.modules: dict[str, str] = {}
+        self.origins: dict[str, dict[str, str]] = {}
+
+    def without_nodes(self) -> TorchGraph:
+        """Return a graph of the same inputs and modules, and no nodes yet."""
+        other = TorchGraph(self.name, self.inputs)
+        other.nested, other.uncalled, other.paths = self.nested, self.uncalled, self.paths
+        other.rows, other.batched = self.rows, {n for n in self.batched if n in self.inputs}
+        other.modules, other.origins = self.modules, dict(self.origins)
+        return other
+
+    @property
+    def number(self) -> str:
+        """The type of its numbers where it runs as ONNX: float64, or float32 (halves are widened)."""
+        kinds = {layer.use.dtype for layer in self.layers if isinstance(layer, Operator)}
+        return "float64" if "float64" in kinds else "float32"
+
+    def whole_shape(self, name: str) -> Shape:
+        """Return the shape of a node's output or of an input, with the batch where it has one."""
+        shape = self.shape(name)
+        return (self.rows, *shape) if name in self.batched else shape
 
     def same_as(self, other: TorchGraph) -> bool:
         """Whether another recording took the same path, with the same constants."""
@@ -89,19 +112,22 @@ class _Builder:
         self.recording = recording
         rows = {v.shape[0] for v in recording.inputs.values() if len(v.shape) > 1}
         self.rows = rows.pop() if len(rows) == 1 else 1
-        self.nodes: dict[int, tuple[str, bool]] = {}
+        self.nodes: dict[int, str] = {}
         self.values: dict[int, Value] = {}
         paths = {path for path, _ in module.named_modules() if path}
         shapes: dict[str, Shape] = {}
+        rowed: set[str] = set()
         for given, value in recording.inputs.items():
-            own = batched and len(value.shape) > 1 and value.shape[0] == self.rows
             while given in paths:
                 given = f"input_{given}"
-            shapes[given] = value.shape[1:] if own else value.shape
-            self.nodes[id(value)] = (given, own)
+            shapes[given] = value.shape
+            if batched and len(value.shape) > 1 and value.shape[0] == self.rows:
+                shapes[given] = value.shape[1:]
+                rowed.add(given)
+            self.nodes[id(value)] = given
         self.result = TorchGraph(name, shapes)
         self.result.rows = self.rows if batched else 1
-        self.result.batched = frozenset(name for name, own in self.nodes.values() if own)
+        self.result.batched = rowed
         self.module, self.owners = module, dict(module.named_modules())
         self.taken = {*shapes}
         self.shared: dict[Any, Operator] = {}
@@ -111,16 +137,19 @@ class _Builder:
         }
         self.counted: set[int] = set()
         self.single = {
-            id(frame): frame for frame in recording.frames if frame.leaf and self._fed(frame) == 1
+            id(frame): frame
+            for frame in recording.frames
+            if frame.leaf and sum(map(bool, map(_fed, frame.calls))) == 1
         }
 
-    @staticmethod
-    def _fed(frame: Frame) -> int:
-        return sum(1 for call in frame.calls if any(v.fed for v in call.outputs))
-
     def graph(self) -> TorchGraph:
-        for call in self.recording.calls:
-            fed = [v for v in call.outputs if v.fed]
+        calls = self.recording.calls
+        read = {id(v) for call in calls for v in _read(call)}
+        read.update(map(id, self.recording.outputs.values()))
+        for call in calls:
+            fed = _fed(call)
+            if len(fed) > 1:  # what nobody reads is no layer: where a maximum was found, say
+                fed = [v for v in fed if id(v) in read] or fed
             for value in fed:
                 self._layer(call, value, len(fed))
         self._finish()
@@ -131,7 +160,7 @@ class _Builder:
         outputs = []
         for value in self.recording.outputs.values():
             if value.fed and id(value) in self.nodes:
-                name, _ = self.nodes[id(value)]
+                name = self.nodes[id(value)]
                 if name in result.nodes:
                     outputs.append(name)
         if outputs:
@@ -161,7 +190,7 @@ class _Builder:
         settings: dict[str, Any] = {}
         arrays: dict[str, Callable[[], Any]] = {}
         held: list[tuple[str, bool]] = []
-        keys: list[Any] = []
+        known: dict[str, Any] = {}
         folded: list[tuple[str, Shape]] = []
         for key, given in _flat(call.named()):
             if call.op == "copy" and key == "self":  # only its shape is read
@@ -171,14 +200,14 @@ class _Builder:
                 continue
             slot: Slot
             if given.fed:
-                name, batched = self.nodes[id(given)]
-                feeds.append(name)
+                feeds.append(self.nodes[id(given)])
+                batched = feeds[-1] in self.result.batched
                 slot = Fed(batched)
                 batched_feed = batched_feed or batched
             else:
-                slot = self._constant(key, given, arrays, held, keys)
+                slot = self._constant(key, given, arrays, held, known)
                 if given.call is not None:
-                    folded += self._folded(given, arrays, held)
+                    folded += self._folded(given, arrays, held, known)
             slots.append((key, slot))
         if call.op == "put":
             settings = _region(call)
@@ -200,7 +229,7 @@ class _Builder:
         own = value.shape[1:] if batched else value.shape
         single = self.single.get(id(call.frame))
         called = single.kind if single is not None else call.op
-        same = (call.frame.path, use, shapes, tuple(keys), own)
+        same = (call.frame.path, use, shapes, tuple(known.items()), own)
         layer = self.shared.get(same) if arrays else None
         if layer is None:
             layer = Operator(
@@ -218,8 +247,14 @@ class _Builder:
                 self.shared[same] = layer
         facts = self.result.add(name, layer, feeds)
         layer.build(facts.weights, (0,))
-        self.nodes[id(value)] = (name, batched)
-        self.result.fetched[name] = (value, batched)
+        self.nodes[id(value)] = name
+        self.result.fetched[name] = value
+        if batched:
+            self.result.batched.add(name)
+        if single is not None:
+            self.result.modules[name] = single.path
+        if known:
+            self.result.origins[name] = {w: k for w, k in known.items() if isinstance(k, str)}
 
     def _constant(
         self,
@@ -227,14 +262,14 @@ class _Builder:
         given: Value,
         arrays: dict[str, Callable[[], Any]],
         held: list[tuple[str, bool]],
-        keys: list[Any],
+        known: dict[str, Any],
     ) -> Slot:
         """Return how a tensor that depends on no input is seen."""
         tensor = given.tensor
         count = tensor.numel()
-        known = tensor.device.type != "meta"
+        numbers = tensor.device.type != "meta" and count
         parameter = self.parameters.get(given.name) if given.name else None
-        if parameter is None and known and count:
+        if parameter is None and numbers:
             kind = tensor.dtype
             whole = not kind.is_floating_point and not kind.is_complex and kind is not torch.bool
             if (whole and count <= MOST_GIVEN) or tensor.ndim == 0:
@@ -251,11 +286,15 @@ class _Builder:
         if parameter is not None:
             held.append((name, parameter[0]))
             self.counted.add(id(parameter[1]))
-        keys.append(given.name if given.held else id(tensor))
+        known[name] = given.name if given.held else id(tensor)
         return Weight(name, tuple(tensor.shape))
 
     def _folded(
-        self, given: Value, arrays: dict[str, Callable[[], Any]], held: list[tuple[str, bool]]
+        self,
+        given: Value,
+        arrays: dict[str, Callable[[], Any]],
+        held: list[tuple[str, bool]],
+        known: dict[str, Any],
     ) -> list[tuple[str, Shape]]:
         """Return the parameters that a constant was computed from, those that no layer has yet."""
         found: list[tuple[str, Shape]] = []
@@ -267,15 +306,16 @@ class _Builder:
             met.add(id(value))
             if value.call is not None:
                 stack += _read(value.call)
-            known = self.parameters.get(value.name or "") if value.held else None
-            if known is None or id(known[1]) in self.counted:
+            parameter = self.parameters.get(value.name or "") if value.held else None
+            if parameter is None or id(parameter[1]) in self.counted:
                 continue
-            self.counted.add(id(known[1]))
+            self.counted.add(id(parameter[1]))
             name = (value.name or "").rpartition(".")[2]
             while name in arrays:
                 name = f"{name}_"
             arrays[name] = self._held(value)
-            held.append((name, known[0]))
+            held.append((name, parameter[0]))
+            known[name] = value.name
             found.append((name, value.shape))
         return found
 
@@ -316,6 +356,10 @@ def _flat(named: Mapping[str, Any]) -> list[tuple[str, Any]]:
         else:
             found.append((key, given))
     return found
+
+
+def _fed(call: Call) -> list[Value]:
+    return [v for v in call.outputs if v.fed]
 
 
 def _read(call: Call) -> list[Value]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from convscope.errors import EngineError, NotBuiltError, UnsupportedError
+from convscope.engine.backing import at_sizes
+from convscope.errors import EngineError, NotBuiltError
 from convscope.model.graph import Graph
 from convscope.readers.torch.build import TorchGraph, build
 from convscope.readers.torch.inputs import Arguments, as_tensor
@@ -23,7 +24,45 @@ if TYPE_CHECKING:
 Array = Any
 
 
-class TorchModule:
+class RecordedGraph:
+    """A recorded graph. One that was edited no module computes: ONNX Runtime does."""
+
+    engine = "ONNX Runtime"
+
+    def at(self, graph: Graph, given: Mapping[str, Array]) -> Graph:
+        """Return the graph; it is of one size, and `ShapeError` says so."""
+        return at_sizes(graph, given)
+
+    def runner(self, graph: Graph, keep: tuple[str, ...], many: bool) -> Runner:
+        """Return ONNX Runtime on the graph."""
+        from convscope.readers.torch.onnx_form import engine_of
+
+        assert isinstance(graph, TorchGraph)
+        return engine_of(graph, keep)
+
+    def write(self, graph: Graph, path: Path) -> None:
+        """Write the graph as ONNX."""
+        from convscope.readers.torch.onnx_form import export
+
+        assert isinstance(graph, TorchGraph)
+        export(graph, path)
+
+    def editable(self, graph: Graph, layer: str) -> dict[str, dict[str, Any]]:
+        """Return the settings of a layer under PyTorch's names; {} for what has none to edit."""
+        from convscope.readers.torch.editing import editable
+
+        assert isinstance(graph, TorchGraph)
+        return editable(graph, layer)
+
+    def edited(self, graph: Graph, edits: Sequence[Edit], seed: int) -> tuple[Backing, Edited]:
+        """Return the graph with settings changed."""
+        from convscope.readers.torch.editing import edited
+
+        assert isinstance(graph, TorchGraph)
+        return self, edited(graph, edits, seed)
+
+
+class TorchModule(RecordedGraph):
     """A live module behind a network. Its forward is recorded for every image that goes in.
 
     arguments   what it was opened with; None where it was opened without an example
@@ -52,7 +91,7 @@ class TorchModule:
             return graph
         recording = self.recorded(graph, given)
         found = build(recording, self.module, graph.name, self.batched)
-        self._latest.fetched, self._latest.given = found.fetched, given
+        self._latest.recorded, self._latest.given = found, given
         if graph.same_as(found):
             found = graph
         self._latest.graph = found
@@ -105,31 +144,24 @@ class TorchModule:
         self.needs_example(graph)
         return _Recorded(self, graph, keep)
 
-    def take(self, graph: TorchGraph, given: Mapping[str, Array]) -> dict[str, tuple[Value, bool]]:
-        """Return every value for these inputs, recorded now unless that was just done."""
+    def take(self, graph: TorchGraph, given: Mapping[str, Array]) -> TorchGraph:
+        """Return the graph of these inputs with its values, recorded now unless that was just done."""
         latest = self._latest.__dict__
-        known, fetched = latest.pop("given", None), latest.pop("fetched", None)
+        known, recorded = latest.pop("given", None), latest.pop("recorded", None)
         same = latest.pop("graph", None) is graph and known is not None
-        if same and fetched is not None and all(_equal(known[n], given[n]) for n in known):
-            return fetched  # type: ignore[no-any-return]
-        return build(self.recorded(graph, given), self.module, graph.name, self.batched).fetched
+        if same and recorded is not None and all(_equal(known[n], given[n]) for n in known):
+            return recorded  # type: ignore[no-any-return]
+        return build(self.recorded(graph, given), self.module, graph.name, self.batched)
+
+    def edited(self, graph: Graph, edits: Sequence[Edit], seed: int) -> tuple[Backing, Edited]:
+        """Return the recorded graph with settings changed, which ONNX Runtime runs."""
+        self.needs_example(graph)
+        return RecordedGraph().edited(graph, edits, seed)
 
     def write(self, graph: Graph, path: Path) -> None:
         """Write the recorded graph as ONNX."""
-        from convscope.readers.torch.onnx_form import export
-
         self.needs_example(graph)
-        assert isinstance(graph, TorchGraph)
-        export(graph, path)
-
-    def editable(self, graph: Graph, layer: str) -> dict[str, dict[str, Any]]:
-        """Return {}: a module's layers are edited where it is written."""
-        graph.node(layer)
-        return {}
-
-    def edited(self, graph: Graph, edits: Sequence[Edit], seed: int) -> tuple[Backing, Edited]:
-        """Always raises `UnsupportedError`: a module is edited where it is written."""
-        raise UnsupportedError(f"{graph.name} is a live PyTorch module: edit it and open it again")
+        super().write(graph, path)
 
 
 class BothEngines(TorchModule):
@@ -158,23 +190,18 @@ class _Compared:
     """Runs a module in PyTorch, and its graph in ONNX Runtime."""
 
     def __init__(self, backing: BothEngines, graph: TorchGraph, keep: tuple[str, ...]) -> None:
-        from convscope.engine.onnx_file import Feed, Fetched, Material, StoredEngine
-        from convscope.readers.torch.onnx_form import model_of
+        from convscope.readers.torch.onnx_form import engine_of
 
-        self.backing, self.keep = backing, keep
+        self.backing = backing
         self.own = _Recorded(backing, graph, keep)
-        data = model_of(graph, keep).SerializeToString()
-        feeds = {name: Feed("float32", name in graph.batched) for name in graph.inputs}
-        fetched = {name: Fetched(name, graph.fetched[name][1]) for name in keep}
-        material = Material(graph.name, data, feeds, frozenset(keep), {}, True, checked=True)
-        self.other = StoredEngine(material, fetched, keep[-1], 1 << 33)
+        self.other = engine_of(graph, keep)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return ONNX Runtime's values; raise `EngineError` where PyTorch's are others."""
         import numpy as np
 
         ours, theirs = self.own.run(inputs), self.other.run(inputs)
-        for name in self.keep:
+        for name in theirs:
             size = float(np.abs(ours[name]).max())
             away = float(np.abs(ours[name] - theirs[name]).max()) / max(size, 1e-30)
             self.backing.differences[name] = away
@@ -202,17 +229,16 @@ class _Recorded:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _one(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        fetched = self.backing.take(self.graph, inputs)
+        graph = self.backing.take(self.graph, inputs)
         found = {}
         for name in self.keep:
-            value, batched = fetched.get(name, (None, False))
-            if value is None:
+            if name not in graph.fetched:
                 raise EngineError(
-                    f"this input takes another path through {self.graph.name}, without {name}: use run(image)"
+                    f"this input takes another path through {graph.name}, without {name}: use run(image)"
                 )
-            array = numbers(value)
+            array = numbers(graph.fetched[name])
             if array is not None:
-                found[name] = array[:1] if batched else array[None]
+                found[name] = array[:1] if name in graph.batched else array[None]
         return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,47 +17,100 @@ from convscope.readers.torch.build import TorchGraph
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+    from convscope.engine.onnx_file import StoredEngine
+    from convscope.engine.runtime import Runner
+
 IR_VERSION = 10
 MOST = (1 << 31) - (1 << 20)
 """How many bytes of weights one file holds."""
 
 
-def model_of(graph: TorchGraph, wanted: Sequence[str]) -> ModelProto:
-    """Return the ONNX model of a recorded graph, for the batch that was recorded.
+def engine_of(graph: TorchGraph, keep: Sequence[str]) -> Runner:
+    """Return ONNX Runtime on a recorded graph, for one set of activations to keep.
 
-    wanted   the layers that it gives
+    Layers that ONNX has no operator for are not kept; `UnsupportedError` where an output needs one.
+    """
+    from convscope.engine.estimate import allowance
+    from convscope.engine.onnx_file import Feed, Fetched, Material, StoredEngine
 
-    Raises `UnsupportedError` for a layer that ONNX has no operator for.
+    model, given = model_of(graph, keep, graph.outputs)
+    feeds = {name: Feed(graph.number, name in graph.batched) for name in graph.inputs}
+    fetched = {name: Fetched(name, name in graph.batched) for name in given}
+    data, alone = model.SerializeToString(), graph.rows == 1
+    material = Material(graph.name, data, feeds, frozenset(given), {}, alone, checked=True)
+    engine = StoredEngine(material, fetched, graph.outputs[0], allowance(graph, tuple(given), 1))
+    return engine if graph.rows == 1 else _OneOf(engine, graph)
+
+
+class _OneOf:
+    """Runs one input on a graph that was recorded on several: as many times the same."""
+
+    def __init__(self, engine: StoredEngine, graph: TorchGraph) -> None:
+        self.engine, self.graph = engine, graph
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the kept activations for a batch: name → array with a batch axis."""
+        rows = len(next(iter(inputs.values())))
+        parts = [self._one({n: a[r : r + 1] for n, a in inputs.items()}) for r in range(rows)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _one(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        rowed, rows = self.graph.batched, self.graph.rows
+        given = {n: np.repeat(a, rows, axis=0) if n in rowed else a for n, a in inputs.items()}
+        return {name: array[:1] for name, array in self.engine.run(given).items()}
+
+
+def model_of(
+    graph: TorchGraph, wanted: Sequence[str], needed: Sequence[str]
+) -> tuple[ModelProto, list[str]]:
+    """Return the ONNX model of a recorded graph, for the batch that was recorded, and what it gives.
+
+    wanted   the layers that it gives where ONNX has operators for them
+    needed   those of them that it has to give
+
+    Raises `UnsupportedError` where it cannot.
     """
     from onnx import TensorProto, helper
 
     writer = _Writer(graph)
+    must = {*graph.needed(needed)}
+    missing: set[str] = set()
     for name in graph.needed(wanted):
-        writer.layer(name)
+        if name not in must and not missing.isdisjoint(graph.nodes[name].inputs):
+            missing.add(name)
+            continue
+        try:
+            writer.layer(name)
+        except UnsupportedError:
+            if name in must:
+                raise
+            missing.add(name)
+    wanted = [name for name in wanted if name not in missing]
     kinds = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.float64): TensorProto.DOUBLE}
     element = kinds[np.dtype(writer.dtype)]
     inputs = [
-        helper.make_tensor_value_info(name, element, list(writer.whole_shape(name)))
+        helper.make_tensor_value_info(name, element, list(graph.whole_shape(name)))
         for name in graph.inputs
     ]
     outputs = [
-        helper.make_tensor_value_info(name, element, list(writer.whole_shape(name)))
+        helper.make_tensor_value_info(name, element, list(graph.whole_shape(name)))
         for name in wanted
     ]
     made = helper.make_graph(writer.nodes, graph.name, inputs, outputs, writer.initializers)
-    return helper.make_model(
+    model = helper.make_model(
         made,
         producer_name="convscope",
         ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET)],
     )
+    return model, list(wanted)
 
 
 def export(graph: TorchGraph, path: Path) -> None:
     """Write a recorded graph as an ONNX file that carries its layers' names, checked by onnx itself."""
     import onnx
 
-    model = model_of(graph, graph.outputs)
+    model, _ = model_of(graph, graph.outputs, graph.outputs)
     size = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
     if size > MOST:
         raise OutputError(
@@ -70,11 +123,25 @@ def export(graph: TorchGraph, path: Path) -> None:
     onnx.save(model, str(path))
 
 
-class _Writer:
-    """Writes layers one after another; what `convscope.aten.rule.Write` offers."""
+def cannot_be_written(graph: TorchGraph) -> str | None:
+    """Return why a graph's outputs cannot be written as ONNX; None where they can. No weight is read."""
+    writer = _Writer(graph, numbers=False)
+    try:
+        for name in graph.needed(graph.outputs):
+            writer.layer(name)
+    except UnsupportedError as error:
+        return str(error)
+    return None
 
-    def __init__(self, graph: TorchGraph) -> None:
-        self.graph = graph
+
+class _Writer:
+    """Writes layers one after another; what `convscope.aten.rule.Write` offers.
+
+    numbers   whether weights are written; without, it is only seen whether they could be
+    """
+
+    def __init__(self, graph: TorchGraph, numbers: bool = True) -> None:
+        self.graph, self.numbers = graph, numbers
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
         self._known: dict[Any, str] = {}
@@ -83,18 +150,7 @@ class _Writer:
         self._layer: Operator | None = None
         self._call: Call | None = None
         self._feeds: dict[str, str] = {}
-        doubles = any(
-            isinstance(layer, Operator) and layer.use.dtype == "float64" for layer in graph.layers
-        )
-        self.dtype = np.float64 if doubles else np.float32
-
-    def whole_shape(self, name: str) -> tuple[int, ...]:
-        """Return a value's shape with the batch, where it has one."""
-        if name in self.graph.inputs:
-            shape = self.graph.inputs[name]
-            return (self.graph.rows, *shape) if name in self.graph.batched else shape
-        value, _ = self.graph.fetched[name]
-        return value.shape
+        self.dtype = np.float64 if graph.number == "float64" else np.float32
 
     def layer(self, name: str) -> None:
         """Write a layer."""
@@ -158,6 +214,8 @@ class _Writer:
             array = np.array(slot.values, dtype=self.dtype).reshape(slot.shape)
             return self._constant(f"{self._name}/{name}", array, ("given", slot.values, slot.shape))
         assert isinstance(slot, Weight)
+        if not self.numbers:
+            return slot.name
         array = self._layer.weights[slot.name]
         key = (array.__array_interface__["data"][0], array.shape, array.strides)
         return self._constant(f"{self._name}.{slot.name}", array.astype(self.dtype), key)
@@ -188,6 +246,8 @@ class _Writer:
 
     def _constant(self, name: str, array: Any, key: Any) -> str:
         """Return the name of a constant, written once."""
+        if not self.numbers:
+            return name
         from onnx import numpy_helper
 
         if key not in self._known:

@@ -74,5 +74,5 @@ def _alone(recording: Recording) -> bool:
 def _mixed(graph: TorchGraph) -> bool:
     """Whether rows of a batch of several are mixed, so that there is no saying what one row does."""
     return graph.rows > 1 and any(
-        not graph.fetched[n][1] for n in graph.outputs if n in graph.fetched
+        n not in graph.batched for n in graph.outputs if n in graph.fetched
     )
