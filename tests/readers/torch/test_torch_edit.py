@@ -261,3 +261,24 @@ def test_the_command_line_and_forms(tmp_path: Path, capsys: pytest.CaptureFixtur
     }  # fmt: skip
     assert net.editable("3") == {}
     assert net.editable("1")["stride"] == {"value": [2, 2], "kind": "sizes", "count": 2}
+
+
+def test_what_onnx_has_no_operator_for_is_not_run() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(2, 4, 3), nn.Linear(9, 5)
+
+        def forward(self, x: Any) -> Any:
+            return self.fc(torch.special.i0(F.relu(self.conv(x))))
+
+    net = cs.open(Odd(), shape=(2, 9, 11)).edit("conv", out_channels=3)
+    assert "ONNX Runtime runs what does not depend on special_i0" in str(net.changes())
+    assert net.graph.shape("fc") == (3, 7, 5)
+    run = net.run(np.random.default_rng(2).random((2, 9, 11), np.float32))
+    assert run["relu"].shape == (3, 7, 9)
+    assert list(run.missing) == ["special_i0", "fc"]
+    x = torch.rand(1, 2, 9, 11)
+    both = cs.open(Odd(), x, engine="onnxruntime").run(x.numpy()[0])
+    assert both.taken == {"special_i0": "PyTorch", "fc": "PyTorch"}
+    assert both.trace("fc", (1, 2, 3)).facts.agrees

@@ -17,13 +17,14 @@ import torch
 from convscope.aten.layer import Operator, Use, state
 from convscope.aten.rule import Fed, Slot, Weight
 from convscope.errors import ConvscopeError, SettingError, ShapeError, UnsupportedError
+from convscope.explain.words import join
 from convscope.layers.arguments import nearest
 from convscope.layers.opaque import Opaque
 from convscope.model.editing import Change, Edit, Edited, shown
 from convscope.model.remedies import explained_by_trying, numbers_for
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, shape_text
 from convscope.readers.torch.build import TorchGraph
-from convscope.readers.torch.onnx_form import cannot_be_written
+from convscope.readers.torch.onnx_form import unwritable
 from convscope.readers.torch.recording import Value
 
 LARGEST = 1 << 31
@@ -215,16 +216,19 @@ def edited(graph: TorchGraph, edits: Sequence[Edit], seed: int) -> Edited:
                 f"{edit.layer}: its stride stays {shown(stays.value)}; it is a setting of its own."
             )
     notes += [RECORDED] if made.moved else []
-    why = cannot_be_written(made.result)
+    why = unwritable(made.result)
     if made.result.number == "float64":
         notes.append(
             "No module computes it now, and ONNX Runtime may refuse the graph: few of its operators take "
             "float64; module.float() is opened instead."
         )
-    elif why is None:
+    elif not why:
         notes.append("No module computes it now: ONNX Runtime runs the graph.")
     else:
-        notes.append(f"It is explained, and cannot be run: {why}.")
+        notes.append(
+            f"No module computes it now: ONNX Runtime runs what does not depend on {join(list(why)[:4])}"
+            f"{' …' if len(why) > 4 else ''}: {next(iter(why.values()))}."
+        )
     return Edited(made.result, changes, made.redrawn, (), {}, tuple(notes))
 
 

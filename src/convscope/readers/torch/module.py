@@ -27,11 +27,26 @@ Array = Any
 class RecordedGraph:
     """A recorded graph. One that was edited no module computes: ONNX Runtime does."""
 
+    _seen: tuple[Graph, Mapping[str, str]] | None = None
+
     engine = "ONNX Runtime"
+    advice = "net.trace(image, layer, position) computes a number from the equations"
 
     def at(self, graph: Graph, given: Mapping[str, Array]) -> Graph:
         """Return the graph; it is of one size, and `ShapeError` says so."""
         return at_sizes(graph, given)
+
+    def elsewhere(self, graph: Graph) -> Mapping[str, str | None]:
+        """Return the layers that ONNX has no operator for: nobody computes them."""
+        return dict.fromkeys(self._unwritable(graph))
+
+    def _unwritable(self, graph: Graph) -> Mapping[str, str]:
+        from convscope.readers.torch.onnx_form import unwritable
+
+        assert isinstance(graph, TorchGraph)
+        if self._seen is None or self._seen[0] is not graph:
+            self._seen = (graph, unwritable(graph))
+        return self._seen[1]
 
     def runner(self, graph: Graph, keep: tuple[str, ...], many: bool) -> Runner:
         """Return ONNX Runtime on the graph."""
@@ -176,6 +191,10 @@ class BothEngines(TorchModule):
         super().__init__(*given)
         self.differences: dict[str, float] = {}
 
+    def elsewhere(self, graph: Graph) -> Mapping[str, str | None]:
+        """Return the layers that ONNX Runtime cannot compute: PyTorch does."""
+        return dict.fromkeys(graph.behind(self._unwritable(graph)), "PyTorch")
+
     def runner(self, graph: Graph, keep: tuple[str, ...], many: bool) -> Runner:
         """Return what runs both and gives ONNX Runtime's values."""
         assert isinstance(graph, TorchGraph)
@@ -194,13 +213,16 @@ class _Compared:
 
         self.backing = backing
         self.own = _Recorded(backing, graph, keep)
-        self.other = engine_of(graph, keep)
+        apart = backing.elsewhere(graph)
+        both = tuple(name for name in keep if name not in apart)
+        self.other = engine_of(graph, both) if both else None
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return ONNX Runtime's values; raise `EngineError` where PyTorch's are others."""
         import numpy as np
 
-        ours, theirs = self.own.run(inputs), self.other.run(inputs)
+        ours = self.own.run(inputs)
+        theirs = self.other.run(inputs) if self.other is not None else {}
         for name in theirs:
             size = float(np.abs(ours[name]).max())
             away = float(np.abs(ours[name] - theirs[name]).max()) / max(size, 1e-30)
@@ -209,7 +231,7 @@ class _Compared:
                 raise EngineError(
                     f"PyTorch and ONNX Runtime differ at {name} by {away:.2g} of its largest number {size:.6g}"
                 )
-        return theirs
+        return {**ours, **theirs}
 
 
 class _Recorded:

@@ -28,17 +28,17 @@ MOST = (1 << 31) - (1 << 20)
 def engine_of(graph: TorchGraph, keep: Sequence[str]) -> Runner:
     """Return ONNX Runtime on a recorded graph, for one set of activations to keep.
 
-    Layers that ONNX has no operator for are not kept; `UnsupportedError` where an output needs one.
+    Raises `UnsupportedError` where one of them needs what ONNX has no operator for.
     """
     from convscope.engine.estimate import allowance
     from convscope.engine.onnx_file import Feed, Fetched, Material, StoredEngine
 
-    model, given = model_of(graph, keep, graph.outputs)
+    model = model_of(graph, keep)
     feeds = {name: Feed(graph.number, name in graph.batched) for name in graph.inputs}
-    fetched = {name: Fetched(name, name in graph.batched) for name in given}
+    fetched = {name: Fetched(name, name in graph.batched) for name in keep}
     data, alone = model.SerializeToString(), graph.rows == 1
-    material = Material(graph.name, data, feeds, frozenset(given), {}, alone, checked=True)
-    engine = StoredEngine(material, fetched, graph.outputs[0], allowance(graph, tuple(given), 1))
+    material = Material(graph.name, data, feeds, frozenset(keep), {}, alone, checked=True)
+    engine = StoredEngine(material, fetched, keep[-1], allowance(graph, keep))
     return engine if graph.rows == 1 else _OneOf(engine, graph)
 
 
@@ -60,32 +60,18 @@ class _OneOf:
         return {name: array[:1] for name, array in self.engine.run(given).items()}
 
 
-def model_of(
-    graph: TorchGraph, wanted: Sequence[str], needed: Sequence[str]
-) -> tuple[ModelProto, list[str]]:
-    """Return the ONNX model of a recorded graph, for the batch that was recorded, and what it gives.
+def model_of(graph: TorchGraph, wanted: Sequence[str]) -> ModelProto:
+    """Return the ONNX model of a recorded graph, for the batch that was recorded.
 
-    wanted   the layers that it gives where ONNX has operators for them
-    needed   those of them that it has to give
+    wanted   the layers that it gives
 
-    Raises `UnsupportedError` where it cannot.
+    Raises `UnsupportedError` for a layer that ONNX has no operator for.
     """
     from onnx import TensorProto, helper
 
     writer = _Writer(graph)
-    must = {*graph.needed(needed)}
-    missing: set[str] = set()
     for name in graph.needed(wanted):
-        if name not in must and not missing.isdisjoint(graph.nodes[name].inputs):
-            missing.add(name)
-            continue
-        try:
-            writer.layer(name)
-        except UnsupportedError:
-            if name in must:
-                raise
-            missing.add(name)
-    wanted = [name for name in wanted if name not in missing]
+        writer.layer(name)
     kinds = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.float64): TensorProto.DOUBLE}
     element = kinds[np.dtype(writer.dtype)]
     inputs = [
@@ -97,20 +83,19 @@ def model_of(
         for name in wanted
     ]
     made = helper.make_graph(writer.nodes, graph.name, inputs, outputs, writer.initializers)
-    model = helper.make_model(
+    return helper.make_model(
         made,
         producer_name="convscope",
         ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET)],
     )
-    return model, list(wanted)
 
 
 def export(graph: TorchGraph, path: Path) -> None:
     """Write a recorded graph as an ONNX file that carries its layers' names, checked by onnx itself."""
     import onnx
 
-    model, _ = model_of(graph, graph.outputs, graph.outputs)
+    model = model_of(graph, graph.outputs)
     size = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
     if size > MOST:
         raise OutputError(
@@ -123,15 +108,16 @@ def export(graph: TorchGraph, path: Path) -> None:
     onnx.save(model, str(path))
 
 
-def cannot_be_written(graph: TorchGraph) -> str | None:
-    """Return why a graph's outputs cannot be written as ONNX; None where they can. No weight is read."""
+def unwritable(graph: TorchGraph) -> dict[str, str]:
+    """Return the layers that cannot be written as ONNX, each with the reason. No weight is read."""
     writer = _Writer(graph, numbers=False)
-    try:
-        for name in graph.needed(graph.outputs):
+    found = {}
+    for name in graph.nodes:
+        try:
             writer.layer(name)
-    except UnsupportedError as error:
-        return str(error)
-    return None
+        except UnsupportedError as error:
+            found[name] = str(error)
+    return found
 
 
 class _Writer:
