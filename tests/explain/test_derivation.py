@@ -191,12 +191,31 @@ def test_at_a_zero_the_real_picture_is_not_proved_either() -> None:
     found = run.compare("conv2d_1", (5, 7, 12)).to_dict()["pictures"]  # relu made it 0
     assert [p["engine_agrees"] for p in found] == [False, True, True, False]
     assert not any(p["proved"] for p in found)
+    compared = run.compare("conv2d_1", (5, 7, 12))
+    where = compared.to_dict()["telling_position"]
+    assert f"At ({', '.join(map(str, where))}) they can." in " ".join(str(compared).split())
+    there = run.compare("conv2d_1", where).to_dict()
+    assert [p["proved"] for p in there["pictures"]] == [False, False, True, False]
+    assert there["telling_position"] is None
+
+
+def test_sizes_that_are_called_like_an_index() -> None:
+    model = Sequential([Conv2D("o", ("i", 3), input_shape=("x", "n", "c"))])
+    facts = model.explain("conv2d").to_dict()
+    assert facts["equation"]["text"] == (
+        "out[y, x′, o′] = bias[o′] + Σ i′<i, j<3, c′<c  in[y + i′, x′ + j, c′] · kernel[i′, j, c′, o′]"
+    )
+    said = " ".join(str(model.explain("conv2d")).split())
+    assert "(the c′ under the Σ)" in said
+    assert "multiplies i·3·c pairs" in said
+    assert "Why o maps, and not c·o? Because" in said
 
 
 def test_with_one_input_map_the_pictures_cannot_be_told_apart() -> None:
     model = Sequential([Conv2D(5, 3, input_shape=(7, 8, 1))])
     comparison = model.run(np.random.default_rng(0).random((7, 8))).compare("conv2d", (2, 3, 0))
-    assert "cannot be told apart" in str(comparison)
+    said = " ".join(str(comparison).split())
+    assert "cannot be told apart" in said and "over a single map they are the same" in said
 
 
 def test_pictures_are_about_convolutions() -> None:

@@ -421,15 +421,15 @@ def test_a_range_of_a_graph_in_keras_styles(tmp_path: Path) -> None:
     assert "│ inner (Functional)  │" in text and "image[0][0]," in text and "pre[0][0]" in text
     text = render(network.facts(1, "inner_again:sum"), "keras2")
     assert re.findall(r"^([a-z]\w+) \(", text, re.MULTILINE) == ["inner", "sum"]
-    assert text.endswith("of which 3 to 4 are shown (inner_again … sum)")
+    assert text.endswith("of which rows 3 to 4 are shown (inner_again … sum)")
 
 
 def test_the_text_says_how_much_of_how_much(tmp_path: Path) -> None:
     shown = render(chain().facts(layers="two:flat"), width=110)
-    assert "; 5 layers, of which 2 to 4 are shown (two … flat)\n" in shown
+    assert "; 5 layers, of which layers 2 to 4 are shown (two … flat)\n" in shown
     total = chain().count_params()
     assert re.search(rf"total of the whole network +{total:,} ", shown)
-    assert "; 5 layers, of which 3 is shown (pool)\n" in render(
+    assert "; 5 layers, of which layer 3 is shown (pool)\n" in render(
         chain().facts(layers="3"), width=110
     )
     assert "5 layers\n" in render(chain().facts(layers=":"), width=110)
@@ -437,7 +437,8 @@ def test_the_text_says_how_much_of_how_much(tmp_path: Path) -> None:
     assert "; 12 layers, folded to depth 1: 6 rows\n" in render(network.facts(1), width=110)
     part = " ".join(render(network.facts(1, "2:3"), width=120).split())
     assert (
-        "folded to depth 1: 6 rows, of which 2 to 3 are shown (inner … inner_again) layer" in part
+        "folded to depth 1: 6 rows, of which rows 2 to 3 are shown (inner … inner_again) layer"
+        in part
     )
     said = network.facts(1, "2:3").to_dict()["shown"]
     assert said == {"from": 2, "to": 3, "rows": 6, "layers": 12, "depth": 1}

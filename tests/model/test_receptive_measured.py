@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from convscope.building import Sequential
 from convscope.engine.runtime import Engine
 from convscope.layers import kinds
 from convscope.layers.base import Layer
 from convscope.model.graph import Graph
 from convscope.model.receptive import ReceptiveField
 from convscope.notation import UNKNOWN, symbol
+from convscope.notation.sizes import tidy
 
 K: Any = type("Kinds", (), {name: kind for name, kind in kinds().items()})
 
@@ -290,9 +292,31 @@ def test_unknown_and_symbolic_sizes() -> None:
         net.add("pool", K.GlobalAveragePooling2D(), ["conv"])
         net.add("out", K.Dense(3), ["pool"])
         assert field(net, "conv") == ReceptiveField((3, 2), (2, 2), (0, 0))
-        # how much of the rows the mean is over nobody knows
+        # how much of the rows the mean is over nobody knows, or a symbol says
+        seen = (None, None) if rows is UNKNOWN else (tidy(2 * ((rows + 1) // 2) - 1), 0)
         for name in ("pool", "out"):
-            assert field(net, name) == ReceptiveField((None, 16), (None, None), (None, 0))
+            found = field(net, name)
+            assert found == ReceptiveField((seen[0], 16), (None, None), (seen[1], 0))
+
+
+def test_symbolic_windows() -> None:
+    """What a formula says is what is found where numbers stand in it."""
+
+    def network(k: Any, n: Any) -> Graph:
+        first = K.Conv2D(3, k, input_shape=(n, 31, 2))
+        return Sequential([first, K.Conv2D(5, (3, k), 2), K.MaxPooling2D(2)]).graph
+
+    net = network("k", "n")
+    k, n = symbol("k"), symbol("n")
+    assert field(net, "conv2d") == ReceptiveField((k, k), (1, 1), (0, 0))
+    found = field(net, "max_pooling2d")
+    assert found == ReceptiveField((k + 4, 2 * k + 1), (4, 4), (0, 0))
+    assert found is not None and found.plain().size == ("k + 4", "2*k + 1")
+    for number in (2, 5):
+        same = field(network(number, 37), "max_pooling2d")
+        assert same is not None and same.size == tuple(
+            s.subs({k: number, n: 37}) for s in found.size
+        )
 
 
 def test_a_padding_that_depends_on_an_unknown_size() -> None:

@@ -84,7 +84,7 @@ Shown = tuple[Any, str, str, str]
         (N - M, "n − m", "n - m", "n - m"),
         (-N, "−n", "-n", "-n"),
         (9 * K, "9·k1", "9*k1", r"9 \cdot k_{1}"),
-        (N * N, "n^2", "n**2", "n^{2}"),
+        (N * N, "n²", "n**2", "n^{2}"),
         # a stride of 2: 3 rows in n fit (n − 3)//2 + 1 times, which is (n − 1)//2
         ((N - 3) // 2 + 1, "⌊(n − 1)/2⌋", "(n - 1)//2", r"\left\lfloor (n - 1)/2 \right\rfloor"),
         # padded by 1 and 1: (n − 1)//2 + 1

@@ -124,7 +124,7 @@ def test_sizes_may_be_symbols() -> None:
     sympy = pytest.importorskip("sympy")
     n, k = sympy.symbols("n k", integer=True, positive=True)
     assert figures.shape(((n - 1) // 2, None, k, 3)) == "⌊n/2\u00a0−\u00a01/2⌋×?×k×3"
-    assert figures.count(9 * k + k**2) == "k^2 + 9·k"
+    assert figures.count(9 * k + k**2) == "k² + 9·k"
     row = TWO_LAYERS.rows[0]._replace(output_shape=(None, n - 2, k), params=9 * k)
     assert row.to_dict()["output_shape"] == [None, "n - 2", "k"]
     assert row.to_dict()["params"] == "9*k"

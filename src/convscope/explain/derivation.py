@@ -12,7 +12,7 @@ from convscope.explain.folding import folds
 from convscope.explain.overview import FULL, overview
 from convscope.explain.reading import MainSum, main_reduction, main_sum
 from convscope.explain.selection import selected
-from convscope.explain.words import dots, grouped, join, shape_in_words, sliced, times
+from convscope.explain.words import dots, grouped, join, shape_in_words, sliced, times, worked
 from convscope.model.facts import Facts
 from convscope.model.graph import Graph
 from convscope.model.receptive import ReceptiveField
@@ -20,7 +20,17 @@ from convscope.notation import Equation, Size, macs, other_work
 from convscope.notation.expression import Local
 from convscope.notation.printing import counted, latex, plural, text
 from convscope.notation.serial import to_json
-from convscope.notation.sizes import UNKNOWN, Shape, is_known, is_symbolic, plain, product, tidy
+from convscope.notation.sizes import (
+    UNKNOWN,
+    UNKNOWN_SHAPE,
+    Shape,
+    is_known,
+    is_symbolic,
+    plain,
+    product,
+    show,
+    tidy,
+)
 from convscope.parts import Bullets, Document, Formula, Heading, Paragraph, Part, Span
 
 
@@ -84,17 +94,11 @@ class LayerExplanation:
         main = self.main
         for name, shape in self.facts.weights.items():
             count = product(shape)
-            whole = f"{dots(shape)} = {grouped(count)}" if len(shape) > 1 else grouped(count)
+            whole = worked(shape, count)
             if main is not None and name == main.kernel.tensor.name and main.filter is not None:
-                one = main.terms
-                of_one = (
-                    f"{dots(main.filter_shape)} = {grouped(one)}"
-                    if len(main.filter_shape) > 1
-                    else grouped(one)
-                )
                 word = main.filter.word
                 lines.append(
-                    f"{name} {shape_in_words(shape)}: {of_one} a {word}, "
+                    f"{name} {shape_in_words(shape)}: {worked(main.filter_shape, main.terms)} a {word}, "
                     f"× {_many(main.filter.size, word)} = {grouped(count)}"
                 )
             elif name == "bias":
@@ -123,11 +127,15 @@ class LayerExplanation:
         ]
         if equation is None:
             why = f" ({self.why_not})" if self.why_not else ""
-            parts.append(
-                Paragraph(
-                    f"This layer has no equation here{why}: it is named and counted, but not explained."
-                )
+            text = (
+                f"This layer has no equation here{why}: it is named and counted, but not explained."
             )
+            if facts.output_shape is UNKNOWN_SHAPE:
+                text += (
+                    " What shape it gives is written nowhere, so the shapes behind it are not known either; "
+                    "a live model, opened in Python, can tell them."
+                )
+            parts.append(Paragraph(text))
             return parts
         parts += [Paragraph("What one output number is:"), Formula(str(equation), equation.latex())]
         main = self.main
@@ -176,7 +184,7 @@ class LayerExplanation:
         words: list[str | Span] = [
             (
                 f"One filter is {times(shape)}, not {flat}: a {piece} for {each}. "
-                f"One output multiplies {dots(shape)} = {grouped(terms)} pairs and adds them "
+                f"One output multiplies {worked(shape, terms)} pairs and adds them "
             ),
             Span("all", "strong"),
             " up, so each filter makes one map.",
@@ -196,13 +204,12 @@ class LayerExplanation:
                 )
             ]
             return parts
-        maps = grouped(filters.size)
+        maps, both = grouped(filters.size), (channel.size, filters.size)
         parts += [
             Paragraph(
                 [
                     Span(
-                        f"Why {maps} maps, and not {dots((channel.size, filters.size))}"
-                        f"{_equals(channel.size * filters.size)}? ",
+                        f"Why {maps} maps, and not {worked(both, product(both))}? ",
                         "strong",
                     ),
                     (
@@ -255,10 +262,11 @@ class LayerExplanation:
                 if None not in field.stride:
                     text += f", in steps of {times(field.stride)}"
                     text += "" if field.alike else " on average"
-                starts = ", ".join(str(s).replace("-", "−") for s in field.start)
-                if len(field.start) > 1:
-                    starts = f"({starts})"
-                work.append(f"{text}; output 0 starts at {starts}")
+                if None not in field.start:
+                    starts = ", ".join(map(show, field.start))
+                    starts = f"({starts})" if len(field.start) > 1 else starts
+                    text += f"; output 0 starts at {starts}"
+                work.append(text)
         if work:
             parts += [Paragraph("Work and reach:"), Bullets(tuple(work))]
         return parts + self._learning()
@@ -325,7 +333,7 @@ class LayerExplanation:
     def to_dict(self) -> dict[str, Any]:
         """Return the facts as plain data."""
         facts, equation, main = self.facts, self.equation, self.main
-        field = self.receptive_field
+        field = None if self.receptive_field is None else self.receptive_field.plain()
         return {
             "layer": self.name,
             "kind": self.kind,
@@ -446,8 +454,6 @@ def _dense_count(facts: Facts, main: MainSum) -> bool:
 
 def _plain_or_dots(shape: Shape) -> str:
     """Return a weight's count: 18,432, or 9·k1 for a symbolic one."""
-    from convscope.notation.sizes import show
-
     count = product(shape)
     return grouped(count) if is_known(count) else show(count)
 
@@ -458,10 +464,6 @@ def _many(size: Size, word: str) -> str:
         if is_known(size)
         else counted(size, word)
     )
-
-
-def _equals(size: Size) -> str:
-    return f" = {grouped(size)}" if is_known(size) else ""
 
 
 def _sizes(shape: Shape) -> list[Any]:

@@ -8,13 +8,13 @@ which knows nothing of pictures, agrees with one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convscope.errors import UnsupportedError
 from convscope.explain.reading import MainSum, main_sum
-from convscope.explain.words import decimal, grouped, sliced, times
+from convscope.explain.words import decimal, grouped, sliced, times, worked
 from convscope.model.graph import Graph
 from convscope.notation import Axis, Equation, Expression, Read, Size, macs
 from convscope.notation.expression import Reduction
@@ -22,7 +22,6 @@ from convscope.notation.index import Index, as_index
 from convscope.notation.node import changed
 from convscope.notation.sizes import is_known, plain, product, surely_less
 from convscope.parts import (
-    Bullets,
     Column,
     Document,
     Formula,
@@ -78,7 +77,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The four pictures of one layer at one position, and the engine's word."""
+    """The four pictures of one layer at one position, and the engine's word.
+
+    telling   another position of the layer, at which only one of them stands; None where this one tells,
+              or where none was found
+    """
 
     layer: str
     position: tuple[int, ...]
@@ -87,6 +90,7 @@ class Comparison:
     engine_value: float
     verdicts: tuple[Verdict, ...]
     engine: str
+    telling: tuple[int, ...] | None = None
 
     def document(self) -> Document:
         """Return the comparison as parts."""
@@ -154,23 +158,32 @@ class Comparison:
                 ),
                 Formula(str(e), e.latex()),
             ]
-        alike = self._standing
-        if len(alike) > 1:
-            parts.append(
-                Bullets(
-                    (
-                        "Here the pictures cannot be told apart: "
-                        + "; ".join(v.picture.name for v in alike)
-                        + ". Try another position, or a layer whose input has several maps.",
-                    )
-                )
-            )
+        if self.alike:
+            names = "; ".join(v.picture.name for v in self._standing)
+            parts.append(Paragraph(f"Here pictures cannot be told apart: {names}. {self._advice}"))
         return Document(tuple(parts))
+
+    @property
+    def _advice(self) -> str:
+        """Say where pictures that are alike here can be told apart."""
+        if self.telling is not None:
+            return f"At ({', '.join(map(str, self.telling))}) they can."
+        if not isfinite(self.engine_value):
+            return "Where numbers are not finite, no picture is proved."
+        return (
+            "Nor can they at the layer's largest numbers: over a single map they are the same, and a layer "
+            "whose input has several tells."
+        )
 
     @property
     def _standing(self) -> list[Verdict]:
         """The pictures that this number does not refute."""
         return [v for v in self.verdicts if v.agrees is not False]
+
+    @property
+    def alike(self) -> bool:
+        """Whether more than one picture stands, so that this number tells nothing."""
+        return len(self._standing) > 1
 
     def proved(self, verdict: Verdict) -> bool:
         """Return whether the engine agrees with this picture, and with no other one."""
@@ -201,6 +214,7 @@ class Comparison:
             "input_shape": [plain(s) for s in self.input_shape],
             "output_shape": [plain(s) for s in self.output_shape],
             "engine_value": self.engine_value,
+            "telling_position": None if self.telling is None else list(self.telling),
             "pictures": [
                 {
                     "name": v.picture.name,
@@ -249,7 +263,7 @@ def _of_filters(
     """Return the pictures of a convolution whose filters read all maps, or those of a group."""
     place = equation.axes.index(o)
     flat, deep = sliced(a.size for a in main.window), times(main.filter_shape)
-    many = f"{grouped(c.size)}·{grouped(o.size)} = {grouped(c.size * o.size)}"
+    many = worked((c.size, o.size), product((c.size, o.size)))
     maps = Axis("m", c.size * o.size, "filter", role="out")
     apart = _moved(equation, main, {c: maps // o.size, o: maps % o.size}, place, maps)
     shared = _moved(equation, main, {}, place, o, one_slice=True)
@@ -427,30 +441,52 @@ def compare(
 
     node = graph.node(layer)
     facts = graph.facts[node.name]
-    if facts.equation is None:
+    equation = facts.equation
+    if equation is None:
         raise UnsupportedError(f"{node.name} ({node.layer.kind}) has no equation to compare")
     try:
-        drawn = pictures(facts.equation, position)
+        drawn = pictures(equation, position)
     except UnsupportedError as error:
         others = [n for n, f in graph.facts.items() if f.equation and has_pictures(f.equation)]
         hint = f"; in {graph.name}: {', '.join(others)}" if others else ""
         raise UnsupportedError(f"{node.name} ({node.layer.kind}): {error}{hint}") from error
     values: dict[str, Any] = dict(node.layer.weights)
     values["in"] = activations[node.inputs[0]]
-    truth = float(activations[node.name][tuple(position)])
-    shape = tuple(activations[node.name].shape)
-    room = ledger(facts.equation, position, values).rounding
-    verdicts = []
-    for picture in drawn:
-        value = evaluate(picture.equation, picture.position, values)
-        verdicts.append(
-            Verdict(
-                picture, value, tuple(picture.equation.shape) == shape, _agree(value, truth, room)
-            )
-        )
-    return Comparison(
-        node.name, tuple(position), facts.input_shapes[0], shape, truth, tuple(verdicts), engine
-    )
+    given = activations[node.name]
+
+    def judged(drawn: list[Picture], where: tuple[int, ...]) -> Comparison:
+        truth, shape = float(given[where]), tuple(given.shape)
+        room = ledger(equation, where, values).rounding
+        verdicts = []
+        for picture in drawn:
+            value = evaluate(picture.equation, picture.position, values)
+            fits = tuple(picture.equation.shape) == shape
+            verdicts.append(Verdict(picture, value, fits, _agree(value, truth, room)))
+        reads = facts.input_shapes[0]
+        return Comparison(node.name, where, reads, shape, truth, tuple(verdicts), engine)
+
+    here = judged(drawn, tuple(position))
+    if not here.alike:
+        return here
+    for where in _largest(given):
+        if not judged(pictures(equation, where), where).alike:
+            return replace(here, telling=where)
+    return here
+
+
+MOST_TRIED = 8
+"""So many of a layer's largest numbers are looked at for one that tells pictures apart."""
+
+
+def _largest(activation: Array) -> list[tuple[int, ...]]:
+    """Return the positions of a layer's largest numbers, the largest first."""
+    import numpy as np
+
+    sizes = np.abs(np.nan_to_num(activation, posinf=0, neginf=0)).ravel()
+    many = min(MOST_TRIED, sizes.size)
+    found = np.argpartition(sizes, -many)[-many:]
+    ordered = found[np.argsort(-sizes[found], kind="stable")]
+    return [tuple(map(int, np.unravel_index(n, activation.shape))) for n in ordered]
 
 
 def _agree(value: float, truth: float, room: float) -> bool | None:

@@ -14,6 +14,7 @@ from typing import Any
 from convscope.explain.folding import Fold, folds
 from convscope.explain.selection import selected
 from convscope.model.graph import Graph, Node
+from convscope.model.receptive import ReceptiveField
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, plain, tidy
 from convscope.parts import Figure, Inside, Shown, Sizes, Summary, SummaryRow, SummaryTotals
 
@@ -83,6 +84,10 @@ class _Rows:
             found = self._shapes[shape] = (None, *map(plain, shape))
         return found
 
+    def _seen(self, name: str) -> ReceptiveField | None:
+        field = self.graph.receptive_field(name)
+        return None if field is None else field.plain()
+
     def _layer(self, fold: Fold) -> SummaryRow:
         """Return the row of one use of a layer."""
         name = fold.name
@@ -105,7 +110,7 @@ class _Rows:
             plain(facts.params),
             plain(facts.trainable),
             None if facts.macs is None else plain(facts.macs),
-            self.graph.receptive_field(name),
+            self._seen(name),
             node.layer.opaque,
             None if activation is None else activation.name,
             None if shared == name else shared,
@@ -143,7 +148,7 @@ class _Rows:
             plain(tidy(sum((f.params for f in facts), -inner))),
             plain(tidy(sum((f.trainable for f in facts), 0))),
             plain(tidy(sum(work, 0))) if work else None,
-            graph.receptive_field(last),
+            self._seen(last),
             any(node.layer.opaque for node in nodes),
             None,
             None if shared == fold.name else shared,

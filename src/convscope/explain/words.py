@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from math import floor, isfinite
 from typing import Any
 
-from convscope.notation.sizes import UNKNOWN_SHAPE, Size, is_known, show
+from convscope.notation.sizes import UNKNOWN_SHAPE, Size, is_known, is_symbolic, show
 
 
 def grouped(number: Size) -> str:
@@ -24,6 +24,18 @@ def dots(sizes: Iterable[Size]) -> str:
     return "·".join(map(_tight, sizes))
 
 
+def worked(sizes: Sequence[Size], total: Size) -> str:
+    """Return a product and what it comes to: 3·3·32 = 288; once where that is the same: 64, a·b·c.
+
+    >>> worked((3, 3, 32), 288), worked((64,), 64)
+    ('3·3·32 = 288', '64')
+    """
+    factors, result = dots(sizes), grouped(total)
+    if len(sizes) == 1 or sorted(factors.split("·")) == sorted(result.split("·")):
+        return factors if is_symbolic(total) else result
+    return f"{factors} = {result}"
+
+
 def sliced(window: Iterable[Size]) -> str:
     """Return what a filter has for one map: "3×3 slice"; "slice of 5" along a single axis."""
     sizes = tuple(window)
@@ -39,7 +51,7 @@ def _tight(size: Size) -> str:
 def shape_in_words(shape: Sequence[Size]) -> str:
     """Return a shape as people read it, symbols and all: (n − 2, m − 2, k1)."""
     if shape is UNKNOWN_SHAPE:
-        return "a shape that nobody states"
+        return "an unknown shape"
     inner = ", ".join(map(show, shape))
     return f"({inner},)" if len(shape) == 1 else f"({inner})"
 

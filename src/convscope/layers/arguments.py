@@ -148,7 +148,9 @@ def known_per_axis(value: object, rank: int, what: str) -> tuple[int, ...]:
     sizes = per_axis(value, rank, what)
     for one in sizes:
         if not is_known(one):
-            raise SettingError(f"{what} must be whole numbers, not {value!r}")
+            raise SettingError(
+                f"{what} must be whole numbers, not {value!r}: sizes divided by a symbol could not be compared"
+            )
     return sizes
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.base import Layer
 from convscope.notation import Equation, Size, macs, products_of_inputs
-from convscope.notation.sizes import UNKNOWN, Shape, product, shape_text, tidy
+from convscope.notation.sizes import UNKNOWN, Shape, is_symbolic, product, shape_text, tidy
 
 
 class Facts(NamedTuple):
@@ -70,6 +70,10 @@ def _together(weights: dict[str, Shape]) -> Size:
 
 def _derive(layer: Layer, shapes: tuple[Shape, ...], learned: frozenset[str]) -> Facts:
     equation = layer.equation(*shapes)
+    if any(map(is_symbolic, (*equation.shape, *(size for shape in shapes for size in shape)))):
+        from convscope.notation.rewriting import told_apart
+
+        equation = told_apart(equation)
     read = equation.weights
     names = list(layer.initializers())
     unread = {name: shape for name, shape in layer.unread_shapes(read).items() if name in names}

@@ -14,7 +14,16 @@ from typing import Any, NamedTuple, TypeAlias
 
 from convscope.notation import Axis, Equation, Size, Tensor
 from convscope.notation.index import Range
-from convscope.notation.sizes import is_known, is_rational, largest, smallest
+from convscope.notation.sizes import (
+    UNKNOWN,
+    is_known,
+    is_rational,
+    largest,
+    plain,
+    smallest,
+    surely_less,
+    tidy,
+)
 from convscope.notation.spread import Spread
 
 Number: TypeAlias = int | float
@@ -30,7 +39,7 @@ Behind an up-sampling by 1,000,000 the windows of a million outputs differ. A Fl
 class ReceptiveField(NamedTuple):
     """Along each spatial axis of the image, in image positions:
 
-    size     how many one output can see
+    size     how many one output can see; a symbol's size is one with symbols
     stride   how far apart the fields of neighbouring outputs are; None when there is one output only
     start    where the field of output 0 starts (negative: in the padding)
     """
@@ -43,6 +52,15 @@ class ReceptiveField(NamedTuple):
     def alike(self) -> bool:
         """Whether the field of every output has this size and lies at start + stride · position."""
         return True
+
+    def plain(self) -> ReceptiveField:
+        """Return the same with sizes as JSON holds them: symbols as text."""
+        if {*map(type, (*self.size, *self.start))} <= {int, type(None)}:
+            return self
+        size, start = (
+            tuple(None if s is None else plain(s) for s in part) for part in (self.size, self.start)
+        )
+        return self._replace(size=size, start=start)
 
 
 class OnAverage(ReceptiveField):
@@ -84,8 +102,14 @@ class Field(NamedTuple):
 
     def at(self, low: int, high: int) -> Range | None:
         """Return what the outputs low … high see together; None for nothing."""
-        if low > high:
-            return None
+        if isinstance(low, int) and isinstance(high, int):
+            if low > high:
+                return None
+        else:  # symbols: there is one window then
+            only = self.windows[0]
+            if only is None or surely_less(high, low):
+                return None
+            return tidy(only[0] + self.slope * low), tidy(only[1] + self.slope * high)
         period = len(self.windows)
         if period == 1 and (only := self.windows[0]):
             return only[0] + int(self.slope * low), only[1] + int(self.slope * high)
@@ -119,7 +143,8 @@ class Field(NamedTuple):
     @property
     def size(self) -> int | None:
         """How many positions one output sees, where it sees the most."""
-        return max((w[1] - w[0] + 1 for w in self.windows if w is not None), default=None)
+        sizes = [w[1] - w[0] + 1 for w in self.windows if w is not None]
+        return tidy(sizes[0]) if len(sizes) == 1 else max(sizes, default=None)
 
     @property
     def start(self) -> int | None:
@@ -190,19 +215,23 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
         whole = all(_whole(spreads[place], sizes[place]) for place in inner.among)
         return _standing(inner.reach, inner.image) if whole else None
     spread = spreads[inner.axis]
-    if not (is_rational(spread.low) and is_rational(spread.high)):
+    if UNKNOWN in (spread.low, spread.high) or (spread.slopes is None and not inner.placed):
         return None
-    if spread.slopes is None and not inner.placed:
+    numbers = is_rational(spread.low) and is_rational(spread.high)
+    if not numbers and (spread.slopes is None or len(inner.windows) > 1):
         return None
-    low, high = math.ceil(spread.low), math.floor(spread.high)
+    low, high = (
+        (math.ceil(spread.low), math.floor(spread.high)) if numbers else (spread.low, spread.high)
+    )
     moving = [axis for axis, slope in (spread.slopes or {}).items() if slope]
     if spread.slopes is not None and not moving:
         window = inner.at(low, high)
         return None if window is None else _standing(window, inner.image)
-    if len(moving) != 1 or spread.slopes is None or spread.slopes[moving[0]] < 0:
-        return _uneven(inner, low, high, _moving(equation, tensor, inner.axis))
+    step = spread.slopes[moving[0]] if spread.slopes is not None and len(moving) == 1 else -1
+    if not is_rational(step) or step < 0:
+        return _uneven(inner, low, high, _moving(equation, tensor, inner.axis)) if numbers else None
     axis = moving[0]
-    place, step = equation.axes.index(axis), spread.slopes[axis]
+    place = equation.axes.index(axis)
     shifted = not (is_known(spread.shift) and spread.shift == 0)
     if place == inner.axis and step == 1 and spread.low == spread.high == 0 and not shifted:
         return inner  # each output reads what lies at its own position
@@ -314,7 +343,9 @@ def _either(a: Range | None, b: Range | None) -> Range | None:
 
 
 def _hull(a: Range, b: Range) -> Range:
-    return min(a[0], b[0]), max(a[1], b[1])
+    if {*map(type, (*a, *b))} == {int}:
+        return min(a[0], b[0]), max(a[1], b[1])
+    return smallest(a[0], b[0]), largest(a[1], b[1])
 
 
 def readable(fields: Fields) -> ReceptiveField | None:

@@ -30,6 +30,7 @@ from convscope.notation.expression import (
     Tensor,
 )
 from convscope.notation.index import Axis, Index
+from convscope.notation.sizes import is_symbolic
 
 
 class Rewriting:
@@ -147,6 +148,51 @@ def filled(equation: Equation) -> Equation:
         return equation
     axes = tuple(new.get(axis, axis) for axis in equation.axes)
     return Equation(axes, _Filling(new).expression(equation.expression), equation.name)
+
+
+class _Renaming(Rewriting):
+    """Puts axes in the place of others, wherever they run."""
+
+    def __init__(self, renamed: Mapping[Axis, Axis]) -> None:
+        super().__init__()
+        self.renamed = renamed
+
+    def index(self, index: Index) -> Index:
+        return index.substitute(self.renamed)
+
+    def axes(self, item: Local) -> tuple[Axis, ...]:
+        return self.among(item.axes)
+
+    def reduction(self, node: Reduction) -> Expression:
+        return Reduction(node.kind, self.among(node.axes), self.expression(node.body))
+
+    def among(self, axes: Sequence[Axis]) -> tuple[Axis, ...]:
+        return tuple(self.renamed.get(axis, axis) for axis in axes)
+
+
+def told_apart(equation: Equation) -> Equation:
+    """Return an equation in which no axis is called like a symbol in its sizes: Σ c′<c, not Σ c<c.
+
+    >>> from convscope.notation import Axis, Equation, Sum, size, source
+    >>> y, c = Axis("y", size("n")), Axis("c", size("c"))
+    >>> print(told_apart(Equation((y,), Sum(c)(source((size("n"), size("c")))[y, c]))))
+    out[y] = Σ c′<c  in[y, c′]
+    """
+    sizes = list(equation.sizes.values())
+    parts = (equation.expression, *(item.expression for item in equation.locals))
+    axes = dict.fromkeys((*equation.axes, *(a for item in equation.locals for a in item.axes)))
+    for part in parts:
+        for node in part.walk():
+            if isinstance(node, Reduction):
+                axes.update(dict.fromkeys(node.axes))
+    sizes += [axis.size for axis in axes if axis.size is not None]
+    symbols = {str(s) for size in sizes if is_symbolic(size) for s in size.free_symbols}
+    taken = symbols | {axis.name for axis in axes}
+    renamed = {a: a.like(unlike(a.name, taken), a.size) for a in axes if a.name in symbols}
+    if not renamed:
+        return equation
+    new = _Renaming(renamed)
+    return Equation(new.among(equation.axes), new.expression(equation.expression), equation.name)
 
 
 class _Batching(Rewriting):

@@ -78,18 +78,24 @@ def _floored(term: Term) -> Term:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How sums, products and quotients are spelled; `floor` and `power` take two texts."""
+    """How sums, products and quotients are spelled; `floor` takes two texts, `power` a text and a number."""
 
     minus: str
     times: str
     floor: str
-    power: str
+    power: Callable[[str, int], str]
     remainder: str
 
 
-SHOWN = Dialect(" − ", "·", "⌊{}/{}⌋", "{}^{}", "{} mod {}")
-WRITTEN = Dialect(" - ", "*", "{}//{}", "{}**{}", "{} % {}")
-LATEX = Dialect(" - ", r" \cdot ", r"\left\lfloor {}/{} \right\rfloor", "{}^{{{}}}", r"{} \bmod {}")
+def _raised(base: str, power: int) -> str:
+    return base + str(power).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+SHOWN = Dialect(" − ", "·", "⌊{}/{}⌋", _raised, "{} mod {}")
+WRITTEN = Dialect(" - ", "*", "{}//{}", "{}**{}".format, "{} % {}")
+LATEX = Dialect(
+    " - ", r" \cdot ", r"\left\lfloor {}/{} \right\rfloor", "{}^{{{}}}".format, r"{} \bmod {}"
+)
 
 _SUM, _QUOTIENT, _PRODUCT, _ATOM = 1, 2, 3, 4
 """How tightly a piece of text holds together; −a//b is not −(a//b), nor is a//b*c (a//b)*c."""
@@ -125,7 +131,7 @@ class _Speller:
             inner = ", ".join(self.text(part)[0] for part in sorted(term.args, key=str))
             return (rf"\{name}({inner})" if self.dialect is LATEX else f"{name}({inner})"), _ATOM
         if isinstance(term, Pow) and term.exp.is_Integer and term.exp > 0:
-            return self.dialect.power.format(self.within(term.base, _ATOM), term.exp), _PRODUCT
+            return self.dialect.power(self.within(term.base, _ATOM), int(term.exp)), _PRODUCT
         if isinstance(term, (Mul, Rational)):
             return self.product(term)
         return str(term), _SUM

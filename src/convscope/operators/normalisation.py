@@ -54,8 +54,10 @@ def _layer(node: Node, row: Row, axes: tuple[Axis, ...], c: Index) -> Equation:
 def _row(node: Node) -> tuple[tuple[Axis, ...], Row]:
     """Return all axes, and what a layer normalisation takes together."""
     shape = node.shape()
-    axes = node.layout.axes(shape)
     first = node.axis(node.whole("axis", -1, -LARGEST), len(shape))
+    # what is normalised along the last axis alone was moved there: its channels
+    layout = node.layout._replace(channels_last=first == len(shape) - 1)
+    axes = layout.axes(shape)
     return axes, along(axes, range(first, len(shape)))
 
 

@@ -98,9 +98,10 @@ def extent(summary: Summary) -> str:
     if not shown.whole:
         first, last = (printable(summary.rows[n - 1].name) for n in (shown.first, shown.last))
         one = shown.first == shown.last
-        places = f"{shown.first:,}" if one else f"{shown.first:,} to {shown.last:,}"
-        names = first if one else f"{first} … {last}"
-        text += f", of which {places} {'is' if one else 'are'} shown ({names})"
+        word = "layer" if shown.depth is None else "row"
+        places = f"s {shown.first:,} to {shown.last:,} are shown ({first} … {last})"
+        text += f", of which {word}"
+        text += f" {shown.first:,} is shown ({first})" if one else places
     return text
 
 
@@ -126,9 +127,13 @@ def scaled(amount: float, units: tuple[str, ...]) -> tuple[float, str]:
     return amount, units[-1]
 
 
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def _symbolic(text: str) -> str:
-    """Return a symbol's text as it is read: n − 2, 9·k, ⌊(n − 1)/2⌋."""
-    text = printable(text).replace("**", "^").replace("*", "·").replace(" - ", " − ")
+    """Return a symbol's text as it is read: n − 2, 9·k², ⌊(n − 1)/2⌋."""
+    text = re.sub(r"\*\*(\d+)", lambda power: power[1].translate(_RAISED), printable(text))
+    text = text.replace("*", "·").replace("-", "−")
     while (start := text.find("floor(")) >= 0:
         end, depth = start + 5, 0
         for end in range(start + 5, len(text)):

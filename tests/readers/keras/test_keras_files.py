@@ -205,7 +205,7 @@ def test_what_nobody_knows_is_opaque(tmp_path: Path) -> None:
     assert rows["last"].output_shape is None
     assert network.count_params() == model.count_params()
     assert network.facts().to_dict()["layers"][3]["output_shape"] is None
-    assert "from dense  →  a shape that nobody states" in str(network.explain("last"))
+    assert "from dense  →  an unknown shape" in str(network.explain("last"))
     assert "named and counted, but not explained" in str(network.explain())
     # what comes before it can still be taken apart
     steps = np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32)
