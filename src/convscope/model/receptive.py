@@ -44,9 +44,9 @@ class ReceptiveField(NamedTuple):
     start    where the field of output 0 starts (negative: in the padding)
     """
 
-    size: tuple[int | None, ...]
+    size: tuple[Size | None, ...]
     stride: tuple[Number | None, ...]
-    start: tuple[int | None, ...]
+    start: tuple[Size | None, ...]
 
     @property
     def alike(self) -> bool:
