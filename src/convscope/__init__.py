@@ -12,11 +12,13 @@ Every layer kind is a name of this module, spelled as in Keras, and is loaded wh
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+from convscope.typed import TYPE_CHECKING
 from convscope.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from convscope.building import Input as Input
     from convscope.building import Model as Model
     from convscope.building import Sequential as Sequential

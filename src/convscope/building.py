@@ -11,8 +11,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
-from typing import Any
 
 from convscope.errors import LayerLookupError, SettingError, UnsupportedError
 from convscope.layers.activations import Activation
@@ -23,6 +21,10 @@ from convscope.model.graph import Graph
 from convscope.model.naming import Names, snake
 from convscope.network import Network
 from convscope.notation.sizes import Shape, is_known, shape_text
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Sequential(Network):
@@ -137,6 +139,8 @@ class Sequential(Network):
     def _replace(self, layers: Mapping[int, Layer]) -> None:
         self._layers = [layers[id(layer)] for layer in self._layers]
         self._held = {id(layer) for layer in self._layers}
+        from copy import deepcopy
+
         self._taken, self._names = set(self._taken), deepcopy(self._names)
 
     def to_keras(self) -> Any:

@@ -27,7 +27,11 @@ The message of each says what was wrong, the numbers received, where, and what w
 
 from __future__ import annotations
 
-from typing import Any
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 __all__ = [
     "ActivationError",

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
-Style: TypeAlias = Literal["", "code", "strong", "good", "bad", "dim"]
+from convscope.typed import TYPE_CHECKING, Protocol, Record
+
+if TYPE_CHECKING:
+    from typing import Any, Literal, TypeAlias
+
+Style: TypeAlias = "Literal['', 'code', 'strong', 'good', 'bad', 'dim']"
 
 
-class Span(NamedTuple):
+class Span(Record):
     """A run of text and what it is: code, something to notice, something right or wrong."""
 
     text: str
@@ -25,40 +29,40 @@ Words: TypeAlias = "str | Span | Sequence[str | Span]"
 """Text to be read; a plain string is an unstyled span."""
 
 
-class Heading(NamedTuple):
+class Heading(Record):
     """The title of what follows; level 1 is the document's."""
 
     text: str
     level: int = 2
 
 
-class Paragraph(NamedTuple):
+class Paragraph(Record):
     """A few sentences."""
 
     words: Words
 
 
-class Bullets(NamedTuple):
+class Bullets(Record):
     """A list of short statements."""
 
     items: tuple[Words, ...]
 
 
-class Formula(NamedTuple):
+class Formula(Record):
     """An equation, as text and as LaTeX (without dollar signs)."""
 
     text: str
     latex: str
 
 
-class Column(NamedTuple):
+class Column(Record):
     """A table's column: its title and on which side its cells line up."""
 
     title: str
     align: Literal["left", "right"] = "left"
 
 
-class Table(NamedTuple):
+class Table(Record):
     """Rows of cells; `footer` rows stand below a rule (totals)."""
 
     columns: tuple[Column, ...]
@@ -67,7 +71,7 @@ class Table(NamedTuple):
     caption: str = ""
 
 
-class Grid(NamedTuple):
+class Grid(Record):
     """A small matrix of numbers already written out, such as a window or a filter's slice.
 
     `muted` marks the cells that lie in the padding.
@@ -78,7 +82,7 @@ class Grid(NamedTuple):
     muted: tuple[tuple[bool, ...], ...] = ()
 
 
-class Side(NamedTuple):
+class Side(Record):
     """Grids next to one another with signs between them: window × slice = products."""
 
     grids: tuple[Grid, ...]
@@ -86,7 +90,7 @@ class Side(NamedTuple):
     after: Words = ""
 
 
-class Code(NamedTuple):
+class Code(Record):
     """Commands or code, to be copied."""
 
     text: str
@@ -96,7 +100,7 @@ class Code(NamedTuple):
 Part: TypeAlias = Heading | Paragraph | Bullets | Formula | Table | Side | Code
 
 
-class Document(NamedTuple):
+class Document(Record):
     """Parts in their order."""
 
     parts: tuple[Part, ...]
@@ -118,7 +122,7 @@ def flat(words: Words) -> str:
 
 # -- a network in rows ----------------------------------------------------------------------------
 
-Figure: TypeAlias = Any
+Figure: TypeAlias = "Any"
 """A size or a count: an int, a symbol (whatever `str` writes), or unknown (None)."""
 
 Sizes: TypeAlias = "Sequence[Figure]"
@@ -135,14 +139,14 @@ class Seen(Protocol):
     def start(self) -> Sizes: ...
 
 
-class Inside(NamedTuple):
+class Inside(Record):
     """What a row stands for that is a folded network: how many layers, how many of them opaque."""
 
     layers: int
     opaque: int = 0
 
 
-class SummaryRow(NamedTuple):
+class SummaryRow(Record):
     """One layer in a network's summary, or one network that is folded.
 
     Shapes include the batch; it is None when open. A folded network's output and receptive field are
@@ -199,7 +203,7 @@ class SummaryRow(NamedTuple):
         }
 
 
-class Shown(NamedTuple):
+class Shown(Record):
     """How much of a network a summary shows.
 
     first, last   the places, from 1, of the rows that are shown
@@ -230,7 +234,7 @@ class Shown(NamedTuple):
         }
 
 
-class SummaryTotals(NamedTuple):
+class SummaryTotals(Record):
     """What a network amounts to; a weight that is shared counts once.
 
     trainable_bytes  when weights have several types; otherwise their share of `bytes`
@@ -257,7 +261,7 @@ class SummaryTotals(NamedTuple):
         }
 
 
-class Summary(NamedTuple):
+class Summary(Record):
     """A network in rows, in an order in which each comes after what feeds it.
 
     inputs      the network's inputs and their shapes, batch included; they are no rows

@@ -16,7 +16,7 @@ from convscope.notation.sizes import Shape, product, shape_text
 from convscope.operators.batch import check_reads, settled
 
 if TYPE_CHECKING:
-    from convscope.layers.base import Array
+    from convscope.typed import Array
 
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 

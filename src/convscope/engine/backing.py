@@ -7,12 +7,13 @@ behind what was opened from one (`convscope.readers.onnx.opened`). Networks them
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
 
 from convscope.model.graph import Graph
+from convscope.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
     from convscope.engine.runtime import Runner
     from convscope.model.editing import Edit, Edited

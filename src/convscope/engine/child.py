@@ -25,8 +25,8 @@ import numpy as np
 
 from convscope.engine.supervision import TookTooLong, supervised
 from convscope.errors import EngineError
+from convscope.typed import Array
 
-Array: TypeAlias = np.ndarray[Any, Any]
 Said: TypeAlias = dict[str, Any]
 
 STALE_SECONDS = 30.0

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,11 +14,11 @@ from convscope.engine.pixels import applied, scale_named
 from convscope.equations.layout import Layout
 from convscope.errors import InputError
 from convscope.notation.sizes import UNKNOWN, Shape, is_known, shape_text
+from convscope.typed import Array
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Array: TypeAlias = np.ndarray[Any, Any]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 """What is read; other decoders are never started."""

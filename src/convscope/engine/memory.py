@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import mmap
 import sys
-from typing import Any, TypeAlias
 
 import numpy as np
 
 from convscope.layers.mapped import check_whole, mapping_of
-
-Array: TypeAlias = np.ndarray[Any, Any]
+from convscope.typed import Array
 
 PIECE = 1 << 22
 """How many numbers are copied at a time."""

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from convscope.engine.memory import WORTH_TRIMMING, aligned, trim
 from convscope.engine.sessions import AnySession, Session, SessionApart
 from convscope.errors import EngineError, InputError
-
-Array: TypeAlias = np.ndarray[Any, Any]
+from convscope.typed import Array
 
 TIME_LIMIT = 120.0
 """After so many seconds a run is stopped: a Loop in a file need not end."""

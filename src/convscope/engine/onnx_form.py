@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,11 +17,11 @@ from convscope.errors import EngineError
 from convscope.layers.base import Layer, Value
 from convscope.model.graph import Graph
 from convscope.notation.sizes import UNKNOWN, Shape, is_known
+from convscope.typed import Array
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
-Array: TypeAlias = np.ndarray[Any, Any]
 
 OPSET = 20
 IR_VERSION = 9

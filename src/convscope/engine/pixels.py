@@ -8,7 +8,7 @@ something around 1, the pixels go in as they are.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from convscope.errors import ConvscopeError, InputError, SettingError
 from convscope.layers.arguments import nearest
@@ -18,11 +18,7 @@ from convscope.model.graph import Graph, Node
 from convscope.notation.equation import Equation
 from convscope.notation.expression import reads
 from convscope.notation.sizes import Shape, is_known
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array: TypeAlias = np.ndarray[Any, Any]
+from convscope.typed import Array
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)

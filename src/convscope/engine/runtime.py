@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
 
@@ -15,8 +15,7 @@ from convscope.engine.sessions import Session
 from convscope.errors import EngineError
 from convscope.layers.base import Value
 from convscope.model.graph import Graph
-
-Array: TypeAlias = np.ndarray[Any, Any]
+from convscope.typed import Array
 
 APART_FROM = 1 << 10
 """Weights of this many bytes and more are not serialised: the engine gets their arrays."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -19,8 +19,8 @@ from convscope.engine.native import onnxruntime
 from convscope.engine.supervision import TookTooLong, supervised
 from convscope.errors import ConvscopeError, EngineError
 from convscope.layers.mapped import check_whole
+from convscope.typed import Array
 
-Array: TypeAlias = np.ndarray[Any, Any]
 Result = TypeVar("Result")
 
 IN_PLACE_FROM = 1 << 24

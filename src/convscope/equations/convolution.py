@@ -10,11 +10,13 @@ window moves is what `sliding` says.
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 from convscope.equations.layout import Layout
 from convscope.equations.sliding import Slide
 from convscope.notation import Axis, Equation, Expression, Index, Size, Sum, Tensor
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 Bias: TypeAlias = Tensor | float | None
 """One number for each filter, the same for all, or none."""

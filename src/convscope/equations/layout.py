@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 from convscope.notation import Axis, Size
 from convscope.notation.expression import Padding
+from convscope.typed import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from typing import Any
 
 WORDS: dict[int, tuple[str, ...]] = {
     1: ("step",),
@@ -19,7 +22,7 @@ MAP_NAMES: dict[int, tuple[str, ...]] = {1: ("t",), 2: ("y", "x"), 3: ("z", "y",
 WINDOW_NAMES: dict[int, tuple[str, ...]] = {1: ("i",), 2: ("i", "j"), 3: ("h", "i", "j")}
 
 
-class Layout(NamedTuple):
+class Layout(Record):
     """How a dialect orders the axes of a map and of a kernel.
 
     channels_last   (rows, columns, channels), or the channels first

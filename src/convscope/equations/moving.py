@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 from convscope.equations.stating import NoEquation
 from convscope.errors import ShapeError
@@ -19,6 +18,10 @@ from convscope.notation.expression import Number, Outside, Padding
 from convscope.notation.index import as_index
 from convscope.notation.printing import counted
 from convscope.notation.sizes import UNKNOWN, is_known, is_one, product, show, surely_less, tidy
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 MOST_PIECES = 64
 """An axis in more pieces than this has no equation."""

@@ -11,7 +11,6 @@ Normalization, 2019.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from convscope.equations.layout import Layout, window_axes
 from convscope.notation import (
@@ -28,6 +27,7 @@ from convscope.notation import (
     local,
 )
 from convscope.notation.functions import EXP, LOG, SQRT
+from convscope.typed import Record
 
 
 def normalised(
@@ -58,7 +58,7 @@ def mean_square(x: Expression, stays: Sequence[Axis], runs: Sequence[Axis]) -> L
     return local("σ²", stays, Mean(*runs)(x * x))
 
 
-class Row(NamedTuple):
+class Row(Record):
     """What is normalised together, from the view of one output number.
 
     stays   the axes that each mean has a number for, and `own` the output's place along them

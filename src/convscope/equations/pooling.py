@@ -7,12 +7,15 @@ out[y, x, c] = mean i<ph, j<pw  in[y·s + i − top, x·s + j − left, c]
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
 
 from convscope.equations.layout import Layout, map_axes, window_axes
 from convscope.equations.sliding import Slide
 from convscope.notation import Axis, Equation, Expression, Size, Tensor
 from convscope.notation.expression import Outside
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 Reduce: TypeAlias = Callable[..., Callable[[Expression], Expression]]
 """`Max` or `Mean`."""

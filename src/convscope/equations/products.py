@@ -7,7 +7,6 @@ out[n, m, o] = Σ k  a[n, m, k] · b[n, k, o]
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from convscope.equations.convolution import Bias, biased
 from convscope.equations.layout import Layout
@@ -15,6 +14,10 @@ from convscope.equations.merging import aligned, broadcast
 from convscope.errors import ShapeError
 from convscope.notation import Axis, Equation, Expression, Size, Sum, Tensor
 from convscope.notation.sizes import Shape, shape_text, surely_differ
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def linear(

@@ -9,7 +9,6 @@ All of it is about spatial axes alone, so it holds in every layout.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
 
 from convscope.equations.layout import (
     MAP_NAMES,
@@ -24,12 +23,16 @@ from convscope.notation import Axis, Index, Read, Size, Tensor, exactly
 from convscope.notation.expression import Outside, Padding
 from convscope.notation.printing import counted
 from convscope.notation.sizes import ceil_div, is_known, largest, show, surely_less, tidy
+from convscope.typed import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
 
 Pads: TypeAlias = Sequence[Padding] | str
 """(before, after) for each axis; or valid, same (the odd one after), same_lower (before) or causal."""
 
 
-class Slide(NamedTuple):
+class Slide(Record):
     """A window moving over a map.
 
     out    the output's spatial axes

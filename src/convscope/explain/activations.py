@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +13,7 @@ from convscope.explain.selection import selected
 from convscope.explain.words import decimal, shape_in_words
 from convscope.model.graph import Graph
 from convscope.parts import Column, Document, Heading, Paragraph, Part, Span, Table
-
-Array: TypeAlias = np.ndarray[Any, Any]
+from convscope.typed import Array
 
 MOST_NAMED = 8
 """How many of the layers that were not computed are named."""

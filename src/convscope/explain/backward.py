@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +13,7 @@ from convscope.model.graph import Graph, Node, tensor_names
 from convscope.notation import Equation
 from convscope.notation.adjoint import OUTPUT, adjoint
 from convscope.notation.evaluation import evaluate_all
-
-Array: TypeAlias = np.ndarray[Any, Any]
+from convscope.typed import Array
 
 
 class Backward:

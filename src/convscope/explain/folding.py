@@ -8,16 +8,16 @@ rule folds both: a name of more than `depth` steps belongs to the row of its fir
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from convscope.errors import SettingError
 from convscope.model.graph import Graph
+from convscope.typed import Record
 
 SCOPE = "Scope"
 """The kind of a row whose name is only a common beginning of its layers' names, as in ONNX files."""
 
 
-class Fold(NamedTuple):
+class Fold(Record):
     """One row to be: its name, the kind of the network it stands for (None: a layer), its nodes."""
 
     name: str

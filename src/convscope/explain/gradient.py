@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import floor, log10
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -22,8 +22,7 @@ from convscope.notation.evaluation import Evaluator, evaluate, evaluate_all
 from convscope.notation.expression import Binary, Number, Reduction, addends, factors, leads_back
 from convscope.notation.sizes import shape_text
 from convscope.parts import Column, Document, Formula, Heading, Paragraph, Part, Span, Table, Words
-
-Array: TypeAlias = np.ndarray[Any, Any]
+from convscope.typed import Array
 
 SHOWN = 12
 """How many rows a document lists before it gathers the smallest in one."""

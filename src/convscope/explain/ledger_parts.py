@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,8 +17,7 @@ from convscope.notation.index import is_divided
 from convscope.notation.ledger import Groups, Ledger
 from convscope.notation.sizes import is_known
 from convscope.parts import Column, Grid, Paragraph, Part, Side, Span, Table, Words
-
-Array: TypeAlias = np.ndarray[Any, Any]
+from convscope.typed import Array
 
 SHOWN = 12
 """How many partial sums a document lists before it gathers the smallest in one row."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite, isnan
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 from convscope.errors import UnsupportedError
 from convscope.explain.reading import MainSum, main_sum
@@ -32,11 +32,7 @@ from convscope.parts import (
     Table,
     Words,
 )
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array: TypeAlias = np.ndarray[Any, Any]
+from convscope.typed import Array
 
 
 @dataclass(frozen=True)

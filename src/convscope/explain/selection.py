@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from convscope.errors import LayerLookupError, SettingError
 from convscope.explain.folding import Fold
 from convscope.layers.arguments import nearest
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 FORM = "a range of layers is FROM:TO, names or places from 1, as in conv2d_1:flatten or 3:7"
 

@@ -9,14 +9,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from convscope.explain.folding import Fold, folds
-from convscope.explain.selection import selected
 from convscope.model.graph import Graph, Node
 from convscope.model.receptive import ReceptiveField
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, plain, tidy
 from convscope.parts import Figure, Inside, Shown, Sizes, Summary, SummaryRow, SummaryTotals
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def summarise(
@@ -34,6 +36,8 @@ def summarise(
     rows = tuple(_Rows(graph, made).all())
     shown = None
     if depth is not None or layers is not None:
+        from convscope.explain.selection import selected
+
         first, last = selected(graph.name, made, layers)
         shown = Shown(first, last, len(rows), len(graph.nodes), depth)
     totals = graph.totals

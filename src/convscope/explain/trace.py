@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -28,8 +28,7 @@ from convscope.parts import (
     Part,
     Span,
 )
-
-Array: TypeAlias = np.ndarray[Any, Any]
+from convscope.typed import Array
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ sentences of the mental models, and nothing is markup.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from convscope.errors import ShapeError, UnsupportedError
 from convscope.explain.pictures import Picture, has_pictures, pictures
@@ -20,12 +20,8 @@ from convscope.model.maps import map_axes, own_axis
 from convscope.notation import macs
 from convscope.notation.serial import to_json
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, plain
+from convscope.typed import Array
 from convscope.views.strict_json import plain as plain_json
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array: TypeAlias = np.ndarray[Any, Any]
 
 Json: TypeAlias = Any
 

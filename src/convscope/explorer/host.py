@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from convscope.errors import InputError, LayerLookupError, PositionError, UnsupportedError
 from convscope.explorer import description
@@ -19,11 +19,7 @@ from convscope.explorer.preparing import prepare
 from convscope.explorer.protocol import Answer
 from convscope.layers.arguments import nearest
 from convscope.model.graph import Graph
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array: TypeAlias = np.ndarray[Any, Any]
+from convscope.typed import Array
 
 Json: TypeAlias = Any
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from typing import BinaryIO, cast
 
 from convscope.errors import SourceError
 from convscope.files.source_file import SourceFile
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO
 
 MOST_MEMBERS = 10_000
 MOST_RATIO = 100
@@ -33,7 +36,8 @@ class Archive:
         self.file = file
         with file.open() as opened:
             try:
-                with zipfile.ZipFile(cast(BinaryIO, _Counted(opened, file))) as archive:
+                counted: Any = _Counted(opened, file)
+                with zipfile.ZipFile(counted) as archive:
                     members = archive.infolist()
                     end = archive.start_dir
                     self._check(members)

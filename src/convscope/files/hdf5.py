@@ -16,15 +16,14 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from convscope.errors import SourceError
 from convscope.files.source_file import SourceFile
 from convscope.layers.mapped import check_whole
-
-Array: TypeAlias = np.ndarray[Any, Any]
+from convscope.typed import Array
 
 MOST_STEPS = 2_000_000
 MOST_SECONDS = 20.0

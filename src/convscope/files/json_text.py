@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any
 
 from convscope.errors import SourceError
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 MOST_BYTES = 64 << 20
 MOST_DEPTH = 100

@@ -6,19 +6,21 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import BinaryIO
 
 from convscope.errors import ConvscopeError, SourceError
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 
 class SourceFile:
     """A regular file; `open` raises `SourceError` once it is no longer what it was."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
         try:
-            found = path.stat()
+            found = os.stat(path)
         except (OSError, ValueError) as error:
             raise SourceError(f"cannot read {path}: {_reason(error)}") from error
         if stat.S_ISDIR(found.st_mode):
@@ -31,7 +33,7 @@ class SourceFile:
     def open(self) -> BinaryIO:
         """Return the file opened for reading."""
         try:
-            file = self.path.open("rb")
+            file = open(self.path, "rb")  # noqa: SIM115 – the caller closes it
         except OSError as error:
             raise SourceError(f"cannot read {self.path}: {_reason(error)}") from error
         if _identity(os.fstat(file.fileno())) != self._identity:
@@ -45,7 +47,7 @@ class SourceFile:
             return file.read(count)
 
     def __str__(self) -> str:
-        return str(self.path)
+        return self.path
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from functools import cache
 from importlib import import_module
 
@@ -18,9 +17,10 @@ def find(name: str) -> type[Layer] | None:
 
     A program that uses three kinds then starts without the other sixty.
     """
-    wanted = re.compile(rf'\bclass {name}\(|"{name}"'.encode())
+    stated, spelled = f"class {name}(".encode(), f'"{name}"'.encode()
     for module in _modules():
-        if wanted.search(_source(module)):
+        source = _source(module)
+        if stated in source or spelled in source:
             for kind in _kinds_in(module):
                 if name == kind.__name__ or name in vars(kind).get("spellings", ()):
                     return kind

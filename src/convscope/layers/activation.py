@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from convscope.layers.activations import ACTIVATIONS
 from convscope.layers.activations import activation as activation_named
 from convscope.layers.base import Form, Layer, Sample, Value
 from convscope.notation import Equation, source
 from convscope.notation.sizes import Shape
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Activation(Layer):

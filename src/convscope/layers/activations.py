@@ -6,7 +6,6 @@ The formulas are in `formulas`; here each gets its ONNX operators, and names are
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
 
 from convscope.equations import formulas
 from convscope.errors import ActivationError
@@ -14,12 +13,16 @@ from convscope.layers.arguments import nearest
 from convscope.layers.base import Form, Value
 from convscope.notation import Axis, Equation, Expression, Local, Size, call, local
 from convscope.notation.functions import Function
+from convscope.typed import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from typing import Any
 
 Over = Callable[[Local, tuple[Axis, ...], Sequence[int], Sequence[Size]], Expression]
 Emit = Callable[[Form, str, int], str]
 
 
-class Activation(NamedTuple):
+class Activation(Record):
     """One activation: its name, its formula or its expression over an axis, its ONNX form.
 
     emit(form, input, axis) writes the ONNX operators and returns the output's name; `axis` counts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from convscope.layers.arguments import choice, flag, number
 from convscope.layers.base import Form, Sample, Value
@@ -11,6 +10,10 @@ from convscope.layers.elementwise import Elementwise
 from convscope.notation import Axis, Expression, Read, call
 from convscope.notation.expression import as_expression
 from convscope.notation.functions import MAXIMUM, MINIMUM
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 OPERATORS = {
     "add": "Add",

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 from convscope.equations.layout import Layout
 from convscope.errors import NotBuiltError, SettingError, ShapeError, WeightsError
@@ -24,16 +22,18 @@ from convscope.layers.mapped import check_whole
 from convscope.layers.wire import Wire
 from convscope.notation import Equation, Size, size
 from convscope.notation.sizes import Shape, product, shape_text
+from convscope.typed import TYPE_CHECKING, Array, Protocol, Record
 
 if TYPE_CHECKING:
+    from typing import Any, ClassVar, TypeAlias
+
     import numpy as np
 
-    Array: TypeAlias = np.ndarray[Any, Any]
 
 Initializer: TypeAlias = Callable[[tuple[int, ...], "np.random.Generator"], "Array"]
 
 
-class Value(NamedTuple):
+class Value(Record):
     """A tensor of the ONNX graph: its name, and whether it lies channels-first although the layer
     that made it is channels-last (transposing is put off until somebody needs it)."""
 
@@ -73,7 +73,7 @@ class Form(Protocol):
         """Return the shape of the layer's first input, without the batch, in its own layout."""
 
 
-class Sample(NamedTuple):
+class Sample(Record):
     """A layer and the shapes of inputs (without the batch) to try it on; no two sizes equal."""
 
     layer: Layer
@@ -249,6 +249,8 @@ class Layer:
         which is still drawn or read only when one of them is asked for it. The rest are drawn anew.
         What is set later in one layer is not seen in the other.
         """
+        from copy import copy
+
         before = copy(other)  # keeps what the weights are now, whatever is set there later
         known = other.weight_shapes or {}
         shapes = self.weight_shapes or {}

@@ -9,7 +9,6 @@ own; convscope shows the trained network, where they are fixed numbers.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
 
 from convscope.equations.layout import axes_of
 from convscope.equations.normalising import normalised
@@ -19,9 +18,12 @@ from convscope.layers.base import Form, Initializer, Layer, Sample, Value
 from convscope.layers.initializers import initializer
 from convscope.notation import Equation, source, weight
 from convscope.notation.sizes import Shape
+from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from convscope.layers.base import Array
+    from typing import Any
+
+    from convscope.typed import Array
 
 
 class BatchNormalization(Layer):

@@ -8,7 +8,6 @@ One filter o is as deep as its input has channels: it reads every one of them an
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from convscope.equations.convolution import convolution
 from convscope.errors import ShapeError
@@ -18,6 +17,10 @@ from convscope.layers.spatial import Sliding
 from convscope.layers.weighing import Weighing
 from convscope.notation import Equation, Size, size, source, weight
 from convscope.notation.sizes import Shape, is_known
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Convolution(Weighing, Sliding):

@@ -8,7 +8,6 @@ With more axes before the last, the same weights are used at each place.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from convscope.equations.layout import axes_of
 from convscope.equations.products import linear
@@ -17,6 +16,10 @@ from convscope.layers.base import Form, Sample, Value
 from convscope.layers.weighing import Weighing
 from convscope.notation import Equation, size, source, weight
 from convscope.notation.sizes import Shape
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Dense(Weighing):

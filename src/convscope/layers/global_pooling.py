@@ -7,7 +7,6 @@ out[c] = mean i<H, j<W  in[i, j, c]
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
 
 from convscope.equations.pooling import Reduce, global_pooling
 from convscope.layers.arguments import flag
@@ -15,6 +14,10 @@ from convscope.layers.base import Form, Sample, Value
 from convscope.layers.spatial import Spatial
 from convscope.notation import Equation, Max, Mean, source
 from convscope.notation.sizes import Shape
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 
 class GlobalPooling(Spatial):

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convscope.errors import SettingError
 from convscope.layers.arguments import nearest
+from convscope.typed import TYPE_CHECKING, Array
 
 if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
     import numpy as np
 
-    Array: TypeAlias = np.ndarray[Any, Any]
     Generator: TypeAlias = np.random.Generator
 Initializer: TypeAlias = "Callable[[tuple[int, ...], Generator], Array]"
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from convscope.errors import SettingError
 from convscope.layers.base import Sample
 from convscope.layers.elementwise import Elementwise
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class InputLayer(Elementwise):

@@ -9,7 +9,6 @@ normalised axes, computed anew for every image.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from convscope.equations.layout import axes_of
 from convscope.equations.normalising import along
@@ -19,6 +18,10 @@ from convscope.layers.base import Form, Initializer, Layer, Sample, Value
 from convscope.layers.initializers import initializer
 from convscope.notation import Equation, source, weight
 from convscope.notation.sizes import Shape
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class LayerNormalization(Layer):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from convscope.errors import ShapeError
 from convscope.layers.arguments import number
@@ -13,6 +12,10 @@ from convscope.layers.initializers import constant
 from convscope.layers.merging import Merging
 from convscope.notation import Equation, Expression, Size, size, source, weight
 from convscope.notation.sizes import Shape, is_known, shape_text
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class LayerScale(Elementwise):

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import mmap
-from typing import Any
+import sys
 
 from convscope.errors import SourceError
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmap import mmap
+    from typing import Any
 
 
-def mapping_of(array: Any) -> mmap.mmap | None:
+def mapping_of(array: Any) -> mmap | None:
     """Return the mapping that an array lies in; None for one that lies elsewhere."""
     base = array
     while getattr(base, "base", None) is not None:
         base = base.base
     if isinstance(base, memoryview):
         base = base.obj
-    return base if isinstance(base, mmap.mmap) else None
+    module = sys.modules.get("mmap")  # nothing is mapped where nobody has loaded it
+    return base if module is not None and isinstance(base, module.mmap) else None
 
 
 def check_whole(array: Any) -> None:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import reduce
-from typing import ClassVar
 
 from convscope.equations.merging import aligned, broadcast
 from convscope.layers.base import Form, Layer, Sample, Value, tensor_names
 from convscope.notation import Equation, Expression, call, source
 from convscope.notation.functions import MAXIMUM, MINIMUM
 from convscope.notation.sizes import Shape
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 
 class Merging(Layer):

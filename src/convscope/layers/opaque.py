@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
 
 from convscope.errors import UnsupportedError
 from convscope.layers.base import Form, Layer, Value
 from convscope.notation import UNKNOWN, Size
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 
 class Opaque(Layer):

@@ -10,7 +10,6 @@ AvgPool excludes the padding; Keras documents no other rule).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
 
 from convscope.equations.pooling import Reduce, pooling
 from convscope.layers.arguments import per_axis
@@ -19,6 +18,10 @@ from convscope.layers.spatial import Sliding
 from convscope.notation import Equation, Max, Mean, source
 from convscope.notation.expression import Outside
 from convscope.notation.sizes import Shape
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 
 class Pooling(Sliding):

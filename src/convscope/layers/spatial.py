@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
 
 from convscope.equations.sliding import Slide, paddings, slide
 from convscope.layers.arguments import choice, known_per_axis
@@ -11,6 +10,10 @@ from convscope.layers.arguments import data_format as checked_format
 from convscope.layers.base import Form, Layer, Value, expect_rank
 from convscope.notation import Size
 from convscope.notation.sizes import Shape, is_known
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 EXAMPLES = {1: (128,), 2: (28, 28), 3: (16, 28, 28)}
 """Spatial sizes for messages that show what an input looks like."""

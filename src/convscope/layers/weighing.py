@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 from convscope.layers.activations import Activation
 from convscope.layers.activations import activation as activation_named
 from convscope.layers.arguments import flag
 from convscope.layers.base import Initializer, Layer
 from convscope.layers.initializers import initializer
 from convscope.notation import Tensor, weight
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 
 class Weighing(Layer):

@@ -8,7 +8,8 @@ net = Model(x, y)
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING
+
+from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from convscope.layers.base import Layer

@@ -6,7 +6,6 @@ out[y, x, c] = in[y − top, x − left, c], and 0 where that lies outside
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from convscope.equations.layout import map_axes
 from convscope.equations.moving import padded
@@ -15,6 +14,10 @@ from convscope.layers.base import Form, Sample, Value
 from convscope.layers.spatial import Spatial
 from convscope.notation import Axis, Equation, source
 from convscope.notation.sizes import Shape
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class ZeroPadding(Spatial):

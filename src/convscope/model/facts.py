@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.base import Layer
 from convscope.notation import Equation, Size, macs, products_of_inputs
 from convscope.notation.sizes import UNKNOWN, Shape, is_symbolic, product, shape_text, tidy
+from convscope.typed import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
-class Facts(NamedTuple):
+class Facts(Record):
     """One layer in its place: shapes without the batch, weights, counts.
 
     equation    None for an opaque layer

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
-from typing import NamedTuple, TypeAlias
 
 from convscope.equations.layout import Layout
 from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowError
@@ -33,6 +31,10 @@ from convscope.notation.sizes import (
     shape_text,
     tidy,
 )
+from convscope.typed import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 __all__ = ["Graph", "Node", "Totals", "Which", "tensor_names"]
 
@@ -41,7 +43,7 @@ Which: TypeAlias = "str | int | Layer"
 """How people name a layer of a network: its name, its place from 0, or itself."""
 
 
-class Node(NamedTuple):
+class Node(Record):
     """One use of a layer: a name of its own, the layer, and the names of what feeds it."""
 
     name: str
@@ -49,7 +51,7 @@ class Node(NamedTuple):
     inputs: tuple[str, ...]
 
 
-class Totals(NamedTuple):
+class Totals(Record):
     """What a whole network amounts to; a weight that is shared counts once.
 
     products    products under sums of two inputs (attention's), which are no MACs
@@ -65,7 +67,7 @@ class Totals(NamedTuple):
     uncounted: int = 0
 
 
-class Again(NamedTuple):
+class Again(Record):
     """How many numbers two layers have in common, and how many bytes they take."""
 
     numbers: int
@@ -248,6 +250,9 @@ class Graph:
 
     def as_it_is(self) -> Graph:
         """Return a graph of the same nodes that does not see what is added here later."""
+
+        from copy import copy
+
         other = copy(self)
         other.inputs, other.nodes = dict(self.inputs), dict(self.nodes)
         other.facts, other._fields = dict(self.facts), dict(self._fields)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
 
 from convscope.notation import Axis, Equation, Size, Tensor
 from convscope.notation.index import Range
@@ -25,6 +24,10 @@ from convscope.notation.sizes import (
     tidy,
 )
 from convscope.notation.spread import Spread
+from convscope.typed import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
 
 Number: TypeAlias = int | float
 
@@ -36,7 +39,7 @@ Behind an up-sampling by 1,000,000 the windows of a million outputs differ. A Fl
 """
 
 
-class ReceptiveField(NamedTuple):
+class ReceptiveField(Record):
     """Along each spatial axis of the image, in image positions:
 
     size     how many one output can see; a symbol's size is one with symbols
@@ -76,7 +79,7 @@ class OnAverage(ReceptiveField):
         return False
 
 
-class Field(NamedTuple):
+class Field(Record):
     """The field along one axis of the image, as it moves with one dimension of the output.
 
     axis      that dimension; None when all outputs see the same

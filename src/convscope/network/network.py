@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
 from os.path import splitext
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TextIO, TypeAlias
 
 from convscope.engine.backing import Backing, OwnLayers
 from convscope.errors import (
@@ -29,13 +27,12 @@ from convscope.errors import (
 from convscope.layers.base import Layer
 from convscope.model.graph import Graph, Which
 from convscope.model.positions import position_in
-from convscope.network.writing import complete, write_page
 from convscope.notation.sizes import is_known
+from convscope.typed import TYPE_CHECKING, Array
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import numpy as np
+    from typing import Any, NoReturn, Self, TextIO
 
     from convscope.engine.pixels import Chosen
     from convscope.engine.runtime import Runner
@@ -49,8 +46,6 @@ if TYPE_CHECKING:
     )
     from convscope.network.run import Run
     from convscope.parts import Summary
-
-    Array: TypeAlias = np.ndarray[Any, Any]
 
 
 class Network:
@@ -286,6 +281,8 @@ class Network:
         """
         page = str(path).lower().endswith(".html")
         if page and image is not None:
+            from convscope.network.writing import write_page
+
             write_page(self, image, path, limit)
         elif page:
             raise InputError(
@@ -299,6 +296,8 @@ class Network:
                 f"export writes ONNX or a page: name the file {stem}.onnx or {stem}.html, not {path}"
             )
         else:
+            from convscope.network.writing import complete
+
             with complete(path, ".onnx", "export writes ONNX, or a page in .html") as part:
                 self.backing.write(self.graph, part)
 
@@ -340,6 +339,8 @@ class Network:
         >>> model.sized(28).output_shape, model.sized((28, 30)).output_shape
         ((26, 26, 32), (26, 28, 32))
         """
+        from copy import copy
+
         from convscope.model.sizing import sized
 
         other = copy(self)
@@ -469,6 +470,8 @@ class Network:
 
         graph = self.graph
         backing, made = self.backing.edited(graph, tuple(edits), self.seed)
+        from copy import copy
+
         other = copy(self)
         other.backing, other._graph, other._engines = backing, made.graph, {}
         other.warnings = list(self.warnings)

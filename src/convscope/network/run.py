@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convscope.errors import LayerLookupError, NotComputedError
 from convscope.model.graph import Graph, Which
 from convscope.model.positions import position_in
-from convscope.network.writing import complete, write_page
+from convscope.typed import TYPE_CHECKING, Array
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import numpy as np
+    from typing import Any
 
     from convscope.network.network import Network
     from convscope.network.reports import ComparisonReport, GradientReport, TraceReport
-
-    Array: TypeAlias = np.ndarray[Any, Any]
 
 
 class Activations(dict[str, "Array"]):
@@ -188,11 +184,15 @@ class Run:
 
         See `Network.export`.
         """
+        from convscope.network.writing import write_page
+
         write_page(self.network, self, path, limit)
 
     def save(self, path: str | Path) -> None:
         """Write every activation to an .npz file, one array a layer, in the layers' own layouts."""
         import numpy as np
+
+        from convscope.network.writing import complete
 
         with (
             complete(path, ".npz", "activations are written as .npz") as part,
@@ -204,6 +204,7 @@ class Run:
         """Draw a layer's maps as one PNG: blue is negative, orange positive, one scale for all."""
         import numpy as np
 
+        from convscope.network.writing import complete
         from convscope.views.picture import atlas
 
         maps = self[layer]

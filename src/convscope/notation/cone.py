@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from convscope.notation.equation import Equation, hull
-from convscope.notation.evaluation import Array, Patch, evaluate_box
+from convscope.notation.evaluation import Patch, evaluate_box
 from convscope.notation.index import Range
+from convscope.typed import Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterator
-from typing import NamedTuple
 
 from convscope.notation.equation import Equation
 from convscope.notation.expression import (
@@ -27,6 +26,7 @@ from convscope.notation.expression import (
 )
 from convscope.notation.index import Axis, ExactQuotient, Index
 from convscope.notation.sizes import Size, is_known, product, tidy
+from convscope.typed import Record
 
 OF_INPUTS = "multiply–accumulate of two inputs"
 
@@ -75,7 +75,7 @@ def _definitions(equation: Equation) -> Iterator[tuple[dict[Axis, Size], Express
         )
 
 
-class _Factors(NamedTuple):
+class _Factors(Record):
     """What is multiplied under a sum: inputs by name, how many factors hold any, were learned, are gradients."""
 
     inputs: frozenset[str]

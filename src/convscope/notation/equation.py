@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple, TypeAlias
 
 from convscope.errors import ShapeError, WindowError
 from convscope.notation import printing
@@ -44,11 +43,15 @@ from convscope.notation.sizes import (
     tidy,
 )
 from convscope.notation.spread import Spread, spread
+from convscope.typed import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 __all__ = ["Axis", "Equation", "Fit", "Sum", "source", "weight"]
 
 
-class Fit(NamedTuple):
+class Fit(Record):
     """Why an output axis has the size it has: at how many places the window still fits.
 
     window      how far one window reaches along the axis, in input positions

@@ -33,8 +33,7 @@ from convscope.notation.expression import (
 )
 from convscope.notation.functions import compute
 from convscope.notation.index import Axis, Index
-
-Array: TypeAlias = np.ndarray[Any, Any]
+from convscope.typed import Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,20 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import ClassVar, Literal, TypeAlias
 
 from convscope.notation.functions import Function
 from convscope.notation.index import Axis, Index, as_index
 from convscope.notation.node import node
 from convscope.notation.sizes import Size
+from convscope.typed import TYPE_CHECKING
 
-Role: TypeAlias = Literal["input", "weight", "local", "gradient"]
+if TYPE_CHECKING:
+    from typing import ClassVar, Literal, TypeAlias
+
+Role: TypeAlias = "Literal['input', 'weight', 'local', 'gradient']"
 """What a tensor is to an equation; a gradient is what reaches its output from further on."""
 
-Outside: TypeAlias = Literal["zero", "-inf", "skip", "edge"]
+Outside: TypeAlias = "Literal['zero', '-inf', 'skip', 'edge']"
 Padding: TypeAlias = tuple[Size, Size]
 
 

@@ -6,9 +6,13 @@ elu, …) is a formula of primitives, so it is stated once and travels with the 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from convscope.typed import TYPE_CHECKING, Record
 
-Formula: TypeAlias = Any
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+
+Formula: TypeAlias = "Any"
 """A nested tuple: ("max", "x", 0.0); strings are parameters, floats numbers, first the function."""
 
 PRIMITIVES = {
@@ -39,7 +43,7 @@ the nearest whole number, halves to the even one.
 """
 
 
-class Function(NamedTuple):
+class Function(Record):
     """A name and, unless it is a primitive, its parameters and its formula."""
 
     name: str

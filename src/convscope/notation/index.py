@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
 
 from convscope.notation.sizes import (
     Size,
@@ -29,14 +28,18 @@ from convscope.notation.sizes import (
     surely_less,
     tidy,
 )
+from convscope.typed import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from typing import Any, Literal, TypeAlias
 
 Range: TypeAlias = tuple[Size, Size]
 """Lowest and highest value, both included."""
 
-AxisRole: TypeAlias = Literal["", "in", "out"]
+AxisRole: TypeAlias = "Literal['', 'in', 'out']"
 """What steps along an axis are: the input's channels, or outputs that each have weights of their own."""
 
-Values: TypeAlias = Mapping["Axis", Any]
+Values: TypeAlias = "Mapping[Axis, Any]"
 """What each axis is: an int, or a numpy array of ints."""
 
 
@@ -481,7 +484,7 @@ def _is_one(value: Size) -> bool:
     return isinstance(value, int) and value == 1
 
 
-class Spelling(NamedTuple):
+class Spelling(Record):
     """How an index is spelled; `floor`, `remainder` and `table` take two texts."""
 
     plus: str

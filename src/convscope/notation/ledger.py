@@ -18,7 +18,7 @@ import numpy as np
 
 from convscope.notation.anatomy import Main, anatomy
 from convscope.notation.equation import Equation
-from convscope.notation.evaluation import Array, Evaluator, Values, bordered, full
+from convscope.notation.evaluation import Evaluator, Values, bordered, full
 from convscope.notation.expression import (
     Binary,
     Call,
@@ -34,6 +34,7 @@ from convscope.notation.expression import (
 )
 from convscope.notation.functions import Formula, Function, primitive
 from convscope.notation.index import Axis, Remainder
+from convscope.typed import Array
 
 _OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "div"}
 

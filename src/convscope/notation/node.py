@@ -6,9 +6,18 @@ disassembler of Python, which is a quarter of what a summary of a file takes.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, dataclass_transform
+from functools import cache
 
-T = TypeVar("T")
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, TypeVar, dataclass_transform
+
+    T = TypeVar("T")
+else:
+
+    def dataclass_transform(**_):
+        return lambda function: function
 
 
 @dataclass_transform(eq_default=False)
@@ -20,16 +29,26 @@ def node(kind: type[T]) -> type[T]:
     defaults = {n: stated[n] for n in own if n in stated} | {
         n: value for n, value in getattr(kind, "_defaults", {}).items() if n not in own
     }
-    taken = ", ".join(f"{n}=_defaults[{n!r}]" if n in defaults else n for n in names)
-    code = f"def __init__(self, {taken}):\n" + "".join(f"    self.{n} = {n}\n" for n in names)
-    made: dict[str, Any] = {"_defaults": defaults}
-    exec(code, made)  # noqa: S102 – names of the class's own fields
+    made: Any = _setting(len(names))
+    code = made.__code__.replace(co_varnames=("self", *names), co_names=names)
+    given = tuple(defaults[n] for n in names if n in defaults)
+    assert set(defaults) == set(names[len(names) - len(given) :]), f"{kind}: defaults come last"
     left = (*own, "__dict__", "__weakref__")
     inner = {name: value for name, value in stated.items() if name not in left}
     inner |= {"__slots__": tuple(own), "__match_args__": names, "_defaults": defaults}
-    inner |= {"__init__": made["__init__"], "__repr__": _shown}
+    inner |= {"__init__": type(made)(code, {}, "__init__", given), "__repr__": _shown}
     again: Any = type(kind.__name__, kind.__bases__, inner)
     return again  # type: ignore[no-any-return]
+
+
+@cache
+def _setting(count: int) -> Any:
+    """Return an `__init__` that sets so many fields; only their names are missing."""
+    names = [f"_{place}" for place in range(count)]
+    made: dict[str, Any] = {}
+    body = "; ".join(f"self.{name} = {name}" for name in names) or "pass"
+    exec(f"def __init__(self, {', '.join(names)}): {body}", made)  # noqa: S102
+    return made["__init__"]
 
 
 def _shown(self: Any) -> str:

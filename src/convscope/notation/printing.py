@@ -8,7 +8,6 @@ product: bias + Σ a·b needs no brackets, (Σ a·b) + bias does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
 
 from convscope.notation.expression import (
     Binary,
@@ -25,8 +24,11 @@ from convscope.notation.functions import Function
 from convscope.notation.index import LATEX, Axis, Index
 from convscope.notation.sizes import Size, is_known, is_symbolic, show
 from convscope.notation.sizes import latex as size_latex
+from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from convscope.notation.equation import Equation, Fit
 
 Piece: TypeAlias = tuple[str, int]

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from keyword import iskeyword
-from typing import Any, TypeAlias
 
 from convscope.errors import SettingError
+from convscope.typed import TYPE_CHECKING
 
-Size: TypeAlias = Any
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+Size: TypeAlias = "Any"
 """int, a sympy expression, or UNKNOWN; all three answer to + - * // and %."""
 
 

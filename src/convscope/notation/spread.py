@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from convscope.notation.index import (
     Atom,
@@ -23,6 +22,10 @@ from convscope.notation.index import (
     Table,
 )
 from convscope.notation.sizes import Size, is_known, is_rational, surely_less
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Spread:

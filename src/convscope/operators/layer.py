@@ -24,7 +24,7 @@ from convscope.operators.rule import (
 )
 
 if TYPE_CHECKING:
-    from convscope.layers.base import Array
+    from convscope.typed import Array
 
 FLOATS = (1, 11)
 """What ONNX calls float32 and float64."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
-from typing import Any, Protocol
 
 from convscope.errors import SettingError, SourceError, SourceWarning
 from convscope.network import Network
 from convscope.readers.example import NOTHING, Example
 from convscope.readers.foreign import refused, unknown
+from convscope.typed import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["open"]
 
@@ -32,7 +35,9 @@ class Reader(Protocol):
 @cache
 def readers() -> tuple[Reader, ...]:
     """Return every reader of this folder."""
-    found: list[Any] = [import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__)]
+    names = sorted(name.removesuffix(".py") for name in os.listdir(__path__[0]))
+    homes = [name for name in names if name.isidentifier() and name[:1] != "_"]
+    found: list[Any] = [import_module(f"{__name__}.{name}") for name in homes]
     return tuple(reader for reader in found if hasattr(reader, "is_mine"))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from convscope.network import Network
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 ACCEPTS = "demo"
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+
+from convscope.typed import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
-class Example(NamedTuple):
+class Example(Record):
     """What goes into a module that is recorded.
 
     args       what it is called with, in order

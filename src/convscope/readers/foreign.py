@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Any
+
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _PICKLE = (
     "opening it would run whatever code it holds. Load it in Python, where you trust it, and open the live "
@@ -58,18 +60,19 @@ def refused(source: Any) -> str | None:
     """Return why a file is not opened, and what would work; None for what may be a network."""
     if not isinstance(source, (str, os.PathLike)):
         return None
-    path = Path(source)
-    advice = _ADVICE.get(path.suffix.lower())
+    path = os.fspath(source)
+    suffix = os.path.splitext(path)[1].lower()
+    advice = _ADVICE.get(suffix)
     if advice is not None:
         return f"{path} is not a network that convscope opens: {advice.format(path)}"
-    ours = path.suffix.lower() in (".keras", ".h5", ".hdf5", ".onnx")
-    return _name(path) if ours and not path.is_file() else None
+    ours = suffix in (".keras", ".h5", ".hdf5", ".onnx")
+    return _name(path) if ours and not os.path.isfile(path) else None
 
 
 def unknown(source: Any) -> str | None:
     """Return what would make something a network that nobody has taken; None where nobody knows."""
     if isinstance(source, (str, os.PathLike)):
-        return _name(Path(source))
+        return _name(os.fspath(source))
     kind = source if isinstance(source, type) else type(source)
     bases = {base.__module__.split(".")[0] for base in kind.__mro__}
     if isinstance(source, type):
@@ -82,8 +85,12 @@ def unknown(source: Any) -> str | None:
     return None
 
 
-def _name(path: Path) -> str | None:
+def _name(name: str) -> str | None:
     """Return what is wrong with a name that is no file, or a file that is no network."""
+    from difflib import get_close_matches
+    from pathlib import Path
+
+    path = Path(name)
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
             return (

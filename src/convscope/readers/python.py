@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import inspect
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from convscope.errors import ConvscopeError, SourceError
 from convscope.layers.arguments import nearest
 from convscope.network import Network
 from convscope.readers.example import NOTHING, Example
+from convscope.typed import TYPE_CHECKING
 
-_OURS = str(Path(__file__).parents[1])
+if TYPE_CHECKING:
+    from typing import Any
+
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 ACCEPTS = "file.py, file.py:attribute, module:attribute"
 TAKES_EXAMPLES = True
@@ -25,13 +26,13 @@ TAKES_EXAMPLES = True
 
 def is_mine(source: Any) -> bool:
     """Whether the source is a .py file, or looks like module:attribute."""
-    if not isinstance(source, (str, Path)):
+    if not isinstance(source, (str, os.PathLike)):
         return False
     place, _, attribute = str(source).rpartition(":")
     return (bool(place) and attribute.isidentifier()) or str(source).endswith(".py")
 
 
-def read(source: str | Path, example: Example = NOTHING) -> Network:
+def read(source: str | os.PathLike[str], example: Example = NOTHING) -> Network:
     """Run the code and return the network that the attribute is, or returns when called.
 
     A file without an attribute is asked for the only network that it makes. The example is for a live
@@ -49,10 +50,12 @@ def made_by(source: str) -> Any:
     Functions, and classes, are called without arguments; an object that can be called, such as a module
     with a forward, is what it is and is not called.
     """
+    import inspect
+
     place, _, attribute = source.rpartition(":")
     if source.endswith(".py"):
         place, attribute = source, ""
-    module = _file(Path(place)) if place.endswith(".py") else _module(place)
+    module = _file(place) if place.endswith(".py") else _module(place)
     if not attribute:
         return _only(module, place)
     if not hasattr(module, attribute):
@@ -69,6 +72,8 @@ def made_by(source: str) -> Any:
 
 def _only(module: ModuleType, place: str) -> Any:
     """Return the only network that a file makes."""
+    import inspect
+
     found = _networks(module)
     if len(set(map(id, found.values()))) == 1:
         return next(iter(found.values()))
@@ -97,7 +102,7 @@ def _opens(value: Any) -> bool:
 
     if isinstance(value, Network):
         return True
-    if value is None or isinstance(value, (str, bytes, int, float, Path, ModuleType, type)):
+    if value is None or isinstance(value, (str, bytes, int, float, os.PathLike, ModuleType, type)):
         return False
     return any(reader.is_mine(value) for reader in readers())
 
@@ -105,14 +110,18 @@ def _opens(value: Any) -> bool:
 def _no_network(source: str, found: Any) -> str:
     from convscope.readers.foreign import unknown
 
-    advice = None if isinstance(found, (str, Path)) else unknown(found)
+    advice = None if isinstance(found, (str, os.PathLike)) else unknown(found)
     kind = type(found).__name__
     return f"{source} is of type {kind}, not a network such as Sequential" + (
         f": {advice}" if advice else ""
     )
 
 
-def _file(path: Path) -> ModuleType:
+def _file(name: str) -> ModuleType:
+    from importlib.util import module_from_spec, spec_from_file_location
+    from pathlib import Path
+
+    path = Path(name)
     if not path.is_file():
         raise SourceError(f"there is no file {path}")
     spec = spec_from_file_location(path.stem, path)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
 
 from convscope.errors import SettingError
+from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from convscope.readers.torch.statistics import ModelStatistics
 
 

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple, TextIO
 
 from convscope.parts import Span, Words, spans
+from convscope.typed import TYPE_CHECKING, Record
 from convscope.views.characters import NO_BREAK, cells, marked
 from convscope.views.wrapping import wrap
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 _CODES = {"code": "36", "strong": "1", "good": "32", "bad": "31", "dim": "2"}
 
 
-class Piece(NamedTuple):
+class Piece(Record):
     """A line as it is written, and how many cells of the screen it takes."""
 
     text: str

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from convscope.typed import Array
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Array: TypeAlias = np.ndarray[Any, Any]
 
 NEGATIVE, ZERO, POSITIVE = (0x05, 0x50, 0xAE), (0xF6, 0xF6, 0xF6), (0xC4, 0x4E, 0x00)
 GAP_COLOUR = (0xFF, 0xFF, 0xFF)

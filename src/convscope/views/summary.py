@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any, Literal, NamedTuple
 
 from convscope.errors import SettingError
 from convscope.parts import (
@@ -21,25 +20,29 @@ from convscope.parts import (
     Words,
     figure,
 )
+from convscope.typed import TYPE_CHECKING, Record
 from convscope.views import figures
 from convscope.views.characters import NO_BREAK, printable
 from convscope.views.figures import NONE
 from convscope.views.wrapping import pieces
 
+if TYPE_CHECKING:
+    from typing import Any, Literal, TypeAlias
+
 DEFAULT_COLUMNS = ("layer", "output", "weights", "params", "macs", "receptive_field")
 STYLES = ("table", "keras", "keras2")
 
-_Align = Literal["left", "right"]
+_Align: TypeAlias = "Literal['left', 'right']"
 
 
-class _Asked(NamedTuple):
+class _Asked(Record):
     """What a cell is made for: the whole summary, and in how few words (0 for all of them, up to 2)."""
 
     summary: Summary
     detail: int = 0
 
 
-class _Kind(NamedTuple):
+class _Kind(Record):
     """A column that can be asked for: its title, its side, its cell, and its total if it has one."""
 
     title: str
@@ -166,7 +169,7 @@ COLUMNS = tuple(_KINDS)
 """What `columns=` may name."""
 
 
-class SummaryTable(NamedTuple):
+class SummaryTable(Record):
     """A summary and the columns to show of it: the facts that a `Report` is made around."""
 
     summary: Summary

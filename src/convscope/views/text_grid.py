@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from convscope.parts import Grid, Side
+from convscope.typed import Record
 from convscope.views.ansi import Pen, Piece, pad
 from convscope.views.characters import cells, in_padding, printable
 from convscope.views.sides import in_pieces, together
@@ -14,7 +13,7 @@ _SIGN = 4
 """What the sign in front of a grid takes, with the space between them."""
 
 
-class Spacing(NamedTuple):
+class Spacing(Record):
     """Spaces between columns, inside a grid's bars, and on both sides of a sign."""
 
     columns: int
@@ -155,7 +154,7 @@ def _centred(lines: list[Piece]) -> list[Piece]:
     return [Piece(" " * n + t, n + size) for n, (t, size) in zip(spaces, lines, strict=True)]
 
 
-class GridCell(NamedTuple):
+class GridCell(Record):
     """A cell as it is shown, and the spaces beside it that put its point below the others'."""
 
     text: str

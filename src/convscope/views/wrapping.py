@@ -10,7 +10,7 @@ from convscope.views.characters import cells
 _WORD = re.compile(r"[^ ]+")
 _PIECE = re.compile(r"[_/,.:;|)\]}-]*[^_/,.:;|)\]}-]+[_/,.:;|)\]}-]*|.+", re.DOTALL)
 
-_OPERATOR = re.compile(r"  |, | (?=[+−·/=×<>≤≥] | if | else )")
+_OPERATOR = r"  |, | (?=[+−·/=×<>≤≥] | if | else )"
 _BINDING = {"=": 0, "+": 1, "−": 1, "Σ": 2, "·": 3, "×": 3, "/": 3, ",": 5}
 """Where a formula falls apart first; whatever is not named here binds by 4."""
 
@@ -110,7 +110,7 @@ def _cut(text: str, room: int) -> int | None:
     best: tuple[int, int, int] | None = None
     earliest: int | None = None
     depth, seen = 0, 0
-    for match in _OPERATOR.finditer(text, indent):
+    for match in re.compile(_OPERATOR).finditer(text, indent):
         between = text[seen : match.start()]
         depth += sum(map(between.count, "([{⌊")) - sum(map(between.count, ")]}⌋"))
         seen = match.start()

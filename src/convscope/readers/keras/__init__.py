@@ -6,8 +6,7 @@ first asks for one.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import os
 
 from convscope.errors import SourceError, WeightsError
 from convscope.files.archive import Archive
@@ -17,8 +16,11 @@ from convscope.network import Network
 from convscope.readers.keras.config import parse
 from convscope.readers.keras.network import Builder
 from convscope.readers.keras.sharing import share
+from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from convscope.files.hdf5 import Hdf5
     from convscope.readers.keras.shards import Shards
 
@@ -32,13 +34,13 @@ WEIGHTS, NPZ = "model.weights.h5", "model.weights.npz"
 
 def is_mine(source: Any) -> bool:
     """Whether the source is a live Keras model, or a file that by name or first bytes is Keras's."""
-    if not isinstance(source, (str, Path)):
+    if not isinstance(source, (str, os.PathLike)):
         return _is_live(source)
-    path = Path(source)
-    if path.suffix.lower() in SUFFIXES:
+    path = os.fspath(source)
+    if os.path.splitext(path)[1].lower() in SUFFIXES:
         return True
     try:
-        if not path.is_file():
+        if not os.path.isfile(path):
             return False
         first = SourceFile(path).first(8)
     except (OSError, ValueError, SourceError):
@@ -48,9 +50,9 @@ def is_mine(source: Any) -> bool:
 
 def read(source: Any) -> Network:
     """Return the network; raise `SourceError` when the file is damaged, hostile or no Keras model."""
-    if not isinstance(source, (str, Path)):
+    if not isinstance(source, (str, os.PathLike)):
         return _live(source)
-    file = SourceFile(Path(source))
+    file = SourceFile(source)
     with sensible(file):
         return _read(file)
 

@@ -6,15 +6,17 @@ Keras writes the sum into a .keras file, and starts anew with a B of zeros when 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from convscope.errors import SettingError
 from convscope.layers.base import Initializer, Layer
 from convscope.layers.initializers import initializer, zeros
 from convscope.notation.sizes import Shape
+from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from convscope.layers.base import Array
+    from typing import Any, ClassVar
+
+    from convscope.typed import Array
 
 ADAPTERS = ("lora_kernel_a", "lora_kernel_b")
 

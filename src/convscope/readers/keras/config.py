@@ -9,12 +9,14 @@ Every value is checked where it is used. Class names are only text here; nothing
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
 
 from convscope.errors import SourceError
 from convscope.files.json_text import read_json
 from convscope.model.naming import snake
+from convscope.typed import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
 
 SEQUENTIAL = ("Sequential",)
 FUNCTIONAL = ("Functional", "Model")
@@ -28,8 +30,7 @@ SizesSaid: TypeAlias = tuple[int | None, ...]
 """A shape as a config says it, without the batch."""
 
 
-@dataclass(frozen=True)
-class Operand:
+class Operand(Record):
     """One thing that a call was given: the output of another call, a number, or something else."""
 
     place: Place | None = None
@@ -38,7 +39,6 @@ class Operand:
     keyword: str | None = None
 
 
-@dataclass(eq=False)
 class Part:
     """A layer, an operation or a container of them, as its config says.
 
@@ -49,20 +49,25 @@ class Part:
     again     the parts that are this layer, met later
     """
 
-    name: str
-    kind: str
-    module: str | None
-    registered: str | None
-    settings: dict[str, Any]
-    where: str
-    calls: list[list[Operand]] = field(default_factory=list)
-    said: SizesSaid | None = None
-    children: list[Part] = field(default_factory=list)
-    inputs: list[Place] = field(default_factory=list)
-    outputs: list[Place] = field(default_factory=list)
-    shared: int | None = None
-    first: Part | None = None
-    again: list[Part] = field(default_factory=list)
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        module: str | None,
+        registered: str | None,
+        settings: dict[str, Any],
+        where: str,
+    ) -> None:
+        self.name, self.kind, self.where = name, kind, where
+        self.module, self.registered, self.settings = module, registered, settings
+        self.calls: list[list[Operand]] = []
+        self.said: SizesSaid | None = None
+        self.children: list[Part] = []
+        self.inputs: list[Place] = []
+        self.outputs: list[Place] = []
+        self.shared: int | None = None
+        self.first: Part | None = None
+        self.again: list[Part] = []
 
     @property
     def sequential(self) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
 
 from convscope.errors import ConvscopeError, SettingError, SourceError, WeightsError
 from convscope.layers import find, spellings
@@ -16,6 +15,10 @@ from convscope.layers.opaque import Opaque
 from convscope.notation.sizes import Shape, is_symbolic
 from convscope.readers.keras.adapted import adapted
 from convscope.readers.keras.config import Operand, Part, SizesSaid
+from convscope.typed import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from typing import Any
 
 MOST_OPAQUE = 2_000  # whose stored weights are looked up
 MOST_NAMES = 100  # of classes, that are looked up one by one

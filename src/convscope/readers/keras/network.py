@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
 
 from convscope.building import layout_of
 from convscope.errors import ConvscopeError, SourceError
@@ -18,6 +17,10 @@ from convscope.readers.keras.adapted import ADAPTERS, Adapted
 from convscope.readers.keras.config import Operand, Part, Place, SizesSaid, said_shape
 from convscope.readers.keras.layers import LAMBDA, LayerMaker
 from convscope.readers.keras.shapes import settled_shape
+from convscope.typed import TYPE_CHECKING, Protocol, Record
+
+if TYPE_CHECKING:
+    from typing import Any
 
 MOST_CALLS = 50_000
 SHORTER_REMARKS = 20
@@ -41,7 +44,7 @@ class Weights(Protocol):
         """Return one weight as float32; raise `WeightsError` if any are not those of the config."""
 
 
-class Use(NamedTuple):
+class Use(Record):
     """Where a node without an equation comes from.
 
     part, given   what is called, and with what: that call's own list among the part's

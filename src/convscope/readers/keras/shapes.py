@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape
 from convscope.readers.keras.config import Part
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN")
 KEPT = ("GroupNormalization", "UnitNormalization", "RMSNormalization")

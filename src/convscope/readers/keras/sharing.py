@@ -7,10 +7,12 @@ what the file stores: a layer that is another one has no weights of its own.
 
 from __future__ import annotations
 
-from typing import Any
-
 from convscope.errors import SourceError
 from convscope.readers.keras.config import Part
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 ID = "shared_object_id"
 MOST_COMPARED = 8  # parts of one name, whose settings are looked at

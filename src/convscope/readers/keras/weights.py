@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from convscope.errors import SourceError, WeightsError
 from convscope.model.naming import snake
 from convscope.readers.keras.config import Part
+from convscope.typed import TYPE_CHECKING, Array
 
 if TYPE_CHECKING:
-    import numpy as np
+    from typing import Any, TypeAlias
 
     from convscope.files.hdf5 import Hdf5, Stored
     from convscope.readers.keras.shards import Shards
 
-    Array: TypeAlias = np.ndarray[Any, Any]
-Held = TypeVar("Held", "Hdf5", "Hdf5 | Shards")
-"""What holds the arrays: one HDF5 file, or one or several."""
-Shapes: TypeAlias = Mapping[str, tuple[Any, ...]]
+Shapes: TypeAlias = "Mapping[str, tuple[Any, ...]]"
 
 SHOWN = 8
 CLASSES = {"GroupQueryAttention": "GroupedQueryAttention"}
@@ -28,29 +25,29 @@ CLASSES = {"GroupQueryAttention": "GroupedQueryAttention"}
 _OLD, _NEW = "_layer_checkpoint_dependencies", "layers"
 
 
-class Weights(Generic[Held]):
+class Weights:
     """The weights of a network in an HDF5 file, looked at when somebody first asks for one.
 
     Two formats, two subclasses: each says how what is stored is found (`look`, `of`).
     """
 
-    def __init__(self, opened: Callable[[], Held], what: str) -> None:
+    def __init__(self, opened: Callable[[], Hdf5 | Shards], what: str) -> None:
         self.what = what
-        self._opened: Callable[[], Held] = opened
-        self._hdf5: Held | None = None
+        self._opened = opened
+        self._hdf5: Hdf5 | Shards | None = None
         self._expected: list[tuple[Part, str, Shapes]] = []
         self._found: dict[tuple[int, str], Stored] | None = None
         self._unknown: dict[Part, dict[str, Stored]] = {}
 
     @property
-    def hdf5(self) -> Held:
+    def hdf5(self) -> Hdf5 | Shards:
         if self._hdf5 is None:
             hdf5 = self._opened()
             self.look(hdf5)
             self._hdf5 = hdf5
         return self._hdf5
 
-    def look(self, hdf5: Held) -> None:
+    def look(self, hdf5: Any) -> None:
         """List what is stored."""
         raise NotImplementedError
 
@@ -169,7 +166,7 @@ def as_float32(array: Array) -> Array:
     return np.require(array, dtype=np.float32, requirements=["C", "A"])
 
 
-class ArchiveWeights(Weights["Hdf5 | Shards"]):
+class ArchiveWeights(Weights):
     """The weights of a .keras archive: found by class and order, compared by name.
 
     before_3   whether Keras 2 wrote it, which counts otherwise where layers are met again
@@ -259,7 +256,7 @@ class ArchiveWeights(Weights["Hdf5 | Shards"]):
         return None if found == part.name else f"the weights at /{path} are those of {found!r}"
 
 
-class LegacyWeights(Weights["Hdf5"]):
+class LegacyWeights(Weights):
     """The weights of a legacy .h5 file: found by the names that each layer's group lists."""
 
     adapters_stored = True

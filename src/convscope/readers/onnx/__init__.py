@@ -10,11 +10,13 @@ opened    the network that people hold, and what stands behind it
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any
 
 from convscope.files.source_file import sensible
 from convscope.network import Network
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 ACCEPTS = "FILE.onnx, an onnx.ModelProto"
 
@@ -22,12 +24,14 @@ ACCEPTS = "FILE.onnx, an onnx.ModelProto"
 def is_mine(source: Any) -> bool:
     """Whether the source is the name of an .onnx file, or a live ModelProto."""
     if isinstance(source, (str, os.PathLike)):
-        return Path(source).suffix.lower() == ".onnx"
+        return os.path.splitext(source)[1].lower() == ".onnx"
     return type(source).__name__ == "ModelProto" and hasattr(source, "SerializeToString")
 
 
 def read(source: Any) -> Network:
     """Return the network that a model holds; raises `SourceError` when it cannot be read."""
+    from pathlib import Path
+
     from convscope.readers.onnx.opened import opened
     from convscope.readers.onnx.source import from_file, from_proto
 

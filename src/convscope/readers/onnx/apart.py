@@ -7,17 +7,17 @@ weights are not sent there.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from convscope.engine.child import lent
 from convscope.errors import SourceError
+from convscope.typed import Array
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
-Array: TypeAlias = np.ndarray[Any, Any]
 
 SECONDS = 30.0
 """How long onnx may take; a network of ten thousand nodes takes one of them."""

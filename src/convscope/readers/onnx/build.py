@@ -7,7 +7,7 @@ import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,6 @@ from convscope.readers.onnx.source import Constant, Source, bits, numpy_type, re
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, NodeProto, TypeProto, ValueInfoProto
 
-Array: TypeAlias = np.ndarray[Any, Any]
 
 MOST_FILLED = 1 << 20
 MOST_GIVEN = 64

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
 from convscope.errors import ConvscopeError, SettingError, ShapeError, SourceError, UnsupportedError
 from convscope.layers.arguments import nearest
 from convscope.model.editing import Change, Edit, Edited, shown
@@ -27,7 +25,6 @@ from convscope.readers.onnx.source import Constant, Source
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
-Array: TypeAlias = np.ndarray[Any, Any]
 Whole: TypeAlias = tuple[int, ...]
 
 

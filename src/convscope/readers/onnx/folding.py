@@ -14,11 +14,11 @@ import numpy as np
 
 from convscope.errors import SourceError
 from convscope.readers.onnx.source import MOST_ELEMENTS, Constant, check_bytes, declared, reader_of
+from convscope.typed import Array
 
 if TYPE_CHECKING:
     from onnx import NodeProto, SparseTensorProto
 
-Array: TypeAlias = np.ndarray[Any, Any]
 
 SMALL = 1 << 14
 """Arrays of at most so many numbers are moved at once."""

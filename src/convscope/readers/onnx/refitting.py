@@ -18,11 +18,12 @@ from convscope.notation.sizes import is_known
 from convscope.readers.onnx.build import Builder, Doubts, Held, OpenedGraph
 from convscope.readers.onnx.settings import OUTPUTS, attribute, outputs_of
 from convscope.readers.onnx.source import Constant, Source
+from convscope.typed import Array
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-Array: TypeAlias = np.ndarray[Any, Any]
+
 Whole: TypeAlias = tuple[int, ...]
 
 PER_CHANNEL = {"BatchNormalization": (1, 2, 3, 4), "InstanceNormalization": (1, 2)}

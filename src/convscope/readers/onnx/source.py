@@ -15,7 +15,7 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,11 +24,11 @@ from convscope.errors import EngineError, SourceError
 from convscope.layers.mapped import check_whole
 from convscope.readers.onnx.apart import MOST_NODES, renewed
 from convscope.readers.onnx.cutting import Cut, cut
+from convscope.typed import Array
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
-Array: TypeAlias = np.ndarray[Any, Any]
 
 MOST_BYTES = (1 << 31) - 1
 """How large a protocol buffer can be."""

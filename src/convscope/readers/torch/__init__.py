@@ -10,10 +10,13 @@ module      what stands behind the network: runs, files, edits
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from convscope.network import Network
 from convscope.readers.example import NOTHING, Example
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 ACCEPTS = "a torch.nn.Module"
 TAKES_EXAMPLES = True
