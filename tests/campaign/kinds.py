@@ -88,7 +88,7 @@ def _run(net: Any, draw: random.Random) -> None:
 
 def picture(path: Path) -> str:
     """Make a picture ready for networks of several kinds, with and without every step."""
-    from convscope.explorer.preparing import STEPS, prepare
+    from convscope.engine.preparing import STEPS, prepare
 
     data, ended = path.read_bytes(), "refused"
     for shape in ((28, 28, 1), (7, 9, 3)):

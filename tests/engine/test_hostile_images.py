@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from convscope.engine.images import as_input, open_image
+from convscope.engine.preparing import prepare
 from convscope.errors import InputError
-from convscope.explorer.preparing import prepare
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

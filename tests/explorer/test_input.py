@@ -13,7 +13,7 @@ from PIL import Image
 from screens import OpenPage, Visit, figure
 
 from convscope.demo import digits
-from convscope.explorer.preparing import prepare
+from convscope.engine.preparing import prepare
 
 Array = np.ndarray[Any, Any]
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from convscope.engine.pixels import SCALES
+from convscope.engine.preparing import prepare
 from convscope.explorer.joining import joined, web
-from convscope.explorer.preparing import prepare
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+from convscope.engine.preparing import prepare
 from convscope.errors import InputError, LayerLookupError, PositionError, UnsupportedError
 from convscope.explorer import description
-from convscope.explorer.preparing import prepare
 from convscope.explorer.protocol import Answer
 from convscope.layers.arguments import nearest
 from convscope.model.graph import Graph

@@ -296,7 +296,7 @@ class Network:
                 f"export writes ONNX or a page: name the file {stem}.onnx or {stem}.html, not {path}"
             )
         else:
-            from convscope.network.writing import complete
+            from convscope.engine.writing import complete
 
             with complete(path, ".onnx", "export writes ONNX, or a page in .html") as part:
                 self.backing.write(self.graph, part)

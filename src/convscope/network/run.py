@@ -192,7 +192,7 @@ class Run:
         """Write every activation to an .npz file, one array a layer, in the layers' own layouts."""
         import numpy as np
 
-        from convscope.network.writing import complete
+        from convscope.engine.writing import complete
 
         with (
             complete(path, ".npz", "activations are written as .npz") as part,
@@ -204,7 +204,7 @@ class Run:
         """Draw a layer's maps as one PNG: blue is negative, orange positive, one scale for all."""
         import numpy as np
 
-        from convscope.network.writing import complete
+        from convscope.engine.writing import complete
         from convscope.views.picture import atlas
 
         maps = self[layer]

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from convscope.engine.images import as_input
+from convscope.engine.preparing import STEPS, prepare
 from convscope.errors import InputError
-from convscope.explorer.preparing import STEPS, prepare
 from convscope.notation.sizes import UNKNOWN, size
 
 RNG = np.random.default_rng(5)

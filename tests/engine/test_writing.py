@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from convscope.engine.writing import complete
 from convscope.errors import OutputError
-from convscope.network.writing import complete
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and signals of POSIX")
 
@@ -23,7 +23,7 @@ def test_a_link_that_was_planted_is_not_followed(
     """Not even under the right name, which nobody can guess."""
     treasure = tmp_path / "treasure"
     treasure.write_text("gold")
-    monkeypatch.setattr("convscope.network.writing.secrets.token_hex", lambda count: "guessed")
+    monkeypatch.setattr("convscope.engine.writing.secrets.token_hex", lambda count: "guessed")
     (tmp_path / ".net.onnx.guessed.part").symlink_to(treasure)
     (tmp_path / ".net.onnx.part").symlink_to(treasure)
     with (
@@ -61,7 +61,7 @@ def test_a_signal_leaves_nothing_behind(name: str, tmp_path: Path) -> None:
     code = (
         "import signal, time\n"
         f"signal.signal(signal.{name}, signal.SIG_DFL)\n"
-        "from convscope.network.writing import complete\n"
+        "from convscope.engine.writing import complete\n"
         "with complete('net.onnx', '.onnx', 'it is ONNX') as part:\n"
         "    part.write_text('half')\n"
         "    print('writing', flush=True)\n"

@@ -1,0 +1,64 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from convscope.errors import OutputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@contextmanager
+def complete(path: str | Path, suffix: str, what: str) -> Iterator[Path]:
+    """Give a file beside the target to write; it takes the target's place only when it is complete.
+
+    Raises `OutputError` for a name that does not end in `suffix`, or when it cannot be written.
+    """
+    from pathlib import Path
+
+    target = Path(path)
+    if target.suffix.lower() != suffix:
+        raise OutputError(f"{what}: name the file {target.with_suffix(suffix)}, not {target}")
+    # a name that nobody can guess, so that no link is planted there
+    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
+    try:
+        with _removed_when_ended(part):
+            only_new = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+            os.close(os.open(part, only_new, 0o666))
+            yield part
+            part.replace(target)
+    except OSError as error:
+        raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _removed_when_ended(part: Path) -> Iterator[None]:
+    """Remove a file also when the process is told to end, as Python does not; then it ends as it would."""
+    told = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    here = threading.current_thread() is threading.main_thread()
+    plain = [s for s in told if here and signal.getsignal(s) == signal.SIG_DFL]
+
+    def end(number: int, frame: object) -> None:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    for number in plain:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in plain:
+            signal.signal(number, signal.SIG_DFL)
