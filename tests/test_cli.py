@@ -225,7 +225,11 @@ BAD = [
     (("explain", "net.py:model", "--json", "--latex"), "--json and --latex are two forms"),
     (("summary", "net.py:model", "--style", "keras", "--csv"), "--csv goes without it"),
     (("trace", "net.py:model", "conv2d_1", "3", "4", "5", "--image", "x.npy"), ": 3,4,5"),
-    (("explain", "net.py:model", "9"), "small has no layer '9'"),
+    (("explain", "net.py:model", "9"), "small has 4 layers, counted from 1: there is none at 9"),
+    (("explain", "net.py:model", "2", "--depth", "1"), "--depth is about several"),
+    (("summary", "net.py:model", "--columns", ""), "a summary has no column ''"),
+    (("whatif", "net.py:model", "conv2d.use_bias=maybe"), "use_bias True or False would do"),
+    (("whatif", "net.py:model", "conv2d.strides=s"), "sizes divided by a symbol"),
 ]
 
 
@@ -275,6 +279,8 @@ def test_a_layer_may_be_named_by_its_place_and_indices_count_from_the_end(folder
     assert (found["layer"], found["position"]) == ("conv2d_1", [5, 7, 6])
     done = convscope("explain", "net.py:model", "4", "--json", at=folder)
     assert json.loads(done.stdout)["layer"] == "dense"
+    done = convscope("whatif", "net.py:model", "2.filters=3", "--json", at=folder)
+    assert json.loads(done.stdout)["edits"][0]["layer"] == "conv2d_1"
 
 
 @pytest.mark.parametrize("words", [("summary", "demo"), ("explain", "demo", "2"), ("--help",)])
@@ -286,8 +292,9 @@ def test_a_full_disk_is_said_in_one_line(words: tuple[str, ...]) -> None:
     assert done.stderr.count("\n") == 1 and "No space left on device" in done.stderr
 
 
-def test_a_closed_stdout_is_said_and_nothing_is_done_as_if_it_were_there() -> None:
-    command = f"{sys.executable} -m convscope summary demo >&-"
+@pytest.mark.parametrize("words", ["summary demo", "--help", "run --help", "--version"])
+def test_a_closed_stdout_is_said_and_nothing_is_done_as_if_it_were_there(words: str) -> None:
+    command = f"{sys.executable} -m convscope {words} >&-"
     done = subprocess.run(command, shell=True, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (
         1,

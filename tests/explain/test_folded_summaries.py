@@ -24,6 +24,7 @@ import convscope
 from convscope import Conv2D, Dense, Flatten, MaxPooling2D, Sequential
 from convscope.cli import main
 from convscope.errors import LayerLookupError, SettingError
+from convscope.explain.activations import survey
 from convscope.network import Network
 from convscope.parts import Span, Summary, Table, Words
 from convscope.views.markdown import markdown
@@ -514,3 +515,27 @@ def test_ten_thousand_layers_fold_in_little_work() -> None:
         assert len(summarise(graph, 1).rows) == 100
         assert len(summarise(graph, 2, "block7:block9").visible) == 30
     assert work.calls < 200 * 10_000
+
+
+def test_explanations_runs_and_changes_fold_as_summaries_do() -> None:
+    network = convscope.open(branch_inside())
+    said = network.explain(depth=1)
+    assert [layer["layer"] for layer in said.to_dict()["layers"]] == ["stem", "fork", "head"]
+    text = " ".join(str(said).split())
+    params = network.facts(1).rows[1].params
+    assert f"A network of 3 layers, {params} parameters" in text and "--layers fork" in text
+    assert len(network.explain(layers="fork").to_dict()["layers"]) == 3
+
+    changed = network.whatif([("fork/a", "kernel_size", 5)], depth=1)
+    rows = {row["name"]: row for row in changed.to_dict()["layers"]}
+    assert list(rows) == ["stem", "fork", "head"]
+    assert [row["changed"] for row in rows.values()] == [False, True, True]  # head sees more
+    assert rows["fork"]["new"]["params"] - params == 5 * 6 * (25 - 9)
+    assert "4 in its layers" in str(changed)
+    only = network.whatif([("fork/a", "kernel_size", 5)], layers="head/d:")
+    assert [row["name"] for row in only.to_dict()["layers"]] == ["head/d"]
+
+    run = network.run(np.random.default_rng(0).random((14, 14, 3)))
+    rows_run = survey(run.graph, run.activations, depth=1).activations
+    assert [row.name for row in rows_run] == ["stem", "fork", "head"]
+    assert rows_run[1].most == run["fork/join"].max() and rows_run[2].shape == (9,)

@@ -270,6 +270,17 @@ def test_a_long_table_keeps_a_layer_to_a_line_and_says_what_it_left_out() -> Non
     assert "start −19" in render(deep(20), width=200)
 
 
+def test_without_a_terminal_each_row_of_a_long_table_is_a_line() -> None:
+    summary = deep(20)
+    longer = summary._replace(
+        rows=tuple(row._replace(name=f"{row.name}_of_a_long_name") for row in summary.rows)
+    )
+    lines = render(longer, width=None).splitlines()
+    assert len(lines) <= 60 + 14
+    assert max(map(len, lines)) > 100 and max(map(len, lines[-4:])) <= 100
+    assert max(map(len, render(longer, width=100).splitlines())) <= 100
+
+
 def test_shares_and_memory_can_be_asked_for() -> None:
     shown = render(TWO_LAYERS, columns=["name", "share", "memory"], width=80)
     assert re.search(r"conv2d +1\.7% +84\.5 KiB", shown)  # 320 of 18,816; 26·26·32·4 bytes

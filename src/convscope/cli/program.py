@@ -102,6 +102,9 @@ def finished() -> int:
     """Run the command line and return its exit code: Ctrl-C is 130, a closed pipe is no error."""
     try:
         code = main(prog_name="convscope", standalone_mode=False)
+        if code == 0 and sys.stdout is None:  # what click ended early: help, or the version
+            say("Error: nothing can be written: stdout is closed")
+            return 1
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convscope.cli.output import emit, say, working
-from convscope.errors import ConvscopeError, OutputError
+from convscope.errors import ConvscopeError, LayerLookupError, OutputError
 
 if TYPE_CHECKING:
     from convscope.network import Network
@@ -237,6 +237,13 @@ layers_option = click.option(
 )
 
 
+depth_option = click.option(
+    "--depth",
+    type=int,
+    help="Fold networks nested deeper than this into a row each; 1 folds all.",
+)
+
+
 def open_network(model: str, parts: bool = False) -> Network:
     """Return the network that MODEL names; what was left out of it is said on stderr.
 
@@ -301,6 +308,10 @@ def layer_named(network: Network, layer: str) -> str:
         names = list(network.graph.nodes)
         if 1 <= int(layer) <= len(names):
             return names[int(layer) - 1]
+        many = f"{len(names):,} layer{'s' if len(names) != 1 else ''}"
+        raise LayerLookupError(
+            f"{network.graph.name} has {many}, counted from 1: there is none at {layer}"
+        )
     return network.graph.node(layer).name
 
 
@@ -338,6 +349,13 @@ def width() -> int:
     from convscope.views.ansi import terminal_width
 
     return terminal_width()
+
+
+def width_if_any() -> int | None:
+    """Return how wide the terminal is; None where there is none, and lines may be as long as they need."""
+    from convscope.views.ansi import said_width
+
+    return said_width()
 
 
 def show(report: Report[Any], form: str | None, color: bool) -> None:

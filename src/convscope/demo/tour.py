@@ -59,7 +59,7 @@ def tour(digit: str, show: Callable[[Document], None]) -> None:
                         ),
                     ]
                 ),
-                Code("\n".join(f"{command:<46}{what}" for command, what in next_steps(where))),
+                Code("\n".join(f"{command:<48}{what}" for command, what in next_steps(where))),
             )
         )
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.explain.folding import folds
+from convscope.explain.folding import folds, leaving
 from convscope.explain.selection import selected
 from convscope.explain.words import decimal, shape_in_words
 from convscope.model.graph import Graph
@@ -120,16 +120,22 @@ def survey(
     layers: str | Sequence[Any] | None = None,
     missing: Mapping[str, str] | None = None,
     taken: Mapping[str, str] | None = None,
+    depth: int | None = None,
 ) -> ActivationSurvey:
     """Return the figures of every activation that a run kept, or of those from one layer to another.
 
-    Raises `LayerLookupError` for a layer that there is not, `SettingError` for a range that cannot be.
+    depth   how deeply nested networks are shown; of deeper ones, what comes out of them
+
+    Raises `LayerLookupError` for a layer that there is not, `SettingError` for a depth or a range that
+    cannot be.
     """
-    first, last = selected(graph.name, folds(graph, None), layers)
+    rows = folds(graph, depth)
+    first, last = selected(graph.name, rows, layers)
+    given = leaving(graph, rows)
     figures = tuple(
-        _figures(name, node.layer.kind, activations[name])
-        for name, node in list(graph.nodes.items())[first - 1 : last]
-        if name in activations
+        _figures(row.name, row.kind or graph.nodes[row.name].layer.kind, activations[name])
+        for row in rows[first - 1 : last]
+        if (name := given.get(row.name, row.nodes[-1])) in activations
     )
     output = graph.outputs[0]
     largest = _largest(activations[output]) if output in activations else ()

@@ -12,6 +12,7 @@ from convscope.explain.folding import folds
 from convscope.explain.overview import FULL, overview
 from convscope.explain.reading import MainSum, main_reduction, main_sum
 from convscope.explain.selection import selected
+from convscope.explain.summary import summarise
 from convscope.explain.words import dots, grouped, join, shape_in_words, sliced, times, worked
 from convscope.model.facts import Facts
 from convscope.model.graph import Graph
@@ -24,6 +25,7 @@ from convscope.notation.sizes import (
     UNKNOWN,
     UNKNOWN_SHAPE,
     Shape,
+    from_plain,
     is_known,
     is_symbolic,
     plain,
@@ -31,7 +33,17 @@ from convscope.notation.sizes import (
     show,
     tidy,
 )
-from convscope.parts import Bullets, Document, Formula, Heading, Paragraph, Part, Span
+from convscope.parts import (
+    Bullets,
+    Document,
+    Formula,
+    Heading,
+    Paragraph,
+    Part,
+    Sizes,
+    Span,
+    SummaryRow,
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,8 @@ class LayerExplanation:
     why_not: str = ""
     fixed: tuple[str, ...] = ()
     """Weights that no gradient moves."""
+    nested: str = ""
+    """How many layers it stands for, where it is a network that is not looked into."""
 
     @property
     def equation(self) -> Equation | None:
@@ -125,6 +139,13 @@ class LayerExplanation:
                 ]
             ),
         ]
+        if self.nested:
+            work = "" if facts.macs is None else f", {grouped(facts.macs)} multiply–accumulates"
+            text = (
+                f"A network of {self.nested}, {grouped(facts.params)} parameters{work}. A larger --depth, or "
+                f"--layers {self.name}, explains them."
+            )
+            return [*parts, Paragraph(text)]
         if equation is None:
             why = f" ({self.why_not})" if self.why_not else ""
             text = (
@@ -401,19 +422,52 @@ class Explanation:
 
 
 def explain(
-    graph: Graph, layer: str | None = None, layers: str | Sequence[Any] | None = None
+    graph: Graph,
+    layer: str | None = None,
+    layers: str | Sequence[Any] | None = None,
+    depth: int | None = None,
 ) -> Explanation:
     """Return the explanation of one layer, of those from one to another, or of every layer.
 
-    Raises `LayerLookupError` for a layer that there is not, `SettingError` for a range that cannot be.
+    depth   how deeply nested networks are explained; deeper ones are counted as a whole
+
+    Raises `LayerLookupError` for a layer that there is not, `SettingError` for a depth or a range that
+    cannot be.
     """
-    names = list(graph.nodes) if layer is None else [graph.node(layer).name]
-    if layers is not None:
-        first, last = selected(graph.name, folds(graph, None), layers)
-        names = names[first - 1 : last]
     larger = _larger(graph)
-    whole = layer is None and layers is None
-    return Explanation(graph.name, tuple(_layer(graph, larger, name) for name in names), whole)
+    if layer is not None:
+        return Explanation(graph.name, (_layer(graph, larger, graph.node(layer).name),))
+    rows = folds(graph, depth)
+    first, last = selected(graph.name, rows, layers)
+    whole = {row.name: row for row in (summarise(graph, depth).rows if depth is not None else ())}
+    found = tuple(
+        _layer(graph, larger, row.name) if row.kind is None else _network(whole[row.name])
+        for row in rows[first - 1 : last]
+    )
+    return Explanation(graph.name, found, layers is None)
+
+
+def _network(row: SummaryRow) -> LayerExplanation:
+    """Return what is said of a nested network as a whole."""
+    assert row.inside is not None
+    many = row.inside.layers
+    macs = None if row.macs is None else from_plain(row.macs)
+    facts = Facts(
+        None,
+        tuple(_own(shape) for shape in row.input_shapes),
+        _own(row.output_shape),
+        {name: tuple(map(from_plain, shape)) for name, shape in row.weights.items()},
+        from_plain(row.params),
+        from_plain(row.trainable),
+        macs,
+    )
+    layers = f"{many:,} layers" if many != 1 else "1 layer"
+    return LayerExplanation(row.name, row.kind, facts, row.inputs, None, None, nested=layers)
+
+
+def _own(shape: Sizes | None) -> Shape:
+    """Return a shape of a row of a summary, without the batch."""
+    return UNKNOWN_SHAPE if shape is None else tuple(map(from_plain, shape[1:]))
 
 
 def _layer(graph: Graph, larger: Graph | None, name: str) -> LayerExplanation:

@@ -7,7 +7,7 @@ rule folds both: a name of more than `depth` steps belongs to the row of its fir
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from convscope.errors import SettingError
 from convscope.model.graph import Graph
@@ -53,6 +53,21 @@ def folds(graph: Graph, depth: int | None) -> list[Fold]:
     for name, row in key.items():
         rows[row].append(name)
     return [_fold(graph, row, tuple(names)) for row, names in rows.items()]
+
+
+def leaving(graph: Graph, rows: Sequence[Fold]) -> dict[str, str]:
+    """Return for each row the last of its layers whose output is read outside it: what the row gives."""
+    home = {name: fold.name for fold in rows for name in fold.nodes}
+    place = {name: number for number, name in enumerate(graph.nodes)}
+    found: dict[str, int] = {fold.name: place[fold.nodes[-1]] for fold in rows if not fold.kind}
+    names = list(place)
+    used = [(name, "") for name in graph.outputs]
+    used += [(n, home[m]) for m, node in graph.nodes.items() for n in node.inputs]
+    for name, reader in used:
+        row = home.get(name)
+        if row is not None and row != reader:
+            found[row] = max(found.get(row, 0), place[name])
+    return {row: names[number] for row, number in found.items()}
 
 
 def folded_name(name: str, depth: int, separator: str = "/") -> str:

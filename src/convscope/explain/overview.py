@@ -29,10 +29,11 @@ def overview(name: str, layers: Sequence[LayerExplanation]) -> Document:
     kinds: dict[str, list[LayerExplanation]] = {}
     for layer in layers:
         kinds.setdefault(layer.kind, []).append(layer)
+    rows = "rows" if any(layer.nested for layer in layers) else "layers"
     parts: list[Part] = [
         Heading(name, 1),
         Paragraph(
-            f"{len(layers):,} layers of {len(kinds):,} kinds. Layers whose sizes are the same share a line; "
+            f"{len(layers):,} {rows} of {_kinds(len(kinds))}. Layers whose sizes are the same share a line; "
             f"convscope explain MODEL LAYER, or net.explain(layer), takes one apart."
         ),
     ]
@@ -44,8 +45,15 @@ def overview(name: str, layers: Sequence[LayerExplanation]) -> Document:
     return Document(tuple(parts))
 
 
+def _kinds(many: int) -> str:
+    return f"{many:,} kinds" if many > 1 else "one kind"
+
+
 def _equation(alike: Sequence[LayerExplanation]) -> Iterator[Part]:
     """Yield the equation of the first layer of a kind, and say whether it is that of all."""
+    if all(layer.nested for layer in alike):
+        yield Paragraph("Networks that are not looked into: a larger --depth does.")
+        return
     stated = [layer for layer in alike if layer.equation is not None]
     if not stated:
         yield Paragraph(
@@ -89,6 +97,8 @@ def _rows(alike: Sequence[LayerExplanation]) -> Iterator[tuple[Words, ...]]:
 
 def _parameters(layer: LayerExplanation) -> str:
     """Return where a layer's count comes from: 3·3·32·64 + 64 = 18,496."""
+    if layer.nested:
+        return grouped(layer.facts.params)
     shapes = list(layer.facts.weights.values())
     if not shapes:
         return "–"

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from convscope.explain.folding import Fold, folds
+from convscope.explain.folding import Fold, folds, leaving
+from convscope.explain.selection import selected
 from convscope.model.graph import Graph, Node
 from convscope.model.receptive import ReceptiveField
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, plain, tidy
@@ -73,7 +74,7 @@ class _Rows:
         self._home = {name: fold.name for fold in made for name in fold.nodes}
         self._first: dict[tuple[int, ...], str] = {}
         self._met: set[int] = set()
-        self._leaving = self._all_leaving() if len(made) < len(self._home) else {}
+        self._leaving = leaving(graph, made) if len(made) < len(self._home) else {}
 
     def all(self) -> list[SummaryRow]:
         """Return every row."""
@@ -183,19 +184,6 @@ class _Rows:
                 if source not in inside:
                     found[self._home.get(source, source), self.graph.shape(source)] = None
         return list(found)
-
-    def _all_leaving(self) -> dict[str, str]:
-        """Return for each row the last of its layers whose output is read outside it."""
-        found: dict[str, int] = {}
-        place = {name: number for number, name in enumerate(self.graph.nodes)}
-        names = list(place)
-        used = [(name, "") for name in self.graph.outputs]
-        used += [(n, self._home[m]) for m, node in self.graph.nodes.items() for n in node.inputs]
-        for name, reader in used:
-            row = self._home.get(name)
-            if row is not None and row != reader:
-                found[row] = max(found.get(row, 0), place[name])
-        return {row: names[number] for row, number in found.items()}
 
 
 def _below(name: str, row: str) -> str:

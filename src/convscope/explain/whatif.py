@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from convscope.explain.dropped import Dropped, dropped
+from convscope.explain.folding import folds
 from convscope.explain.summary import summarise
 from convscope.explain.words import grouped, join, times
 from convscope.model.editing import Change, Edited, shown
@@ -120,7 +121,7 @@ class Changes:
 
     @property
     def changed(self) -> tuple[LayerChange, ...]:
-        """The layers that are not as they were."""
+        """The layers that are not as they were, among those that were asked for."""
         return tuple(layer for layer in self.layers if layer.changed)
 
     def to_dict(self) -> dict[str, Any]:
@@ -151,14 +152,26 @@ class Changes:
         return Document(tuple(parts))
 
 
-def changes(graph: Graph, history: History | None, seed: int) -> Changes:
-    """Return what became different since the network that this one was edited from."""
+def changes(
+    graph: Graph,
+    history: History | None,
+    seed: int,
+    layers: str | Sequence[Any] | None = None,
+    depth: int | None = None,
+) -> Changes:
+    """Return what became different since the network that this one was edited from.
+
+    layers, depth   which rows to show, as in `summarise`; the notes are about all
+    """
     if history is None:
         history = History(graph, (), {}, ())
-    old, new = summarise(history.origin), summarise(graph)
-    layers = tuple(_layers(graph, history, old, new))
-    notes = tuple(_notes(graph, history, layers, old, new, seed))
-    return Changes(graph.name, history.changes, layers, old.totals, new.totals, notes)
+    old, new = summarise(history.origin, depth), summarise(graph, depth, layers)
+    rows = tuple(_layers(graph, history, old, new, depth))
+    notes = tuple(_notes(graph, history, rows, old, new, seed))
+    if layers is not None:
+        asked = {row.name for row in new.visible}
+        rows = tuple(row for row in rows if row.name in asked)
+    return Changes(graph.name, history.changes, rows, old.totals, new.totals, notes)
 
 
 def figures(row: SummaryRow) -> dict[str, Any]:
@@ -167,16 +180,22 @@ def figures(row: SummaryRow) -> dict[str, Any]:
     return {name: whole[name] for name in FIGURES}
 
 
-def _layers(graph: Graph, history: History, old: Summary, new: Summary) -> Iterator[LayerChange]:
+def _layers(
+    graph: Graph, history: History, old: Summary, new: Summary, depth: int | None
+) -> Iterator[LayerChange]:
     before = {row.name: row for row in old.rows}
     after = {row.name: row for row in new.rows}
     edited = {id(graph.node(c.layer).layer) for c in history.changes if c.old != c.new}
-    for name, row in after.items():
-        was, node = before.get(name), graph.nodes[name]
-        redrawn = history.redrawn.get(name, ())
+    for fold in folds(graph, depth):
+        name, row, was = fold.name, after[fold.name], before.get(fold.name)
+        nodes = [graph.nodes[n] for n in fold.nodes]
+        again = {n: history.redrawn.get(n, ()) for n in fold.nodes}
+        redrawn = again[name] if fold.kind is None else tuple(n for n in again if again[n])
         changed = was is None or figures(was) != figures(row) or bool(redrawn)
-        changed = changed or id(node.layer) in edited
-        left_out = dropped(node.layer, graph.facts[name]) if changed else ()
+        changed = changed or any(id(node.layer) in edited for node in nodes)
+        left_out = (
+            dropped(nodes[0].layer, graph.facts[name]) if changed and fold.kind is None else ()
+        )
         yield LayerChange(name, row.kind, changed, was, row, redrawn, left_out)
     for name, row in before.items():
         if name not in after:
@@ -321,7 +340,7 @@ def _rows(layer: LayerChange) -> Iterator[tuple[Words, ...]]:
     old, new = _cells(layer.old), _cells(layer.new)
     yield (layer.name, "was", *old)
     marked: list[Words] = [_beside(a, b) for a, b in zip(old, new, strict=True)]
-    if layer.new and layer.weights_redrawn:
+    if layer.new and layer.weights_redrawn and layer.new.inside is None:
         marked[1] = _weights(layer.new, layer.weights_redrawn)
     yield (Span(f"({layer.kind})", "dim"), Span("now", NEW), *marked)
 
@@ -391,6 +410,8 @@ def _cells(row: SummaryRow | None, short: bool = False) -> tuple[str, ...]:
         return ("–",) * len(FIGURES)
     named = [_weight(name, shape) for name, shape in row.weights.items()]
     weights = ", ".join(named[:1] if short else named)
+    if row.inside is not None and named:
+        weights = f"{len(named):,} in its layers"
     return (
         "?" if row.output_shape is None else _sizes(row.output_shape[1:]),
         weights or "–",

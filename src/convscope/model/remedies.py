@@ -182,6 +182,8 @@ def _candidates(graph: Graph, edit: Edit) -> list[Any]:
     words = allowed(layer, edit.setting)
     if words:
         return [w for w in words if w != edit.value] if len(words) <= MOST_WORDS else []
+    if isinstance(old, bool):
+        return [value for value in (True, False) if value is not edit.value]
     sizes = [s for n in graph.node(edit.layer).inputs for s in graph.shape(n) if is_known(s)]
     olds = old if isinstance(old, tuple) else (old,)
     if not olds or not all(is_known(v) for v in olds):

@@ -388,13 +388,17 @@ class Network:
         return summarise(self.graph, depth, layers)
 
     def explain(
-        self, layer: Which | None = None, layers: str | Sequence[Any] | None = None
+        self,
+        layer: Which | None = None,
+        layers: str | Sequence[Any] | None = None,
+        depth: int | None = None,
     ) -> ExplanationReport:
         """Return the explanation of one layer, or of the whole network: equation, sizes and why.
 
         layer    its name, its place (0 is the first, -1 the last) or itself; None for the whole network,
                  which is on a page where it has many layers
         layers   the first and the last of several, each explained in full: "conv2d_1:flatten", "3:7"
+        depth    how deeply nested networks are explained; deeper ones are counted as a whole
 
         str() of it is text; it also has .markdown(), .latex(), .to_dict() and shows itself in a
         notebook.
@@ -403,7 +407,7 @@ class Network:
         from convscope.network.reports import report
 
         name = None if layer is None else self.graph.node(layer).name
-        return report(explain(self.graph, name, layers))
+        return report(explain(self.graph, name, layers, depth))
 
     def trace(self, image: Any, layer: Which, position: Sequence[int]) -> TraceReport:
         """Return the ledger of one number, by the cone: without running the network.
@@ -482,10 +486,17 @@ class Network:
     def _replace(self, layers: Mapping[int, Layer]) -> None:
         """Put layers in the place of others, which are named by their ids; for who keeps a list."""
 
-    def whatif(self, edits: Iterable[Sequence[Any]]) -> ChangesReport:
+    def whatif(
+        self,
+        edits: Iterable[Sequence[Any]],
+        layers: str | Sequence[Any] | None = None,
+        depth: int | None = None,
+    ) -> ChangesReport:
         """Return the table of what edits would change: every layer's figures, old beside new.
 
         edits   (layer, setting, value) each, all made at once: [("conv2d", "kernel_size", 5)]
+
+        layers, depth   which rows of the table to show, as in `summary`
 
         The same as `edit(…).changes()`; see `edit` for what is raised.
         """
@@ -495,17 +506,21 @@ class Network:
         for one in given:
             if len(one) != 3 or not all(isinstance(word, str) for word in one[:2]):
                 raise SettingError(f"an edit is (layer, setting, value), not {one!r:.80}")
-        return self._edit([Edit(*one) for one in given]).changes()
+        return self._edit([Edit(*one) for one in given]).changes(layers, depth)
 
-    def changes(self) -> ChangesReport:
+    def changes(
+        self, layers: str | Sequence[Any] | None = None, depth: int | None = None
+    ) -> ChangesReport:
         """Return the table of what became different from the network that this one was edited from.
+
+        layers, depth   which rows of it to show, as in `summary`
 
         After several edits in a row: from the first. It also has .to_dict(), .json(), .markdown() …
         """
         from convscope.explain.whatif import changes
         from convscope.network.reports import report
 
-        return report(changes(self.graph, self._history, self.seed))
+        return report(changes(self.graph, self._history, self.seed, layers, depth))
 
     def editable(self, layer: Which) -> dict[str, dict[str, Any]]:
         """Return a layer's settings as a form can offer them: name → {"value", "kind", …}.

@@ -105,7 +105,7 @@ def _name(name: str) -> str | None:
     if path.exists():
         return None
     folder = path.parent
-    names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+    names = [p.name for p in folder.iterdir() if p.is_file()] if folder.is_dir() else []
     near = get_close_matches(path.name, names, 1)
     meant = f" (did you mean {str(folder / near[0])!r}?)" if near else ""
     return f"there is no file {str(path)!r}{meant}"

@@ -81,7 +81,12 @@ FALLBACK_WIDTH = 100
 
 
 def terminal_width(fallback: int = FALLBACK_WIDTH) -> int:
-    """Return the terminal's width (or COLUMNS, which overrules it), 100 where there is none.
+    """Return the terminal's width (or COLUMNS, which overrules it), 100 where there is none."""
+    return said_width() or fallback
+
+
+def said_width() -> int | None:
+    """Return the terminal's width, or COLUMNS, which overrules it; None where there is neither.
 
     As `shutil.get_terminal_size` does, without the compressors that `shutil` loads.
     """
@@ -90,9 +95,9 @@ def terminal_width(fallback: int = FALLBACK_WIDTH) -> int:
         return int(said)
     try:
         out = sys.__stdout__
-        return (os.get_terminal_size(out.fileno()).columns if out else 0) or fallback
+        return (os.get_terminal_size(out.fileno()).columns if out else 0) or None
     except (ValueError, OSError):  # a closed stdout, or no terminal
-        return fallback
+        return None
 
 
 def wants_color(stream: TextIO | None) -> bool:
@@ -109,6 +114,6 @@ def wants_color(stream: TextIO | None) -> bool:
         return False
 
 
-def terminal(stream: TextIO | None) -> tuple[int, bool]:
-    """Return how wide to write to a stream, and whether in colour."""
-    return terminal_width(), wants_color(stream)
+def terminal(stream: TextIO | None) -> tuple[int | None, bool]:
+    """Return how wide to write to a stream (None where nothing says so), and whether in colour."""
+    return said_width(), wants_color(stream)

@@ -233,15 +233,22 @@ _MANY = 40
 """A table of more rows should keep each to a line."""
 
 
-def _kept_to_lines(summary: Summary, columns: Sequence[str] | None, width: int) -> Document:
-    """Return the document in as few words as keep each row of a long table to a line."""
-    from convscope.views.ansi import Pen
+WIDEST = 240
+"""Where there is no terminal, rows are lines up to so many characters."""
+
+
+def _kept_to_lines(
+    summary: Summary, columns: Sequence[str] | None, width: int | None
+) -> tuple[Document, int]:
+    """Return the document in as few words as keep each row of a long table to a line, and its width."""
+    from convscope.views.ansi import FALLBACK_WIDTH, Pen
     from convscope.views.text_table import table_lines
 
-    rows = len(summary.visible)
+    rows, free = len(summary.visible), width is None
+    width = FALLBACK_WIDTH if width is None else width
     whole = document(summary, columns)
     if rows <= _MANY:
-        return whole
+        return whole, width
     found = []
     for detail in range(len(_BRIEF)):
         made = document(summary, columns, detail) if detail else whole
@@ -249,7 +256,15 @@ def _kept_to_lines(summary: Summary, columns: Sequence[str] | None, width: int) 
         found.append((len(table_lines(table, width, Pen(False))), detail, made))
         if found[-1][0] <= 1.1 * rows:
             break
-    return min(found)[2]
+    lines, _, best = min(found)
+    if free and lines > rows + _AROUND:
+        (table,) = (part for part in best.parts if isinstance(part, Table))
+        width = max(map(len, table_lines(table, WIDEST, Pen(False))))
+    return best, width
+
+
+_AROUND = 6
+"""Lines of a table that are no rows: its heading, rules and total."""
 
 
 def _total(summary: Summary, name: str) -> str:
@@ -372,18 +387,20 @@ def render(
     style: str = "table",
     columns: Sequence[str] | None = None,
     line_length: int | None = None,
-    width: int = 80,
+    width: int | None = 80,
     color: bool = False,
 ) -> str:
     """Return a summary as text, in one of the styles "table", "keras" and "keras2".
 
-    `columns`, `width` and `color` are for our own table, `line_length` for Keras's styles.
+    `columns`, `width` and `color` are for our own table, `line_length` for Keras's styles. A width of
+    None, where there is no terminal, is 100, and what the rows of a long table need to be a line each.
     """
     match style:
         case "table":
             from convscope.views import text
 
-            return text.render(_kept_to_lines(summary, columns, width), width, color)
+            made, wide = _kept_to_lines(summary, columns, width)
+            return text.render(made, wide, color)
         case "keras":
             from convscope.views.keras_summary import keras_text
 

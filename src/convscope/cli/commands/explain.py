@@ -11,6 +11,7 @@ from convscope.cli.shared import (
     MODEL_HELP,
     WithPosition,
     color_option,
+    depth_option,
     image_for,
     image_option,
     layer_argument,
@@ -35,6 +36,7 @@ from convscope.cli.shared import (
 @model_argument
 @layer_argument(required=False)
 @layers_option
+@depth_option
 @click.option("--models", is_flag=True, help="The four pictures learners have, tested on an image.")
 @click.option("--position", help="Where --models compares; by default where most is going on.")
 @image_option
@@ -47,6 +49,7 @@ def command(
     model: str,
     layer: str | None,
     layers: str | None,
+    depth: int | None,
     models: bool,
     position: str | None,
     image: Path | None,
@@ -58,15 +61,16 @@ def command(
     LAYER is a name, or a place from 1. Without it the whole network is explained; on a page, where it
     has many layers.
     """
-    if layer is not None and layers is not None:
-        raise click.UsageError("LAYER names one layer, --layers several: choose one")
+    if layer is not None and (layers is not None or depth is not None):
+        other = "--depth" if layers is None else "--layers"
+        raise click.UsageError(f"LAYER names one layer, {other} is about several: choose one")
     network = open_network(model)
     set_pixels(network, pixels, image)
     if not models:
         if image is not None or position is not None:
             raise click.UsageError("--image and --position go with --models")
         with working(f"explaining {network.name}"):
-            report = network.explain(layer and layer_named(network, layer), layers)
+            report = network.explain(layer and layer_named(network, layer), layers, depth)
         show(report, form, color)
         return
     if layer is None:

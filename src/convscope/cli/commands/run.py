@@ -11,6 +11,7 @@ from convscope.cli.shared import (
     MODEL_HELP,
     check_target,
     color_option,
+    depth_option,
     image_for,
     image_option,
     layer_named,
@@ -42,6 +43,7 @@ from convscope.cli.shared import (
 )
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @layers_option
+@depth_option
 @report_formats
 @color_option
 @click.pass_obj
@@ -55,6 +57,7 @@ def command(
     png: Path | None,
     force: bool,
     layers: str | None,
+    depth: int | None,
     form: str | None,
 ) -> None:
     """Run one image; show what every layer gave, write activations and pictures of maps."""
@@ -74,7 +77,7 @@ def command(
             check_target(target, force)
     with working(f"running {network.name}"):
         done = network.run(given)
-        figures = survey(done.graph, done.activations, layers, done.missing, done.taken)
+        figures = survey(done.graph, done.activations, layers, done.missing, done.taken, depth)
     if out is not None:
         with working(f"writing {out}"):
             done.save(out)

@@ -8,12 +8,13 @@ from convscope.cli.output import emit, say, working
 from convscope.cli.shared import (
     MODEL_HELP,
     color_option,
+    depth_option,
     formats,
     layers_option,
     model_argument,
     open_network,
     show,
-    width,
+    width_if_any,
 )
 
 
@@ -28,9 +29,7 @@ from convscope.cli.shared import (
     help="Our table, what Keras 3 prints, or Keras 2's classic text.",
 )
 @click.option("--columns", help="Which columns of our table, separated by commas.")
-@click.option(
-    "--depth", type=int, help="Fold networks nested deeper than this into a row each; 1 folds all."
-)
+@depth_option
 @layers_option
 @formats("json", "csv", "markdown", "html", "latex")
 @color_option
@@ -50,14 +49,14 @@ def command(
     if style != "table" and (form or columns):
         other = f"--{form}" if form else "--columns"
         raise click.UsageError(f"--style {style} is a text of its own, and {other} goes without it")
-    chosen = views.checked([c.strip() for c in columns.split(",")] if columns else None)
+    chosen = views.checked(None if columns is None else columns)
     network = open_network(model, parts=True)
     with working(f"summarising {network.name}"):
         facts = network.facts(depth, layers)
     if form == "csv":
         emit(views.summary_csv(facts))
     elif form is None:
-        emit(views.render(facts, style, chosen, width=width(), color=color))
+        emit(views.render(facts, style, chosen, width=width_if_any(), color=color))
     else:
         from convscope.views.report import Report
 
