@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from convscope.explain.folding import Fold, folds, leaving
-from convscope.explain.selection import selected
 from convscope.model.graph import Graph, Node
 from convscope.model.receptive import ReceptiveField
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, plain, tidy
