@@ -23,6 +23,7 @@ ORDER = [
     "model",
     "engine",
     "explain",
+    "checks",
     "explorer",
     "network",
     "building",

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from convscope.model.editing import Edit
     from convscope.network.reports import (
         ChangesReport,
+        CheckedReport,
         ExplanationReport,
         GradientReport,
         TraceReport,
@@ -438,6 +439,38 @@ class Network:
         or `net.gradient(image, loss="sparse_categorical_crossentropy", target=7, to="conv2d.kernel")`.
         """
         return self.run(image).gradient(of, to, **how)
+
+    def check(
+        self,
+        image: Any = None,
+        *,
+        ignore: Iterable[str] = (),
+        advice: bool = False,
+        between: tuple[float, float] = (0.0, 1.0),
+    ) -> CheckedReport:
+        """Return what is wrong or doubtful in the network: each finding with its proof and its repair.
+
+        image     what to run, as `run` takes it: rules about a run then look at its numbers
+        ignore    rules to leave out, "aliasing", or a rule in one layer, "unread-positions:conv2d"
+        advice    whether to look with rules that depend on hardware or taste, too
+        between   the smallest and largest number that an image can hold, for filters that can never fire
+
+        Raises `SettingError` for a rule that there is not, and what `run` raises for the image.
+
+        >>> from convscope import Conv2D, Sequential
+        >>> model = Sequential([Conv2D(8, 3, strides=2, input_shape=(28, 28, 1))])
+        >>> [(rule.name, found.layer) for rule, found in model.check(ignore=["aliasing"]).findings]
+        [('unread-positions', 'conv2d')]
+        """
+        from convscope.checks.checking import check
+        from convscope.checks.subject import Subject
+        from convscope.network.reports import report
+
+        run = None if image is None else self.run(image)
+        graph = self.graph if run is None else run.graph
+        activations = None if run is None else run.activations
+        subject = Subject(graph, self.backing, self.seed, activations, *between)
+        return report(check(subject, tuple(ignore), advice))
 
     # -- what if ----------------------------------------------------------------------------------
 
