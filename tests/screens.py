@@ -84,7 +84,7 @@ class Visit:
         """Open the page at an address (what stands behind the #) and wait until it is drawn."""
         hash_ = f"#{address}" if address else ""
         self.page.goto(self.served.server.address + hash_)
-        self.page.locator(".cs-ribbon").wait_for()
+        self.page.locator(".cs-screen").wait_for()
         return self
 
     def go(self, address: str) -> None:

@@ -15,7 +15,7 @@ from needed import absent
 from screens import OpenPage
 
 AXE = "4.10.3"
-SCREENS = ["stack", "microscope", "models", "whatif", "input"]
+SCREENS = ["network", "stack", "microscope", "models", "whatif", "input"]
 
 OUT_OF_REACH = """() => [...document.querySelectorAll("button, input, select, summary, [tabindex='0']")]
   .filter((e) => e.checkVisibility() && !e.closest("dialog:not([open])"))

@@ -6,7 +6,7 @@ import pytest
 from screens import OpenPage, Visit
 from shown import holds, is_the_table
 
-SCREENS = ["stack", "microscope", "models", "whatif", "input"]
+SCREENS = ["network", "stack", "microscope", "models", "whatif", "input"]
 
 FOLLOW_FOCUS = """() => {
   window.visited = new Set();
@@ -89,7 +89,7 @@ def test_screens_layers_colours_and_help(visit: OpenPage) -> None:
     page.keys("Tab", "Enter")
     page.until("microscope", lambda m: m["live"].startswith("dense("))
     page.page.get_by_role("tab", selected=True).focus()
-    for name in ("Mental models", "What if", "Input", "Stack", "Microscope"):
+    for name in ("Mental models", "What if", "Input", "Network", "Stack", "Microscope"):
         page.keys("ArrowRight")
         page.until("tab", lambda tab, name=name: tab == name)
         assert page.read("focused") == f"button {name}"

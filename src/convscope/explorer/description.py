@@ -6,13 +6,14 @@ sentences of the mental models, and nothing is markup.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from convscope.errors import ShapeError, UnsupportedError
 from convscope.explain.pictures import Picture, has_pictures, pictures
 from convscope.explain.summary import summarise
 from convscope.explorer.lanes import lanes
+from convscope.explorer.repeats import Piece, Step, pieces
 from convscope.layers.base import tensor_names
 from convscope.model.facts import facts_of
 from convscope.model.graph import Graph, Node
@@ -55,7 +56,46 @@ def network(graph: Graph) -> dict[str, Json]:
         del row["output_shape"]
         row["equation"] = facts.equation is not None
         row["pictures"] = facts.equation is not None and has_pictures(facts.equation)
+    found["overview"] = _overview(graph, [(row["name"], row["kind"]) for row in found["layers"]])
     return found
+
+
+def _overview(graph: Graph, layers: Sequence[tuple[str, str]]) -> list[dict[str, Json]]:
+    """Return the network in few pieces: inputs, layers, and blocks that repeat as one.
+
+    Each has its place in the drawing, the pieces that feed it (by their numbers), and of its blocks the
+    layers, each with its place in the block and what feeds it.
+    """
+    steps = [
+        Step(name, kind, bool(graph.facts[name].weights), graph.facts[name].output_shape)
+        for name, kind in layers
+    ]
+    found = [Piece(name, ((name,),)) for name in graph.inputs] + pieces(steps)
+    home = {name: n for n, piece in enumerate(found) for block in piece.blocks for name in block}
+    inner: list[list[list[Json]]] = []
+    feeds: dict[str, list[str]] = {}
+    for n, piece in enumerate(found):
+        wires = {
+            name: graph.nodes[name].inputs if name in graph.nodes else ()
+            for block in piece.blocks
+            for name in block
+        }
+        sources = {home[feed] for inputs in wires.values() for feed in inputs}
+        feeds[str(n)] = [str(source) for source in sorted(sources - {n})]
+        inner.append([])
+        for block in piece.blocks:
+            own = lanes({name: [f for f in wires[name] if f in block] for name in block})
+            inner[-1].append([[name, own[name], list(wires[name])] for name in block])
+    places = lanes(feeds)
+    return [
+        {
+            "name": piece.name,
+            "place": places[n],
+            "feeds": list(map(int, feeds[n])),
+            "blocks": blocks,
+        }
+        for n, piece, blocks in zip(places, found, inner, strict=True)
+    ]
 
 
 def shape_of(shape: Shape) -> list[Json] | None:

@@ -5,7 +5,7 @@ import { between, origin } from "./arrays.js";
 /** @import {Form} from "./form.js" */
 /** @import {Network} from "./network.js" */
 
-export const SCREENS = { stack: "Stack", microscope: "Microscope", models: "Mental models", whatif: "What if", input: "Input" };
+export const SCREENS = { network: "Network", stack: "Stack", microscope: "Microscope", models: "Mental models", whatif: "What if", input: "Input" };
 export const MODELS = ["apart", "shared", "real", "depth", "added"];
 export const COLOURS = { layer: "one scale for the layer", map: "a scale for each map", grey: "grey" };
 export const SORTS = { index: "index", energy: "energy", contribution: "contribution" };

@@ -57,6 +57,9 @@ export function say(element, text) {
 /** @param {Child[]} children */
 export const dim = (...children) => h("span.cs-dim", children);
 
+/** A name that may be broken where it is joined. @param {string} name */
+export const breakable = (name) => name.split(/(?<=[_/.×])/).flatMap((part) => [part, h("wbr")]);
+
 /** What scrolls, for the keyboard too. @param {string} label */
 export const scrolled = (label) => ({ tabindex: 0, role: "region", "aria-label": label });
 

@@ -5,6 +5,7 @@ import { attributes, fill, h, inFrame, say } from "./elements.js";
 import { MODELS, SCREENS, parsePlace, placeText, screens } from "./address.js";
 import { Ramp } from "./colours.js";
 import { dialog, finder, tool } from "./finder.js";
+import { overview } from "./overview.js";
 import { ribbon } from "./ribbon.js";
 import { stack } from "./stack.js";
 import { Microscope } from "./microscope.js";
@@ -19,7 +20,7 @@ import { KEYS, keyed } from "./keys.js";
 /** @import {Link} from "./link.js" */
 /** @import {Network} from "./network.js" */
 
-/** @typedef {{element: HTMLElement, show: () => void, hide?: () => void}} Screen  show is called after every move */
+/** @typedef {{element: HTMLElement, show: () => void, hide?: () => void, up?: () => boolean}} Screen  show is called after every move; up: whether it went up in itself */
 
 /** Everything that is on the page. */
 export class App {
@@ -51,7 +52,7 @@ export class App {
 		this.microscope = new Microscope(this);
 		/** @type {Record<keyof typeof SCREENS, Screen>} */
 		this.screens = {
-			stack: stack(this), microscope: this.microscope, models: mentalModels(this), whatif: whatIf(this), input: input(this),
+			network: overview(this), stack: stack(this), microscope: this.microscope, models: mentalModels(this), whatif: whatIf(this), input: input(this),
 		};
 		/** @type {Screen | null} */
 		this.shown = null;
@@ -131,7 +132,7 @@ export class App {
 	/** @param {string} name */
 	visit(name) {
 		const { screen } = this.place;
-		return this.open(name, { screen: screen === "input" ? "microscope" : screen });
+		return this.open(name, { screen: screen === "input" || screen === "network" ? "microscope" : screen }, screen === "network");
 	}
 
 	addressed() {
@@ -143,6 +144,7 @@ export class App {
 	}
 
 	up() {
+		if (this.shown?.up?.()) return;
 		const before = this.trail.pop();
 		if (before) this.go(before);
 		else if (this.place.screen !== "stack") this.go({ screen: "stack" });
@@ -168,8 +170,9 @@ export class App {
 			fill(this.main, screen.element);
 			this.shown = screen;
 		}
+		this.ribbon.element.hidden = place.screen === "network"; // which is the same, larger
 		screen.show(); // before the ribbon: what it asks for is looked at first
-		this.ribbon.show();
+		if (!this.ribbon.element.hidden) this.ribbon.show();
 	}
 
 	/** The address of what is on the screen, to the clipboard. */

@@ -1,9 +1,8 @@
 // The ribbon: the whole network, from left to right.
 
-import { range } from "./arrays.js";
 import { times } from "./texts.js";
-import { attributes, h, inFrame, say, sized, svg } from "./elements.js";
-import { drawBars, drawSheet, scaleOf } from "./colours.js";
+import { attributes, h, inFrame, say, svg } from "./elements.js";
+import { thumbnail } from "./thumbs.js";
 
 /** @import {Layer} from "./types" */
 /** @import {App} from "./frame.js" */
@@ -24,7 +23,7 @@ export function ribbon(app) {
 	const width = (Math.max(...order.map(({ place }) => place[0])) + 1) * CARD.across;
 	const height = topOf(Math.max(...order.map(({ place }) => place[1])) + 1);
 	const lines = svg("svg", { class: "cs-lines", width, height, "aria-hidden": "true" });
-	const cards = h("div.cs-cards", { style: { width: `${width}px`, height: `${height}px` } }, lines);
+	const cards = h("div.cs-cards", { style: { width: `${width}px` } }, lines);
 	const element = h("nav.cs-ribbon", {
 		"aria-label": "Layers, from input to output", tabindex: 0, onscroll: inFrame(() => draw()),
 	}, cards);
@@ -65,6 +64,8 @@ export function ribbon(app) {
 			attributes(card.button, { "aria-current": layer.name === place.layer || null });
 			thumb(layer, card);
 		}
+		const lanes = Math.max(0, ...order.filter(({ name }) => inView.has(name)).map(({ place }) => place[1]));
+		cards.style.height = `${topOf(lanes + 1)}px`; // as tall as what is in view
 		for (const [name, { button }] of made) {
 			if (inView.has(name) || button === document.activeElement) continue;
 			button.remove();
@@ -95,19 +96,8 @@ export function ribbon(app) {
 		if (card.drawn === key || !net.has(name)) return;
 		card.drawn = key;
 		say(card.shape, times(net.shape(name)));
-		const form = net.form(name);
-		const row = form.rows === 1;
-		const across = row || form.maps < 4 ? 1 : form.maps < 9 ? 2 : 3;
-		const side = row ? 1024 : Math.max(4, Math.floor((CARD.thumb * 2) / across));
-		const tiles = await net.tiles(name, range(Math.min(form.maps, across * across)), side).catch(() => null);
-		if (card.drawn !== key) return;
-		if (!tiles) { // another run's maps are not this one's; it is asked again when the host is back
-			card.drawn = "";
-			return sized(card.canvas, 1, 1);
-		}
-		if (row) return drawBars(sized(card.canvas, 84, CARD.thumb), tiles.data, 84, CARD.thumb, ramp, net.limit(name));
-		const scale = Math.max(1, Math.floor(side / Math.max(form.rows, form.columns)));
-		drawSheet(card.canvas, { tiles, across, scale, high: scale, gap: 2, each: false, ...scaleOf(net, name, "layer") }, ramp);
+		const still = () => card.drawn === key;
+		if (!(await thumbnail(app, name, card.canvas, { wide: 84, tall: CARD.thumb }, still)) && still()) card.drawn = "";
 	}
 
 	return { element, show };

@@ -160,8 +160,11 @@ export type Run = {
   /** Layers without an equation whose numbers somebody else computed, each with who did. */
   taken?: Record<string, string>;
 };
+/** A layer, or blocks of layers that are alike: its column and lane, the entries that feed it; of each block its layers, where they stand in it, what feeds them. */
+export type Entry = { name: string; place: [number, number]; feeds: number[]; blocks: [string, [number, number], string[]][][] };
 export type Told = {
   name: string;
+  overview: Entry[];
   layers: Layer[];
   inputs: Layer[];
   warnings: string[];
