@@ -112,6 +112,7 @@ def stub() -> str:
         f"from {home} import {name} as {name}"
         for name, home in sorted(vars(convscope)["_HOMES"].items())
     ]
+    homes += [f"from convscope.learning import {n} as {n}" for n in vars(convscope)["_ROOMS"]]
     found = kinds()
     loaded = [f"from {k.__module__} import {k.__name__} as _{k.__name__}" for k in found.values()]
     names = "".join(f'    "{name}",\n' for name in convscope.__all__)

@@ -24,6 +24,7 @@ ORDER = [
     "engine",
     "explain",
     "checks",
+    "learning",
     "explorer",
     "network",
     "building",

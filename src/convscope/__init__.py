@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from convscope.building import Input as Input
     from convscope.building import Model as Model
     from convscope.building import Sequential as Sequential
+    from convscope.learning import callbacks as callbacks
+    from convscope.learning import constraints as constraints
+    from convscope.learning import losses as losses
+    from convscope.learning import metrics as metrics
+    from convscope.learning import optimizers as optimizers
+    from convscope.learning import regularizers as regularizers
     from convscope.network import Network as Network
     from convscope.network import Run as Run
     from convscope.readers import open as open
@@ -37,6 +43,9 @@ _HOMES = {
     "summary": "convscope.readers.statistics",
 }
 
+_ROOMS = ("callbacks", "constraints", "losses", "metrics", "optimizers", "regularizers")
+"""What training needs, under the names that Keras's modules have."""
+
 _NOT_BY_STAR = ("open",)
 """What `from convscope import *` leaves alone: Python's own open stays what it is."""
 
@@ -44,6 +53,8 @@ _NOT_BY_STAR = ("open",)
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name in _ROOMS:
+        return import_module(f"convscope.learning.{name}")
     if name == "__all__":
         return [n for n in __dir__() if n not in _NOT_BY_STAR and not n.startswith("_")]
     if not name.startswith("_"):
@@ -59,4 +70,4 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     from convscope.layers import spellings
 
-    return sorted([*_HOMES, *spellings(), "__version__"])
+    return sorted([*_HOMES, *_ROOMS, *spellings(), "__version__"])

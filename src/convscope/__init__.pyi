@@ -72,6 +72,12 @@ from convscope.layers.up_sampling import UpSampling3D as _UpSampling3D
 from convscope.layers.zero_padding import ZeroPadding1D as _ZeroPadding1D
 from convscope.layers.zero_padding import ZeroPadding2D as _ZeroPadding2D
 from convscope.layers.zero_padding import ZeroPadding3D as _ZeroPadding3D
+from convscope.learning import callbacks as callbacks
+from convscope.learning import constraints as constraints
+from convscope.learning import losses as losses
+from convscope.learning import metrics as metrics
+from convscope.learning import optimizers as optimizers
+from convscope.learning import regularizers as regularizers
 from convscope.network import Network as Network
 from convscope.network import Run as Run
 from convscope.readers import open as open
@@ -175,6 +181,12 @@ __all__ = [
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
+    "callbacks",
+    "constraints",
+    "losses",
+    "metrics",
+    "optimizers",
+    "regularizers",
     "summary",
 ]
 

@@ -149,6 +149,8 @@ class Sequential(Network):
         Raises `UnsupportedError` without Keras (and one of its backends), or for a layer that Keras
         does not have; `NotBuiltError` before there is an input shape.
         """
+        from convscope.learning.named import Configured
+
         shape = tuple(size if is_known(size) else None for size in self.input_shape)
         try:
             import keras
@@ -160,7 +162,11 @@ class Sequential(Network):
             if kind is None:
                 raise UnsupportedError(f"{layer.name}: Keras has no layer {layer.kind}")
             settings = {
-                name: value.name if isinstance(value, Activation) else value
+                name: value.name
+                if isinstance(value, Activation)
+                else value.keras()
+                if isinstance(value, Configured)
+                else value
                 for name, value in layer.settings().items()
             }
             made.append(kind(**settings, name=layer.name))

@@ -37,7 +37,6 @@ from convscope.errors import (
     PositionError,
     SettingError,
     ShapeError,
-    UnsupportedError,
     WeightsError,
     WindowError,
 )
@@ -227,7 +226,7 @@ def test_a_kernel_larger_than_the_map_says_which_layer_shrank_it() -> None:
         (lambda: Sequential(cast(Any, [3])), SettingError, "add takes a layer"),
         (lambda: Sequential([Conv2D(6, 3, input_shape=cast(Any, 28))]), SettingError, "must be a tuple"),
         (lambda: Sequential([Conv2D(6, 3, input_shape=(28, 28))]), ShapeError, "inputs with 3 axes"),
-        (lambda: small().fit(1, 2), UnsupportedError, "does not train"),
+        (lambda: small().fit(1, 2), NotBuiltError, "is not compiled"),
         (lambda: small().summary(style="keras3"), SettingError, "keras2"),
         (lambda: cs.open(7), ConvscopeError, "int is not a network"),
         (lambda: small().run(np.ones((9, 11, 3))), InputError, "3 channels where 2 are wanted"),

@@ -41,11 +41,19 @@ LOGITS = ("sparse_categorical_crossentropy", "categorical_crossentropy", "binary
 """Those that take logits as well as probabilities."""
 
 
-def loss(name: str, shape: Shape, target: int | None = None, from_logits: bool = False) -> Equation:
+def loss(
+    name: str,
+    shape: Shape,
+    target: int | None = None,
+    from_logits: bool = False,
+    shown: bool = False,
+) -> Equation:
     """Return a loss as an equation of the output `in` and, unless the class is given, of `target`.
 
     target        the class, for the sparse loss: a whole number
     from_logits   whether the output holds logits, and no probabilities
+    shown         whether the sparse loss, too, reads a `target` of the output's shape, 1 at the class and 0
+                  elsewhere: over a batch each image has a class of its own
 
     Raises `SettingError` for a loss that there is not, for a class that there is not, and for logits
     where there are none.
@@ -56,6 +64,11 @@ def loss(name: str, shape: Shape, target: int | None = None, from_logits: bool =
     if from_logits and kind not in LOGITS:
         raise SettingError(f"{name} has no logits: from_logits is for {', '.join(LOGITS)}")
     image = source(shape)
+    if kind == "sparse_categorical_crossentropy" and shown and shape:
+        axes = axes_of(shape)
+        wanted = Tensor(TARGET, "input", tuple(shape))[axes]
+        many = _categorical(image, wanted, axes, axes[-1], from_logits, shares=False)
+        return Equation((), Mean(*axes[:-1])(many) if axes[1:] else many, "loss")
     if kind == "sparse_categorical_crossentropy":
         if len(shape) != 1:
             raise SettingError(
@@ -90,15 +103,21 @@ def _sparse(image: Tensor, classes: int, target: int, from_logits: bool) -> Expr
 
 
 def _categorical(
-    image: Tensor, wanted: Read, axes: tuple[Axis, ...], c: Axis, from_logits: bool
+    image: Tensor,
+    wanted: Read,
+    axes: tuple[Axis, ...],
+    c: Axis,
+    from_logits: bool,
+    shares: bool = True,
 ) -> Expression:
+    """Return −Σ target · log(share); `shares` are divided by their sum, as Keras does but for the sparse loss."""
     others = axes[:-1]
     k, m = c.like("k", c.size), c.like("m", c.size)
     if from_logits:
         top = local("top", others, Max(m)(image[*others, m]), neutral=True)[others]
         total = local("total", others, call(LOG, Sum(k)(call(EXP, image[*others, k] - top))))
         return Sum(c)(wanted * (total[others] - (image[axes] - top)))
-    share = image[axes] / Sum(k)(image[*others, k])
+    share = image[axes] / Sum(k)(image[*others, k]) if shares else image[axes]
     return Sum(c)(wanted * (0.0 - call(LOG, _kept(share))))
 
 

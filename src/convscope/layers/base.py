@@ -20,7 +20,7 @@ from convscope.errors import NotBuiltError, SettingError, ShapeError, WeightsErr
 from convscope.layers.arguments import nearest
 from convscope.layers.mapped import check_whole
 from convscope.layers.wire import Wire
-from convscope.notation import Equation, Size, size
+from convscope.notation import Axis, Equation, Size, size
 from convscope.notation.sizes import Shape, product, shape_text
 from convscope.typed import TYPE_CHECKING, Array, Protocol, Record
 
@@ -71,6 +71,19 @@ class Form(Protocol):
 
     def input_shape(self) -> Shape:
         """Return the shape of the layer's first input, without the batch, in its own layout."""
+
+
+class Learning(Record):
+    """What a layer is while its network learns, over a batch.
+
+    equation   what one output number is: its inputs have a row for each image, weights have none
+    moved      what becomes of weights that no gradient moves (moving averages), by name
+    noise      what is drawn for each step and read as an input: name → (shape, how it is drawn)
+    """
+
+    equation: Equation
+    moved: Mapping[str, Equation] = {}
+    noise: Mapping[str, tuple[tuple[int, ...], Callable[[np.random.Generator], Array]]] = {}
 
 
 class Sample(Record):
@@ -136,6 +149,16 @@ class Layer:
     def equation(self, *shapes: Shape) -> Equation:
         """Return what one output number is, for inputs of these shapes."""
         raise SettingError(f"{self.kind} states no equation")
+
+    def learning(self, row: Axis, *shapes: Shape) -> Learning:
+        """Return what the layer is while its network learns, over a batch of as many as the row axis says.
+
+        What it always is, unless a kind says otherwise.
+        """
+        from convscope.notation.rewriting import batched, filled
+
+        names = tensor_names(len(shapes))
+        return Learning(filled(batched(filled(self.equation(*shapes)), row, names)))
 
     def initializers(self) -> dict[str, Initializer]:
         """Return the weights' names in Keras's order, and how each is drawn."""
@@ -322,6 +345,10 @@ class Layer:
             new[name] = array
         self._arrays = new
         self.version += 1
+
+    def put(self, arrays: dict[str, Array]) -> None:
+        """Take arrays as the weights, as they are: who keeps them may change them, and say so in `version`."""
+        self._arrays = arrays
 
     def count_params(self) -> int:
         """Return how many numbers the layer's weights hold."""

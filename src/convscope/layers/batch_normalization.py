@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from convscope.equations.layout import axes_of
-from convscope.equations.normalising import normalised
+from convscope.equations.normalising import moments, normalised
 from convscope.errors import SettingError
 from convscope.layers.arguments import axis_setting, flag, number, place_of
-from convscope.layers.base import Form, Initializer, Layer, Sample, Value
+from convscope.layers.base import Form, Initializer, Layer, Learning, Sample, Value
 from convscope.layers.initializers import initializer
-from convscope.notation import Equation, source, weight
+from convscope.notation import Axis, Equation, source, weight
 from convscope.notation.sizes import Shape
 from convscope.typed import TYPE_CHECKING
 
@@ -104,6 +104,33 @@ class BatchNormalization(Layer):
             weight("gamma")[c] if self.scale else None, weight("beta")[c] if self.center else None,
         )  # fmt: skip
         return Equation(axes, value)
+
+    def learning(self, row: Axis, *shapes: Shape) -> Learning:
+        """Return the normalisation by the batch's own mean and variance, which the moving ones follow.
+
+        A layer that is not trained normalises by the moving ones, as in Keras.
+        """
+        if not self.trainable:
+            return super().learning(row, *shapes)
+        (shape,) = shapes
+        place = place_of(self.axis, shape, f"{self.kind}: axis")
+        axes = axes_of(shape, place)
+        c = axes[place]
+        image = source((row.size, *shape))
+        runs = [axis.like(f"{axis.name}′", axis.size) for axis in (row, *axes)]
+        runs[place + 1] = c
+        mean, variance = moments(image[tuple(runs)], (c,), [a for a in runs if a is not c])
+        value = normalised(
+            image[row, *axes], mean[c], variance[c], self.epsilon,
+            weight("gamma")[c] if self.scale else None, weight("beta")[c] if self.center else None,
+        )  # fmt: skip
+        moved = {
+            name: Equation(
+                (c,), weight(name)[c] * self.momentum + batch[c] * (1.0 - self.momentum), name
+            )
+            for name, batch in (("moving_mean", mean), ("moving_variance", variance))
+        }
+        return Learning(Equation((row, *axes), value), moved)
 
     def initializers(self) -> dict[str, Initializer]:
         return self._initializers

@@ -1,20 +1,28 @@
 """Layers that disturb the numbers during training, and let them pass once it is over.
 
-convscope shows the trained network, where each of them is out[y, x, c] = in[y, x, c].
+In the trained network each of them is out[y, x, c] = in[y, x, c]. While it learns, numbers are drawn for each
+step: which to keep, or what to multiply or add.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from convscope.errors import SettingError
+from convscope.errors import SettingError, ShapeError
 from convscope.layers.arguments import data_format as checked_format
 from convscope.layers.arguments import number, whole
-from convscope.layers.base import Sample, expect_rank
+from convscope.layers.base import Learning, Sample, expect_rank
 from convscope.layers.elementwise import Elementwise
-from convscope.notation import Equation
+from convscope.notation import Axis, Equation, Index, Tensor, source
 from convscope.notation.sizes import Shape
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.random import Generator
+
+    from convscope.typed import Array
 
 
 class Disturbance(Elementwise):
@@ -29,6 +37,26 @@ class Disturbance(Elementwise):
         """Check and keep the share that is dropped, and the seed."""
         self.rate = number(rate, f"{self.kind}: rate", 0, 1)
         self.seed = seed
+
+    def mask_shape(self, row: Axis, shape: Shape) -> tuple[int, ...]:
+        """Return the shape of what is drawn; of size 1 where one draw holds for all."""
+        return (row.size, *shape)
+
+    def drawn(self, shape: tuple[int, ...], rng: Generator) -> Array:
+        """Return what to multiply each number by: 0, or what makes up for those that are dropped."""
+        kept = rng.random(shape, "float32") >= self.rate
+        return (kept / (1.0 - self.rate or 1.0)).astype("float32")
+
+    def learning(self, row: Axis, *shapes: Shape) -> Learning:
+        """Return in · keep, where keep is drawn for each step."""
+        (shape,) = shapes
+        axes = (row, *self.layout.axes(shape))
+        drawn = self.mask_shape(row, shape)
+        at = [Index((), 0) if s == 1 else axis for s, axis in zip(drawn, axes, strict=True)]
+        value = source((row.size, *shape))[axes] * Tensor("keep", "input", drawn)[tuple(at)]
+        return Learning(
+            Equation(axes, value), noise={"keep": (drawn, lambda rng: self.drawn(drawn, rng))}
+        )
 
 
 class Dropout(Disturbance):
@@ -46,6 +74,19 @@ class Dropout(Disturbance):
         super().__init__(**common)
         self.set_rate(rate, seed)
         self.noise_shape = checked_noise_shape(noise_shape, self.kind)
+
+    def mask_shape(self, row: Axis, shape: Shape) -> tuple[int, ...]:
+        whole = super().mask_shape(row, shape)
+        if self.noise_shape is None:
+            return whole
+        if len(self.noise_shape) != len(whole) or any(
+            n not in (None, 1, s) for n, s in zip(self.noise_shape, whole, strict=True)
+        ):
+            raise ShapeError(
+                f"{self.name}: noise_shape {self.noise_shape} does not fit a batch of shape {whole}: "
+                f"each size is None, 1 or the batch's own"
+            )
+        return tuple(s if n is None else n for n, s in zip(self.noise_shape, whole, strict=True))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -87,6 +128,10 @@ class GaussianDropout(Disturbance):
         super().__init__(**common)
         self.set_rate(rate, seed)
 
+    def drawn(self, shape: tuple[int, ...], rng: Generator) -> Array:
+        deviation = (self.rate / (1.0 - self.rate)) ** 0.5 if self.rate < 1 else 0.0
+        return (1.0 + deviation * rng.standard_normal(shape, "float32")).astype("float32")
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         yield Sample(cls(0.1), ((3, 5, 4),))
@@ -107,6 +152,17 @@ class GaussianNoise(Elementwise):
         super().__init__(**common)
         self.stddev = number(stddev, f"{self.kind}: stddev", 0, 1)
         self.seed = seed
+
+    def learning(self, row: Axis, *shapes: Shape) -> Learning:
+        """Return in + noise, where the noise is drawn for each step."""
+        (shape,) = shapes
+        whole, axes = (row.size, *shape), (row, *self.layout.axes(shape))
+        value = source(whole)[axes] + Tensor("noise", "input", whole)[axes]
+
+        def draw(rng: Generator) -> Array:
+            return (self.stddev * rng.standard_normal(whole, "float32")).astype("float32")
+
+        return Learning(Equation(axes, value), noise={"noise": (whole, draw)})
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -138,6 +194,11 @@ class SpatialDropout(Disturbance):
     """What the dropouts of whole maps share."""
 
     rank: int
+
+    def mask_shape(self, row: Axis, shape: Shape) -> tuple[int, ...]:
+        channel = len(shape) if self.channels_last else 1
+        whole = super().mask_shape(row, shape)
+        return tuple(s if n in (0, channel) else 1 for n, s in enumerate(whole))
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes

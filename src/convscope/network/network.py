@@ -32,11 +32,13 @@ from convscope.typed import TYPE_CHECKING, Array
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Any, NoReturn, Self, TextIO
+    from typing import Any, Self, TextIO
 
     from convscope.engine.pixels import Chosen
     from convscope.engine.runtime import Runner
-    from convscope.explain.whatif import History
+    from convscope.explain.whatif import History as Edits
+    from convscope.learning.callbacks import Callback, History
+    from convscope.learning.trainer import Trainer
     from convscope.model.editing import Edit
     from convscope.network.reports import (
         ChangesReport,
@@ -75,7 +77,9 @@ class Network:
         self.samples: dict[str, Path] = {}  # images that come along, by name
         self.labels: list[str] = []  # the names of the classes that come out, where they are known
         self._engines: dict[Any, Runner] = {}
-        self._history: History | None = None  # what it was edited from
+        self._history: Edits | None = None  # what it was edited from
+        self._trainer: Trainer | None = None  # how it learns, once it is compiled
+        self.stop_training = False
 
     @property
     def graph(self) -> Graph:
@@ -345,7 +349,7 @@ class Network:
         from convscope.model.sizing import sized
 
         other = copy(self)
-        other._graph, other._engines = sized(self.graph, size), {}
+        other._graph, other._engines, other._trainer = sized(self.graph, size), {}, None
         return other
 
     # -- looking ----------------------------------------------------------------------------------
@@ -503,7 +507,7 @@ class Network:
         return self._edit([Edit(n, s, v) for n, of in several.items() for s, v in of.items()])
 
     def _edit(self, edits: Iterable[Edit]) -> Self:
-        from convscope.explain.whatif import History
+        from convscope.explain.whatif import History as Edits
 
         graph = self.graph
         backing, made = self.backing.edited(graph, tuple(edits), self.seed)
@@ -511,8 +515,9 @@ class Network:
 
         other = copy(self)
         other.backing, other._graph, other._engines = backing, made.graph, {}
+        other._trainer = None
         other.warnings = list(self.warnings)
-        other._history = History.after(self._history, graph, made)
+        other._history = Edits.after(self._history, graph, made)
         other._replace(made.replaced)
         return other
 
@@ -567,14 +572,110 @@ class Network:
 
     # -- training ---------------------------------------------------------------------------------
 
-    def compile(self, *arguments: Any, **settings: Any) -> NoReturn:
-        """Always raises `UnsupportedError`: convscope explains networks, it does not train them."""
-        raise UnsupportedError(
-            "convscope explains networks and does not train them: Sequential.to_keras() gives a live "
-            "Keras model to train, and set_weights takes the weights back"
-        )
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: None = None,
+        metrics: Iterable[Any] | None = None,
+        weighted_metrics: None = None,
+        **settings: Any,
+    ) -> None:
+        """Say how the network is to learn, as in Keras.
 
-    fit = compile
+        optimizer   "sgd", "adam", "rmsprop", or one of `convscope.optimizers`
+        loss        a name ("sparse_categorical_crossentropy", "categorical_crossentropy",
+                    "binary_crossentropy", "mse", "mae"), or one of `convscope.losses` (from_logits=True)
+        metrics     "accuracy", names such as "top_k_categorical_accuracy", or ones of `convscope.metrics`
+
+        Regularizers, constraints and trainable=False of the layers hold. Raises `SettingError` and
+        `UnsupportedError`, by name, for what is not supported.
+        """
+        from convscope.learning.trainer import Trainer
+
+        unchanged = {
+            "loss_weights": None, "weighted_metrics": None, "run_eagerly": False,
+            "steps_per_execution": 1, "jit_compile": "auto", "auto_scale_loss": True,
+        }  # fmt: skip
+        settings |= {"loss_weights": loss_weights, "weighted_metrics": weighted_metrics}
+        for name, value in settings.items():
+            if name not in unchanged:
+                raise SettingError(f"compile has no setting {name!r}")
+            if value != unchanged[name] and value not in (None, False):
+                raise UnsupportedError(f"compile: {name}={value!r} is not supported")
+        if not isinstance(self.backing, OwnLayers):
+            raise UnsupportedError(
+                f"{self.name} was opened from a file or module that does not say what is trained and how: "
+                f"networks of convscope's own layers, and Keras's, are trained"
+            )
+        self._trainer = Trainer(self, optimizer, loss, metrics)
+
+    @property
+    def optimizer(self) -> Any:
+        """What `compile` was told; its `learning_rate` may be set."""
+        return self._compiled().optimizer
+
+    def _compiled(self) -> Trainer:
+        if self._trainer is None:
+            raise NotBuiltError(
+                f"{self.name} is not compiled: compile(optimizer, loss, metrics) comes first"
+            )
+        return self._trainer
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Sequence[Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        validation_freq: int = 1,
+    ) -> History:
+        """Learn from images, as in Keras; return the `History` of the loss and the metrics.
+
+        x, y              arrays: (images, *input_shape), and targets as the loss takes them
+        batch_size        how many images a step takes (32)
+        verbose           1 for a progress bar, 2 for a line an epoch, 0 for silence
+        callbacks         some of `convscope.callbacks`
+        validation_split  which share at the end to hold out; or validation_data=(x, y)
+        class_weight      {class: how much its images count}
+
+        The same seed, data and settings give the same weights. Raises `InputError` for arrays that do not
+        fit, `NotBuiltError` before `compile`.
+        """
+        return self._compiled().fit(
+            x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
+            class_weight, sample_weight, initial_epoch, validation_freq,
+        )  # fmt: skip
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        return_dict: bool = False,
+    ) -> Any:
+        """Return the loss of images, and the metrics: one number, a list, or a dict of them."""
+        return self._compiled().evaluate(x, y, batch_size, return_dict)
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Make one step on a batch; return the loss before it, and the metrics."""
+        return self._compiled().train_on_batch(x, y, sample_weight, class_weight, return_dict)
 
     def __repr__(self) -> str:
         if self._graph is None:

@@ -471,6 +471,16 @@ def _is_alike(a: Atom, b: Atom) -> bool:
     return _is_same(a.by, b.by) and _is_nothing(a.of - b.of)
 
 
+def same(a: Index, b: Index) -> bool:
+    """Return whether two indices are surely the same, wherever they are.
+
+    >>> y = Axis("y", 5)
+    >>> same(exactly(y + 1, 2), exactly(1 + y, 2)), same(y * 2, y)
+    (True, False)
+    """
+    return _is_nothing(a - b)
+
+
 def as_index(value: Index | Size) -> Index:
     """Return an index from an index or a whole number."""
     return value if isinstance(value, Index) else Index((), value)
