@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -148,3 +149,56 @@ def test_a_sparse_weight_whose_places_lie_outside_is_refused_when_it_is_read() -
     model.graph.sparse_initializer.append(sparse)
     with pytest.raises(convscope.errors.SourceError, match="places of the tensor 'w'"):
         convscope.open(model).get_weights()
+
+
+def odd_file(what: str) -> ModelProto:
+    """Return a file that is odd outside its nodes, and that ONNX Runtime runs."""
+    nodes = [node("Conv", ["x", "w"], ["c"], "conv"), node("Mul", ["c", "k"], ["y"], "scale")]
+    weights = {"w": KERNEL, "k": np.float32(3)}
+    if what == "not in order":
+        nodes.reverse()
+    if what == "a constant and a weight of one name":
+        nodes.insert(0, node("Constant", [], ["k"], value=numpy_helper.from_array(np.float32(2))))
+    model = onnx_models.model(nodes, {"x": [1, 3, 7, 9]}, ["y"], weights)
+    more = model.graph.initializer
+    match what:
+        case "two weights of one name":
+            more.append(numpy_helper.from_array(KERNEL * 2, "w"))
+        case "two weights without a name":
+            more.extend([numpy_helper.from_array(KERNEL[0], "")] * 2)
+        case "a segment":
+            more[0].segment.begin = 0
+        case "a weight that nothing reads, without numbers":
+            more.append(helper.make_tensor("left", 1, [5], [1.0] * 5))
+            del more[-1].float_data[:]
+        case "a weight that nothing reads, of no size":
+            more.append(helper.make_tensor("left", 1, [0], []))
+            more[-1].dims[0] = -1
+    return model
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "not in order",
+        "a constant and a weight of one name",
+        "two weights of one name",
+        "two weights without a name",
+        "a segment",
+        "a weight that nothing reads, without numbers",
+        "a weight that nothing reads, of no size",
+    ],
+)
+def test_what_the_engine_passes_over_refuses_no_file(what: str) -> None:
+    model, x = odd_file(what), image(1, 3, 7, 9)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        net = convscope.open(model)
+    assert bool(said) is (what == "two weights of one name")
+    assert list(net.graph.nodes)[-1] == "scale"
+    run = net.run(x[0])
+    np.testing.assert_allclose(run["scale"], by_the_engine(model, x)[0], rtol=1e-5, atol=1e-5)
+    assert run.trace("scale", (1, 2, 3)).facts.agrees
+    assert run.trace("conv", (1, 2, 3)).facts.agrees
+    larger = net.edit("conv", strides=(2, 2)).run(x[0])
+    np.testing.assert_allclose(larger["scale"], run["scale"][:, ::2, ::2], rtol=1e-5, atol=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -166,6 +167,7 @@ class Builder:
         self.alike: dict[Any, list[Constant]] = {}
         self.places: dict[str, Feed] = {}
         self.alone = False
+        self.place = -1  # of the node that is looked at
         # whether all is known of what the engine will do; what depends on no input, and how much it makes
         self.checked = not source.model.graph.sparse_initializer
         self.fixed: set[str] = set()
@@ -184,8 +186,9 @@ class Builder:
             shapes[value.name] = held.own
             self.tensors[value.name] = held
             self.taken.add(value.name)
+        given = {n for node in self.proto.node if node.op_type == "Constant" for n in node.output}
         for name, weight in source.weights.items():
-            if name not in self.tensors:
+            if name not in self.tensors and name not in given:  # a Constant goes before a weight
                 self.tensors[name] = _known(weight)
         for tensor in self.proto.sparse_initializer:
             if tensor.values.name not in self.tensors:
@@ -220,7 +223,9 @@ class Builder:
     def graph(self) -> OpenedGraph:
         outputs = [value.name for value in self.proto.output]
         used = set(outputs).union(*map(_read_by, self.proto.node))
-        for node in self.proto.node:
+        nodes = list(self.proto.node)
+        for place in in_order(nodes, self.tensors):
+            self.place, node = place, nodes[place]
             for name in node.input:
                 if name and name not in self.tensors:
                     raise self.wrong(
@@ -695,6 +700,35 @@ def _setting(attribute: AttributeProto) -> Any:
             except SourceError:
                 return None
     return None
+
+
+def in_order(nodes: Sequence[NodeProto], known: Container[str]) -> Sequence[int]:
+    """Return the places of nodes, each after those that give what it reads; in order where that holds.
+
+    The engine sorts them too, though a file should have done so. Nodes on a circle come last.
+    """
+    given = {name: place for place, node in enumerate(nodes) for name in node.output if name}
+    waits = [
+        {given[n] for n in _read_by(node) if n in given and n not in known} - {place}
+        for place, node in enumerate(nodes)
+    ]
+    if all(not before or max(before) < place for place, before in enumerate(waits)):
+        return range(len(nodes))
+    readers: dict[int, list[int]] = {}
+    for place, before in enumerate(waits):
+        for other in before:
+            readers.setdefault(other, []).append(place)
+    ready = [place for place, before in enumerate(waits) if not before]
+    left, order = [len(before) for before in waits], []
+    while ready:
+        place = heapq.heappop(ready)
+        order.append(place)
+        for reader in readers.get(place, ()):
+            left[reader] -= 1
+            if not left[reader]:
+                heapq.heappush(ready, reader)
+    done = set(order)
+    return [*order, *(place for place in range(len(nodes)) if place not in done)]
 
 
 def _read_by(node: NodeProto) -> set[str]:

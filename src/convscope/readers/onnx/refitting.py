@@ -62,24 +62,22 @@ class Passed(Builder):
         self.wished, self.seed, self.called = outputs, seed, names
         self.at: dict[str, int] = {}
         self.drawn: dict[str, Constant] = {}
-        self._place = -1
         self.renamed: dict[int, NodeProto] = {}
         self._instead: dict[tuple[str, Whole], str] = {}
 
     def _node(self, node: NodeProto, used: set[str]) -> None:
-        self._place += 1
         try:
             if self.wished is not None and node.domain in ("", "ai.onnx"):
-                self._refit(node, self.wished.get(self._place))
+                self._refit(node, self.wished.get(self.place))
             super()._node(node, used)
         except SourceError as error:
             said = str(error).removeprefix(f"{self.source.name}: ")
             kind = SettingError if isinstance(error.__cause__, SettingError) else ShapeError
-            raise Broken(self._place, kind(said), self.result) from error
+            raise Broken(self.place, kind(said), self.result) from error
 
     def _use(self, *given: Any) -> None:
         super()._use(*given)
-        self.at[next(reversed(self.result.nodes))] = self._place
+        self.at[next(reversed(self.result.nodes))] = self.place
 
     def _refit(self, node: NodeProto, outputs: int | None) -> None:
         """Draw anew the weights of a node that do not have the shapes that its input asks for."""
@@ -94,8 +92,8 @@ class Passed(Builder):
             if known is not None and wanted != held[place]:
                 node.input[place] = self._anew(node, place, wanted, known)
                 # a layer may be called after its weight, and keeps its name
-                node.name = self.called.get(self._place, node.name)
-                self.renamed[self._place] = node
+                node.name = self.called.get(self.place, node.name)
+                self.renamed[self.place] = node
 
     def _anew(self, node: NodeProto, place: int, shape: Whole, known: Constant) -> str:
         """Return a new tensor in the place of a weight; whoever else reads that keeps it."""

@@ -217,25 +217,35 @@ def _checked(
             )
         model, opset = _converted(model, opset, where, warnings)
         data = model.SerializeToString()
+    read = _read(model)
     weights: dict[str, Constant] = {}
     external: dict[str, Callable[[], Array]] = {}
     opened: dict[str, _Held] = {}
     for number, tensor in enumerate(model.graph.initializer):
-        shape, dtype = declared(tensor, where)
         if tensor.name in weights:
-            raise SourceError(f"{where} has two initializers named {tensor.name!r}")
-        if apart and number in large:
-            start, length = large[number]
-            _check_length(tensor, shape, dtype, length, where)
-            get = _within(apart[0], start, shape, dtype)
-            external[tensor.name] = get
-        elif tensor.data_location == tensor.EXTERNAL:
-            assert folder is not None
-            get = external_reader(tensor, shape, dtype, folder, where, opened)
-            external[tensor.name] = get
-        else:
-            check_bytes(tensor, shape, dtype, where)
-            get = reader_of(tensor, where)
+            if tensor.name in read:
+                warnings.append(
+                    f"{where} has two initializers named {tensor.name!r}; the first counts, as in ONNX Runtime"
+                )
+            continue
+        try:
+            shape, dtype = declared(tensor, where)
+            if apart and number in large:
+                start, length = large[number]
+                _check_length(tensor, shape, dtype, length, where)
+                get = _within(apart[0], start, shape, dtype)
+                external[tensor.name] = get
+            elif tensor.data_location == tensor.EXTERNAL:
+                assert folder is not None
+                get = external_reader(tensor, shape, dtype, folder, where, opened)
+                external[tensor.name] = get
+            else:
+                check_bytes(tensor, shape, dtype, where)
+                get = reader_of(tensor, where)
+        except SourceError:
+            if tensor.name in read:
+                raise
+            continue  # nothing asks for it
         weights[tensor.name] = Constant(shape, dtype, get, name=tensor.name)
     file = apart[0] if apart else None
     if references:  # ONNX Runtime gets the arrays, and no path
@@ -244,6 +254,20 @@ def _checked(
             tensor.external_data.add(key="location", value=EMPTY_FILE)
         data = model.SerializeToString()
     return Source(model, data, name, opset, weights, external, warnings, file, bool(references))
+
+
+def _read(model: ModelProto) -> set[str]:
+    """Return every name that something in a model reads, its subgraphs included."""
+    found = {value.name for value in model.graph.output}
+    graphs = [model.graph]
+    while graphs:
+        graph = graphs.pop()
+        found.update(value.name for value in graph.output)
+        for node in graph.node:
+            found.update(node.input)
+            for attribute in node.attribute:
+                graphs += (attribute.g, *attribute.graphs)
+    return found - {""}
 
 
 def _within(file: mmap.mmap, start: int, shape: tuple[int, ...], dtype: Any) -> Callable[[], Array]:
@@ -297,7 +321,7 @@ def declared(tensor: TensorProto, where: str) -> tuple[tuple[int, ...], Any]:
     if any(size < 0 for size in shape) or math.prod(shape) > MOST_ELEMENTS:
         raise SourceError(f"{where}: the tensor {tensor.name!r} has the impossible shape {shape}")
     if tensor.HasField("segment"):
-        raise SourceError(f"{where}: the tensor {tensor.name!r} is stored in segments")
+        tensor.ClearField("segment")  # whether all of it is there its bytes say
     dtype = numpy_type(tensor.data_type)
     if dtype is None:
         raise SourceError(
