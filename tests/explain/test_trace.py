@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convscope import Conv2D, Dense, Flatten, MaxPooling2D, Run, Sequential
+from convscope import Conv2D, Dense, Flatten, MaxPooling2D, Run, Sequential, UpSampling2D
 from convscope.demo import network
 from convscope.explain.words import adding_up
 from convscope.parts import Table
@@ -151,3 +151,35 @@ def test_numbers_that_are_not_finite_are_said_to_be_so() -> None:
     image[0, 0, 0] = np.inf
     trace = model.run(image).trace("conv2d", (0, 0, 1))
     assert trace.agrees and "∞" in str(trace)
+
+
+def test_which_part_of_the_image_a_number_sees() -> None:
+    model = Sequential(
+        [
+            Conv2D(2, (3, 5), padding="same", input_shape=(13, 17, 3)),
+            UpSampling2D(2),
+            Conv2D(4, (2, 1)),
+            Flatten(),
+            Dense(3),
+        ]
+    )
+    image = np.random.default_rng(0).random((13, 17, 3))
+    run = model.run(image)
+    last = "conv2d_1"
+    for place in ((0, 0, 1), (1, 33, 2), (7, 12, 0)):
+        (top, bottom), (left, right) = run.trace(last, place).to_dict()["patch"]
+        assert model.trace(image, last, place).to_dict()["patch"] == [[top, bottom], [left, right]]
+        # what stands outside does not matter, and what stands at its ends does
+        seen = np.zeros(image.shape, bool)
+        seen[max(top, 0) : bottom + 1, max(left, 0) : right + 1] = True
+        outside = np.where(seen, image, 7.0)
+        assert float(model.run(outside)[last][place]) == float(run[last][place])
+        for row, column in ((max(top, 0), max(left, 0)), (min(bottom, 12), min(right, 16))):
+            other = image.copy()
+            other[row, column] += 5
+            assert float(model.run(other)[last][place]) != float(run[last][place])
+    said = str(run.trace(last, (0, 0, 1)))
+    assert "sees rows −1 … 1 and columns −2 … 2, which reach into the padding." in said
+    assert "Of the image it sees rows 2 … 5 and columns 4 … 8." in str(run.trace(last, (7, 12, 0)))
+    assert "It sees the whole image." in str(run.trace("dense", (1,)))
+    assert "sees" not in str(run.trace("flatten", (9,)))

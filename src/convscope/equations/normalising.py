@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convscope.equations.layout import Layout, window_axes
+from convscope.equations.stating import is_number
 from convscope.notation import (
     Axis,
     Equation,
@@ -38,7 +39,9 @@ def normalised(
     scale: Expression | None = None,
     shift: Expression | None = None,
 ) -> Expression:
-    """Return scale · (x − mean) / √(variance + ε) + shift, without what is not there."""
+    """Return scale · (x − mean) / √(variance + ε) + shift, without what is not there or changes nothing."""
+    scale = None if is_number(scale, 1) else scale
+    shift = None if is_number(shift, 0) else shift
     value = x if mean is None else x - mean
     if scale is not None:
         value = scale * value

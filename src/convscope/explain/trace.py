@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from convscope.equations.layout import WORDS
 from convscope.errors import UnsupportedError
 from convscope.explain.ledger_parts import ledger_parts
 from convscope.explain.words import (
@@ -18,8 +19,11 @@ from convscope.explain.words import (
     times,
 )
 from convscope.model.graph import Graph, Node, tensor_names
+from convscope.notation import Size
 from convscope.notation.cone import Cone, Link, cone
+from convscope.notation.index import Range
 from convscope.notation.ledger import Ledger, ledger
+from convscope.notation.sizes import is_known, show, surely_less
 from convscope.parts import (
     Document,
     Formula,
@@ -38,6 +42,8 @@ class Trace:
     engine_value   what the engine computed; None when the network was not run
     engine         what that engine is called
     cone           by the cone: how many numbers were computed, and the patch of the image
+    patch          what of the image it sees: the first and the last position along each axis, the padding
+                   included; None along an axis where that is not known
     doubtful       whether an infinity or NaN among the layer's inputs may reach the number in an engine
     taken          the layers before it that have no equation, each with who computed their numbers
     """
@@ -51,6 +57,8 @@ class Trace:
     image: str = ""
     engine: str = ""
     doubtful: bool = False
+    patch: tuple[Range | None, ...] = ()
+    image_size: tuple[Size, ...] = ()
     taken: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -111,6 +119,8 @@ class Trace:
                 f"{grouped(led.equation.shape[-1] - 1)} pre-activations and makes it "
             )
             parts.append(Paragraph([words, Span(exact(led.value), "strong")]))
+        if seen := self._seen():
+            parts.append(Paragraph(seen))
         parts.append(self._verdict())
         if self.taken:
             by = " and ".join(dict.fromkeys(self.taken.values()))
@@ -122,6 +132,27 @@ class Trace:
                 )
             )
         return parts
+
+    def _seen(self) -> str:
+        """Say which part of the image the number depends on; nothing where that is not known."""
+        known = [window for window in self.patch if window is not None]
+        if not known or len(known) != len(self.patch) or len(known) not in WORDS:
+            return ""
+        sizes = self.image_size
+        if all(
+            low <= 0 and is_known(s) and high >= s - 1
+            for (low, high), s in zip(known, sizes, strict=True)
+        ):
+            return "It sees the whole image."
+        said = [
+            f"{word} {show(low)}" if low == high else f"{word}s {show(low)} … {show(high)}"
+            for word, (low, high) in zip(WORDS[len(known)], known, strict=True)
+        ]
+        beyond = any(
+            low < 0 or surely_less(s - 1, high) for (low, high), s in zip(known, sizes, strict=True)
+        )
+        padding = ", which reach into the padding" if beyond else ""
+        return f"Of the image it sees {join(said)}{padding}."
 
     def _verdict(self) -> Paragraph:
         led = self.ledger
@@ -189,6 +220,7 @@ class Trace:
             "terms": led.terms,
             "reduction": led.reduction,
             "activation": list(led.activation),
+            "patch": [None if window is None else list(window) for window in self.patch],
             "readings": [
                 {"name": r.name, "index": list(r.index), "value": r.value} for r in led.readings
             ],
@@ -256,7 +288,19 @@ def trace(
         engine=engine,
         doubtful=doubtful,
         taken=taken or {},
+        **_patch(graph, node.name, position),
     )
+
+
+def _patch(graph: Graph, layer: str, position: Sequence[int]) -> dict[str, Any]:
+    """Return what of the image a number sees, and the image's size, where there is one image."""
+    if len(graph.inputs) != 1:
+        return {}
+    (shape,) = graph.inputs.values()
+    last = (graph.image_layout or graph.layout) == "channels_last"
+    found = graph.patch(layer, position)
+    size = shape[:-1] if last else shape[1:]
+    return {"patch": found, "image_size": size} if len(found) == len(size) else {}
 
 
 def trace_by_cone(
@@ -278,7 +322,8 @@ def trace_by_cone(
     seen = cone(links, node.name, position, images)
     found = ledger(graph.facts[node.name].equation, position, seen.values)  # type: ignore[arg-type]
     image = next((name for name in images if name in seen.boxes), "")
-    return Trace(node.name, node.layer.kind, found, None, _activation(node), seen, image)
+    where = _patch(graph, node.name, position)
+    return Trace(node.name, node.layer.kind, found, None, _activation(node), seen, image, **where)
 
 
 def _activation(node: Node) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from convscope.equations.products import matrix_product
+from convscope.equations.stating import is_number
 from convscope.errors import ShapeError
 from convscope.notation import Axis, Equation, Expression, Size, Sum
 from convscope.notation.sizes import is_known, shape_text
@@ -37,7 +38,8 @@ def gemm(node: Node) -> Equation:
         total = alpha * total
     if node.has(2) and beta != 0.0:
         bias = spread(node, 2, (n, o))
-        total = (bias if beta == 1.0 else beta * bias) + total
+        if not is_number(bias, 0):
+            total = (bias if beta == 1.0 else beta * bias) + total
     return Equation((n, o), total)
 
 
