@@ -7,8 +7,16 @@ from convscope.building import Input as Input
 from convscope.building import Model as Model
 from convscope.building import Sequential as Sequential
 from convscope.layers.activation import Activation as _Activation
+from convscope.layers.adaptive_pooling import AdaptiveAveragePooling1D as _AdaptiveAveragePooling1D
+from convscope.layers.adaptive_pooling import AdaptiveAveragePooling2D as _AdaptiveAveragePooling2D
+from convscope.layers.adaptive_pooling import AdaptiveAveragePooling3D as _AdaptiveAveragePooling3D
+from convscope.layers.adaptive_pooling import AdaptiveMaxPooling1D as _AdaptiveMaxPooling1D
+from convscope.layers.adaptive_pooling import AdaptiveMaxPooling2D as _AdaptiveMaxPooling2D
+from convscope.layers.adaptive_pooling import AdaptiveMaxPooling3D as _AdaptiveMaxPooling3D
 from convscope.layers.arithmetic import Arithmetic as _Arithmetic
+from convscope.layers.attention import Attention as _Attention
 from convscope.layers.batch_normalization import BatchNormalization as _BatchNormalization
+from convscope.layers.center_crop import CenterCrop as _CenterCrop
 from convscope.layers.concatenate import Concatenate as _Concatenate
 from convscope.layers.convolution import Conv1D as _Conv1D
 from convscope.layers.convolution import Conv2D as _Conv2D
@@ -19,6 +27,7 @@ from convscope.layers.cropping import Cropping3D as _Cropping3D
 from convscope.layers.dense import Dense as _Dense
 from convscope.layers.depthwise import DepthwiseConv1D as _DepthwiseConv1D
 from convscope.layers.depthwise import DepthwiseConv2D as _DepthwiseConv2D
+from convscope.layers.dot import Dot as _Dot
 from convscope.layers.dropout import ActivityRegularization as _ActivityRegularization
 from convscope.layers.dropout import AlphaDropout as _AlphaDropout
 from convscope.layers.dropout import Dropout as _Dropout
@@ -27,7 +36,9 @@ from convscope.layers.dropout import GaussianNoise as _GaussianNoise
 from convscope.layers.dropout import SpatialDropout1D as _SpatialDropout1D
 from convscope.layers.dropout import SpatialDropout2D as _SpatialDropout2D
 from convscope.layers.dropout import SpatialDropout3D as _SpatialDropout3D
+from convscope.layers.einsum_dense import EinsumDense as _EinsumDense
 from convscope.layers.elu import ELU as _ELU
+from convscope.layers.embedding import Embedding as _Embedding
 from convscope.layers.flatten import Flatten as _Flatten
 from convscope.layers.global_pooling import GlobalAveragePooling1D as _GlobalAveragePooling1D
 from convscope.layers.global_pooling import GlobalAveragePooling2D as _GlobalAveragePooling2D
@@ -35,6 +46,7 @@ from convscope.layers.global_pooling import GlobalAveragePooling3D as _GlobalAve
 from convscope.layers.global_pooling import GlobalMaxPooling1D as _GlobalMaxPooling1D
 from convscope.layers.global_pooling import GlobalMaxPooling2D as _GlobalMaxPooling2D
 from convscope.layers.global_pooling import GlobalMaxPooling3D as _GlobalMaxPooling3D
+from convscope.layers.group_normalization import GroupNormalization as _GroupNormalization
 from convscope.layers.identity import Identity as _Identity
 from convscope.layers.input_layer import InputLayer as _InputLayer
 from convscope.layers.layer_normalization import LayerNormalization as _LayerNormalization
@@ -47,6 +59,8 @@ from convscope.layers.merging import Maximum as _Maximum
 from convscope.layers.merging import Minimum as _Minimum
 from convscope.layers.merging import Multiply as _Multiply
 from convscope.layers.merging import Subtract as _Subtract
+from convscope.layers.multi_head_attention import GroupQueryAttention as _GroupQueryAttention
+from convscope.layers.multi_head_attention import MultiHeadAttention as _MultiHeadAttention
 from convscope.layers.normalization import Normalization as _Normalization
 from convscope.layers.permute import Permute as _Permute
 from convscope.layers.pooling import AveragePooling1D as _AveragePooling1D
@@ -60,15 +74,19 @@ from convscope.layers.relu import ReLU as _ReLU
 from convscope.layers.repeat_vector import RepeatVector as _RepeatVector
 from convscope.layers.rescaling import Rescaling as _Rescaling
 from convscope.layers.reshape import Reshape as _Reshape
+from convscope.layers.rms_normalization import RMSNormalization as _RMSNormalization
 from convscope.layers.separable import SeparableConv1D as _SeparableConv1D
 from convscope.layers.separable import SeparableConv2D as _SeparableConv2D
 from convscope.layers.softmax import Softmax as _Softmax
 from convscope.layers.transposed import Conv1DTranspose as _Conv1DTranspose
 from convscope.layers.transposed import Conv2DTranspose as _Conv2DTranspose
 from convscope.layers.transposed import Conv3DTranspose as _Conv3DTranspose
+from convscope.layers.unit_normalization import UnitNormalization as _UnitNormalization
 from convscope.layers.up_sampling import UpSampling1D as _UpSampling1D
 from convscope.layers.up_sampling import UpSampling2D as _UpSampling2D
 from convscope.layers.up_sampling import UpSampling3D as _UpSampling3D
+from convscope.layers.wrapping import SpectralNormalization as _SpectralNormalization
+from convscope.layers.wrapping import TimeDistributed as _TimeDistributed
 from convscope.layers.zero_padding import ZeroPadding1D as _ZeroPadding1D
 from convscope.layers.zero_padding import ZeroPadding2D as _ZeroPadding2D
 from convscope.layers.zero_padding import ZeroPadding3D as _ZeroPadding3D
@@ -92,9 +110,16 @@ _Whole: TypeAlias = int | Sequence[int]
 __all__ = [
     "Activation",
     "ActivityRegularization",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
     "Add",
     "AlphaDropout",
     "Arithmetic",
+    "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -103,6 +128,7 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "CenterCrop",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -123,8 +149,11 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Dot",
     "Dropout",
     "ELU",
+    "EinsumDense",
+    "Embedding",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
@@ -140,6 +169,8 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "GroupNormalization",
+    "GroupQueryAttention",
     "Identity",
     "Input",
     "InputLayer",
@@ -155,11 +186,13 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Model",
+    "MultiHeadAttention",
     "Multiply",
     "Network",
     "Normalization",
     "PReLU",
     "Permute",
+    "RMSNormalization",
     "ReLU",
     "RepeatVector",
     "Rescaling",
@@ -174,7 +207,10 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "SpectralNormalization",
     "Subtract",
+    "TimeDistributed",
+    "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
@@ -214,6 +250,114 @@ class ActivityRegularization(_ActivityRegularization):
         self,
         l1: float = 0.0,
         l2: float = 0.0,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
+class AdaptiveAveragePooling1D(_AdaptiveAveragePooling1D):
+    """The mean of each of so many parts of each channel: (steps, channels) → (size, channels)."""
+
+    def __init__(
+        self,
+        output_size: Any,
+        data_format: str | None = None,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
+class AdaptiveAveragePooling2D(_AdaptiveAveragePooling2D):
+    """The mean of each of so many parts of each map: (rows, columns, channels) → (height, width, channels)."""
+
+    def __init__(
+        self,
+        output_size: Any,
+        data_format: str | None = None,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
+class AdaptiveAveragePooling3D(_AdaptiveAveragePooling3D):
+    """The mean of each of so many parts of each volume: (planes, rows, columns, channels) → (depth, height, width, channels)."""
+
+    def __init__(
+        self,
+        output_size: Any,
+        data_format: str | None = None,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
+class AdaptiveMaxPooling1D(_AdaptiveMaxPooling1D):
+    """The largest number of each of so many parts of each channel: (steps, channels) → (size, channels)."""
+
+    def __init__(
+        self,
+        output_size: Any,
+        data_format: str | None = None,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
+class AdaptiveMaxPooling2D(_AdaptiveMaxPooling2D):
+    """The largest number of each of so many parts of each map: (rows, columns, channels) → (height, width, channels)."""
+
+    def __init__(
+        self,
+        output_size: Any,
+        data_format: str | None = None,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
+class AdaptiveMaxPooling3D(_AdaptiveMaxPooling3D):
+    """The largest number of each of so many parts of each volume: (planes, rows, columns, channels) → (depth, height, width, channels)."""
+
+    def __init__(
+        self,
+        output_size: Any,
+        data_format: str | None = None,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,
@@ -268,6 +412,26 @@ class Arithmetic(_Arithmetic):
         operation: str,
         value: float,
         reverse: bool = False,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
+class Attention(_Attention):
+    """A weighed mean of values for each query: (T, d) and (S, o) → (T, o)."""
+
+    def __init__(
+        self,
+        use_scale: bool = False,
+        score_mode: str = 'dot',
+        dropout: float = 0.0,
+        seed: int | None = None,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,
@@ -377,6 +541,25 @@ class BatchNormalization(_BatchNormalization):
         renorm_clipping: Any = None,
         renorm_momentum: float = 0.99,
         synchronized: bool = False,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
+class CenterCrop(_CenterCrop):
+    """The middle of each map: (rows, columns, channels) → (height, width, channels)."""
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        data_format: str | None = None,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,
@@ -758,6 +941,24 @@ class DepthwiseConv2D(_DepthwiseConv2D):
         dtype: str | None = None,
     ) -> None: ...
 
+class Dot(_Dot):
+    """Products of two inputs, summed along one axis of each: (a, k) and (b, k) → (a, b)."""
+
+    def __init__(
+        self,
+        axes: Any,
+        normalize: bool = False,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
 class Dropout(_Dropout):
     """Every number as it is; during training a share `rate` of them is set to 0."""
 
@@ -790,6 +991,60 @@ class ELU(_ELU):
         batch_shape: _Shape | None = None,
         input_dim: _Extent | None = None,
         weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
+class EinsumDense(_EinsumDense):
+    """A dense layer over any axes, named by letters: "abc,cd->abd" sums over c at each a and b."""
+
+    def __init__(
+        self,
+        equation: str,
+        output_shape: Any,
+        activation: str | None = None,
+        bias_axes: str | None = None,
+        kernel_initializer: Any = 'glorot_uniform',
+        bias_initializer: Any = 'zeros',
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: None = None,
+        lora_alpha: None = None,
+        gptq_unpacked_column_size: None = None,
+        quantization_config: None = None,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
+class Embedding(_Embedding):
+    """A row of numbers for each whole number: (…) → (…, output_dim)."""
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Any = 'uniform',
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        weights: Any = None,
+        lora_rank: None = None,
+        lora_alpha: None = None,
+        quantization_config: None = None,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
         trainable: bool = True,
         dtype: str | None = None,
     ) -> None: ...
@@ -944,6 +1199,65 @@ class GlobalMaxPooling3D(_GlobalMaxPooling3D):
         self,
         data_format: str | None = None,
         keepdims: bool = False,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
+class GroupNormalization(_GroupNormalization):
+    """Groups of neighbouring channels, each over the whole map, shifted to mean 0 and scaled to variance 1."""
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 0.001,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = 'zeros',
+        gamma_initializer: Any = 'ones',
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
+class GroupQueryAttention(_GroupQueryAttention):
+    """Attention in heads of which several share a key and a value: (T, c) and (S, c) → (T, c)."""
+
+    def __init__(
+        self,
+        head_dim: int,
+        num_query_heads: int,
+        num_key_value_heads: int,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        sliding_window: None = None,
+        flash_attention: Any = None,
+        kernel_initializer: Any = 'glorot_uniform',
+        bias_initializer: Any = 'zeros',
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        use_gate: bool = False,
+        seed: int | None = None,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,
@@ -1147,6 +1461,40 @@ class Minimum(_Minimum):
         dtype: str | None = None,
     ) -> None: ...
 
+class MultiHeadAttention(_MultiHeadAttention):
+    """Attention in heads: (T, c) and (S, c) → (T, c), or over the rows and columns of maps."""
+
+    def __init__(
+        self,
+        num_heads: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        output_shape: Any = None,
+        attention_axes: Any = None,
+        sliding_window: None = None,
+        flash_attention: Any = None,
+        kernel_initializer: Any = 'glorot_uniform',
+        bias_initializer: Any = 'zeros',
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        use_gate: bool = False,
+        seed: int | None = None,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
 class Multiply(_Multiply):
     """The product of the inputs at each position."""
 
@@ -1209,6 +1557,24 @@ class Permute(_Permute):
     def __init__(
         self,
         dims: Sequence[int],
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
+class RMSNormalization(_RMSNormalization):
+    """Each place's channels divided by the root of their mean square; the shape stays as it is."""
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] | None = -1,
+        epsilon: float = 1e-06,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,
@@ -1434,11 +1800,63 @@ class SpatialDropout3D(_SpatialDropout3D):
         dtype: str | None = None,
     ) -> None: ...
 
+class SpectralNormalization(_SpectralNormalization):
+    """A layer whose kernel training divides by its largest singular value; once trained, the layer itself."""
+
+    def __init__(
+        self,
+        layer: Any,
+        power_iterations: int = 1,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
 class Subtract(_Subtract):
     """The first input minus the second at each position."""
 
     def __init__(
         self,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
+class TimeDistributed(_TimeDistributed):
+    """The same layer at every step: (steps, …) → (steps, whatever the layer makes of …)."""
+
+    def __init__(
+        self,
+        layer: Any,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
+class UnitNormalization(_UnitNormalization):
+    """Each place's channels divided by the root of the sum of their squares; the shape stays as it is."""
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] | None = -1,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,

@@ -149,8 +149,6 @@ class Sequential(Network):
         Raises `UnsupportedError` without Keras (and one of its backends), or for a layer that Keras
         does not have; `NotBuiltError` before there is an input shape.
         """
-        from convscope.learning.named import Configured
-
         shape = tuple(size if is_known(size) else None for size in self.input_shape)
         try:
             import keras
@@ -158,19 +156,7 @@ class Sequential(Network):
             raise UnsupportedError(_without_keras(error)) from error
         made = [keras.Input(shape, name=self._input_name)]
         for layer in self._layers:
-            kind = getattr(keras.layers, layer.kind, None)
-            if kind is None:
-                raise UnsupportedError(f"{layer.name}: Keras has no layer {layer.kind}")
-            settings = {
-                name: value.name
-                if isinstance(value, Activation)
-                else value.keras()
-                if isinstance(value, Configured)
-                else value
-                for name, value in layer.settings().items()
-            }
-            made.append(kind(**settings, name=layer.name))
-            made[-1].trainable = layer.trainable
+            made.append(_in_keras(layer, keras.layers))
         model = keras.Sequential(made, name=self.name)
         for layer in self._layers:
             if layer.weight_shapes:
@@ -281,6 +267,27 @@ def _collect(results: Sequence[Wire], sources: Sequence[Wire]) -> list[Wire]:
         found[id(wire)] = wire
         stack.extend(wire.inputs)
     return sorted(found.values(), key=lambda w: w.order)
+
+
+def _in_keras(layer: Layer, theirs: Any) -> Any:
+    """Return Keras's own layer of the same settings; raise `UnsupportedError` where Keras has none."""
+    from convscope.learning.named import Configured
+
+    kind = getattr(theirs, layer.kind, None)
+    if kind is None:
+        raise UnsupportedError(f"{layer.name or layer.kind}: Keras has no layer {layer.kind}")
+    settings = {}
+    for name, value in layer.settings().items():
+        if isinstance(value, Activation):
+            value = value.name
+        elif isinstance(value, Configured):
+            value = value.keras()
+        elif isinstance(value, Layer):  # one inside another
+            value = _in_keras(value, theirs)
+        settings[name] = value
+    made = kind(**settings, **({} if layer.name is None else {"name": layer.name}))
+    made.trainable = layer.trainable
+    return made
 
 
 def _without_keras(error: ImportError) -> str:

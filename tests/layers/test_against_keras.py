@@ -23,6 +23,7 @@ NOT_IN_KERAS: dict[str, str] = {
 }
 """Kinds that Keras does not have, with the reason why we do."""
 
+K = kinds()
 OF_SINGLE_NETWORKS = {
     "LayerScale": keras.src.applications.convnext.LayerScale,
     "CustomScaleLayer": keras.src.applications.inception_resnet_v2.CustomScaleLayer,
@@ -37,9 +38,13 @@ def kerass(name: str) -> Any:
 IN_KERAS = [name for name in kinds() if name not in NOT_IN_KERAS]
 
 
-def keras_settings(layer: Layer) -> dict[str, Any]:
-    settings = layer.settings()
-    return {n: v.name if isinstance(v, Activation) else v for n, v in settings.items()}
+def keras_settings(layer: Layer, **common: Any) -> dict[str, Any]:
+    settings = {}
+    for name, value in layer.settings().items():
+        if isinstance(value, Layer):  # one inside another
+            value = kerass(value.kind)(**keras_settings(value), **common)
+        settings[name] = value.name if isinstance(value, Activation) else value
+    return settings
 
 
 def build(layer: Layer) -> Any:
@@ -81,8 +86,7 @@ def test_numbers_and_shapes(sample: Sample) -> None:
     ours = case(sample)
     theirs = build(sample.layer)
     batches = [keras.ops.convert_to_tensor(x[np.newaxis]) for x in ours.inputs]
-    given = batches if len(batches) > 1 or ours.layer.inputs_taken[1] is None else batches[0]
-    theirs.build([b.shape for b in batches] if isinstance(given, list) else given.shape)
+    build_for(theirs, sample.layer, batches)
 
     # `weights` is what get_weights lists; its own conversion to numpy warns with numpy 2 and torch
     assert [tuple(w.shape) for w in theirs.weights] == [w.shape for w in ours.weights.values()]
@@ -91,11 +95,30 @@ def test_numbers_and_shapes(sample: Sample) -> None:
     assert fixed == set(ours.layer.non_trainable) & set(ours.weights)
 
     theirs.set_weights(list(ours.weights.values()))
-    output = theirs(given, **({"training": False} if trains(theirs) else {})).detach().numpy()
+    output = called(theirs, sample.layer, batches).detach().numpy()
     assert output.shape[1:] == ours.equation.shape
     for position in ours.positions():
         expected = output[(0, *position)]
         assert ours.at(position) == pytest.approx(expected, rel=1e-4, abs=2e-5), position
+
+
+ONE_BY_ONE = ("MultiHeadAttention", "GroupQueryAttention")
+"""Kinds that Keras calls with several inputs, and not with a list of them."""
+
+
+def arranged(layer: Layer, items: list[Any]) -> list[Any]:
+    """Return what Keras's layer of a kind is called with, or built for, one argument after another."""
+    if layer.kind in ONE_BY_ONE:
+        return items
+    return [items] if len(items) > 1 or layer.inputs_taken[1] is None else items
+
+
+def build_for(theirs: Any, layer: Layer, batches: list[Any]) -> None:
+    theirs.build(*arranged(layer, [b.shape for b in batches]))
+
+
+def called(theirs: Any, layer: Layer, batches: list[Any]) -> Any:
+    return theirs(*arranged(layer, batches), **({"training": False} if trains(theirs) else {}))
 
 
 def trains(layer: Any) -> bool:
@@ -130,9 +153,10 @@ def test_defaults_are_kerass(name: str) -> None:
     given = {p.name: REQUIRED[p.name] for p in required if p.name != "self"}
     if name == "InputLayer":
         given = {"shape": (5, 7)}
-    theirs = kerass(name)(**given).get_config()
+    held = {n: build(v) if isinstance(v, Layer) else v for n, v in given.items()}
+    theirs = kerass(name)(**held).get_config()
     for setting, value in keras_settings(kinds()[name](**given)).items():
-        if setting in theirs and not setting.endswith("_initializer"):
+        if setting in theirs and not setting.endswith("_initializer") and setting != "layer":
             expected = theirs[setting]
             assert _plain(value) == _plain(expected), setting
 
@@ -151,6 +175,20 @@ REQUIRED = {
     "init_values": 0.5,
     "projection_dim": 4,
     "target_shape": (3, 4),
+    "height": 5,
+    "width": 6,
+    "equation": "abc,cd->abd",
+    "output_shape": (None, 4),
+    "axes": 1,
+    "input_dim": 9,
+    "output_dim": 4,
+    "num_heads": 2,
+    "key_dim": 3,
+    "head_dim": 3,
+    "num_query_heads": 4,
+    "num_key_value_heads": 2,
+    "output_size": 2,
+    "layer": K["Conv2D"](4, 3),
 }
 """A value for each setting that has no default in Keras 3 (pool_size has one in Keras 2, and here)."""
 

@@ -82,7 +82,7 @@ FAR_OUT = np.unique(
 """Numbers from a millionth to 300,000: past where e^x overflows float32 (88.7)."""
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", [n for n, a in ACTIVATIONS.items() if not a.halves])
 def test_activations_far_out(name: str) -> None:
     layer = Activation(name)
     graph = Graph("net", {"x": (FAR_OUT.size, 1)})

@@ -12,13 +12,19 @@ import numpy as np
 import pytest
 import torch
 from given import case, samples
-from layers.test_against_keras import keras_settings, kerass, not_comparable, trains
+from layers.test_against_keras import (
+    build_for,
+    called,
+    keras_settings,
+    kerass,
+    not_comparable,
+)
 
 from convscope.layers.base import Sample, tensor_names
 from convscope.notation.adjoint import OUTPUT, adjoint
 from convscope.notation.evaluation import evaluate_all
 
-CAST = {"LayerNormalization"}
+CAST = {"LayerNormalization", "GroupNormalization", "MultiHeadAttention", "GroupQueryAttention"}
 """Kinds that Keras casts to float32 on the way, whatever they are told."""
 
 
@@ -28,20 +34,19 @@ def test_every_sample(sample: Sample) -> None:
         pytest.skip(reason)
     ours = case(sample)
     given = [np.asarray(x, np.float64) for x in ours.inputs]
-    theirs: Any = kerass(sample.layer.kind)(**keras_settings(sample.layer), dtype="float64")
+    theirs: Any = kerass(sample.layer.kind)(
+        **keras_settings(sample.layer, dtype="float64"), dtype="float64"
+    )
     batches = [torch.from_numpy(x[np.newaxis]).requires_grad_() for x in given]
-    several = len(batches) > 1 or ours.layer.inputs_taken[1] is None
-    theirs.build([b.shape for b in batches] if several else batches[0].shape)
+    build_for(theirs, sample.layer, batches)
     theirs.set_weights([np.asarray(w, np.float64) for w in ours.weights.values()])
     held = [w.value for w in theirs.weights]
     for weight in held:
         if weight.is_floating_point() and not weight.requires_grad and weight.is_leaf:
             weight.requires_grad_()
-    output = theirs(
-        batches if several else batches[0],
-        **({"training": False} if trains(theirs) else {}),
-    )
-    rounded = output.dtype != torch.float64 or sample.layer.kind in CAST
+    output = called(theirs, sample.layer, batches)
+    cast = sample.layer.kind in CAST or sample.layer.settings().get("renorm")
+    rounded = output.dtype != torch.float64 or cast
     room = 1e-4 if rounded else 1e-7
     output = output.double()
     v = np.random.default_rng(8).normal(size=tuple(output.shape[1:]))

@@ -6,7 +6,8 @@ that needs it, and stays so until a layer asks for its own layout.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from convscope.engine.memory import let_go
 from convscope.errors import EngineError
 from convscope.layers.base import Layer, Value
 from convscope.model.graph import Graph
-from convscope.notation.sizes import UNKNOWN, Shape, is_known
+from convscope.notation.sizes import UNKNOWN, Shape, is_known, shape_text
 from convscope.typed import Array
 
 if TYPE_CHECKING:
@@ -155,6 +156,22 @@ class Writer:
 
     def input_shape(self) -> Shape:
         return self._shapes[0]
+
+    def reshaped(self, name: str, shape: Shape) -> Value:
+        if not all(map(is_known, shape)):
+            raise EngineError(
+                f"{self._prefix} takes steps apart, for which every size must be a number: {shape_text(shape)}"
+            )
+        made = self.node("Reshape", name, self.constant([-1, *shape], "int64"))
+        self.written.ranks[made] = len(shape) + 1
+        return Value(made)
+
+    @contextmanager
+    def inside(self, shape: Shape, rank: int) -> Iterator[None]:
+        around = self._shapes, self._rank
+        self._shapes, self._rank = (shape,), rank
+        yield
+        self._shapes, self._rank = around
 
     def plain(self, value: Value) -> str:
         if not value.moved:

@@ -102,6 +102,11 @@ SQUAREPLUS = _function(
 )
 
 
+THRESHOLD = _function(
+    "threshold", ("select", ("sub", "x", "threshold"), "x", "value"), "threshold", "value"
+)
+
+
 # -- over whole axes ------------------------------------------------------------------------------
 
 

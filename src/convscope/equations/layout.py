@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 WORDS: dict[int, tuple[str, ...]] = {
+    0: (),
     1: ("step",),
     2: ("row", "column"),
     3: ("plane", "row", "column"),
 }
 """What a position along each spatial axis is called."""
 
-MAP_NAMES: dict[int, tuple[str, ...]] = {1: ("t",), 2: ("y", "x"), 3: ("z", "y", "x")}
-WINDOW_NAMES: dict[int, tuple[str, ...]] = {1: ("i",), 2: ("i", "j"), 3: ("h", "i", "j")}
+MAP_NAMES: dict[int, tuple[str, ...]] = {0: (), 1: ("t",), 2: ("y", "x"), 3: ("z", "y", "x")}
+WINDOW_NAMES: dict[int, tuple[str, ...]] = {0: (), 1: ("i",), 2: ("i", "j"), 3: ("h", "i", "j")}
 
 
 class Layout(Record):

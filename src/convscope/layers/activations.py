@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from convscope.equations import formulas
-from convscope.errors import ActivationError
+from convscope.errors import ActivationError, ShapeError
 from convscope.layers.arguments import nearest
 from convscope.layers.base import Form, Value
 from convscope.notation import Axis, Equation, Expression, Local, Size, call, local
 from convscope.notation.functions import Function
+from convscope.notation.sizes import is_known
 from convscope.typed import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Activation(Record):
     """One activation: its name, its formula or its expression over an axis, its ONNX form.
 
     emit(form, input, axis) writes the ONNX operators and returns the output's name; `axis` counts
-    the batch. `arguments` are what the function takes besides the number itself.
+    the batch. `arguments` are what the function takes besides the number itself. One that `halves` makes of
+    an axis another of half its size: its first numbers, each times the gate that one of the others opens.
     """
 
     name: str
@@ -34,13 +36,14 @@ class Activation(Record):
     function: Function | None = None
     over: Over | None = None
     arguments: tuple[float, ...] = ()
+    halves: bool = False
 
     def __repr__(self) -> str:
         return repr(self.name)
 
     @property
     def linear(self) -> bool:
-        return self.function is None and self.over is None
+        return self.function is None and self.over is None and not self.halves
 
     def equation(
         self, axes: Sequence[Axis], pre: Expression, along: Sequence[int] = (-1,)
@@ -51,6 +54,8 @@ class Activation(Record):
         whatever the data format.
         """
         axes = tuple(axes)
+        if self.halves:
+            return self._gated(axes, pre, along[0] % len(axes))
         if self.function is not None:
             return Equation(axes, call(self.function, pre, *self.arguments))
         if self.over is None:
@@ -64,6 +69,17 @@ class Activation(Record):
             axes, self.over(local("pre", axes, pre, preactivation=True), axes, places, sizes)
         )
 
+    def _gated(self, axes: tuple[Axis, ...], pre: Expression, place: int) -> Equation:
+        """Return the first half of an axis, each number times the sigmoid of its partner in the second."""
+        size = Equation(axes, pre).sizes[axes[place]]
+        if is_known(size) and size % 2:
+            raise ShapeError(f"{self.name} halves an axis, and {size} is odd")
+        half = axes[place].like(axes[place].name, size // 2)
+        at = [half if n == place else axis for n, axis in enumerate(axes)]
+        gate = [half + size // 2 if n == place else axis for n, axis in enumerate(axes)]
+        held = local("pre", axes, pre)
+        return Equation(at, held[tuple(at)] * call(formulas.SIGMOID, held[tuple(gate)]))
+
     def after(self, before: Equation) -> Equation:
         """Return the equation of this activation applied to what another computes."""
         return self.equation(before.axes, before.expression)
@@ -72,6 +88,14 @@ class Activation(Record):
         """Apply the activation to a value, as it lies."""
         if self.linear:
             return value
+        if self.halves:  # the two halves beside one another, and each taken out
+            x = form.plain(value)
+            pair = form.constant([0] * (form.rank(value) - 1) + [2, -1], "int64")
+            both = form.node("Reshape", x, pair)
+            first, second = (
+                form.node("Gather", both, form.constant(n, "int64"), axis=-2) for n in (0, 1)
+            )
+            return Value(form.node("Mul", first, form.node("Sigmoid", second)))
         return Value(self.emit(form, value.name, 1 if value.moved else -1), value.moved)
 
 
@@ -192,6 +216,7 @@ ACTIVATIONS: dict[str, Activation] = {
             lambda form, x, axis: form.node("LogSoftmax", x, axis=axis),
         ),
         _over("sparsemax", formulas.sparsemax, _sparsemax),
+        Activation("glu", lambda form, x, axis: x, halves=True),
     )
 }
 """Keras's names for activations."""
@@ -200,7 +225,6 @@ ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
 """Other names of the same functions."""
 
 NOT_SUPPORTED = {
-    "glu": "it halves the channels, so that the layer would no longer have the shape Keras states",
     "threshold": "it has no defaults for its two numbers, and Keras cannot call it by name either",
 }
 """Names that Keras knows and convscope refuses, with the reason."""

@@ -25,6 +25,7 @@ from convscope.notation.sizes import Shape, product, shape_text
 from convscope.typed import TYPE_CHECKING, Array, Protocol, Record
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from typing import Any, ClassVar, TypeAlias
 
     import numpy as np
@@ -72,6 +73,12 @@ class Form(Protocol):
     def input_shape(self) -> Shape:
         """Return the shape of the layer's first input, without the batch, in its own layout."""
 
+    def reshaped(self, name: str, shape: Shape) -> Value:
+        """Return a tensor in another shape; the batch takes what is left over."""
+
+    def inside(self, shape: Shape, rank: int) -> AbstractContextManager[None]:
+        """Write another layer inside this one: of an input of this shape, and so many axes with the batch."""
+
 
 class Learning(Record):
     """What a layer is while its network learns, over a batch.
@@ -103,7 +110,7 @@ class Layer:
     spellings: ClassVar[tuple[str, ...]] = ()
     """Other names of the kind: Convolution2D for Conv2D."""
 
-    non_trainable: ClassVar[tuple[str, ...]] = ()
+    non_trainable: tuple[str, ...] = ()
     """Weights that training does not touch by gradient (moving averages)."""
 
     only_trained: ClassVar[tuple[str, ...]] = ()

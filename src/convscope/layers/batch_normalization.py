@@ -8,14 +8,14 @@ own; convscope shows the trained network, where they are fixed numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from convscope.equations.layout import axes_of
 from convscope.equations.normalising import moments, normalised
-from convscope.errors import SettingError
+from convscope.errors import UnsupportedError
 from convscope.layers.arguments import axis_setting, flag, number, place_of
 from convscope.layers.base import Form, Initializer, Layer, Learning, Sample, Value
-from convscope.layers.initializers import initializer
+from convscope.layers.initializers import initializer, ones, zeros
 from convscope.notation import Axis, Equation, source, weight
 from convscope.notation.sizes import Shape
 from convscope.typed import TYPE_CHECKING
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from convscope.typed import Array
+
+
+RENORM = ("moving_stddev", "renorm_mean", "renorm_stddev")
+"""What batch renormalisation measures besides, and only training reads."""
 
 
 class BatchNormalization(Layer):
@@ -36,10 +40,11 @@ class BatchNormalization(Layer):
 
     Keras's arguments; `axis` counts the batch as 0. Weights: gamma and beta (where `scale` and
     `center` ask for them), moving_mean, moving_variance, all (channels,); the last two are not
-    trained by gradient. Raises `SettingError` for renorm, whose further weights are not supported.
+    trained by gradient. With `renorm` (Ioffe, Batch Renormalization, 2017) it keeps three more of them, which only
+    training reads.
     """
 
-    non_trainable = ("moving_mean", "moving_variance")
+    non_trainable = ("moving_mean", "moving_variance", *RENORM)
     only_trained = ("momentum", "renorm", "renorm_clipping", "renorm_momentum", "synchronized")
 
     def __init__(
@@ -79,20 +84,20 @@ class BatchNormalization(Layer):
             + (["beta"] if self.center else [])
             + ["moving_mean", "moving_variance"]
         )
+        self.renorm = flag(renorm, f"{kind}: renorm")
         self._initializers = {
             name: initializer(getattr(self, f"{name}_initializer"), f"{kind}: {name}_initializer")
             for name in names
         }
+        if self.renorm:
+            self._initializers |= dict(zip(RENORM, (ones, zeros, ones), strict=True))
         self.beta_regularizer = beta_regularizer
         self.gamma_regularizer = gamma_regularizer
         self.beta_constraint = beta_constraint
         self.gamma_constraint = gamma_constraint
-        self.renorm = flag(renorm, f"{kind}: renorm")
         self.renorm_clipping = renorm_clipping
         self.renorm_momentum = renorm_momentum
         self.synchronized = synchronized
-        if self.renorm:
-            raise SettingError(f"{kind}: renorm=True is not supported; only renorm=False is")
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
@@ -112,6 +117,10 @@ class BatchNormalization(Layer):
         """
         if not self.trainable:
             return super().learning(row, *shapes)
+        if self.renorm:
+            raise UnsupportedError(
+                f"{self.name}: batch renormalisation is explained once trained, not trained"
+            )
         (shape,) = shapes
         place = place_of(self.axis, shape, f"{self.kind}: axis")
         axes = axes_of(shape, place)
@@ -135,23 +144,26 @@ class BatchNormalization(Layer):
     def initializers(self) -> dict[str, Initializer]:
         return self._initializers
 
+    def unread_shapes(self, read: Mapping[str, Shape]) -> Mapping[str, Shape]:
+        return dict.fromkeys(RENORM, read["moving_mean"]) if self.renorm else {}
+
     def onnx(self, form: Form, *inputs: Value) -> Value:
         # ONNX normalises along the axis after the batch, so the channels have to lie there
         (x,) = inputs
         rank = form.rank(x)
         place = self.axis % rank
         if place == rank - 1:
-            y = self._normalised(form, form.channels_first(x, channels_last=True))
+            y = self._normalised(form, form.channels_first(x, channels_last=True), rank)
             return Value(y, moved=rank > 2)
         if place == 1:
-            return Value(self._normalised(form, form.plain(x)))
+            return Value(self._normalised(form, form.plain(x), rank))
         there = [0, place, *(a for a in range(1, rank) if a != place)]
         back = [there.index(a) for a in range(rank)]
-        y = self._normalised(form, form.node("Transpose", form.plain(x), perm=there))
+        y = self._normalised(form, form.node("Transpose", form.plain(x), perm=there), rank)
         return Value(form.node("Transpose", y, perm=back))
 
-    def _normalised(self, form: Form, x: str) -> str:
-        channels = self.weights["moving_mean"].shape
+    def _normalised(self, form: Form, x: str, rank: int) -> str:
+        channels = (form.input_shape()[self.axis % rank - 1],)
         return form.node(
             "BatchNormalization",
             x,
@@ -169,9 +181,10 @@ class BatchNormalization(Layer):
         yield Sample(cls(axis=2, center=False), ((3, 5, 7),))
         yield Sample(cls(scale=False), ((4,),))
         yield Sample(cls(center=False, scale=False), ((3, 4, 5, 2),))
+        yield Sample(cls(renorm=True), ((5, 7, 3),))
 
 
-def _filled(value: float, shape: tuple[int, ...]) -> Array:
+def _filled(value: float, shape: Shape) -> Array:
     import numpy as np
 
     return np.full(shape, value, dtype=np.float32)

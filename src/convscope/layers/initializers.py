@@ -157,8 +157,10 @@ NAMED: dict[str, Callable[..., Initializer]] = {
     "lecun_normal": lambda: variance_scaling(1.0, "fan_in", "truncated_normal"),
     "orthogonal": orthogonal,
     "identity": identity,
+    "uniform": random_uniform,
+    "normal": random_normal,
 }
-"""Keras's names for initializers."""
+"""Keras's names for initializers; the last two are its short ones."""
 
 
 def initializer(given: object, what: str) -> Initializer:

@@ -8,7 +8,7 @@ Every value is checked where it is used. Class names are only text here; nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from convscope.errors import SourceError
 from convscope.files.json_text import read_json
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SEQUENTIAL = ("Sequential",)
 FUNCTIONAL = ("Functional", "Model")
+CALLED = {"GroupedQueryAttention": "GroupQueryAttention"}
+"""Classes that Keras exports under another name, and writes into legacy files under their own."""
+
 LONGEST_NAME = 400
 MOST_LAYERS = 50_000
 
@@ -39,11 +42,20 @@ class Operand(Record):
     keyword: str | None = None
 
 
+class Given(Record):
+    """What one call was given, as a file has it: in which order, and under which keywords."""
+
+    args: Any
+    keywords: Mapping[str, Any]
+
+
 class Part:
     """A layer, an operation or a container of them, as its config says.
 
     calls     what each call of it was given
+    given     the same as the file has it, where it says so: {"args": …, "kwargs": …}
     said      the shape that its config says it was built for, without the batch
+    numbers   which of its calls a list of operands is, by its id
     shared    what marks it as a layer that stands in the config several times
     first     the part that is the same layer, met earlier
     again     the parts that are this layer, met later
@@ -61,6 +73,8 @@ class Part:
         self.name, self.kind, self.where = name, kind, where
         self.module, self.registered, self.settings = module, registered, settings
         self.calls: list[list[Operand]] = []
+        self.given: list[Given] = []
+        self.numbers: dict[int, int] = {}
         self.said: SizesSaid | None = None
         self.children: list[Part] = []
         self.inputs: list[Place] = []
@@ -68,6 +82,13 @@ class Part:
         self.shared: int | None = None
         self.first: Part | None = None
         self.again: list[Part] = []
+
+    def given_in(self, call: Sequence[Operand]) -> Given | None:
+        """Return one of its calls as the file has it; None for a layer in a row, which is called plainly."""
+        if not self.numbers:
+            self.numbers.update((id(one), n) for n, one in enumerate(self.calls))
+        number = self.numbers.get(id(call))
+        return None if number is None else self.given[number]
 
     @property
     def sequential(self) -> bool:
@@ -129,6 +150,11 @@ def _check_count(config: Any, what: str) -> None:
             raise SourceError(f"{what}: it has more than {MOST_LAYERS:,} layers")
 
 
+def inner(config: Any, where: str) -> Part:
+    """Return the layer that another one holds in its settings; raise `SourceError` where it makes no sense."""
+    return _part(mapping(config, where), where)
+
+
 def _part(config: dict[str, Any], where: str) -> Part:
     kind = text(config.get("class_name"), f"{where}: class_name")
     settings = config.get("config")
@@ -142,9 +168,10 @@ def _part(config: dict[str, Any], where: str) -> Part:
     where = f"{where}, {name}"
     module = config.get("module")
     registered = config.get("registered_name")
+    plain = kind.rpartition(">")[2] or kind
     part = Part(
         name,
-        kind.rpartition(">")[2] or kind,
+        CALLED.get(plain, plain),
         None if module is None else text(module, f"{where}: module"),
         kind if ">" in kind else None if registered is None else text(registered, where),
         settings,
@@ -157,7 +184,7 @@ def _part(config: dict[str, Any], where: str) -> Part:
     if shared is not None and type(shared) is not int:
         raise SourceError(f"{where}: shared_object_id must be a whole number, not {shared!r:.80}")
     part.shared = shared
-    part.calls = _calls(config.get("inbound_nodes"), f"{where}: inbound_nodes")
+    part.calls, part.given = _calls(config.get("inbound_nodes"), f"{where}: inbound_nodes")
     if part.container:
         layers = sequence(settings["layers"], f"{where}: layers")
         part.children = [
@@ -172,22 +199,41 @@ def _part(config: dict[str, Any], where: str) -> Part:
 # -- calls ----------------------------------------------------------------------------------------
 
 
-def _calls(given: Any, where: str) -> list[list[Operand]]:
+def _calls(given: Any, where: str) -> tuple[list[list[Operand]], list[Given]]:
     if given is None:
-        return []
+        return [], []
     if isinstance(given, str):  # Keras 3 writes those of operations so into .h5 files
         given = read_json(given, where)
-    calls = []
+    calls, said = [], []
     for number, call in enumerate(sequence(given, where)):
         here = f"{where}[{number}]"
         if isinstance(call, dict):
             operands = list(_operands(call.get("args", []), None, here))
-            for keyword, value in mapping(call.get("kwargs", {}), here).items():
+            keywords = mapping(call.get("kwargs", {}), here)
+            for keyword, value in keywords.items():
                 operands += _operands(value, keyword, here)
+            said.append(Given(call.get("args", []), keywords))
         else:
             operands = list(_older(sequence(call, here), here))
+            said.append(Given(None, _older_keywords(call)))
         calls.append(operands)
-    return calls
+    return calls, said
+
+
+def _older_keywords(call: Any) -> Mapping[str, Any]:
+    """Return what a call was given by keywords, as Keras 2 writes it."""
+    found: dict[str, Any] = {}
+    for item in call if call and not isinstance(call[0], str) else [call]:
+        if isinstance(item, list) and len(item) > 3 and isinstance(item[3], dict):
+            found |= item[3]
+    return found
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether a value of a call stands for the output of another layer."""
+    return (isinstance(value, dict) and value.get("class_name") == "__keras_tensor__") or _is_place(
+        value
+    )
 
 
 def _operands(value: Any, keyword: str | None, where: str) -> Iterator[Operand]:

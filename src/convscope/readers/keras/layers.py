@@ -14,7 +14,7 @@ from convscope.layers.base import Layer
 from convscope.layers.opaque import Opaque
 from convscope.notation.sizes import Shape, is_symbolic
 from convscope.readers.keras.adapted import adapted
-from convscope.readers.keras.config import Operand, Part, SizesSaid
+from convscope.readers.keras.config import Given, Operand, Part, SizesSaid, inner, is_tensor
 from convscope.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ IGNORED = re.compile(
     r"renorm_(clipping|momentum)|virtual_batch_size|quantization_config|lora_\w+|input_dim"
 )
 """Settings that change nothing about what a trained layer computes, or that are read elsewhere."""
+
+NEEDED = {"Embedding": ("input_dim",)}
+"""What is ignored for other kinds and matters for these."""
+
+NO_LAYERS = ("Opaque", "Arithmetic", "Operation", "InputLayer")
+"""Kinds of ours that no layer of a config is."""
 
 WITH_A_NUMBER = {
     "Add": "add", "Subtract": "subtract", "Multiply": "multiply", "Divide": "divide",
@@ -101,28 +107,42 @@ class LayerMaker:
         kind = None
         if part.of_keras or part.kind in ("LayerScale", "CustomScaleLayer"):
             name = part.kind
-            if re.fullmatch(r"[A-Za-z]\w*", name) and name not in ("Opaque", "Arithmetic"):
+            if re.fullmatch(r"[A-Za-z]\w*", name) and name not in NO_LAYERS:
                 kind = self._kind(name)
         if part.of_keras and part.kind in ONLY_IN_TRAINING:
             self.remark(
                 part, f"{part.kind} changes images only in training; it passes them on here"
             )
             return _made("Identity", trainable=False)
-        if kind is None or kind.__name__ == "InputLayer":
+        if kind is None:
             return self.opaque(part)
-        policy, quantised = _policy(part)
-        if quantised:
-            return self.odd(part, SettingError(f"it computes in {policy}, with rounded inputs"))
-        settings = self._settings(part, kind)
         try:
-            rank = part.settings.get("lora_rank")
-            made = (adapted(kind, rank) if rank else kind)(**settings)
-            _check_numbers(made)
-            if BITS.get(policy, 32) != 32:
-                made.bits = dict.fromkeys(made.initializers(), BITS[policy])
-            return made
+            return self._stated(part, kind)
         except (ConvscopeError, TypeError, ValueError, OverflowError) as error:
             return self.odd(part, error)
+
+    def _stated(self, part: Part, kind: type[Layer]) -> Layer:
+        """Return a layer of a kind of ours; raise where it cannot be stated."""
+        policy, quantised = _policy(part)
+        if quantised:
+            raise SettingError(f"it computes in {policy}, with rounded inputs")
+        settings = self._settings(part, kind)
+        if "layer" in kind.parameters():
+            settings["layer"] = self._inside(part)
+        rank = part.settings.get("lora_rank")
+        made = (adapted(kind, rank) if rank else kind)(**settings)
+        _check_numbers(made)
+        if BITS.get(policy, 32) != 32:
+            made.bits = dict.fromkeys(made.initializers(), BITS[policy])
+        return made
+
+    def _inside(self, part: Part) -> Layer:
+        """Return the layer that a wrapper holds; raise where it is none that we can state."""
+        held = inner(part.settings.get("layer"), part.where)
+        kind = self._kind(held.kind) if held.of_keras and not held.container else None
+        if kind is None or kind.__name__ in NO_LAYERS:
+            raise SettingError(f"{held.kind}, which it holds, has no equation here")
+        return self._stated(held, kind)
 
     def _kind(self, name: str) -> type[Layer] | None:
         """Return our kind of that name, at a bounded cost for a file of many names."""
@@ -135,7 +155,9 @@ class LayerMaker:
         known = kind.parameters()
         found: dict[str, Any] = {"trainable": part.settings.get("trainable") is not False}
         for name, value in part.settings.items():
-            if IGNORED.fullmatch(name):
+            if IGNORED.fullmatch(name) and name not in NEEDED.get(kind.__name__, ()):
+                continue
+            if name == "layer":  # one inside another, made by itself
                 continue
             if name in known:
                 found[name] = _plain(value)
@@ -206,6 +228,34 @@ class LayerMaker:
         except (ConvscopeError, TypeError, ValueError) as error:
             return self.odd(part, error)
         return Opaque(part.kind, None, {})
+
+
+ONE_BY_ONE = ("MultiHeadAttention", "GroupQueryAttention")
+ASKED = ("query", "value", "key")
+"""Kinds that are called with several tensors, one by one, and what those are called."""
+
+
+def arranged(
+    part: Part, given: Given | None, feeds: Sequence[str]
+) -> tuple[Sequence[str], str | None]:
+    """Return what a layer reads, in its own order, and what in its call speaks against its equation."""
+    if given is None:
+        return feeds, None
+    for keyword, value in given.keywords.items():
+        heads = part.kind in ONE_BY_ONE and keyword in ASKED
+        first = keyword == "inputs" and not given.args
+        told = value is None or value is False or keyword in ("name", "return_attention_scores")
+        if not (told or heads or first or (keyword == "training" and not value)):
+            return feeds, f"it is called with {keyword}" + (
+                "" if is_tensor(value) else f"={value!r:.40}"
+            )
+    if part.kind not in ONE_BY_ONE or not isinstance(given.args, list):
+        return feeds, None
+    names = [*ASKED[: sum(map(is_tensor, given.args))], *(k for k in given.keywords if k in ASKED)]
+    if len(names) != len(feeds) or len(set(names)) < len(names) or names[:1] == ["key"]:
+        return feeds, "it is called with other tensors than query, value and key"
+    by_name = dict(zip(names, feeds, strict=True))
+    return [by_name[name] for name in ASKED if name in by_name], None
 
 
 def _check_numbers(layer: Layer) -> None:

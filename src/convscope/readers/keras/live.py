@@ -149,18 +149,18 @@ def _flat(found: Any) -> list[Any]:
 class LiveLayers(OwnLayers):
     """Our own layers behind a network, and Keras for those that have no equation.
 
-    calls   the layers that Keras is asked for: how, the node that reads what it is given, which output
+    calls   the layers that Keras is asked for: how, the nodes that it reads, which output
     """
 
     def __init__(self, weights: LiveWeights, opaque: Mapping[str, Use]) -> None:
         asked: dict[int, Call | None] = {}
-        self.calls: dict[str, tuple[Call, str, int]] = {}
-        for name, (part, given, node, output) in opaque.items():
+        self.calls: dict[str, tuple[Call, tuple[str, ...], int]] = {}
+        for name, (part, given, feeds, output) in opaque.items():
             if id(given) not in asked:
                 asked[id(given)] = weights.call(part, given)
             call = asked[id(given)]
             if call is not None:
-                self.calls[name] = (call, node, output)
+                self.calls[name] = (call, feeds, output)
 
     def elsewhere(self, graph: Graph) -> Mapping[str, str | None]:
         """Return the layers without an equation: Keras computes those that the model was opened with."""
@@ -201,9 +201,8 @@ class _Asking:
         for name in self.asked:
             if name in known:
                 continue
-            call, node, output = self.backing.calls[name]
+            call, feeds, output = self.backing.calls[name]
             if id(call) not in made:
-                feeds = self.graph.nodes[node].inputs
                 self._compute(feeds, known)
                 try:
                     made[id(call)] = call([known[feed] for feed in feeds])

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 
 from convscope.building import layout_of
-from convscope.errors import ConvscopeError, SourceError
+from convscope.errors import ConvscopeError, SettingError, SourceError
 from convscope.layers.base import Layer
 from convscope.layers.opaque import Opaque
 from convscope.model.graph import Graph
@@ -15,7 +15,7 @@ from convscope.network import Network
 from convscope.notation.sizes import UNKNOWN, UNKNOWN_SHAPE, Shape, is_known
 from convscope.readers.keras.adapted import ADAPTERS, Adapted
 from convscope.readers.keras.config import Operand, Part, Place, SizesSaid, said_shape
-from convscope.readers.keras.layers import LAMBDA, LayerMaker
+from convscope.readers.keras.layers import LAMBDA, LayerMaker, arranged
 from convscope.readers.keras.shapes import settled_shape
 from convscope.typed import TYPE_CHECKING, Protocol, Record
 
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 MOST_CALLS = 50_000
 SHORTER_REMARKS = 20
+MASKED = (
+    "Attention", "MultiHeadAttention", "GroupQueryAttention", "Softmax",
+    "GlobalAveragePooling1D", "TimeDistributed",
+)  # fmt: skip
+"""Kinds of ours that compute something else where a mask says that some of their input does not count."""
 
 
 class Weights(Protocol):
@@ -48,12 +53,13 @@ class Use(Record):
     """Where a node without an equation comes from.
 
     part, given   what is called, and with what: that call's own list among the part's
-    node, output  the node that stands for its first output, and which of the outputs this one is
+    feeds         the nodes that it reads, in the order of that list
+    output        which of the outputs this one is
     """
 
     part: Part
     given: Sequence[Operand]
-    node: str
+    feeds: tuple[str, ...]
     output: int
 
 
@@ -69,6 +75,7 @@ class Builder:
         self._graph = Graph(top.name, {})
         self._count = 0
         self.opaque: dict[str, Use] = {}
+        self._masks: set[str] = set()
 
     def network(self) -> Network:
         """Return the network; warn of everything that was left out."""
@@ -250,6 +257,17 @@ class Builder:
             return dict(enumerate(self._container(part, f"{name}/", feeds, said)))
         own, part = part, part.first or part
         layer = self.built.get(part) or self._maker.operation(part, given, said)
+        reason, read = None, tuple(feeds)
+        if not part.operation and part.kind != LAMBDA:
+            feeds, reason = arranged(part, own.given_in(given), feeds)
+            reason = reason or self._mask(part, feeds)
+        if reason is not None and not isinstance(layer, Opaque):
+            layer = self._maker.odd(part, SettingError(reason))
+            if part in self._used:
+                layer.stored = {}
+            else:
+                self.built[part] = layer
+        self._note_mask(part, name, feeds)
         unknown = any(graph.shape(feed) is UNKNOWN_SHAPE for feed in feeds)
         if unknown and not isinstance(layer, Opaque):
             layer = self._maker.opaque(part)
@@ -271,7 +289,7 @@ class Builder:
         self._compare(part, name, shape)
         found = {0: name}
         if isinstance(layer, Opaque):
-            self.opaque[name] = Use(own, given, name, 0)
+            self.opaque[name] = Use(own, given, read, 0)
         for output in sorted(said):
             if output:
                 found[output] = f"{name}:{output}"
@@ -279,8 +297,19 @@ class Builder:
                 other = Opaque(part.kind, None if shape is None else _shape(shape), {})
                 other.name = found[output]
                 self._graph.grow(found[output], other, [name], seed=0)
-                self.opaque[found[output]] = Use(own, given, name, output)
+                self.opaque[found[output]] = Use(own, given, read, output)
         return found
+
+    def _mask(self, part: Part, feeds: Sequence[str]) -> str | None:
+        """Return what a mask that reaches a layer changes about it; None for nothing."""
+        masked = part.kind in MASKED and any(feed in self._masks for feed in feeds)
+        return "a mask reaches it, which says what of its input counts" if masked else None
+
+    def _note_mask(self, part: Part, name: str, feeds: Sequence[str]) -> None:
+        """Note where masks come from, and how far they may reach."""
+        makes = part.kind == "Masking" or part.settings.get("mask_zero") is True
+        if makes or any(feed in self._masks for feed in feeds):
+            self._masks.add(name)
 
     def _add(
         self, part: Part, name: str, layer: Layer, feeds: Sequence[str], said: SizesSaid | None

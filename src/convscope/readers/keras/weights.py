@@ -19,8 +19,17 @@ if TYPE_CHECKING:
 Shapes: TypeAlias = "Mapping[str, tuple[Any, ...]]"
 
 SHOWN = 8
+MOST_INSIDE = 8  # layers inside one another
 CLASSES = {"GroupQueryAttention": "GroupedQueryAttention"}
 """Kinds whose class in Keras has another name, by which its weights are stored."""
+
+HEADS = {
+    "MultiHeadAttention": ("query_dense", "key_dense", "_gate_dense", "value_dense", "output_dense"),
+    "GroupQueryAttention": (
+        "_query_dense", "_key_dense", "_gate_dense", "_value_dense", "_output_dense",
+    ),
+}  # fmt: skip
+"""Kinds whose weights are those of layers that Keras makes inside them, in their order."""
 
 _OLD, _NEW = "_layer_checkpoint_dependencies", "layers"
 
@@ -226,7 +235,27 @@ class ArchiveWeights(Weights):
         return self._lists.get(f"{self._paths[part]}/vars", []) if part in self._paths else []
 
     def of(self, part: Part) -> list[tuple[str | None, Stored]]:
-        return [(None, stored) for _, stored in self._own(part)]
+        if part not in self._paths:
+            return []
+        found = self._below(part.kind, part.settings, self._paths[part])
+        return [(None, stored) for stored in found]
+
+    def _below(self, kind: Any, settings: Any, path: str, depth: int = 0) -> list[Stored]:
+        """Return what is stored for a kind at a path, and for what lies inside it, in Keras's order."""
+        own = [stored for _, stored in self._lists.get(f"{path}/vars", [])]
+        if isinstance(kind, str) and kind in HEADS:
+            return [
+                stored
+                for name in HEADS[kind]
+                for _, stored in self._lists.get(f"{path}/{name}/vars", [])
+            ]
+        if kind not in ("TimeDistributed", "SpectralNormalization") or depth > MOST_INSIDE:
+            return own
+        held = settings.get("layer") if isinstance(settings, dict) else None
+        held = held if isinstance(held, dict) else {}
+        inside = self._below(held.get("class_name"), held.get("config"), f"{path}/layer", depth + 1)
+        # spectral normalisation keeps the kernel of the layer inside as its own, too, and then one vector
+        return inside if kind == "TimeDistributed" else [*inside[:1], *own[-1:], *inside[1:]]
 
     def all_of(self, part: Part) -> dict[str, Stored]:
         path = self._paths[part]

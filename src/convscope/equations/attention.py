@@ -1,0 +1,39 @@
+"""Attention: every query takes the mean of all values, weighed by how well their keys fit it.
+
+    out[t, o] = Σ s<S  share[t, s] · value[s, o]
+      with share[t, s] = exp(score[t, s]) / Σ exp(score[t, s])
+      with score[t, s] = scale · Σ d<D  query[t, d] · key[s, d]
+
+Vaswani et al., Attention Is All You Need, 2017, equation 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from convscope.equations import formulas
+from convscope.notation import Axis, Expression, Size, Sum, local
+
+NAMES = ("r", "r2", "r3", "r4")
+"""What the axes of the keys are called where they are summed over."""
+
+
+def attended(
+    scored: Callable[[Sequence[Axis]], Expression],
+    valued: Callable[[Sequence[Axis]], Expression],
+    lead: Sequence[Axis],
+    keys: Sequence[Axis],
+) -> Expression:
+    """Return the mean of values at one position of the leading axes, weighed by softmax over all keys.
+
+    scored   how well the query at this position fits the key at some axes
+    valued   the value at some axes
+    keys     the axes along which the keys lie
+    """
+    every = (*lead, *keys)
+    score = local("score", every, scored(keys))
+    places = range(len(lead), len(every))
+    sizes: list[Size] = [axis.size for axis in keys]
+    share = local("share", every, formulas.softmax(score, every, tuple(places), sizes))
+    others = [axis.like(name, axis.size) for axis, name in zip(keys, NAMES, strict=False)]
+    return Sum(*others)(share[(*lead, *others)] * valued(others))

@@ -1,0 +1,81 @@
+"""The middle of each map, of a given size.
+
+out[y, x, c] = in[y + ⌊(H − height)/2⌋, x + ⌊(W − width)/2⌋, c]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from convscope.equations.layout import MAP_NAMES, WORDS
+from convscope.equations.moving import sliced
+from convscope.errors import ShapeError
+from convscope.layers.arguments import whole
+from convscope.layers.base import Form, Sample, Value
+from convscope.layers.spatial import Spatial
+from convscope.notation import Axis, Equation, Size, source
+from convscope.notation.printing import counted
+from convscope.notation.sizes import Shape, surely_less, tidy
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class CenterCrop(Spatial):
+    """The middle of each map: (rows, columns, channels) → (height, width, channels).
+
+    >>> layer = CenterCrop(24, 20)
+    >>> print(layer.equation((28, 30, 3)))
+    out[y, x, c] = in[y + 2, x + 5, c]
+    >>> layer.equation((28, 30, 3)).shape
+    (24, 20, 3)
+
+    Keras's arguments. No weights. Raises `ShapeError` for a map that is smaller, which Keras would enlarge.
+    """
+
+    rank = 2
+
+    def __init__(
+        self, height: int, width: int, data_format: str | None = None, **common: Any
+    ) -> None:
+        super().__init__(**common)
+        self.height = whole(height, "CenterCrop: height", 1)
+        self.width = whole(width, "CenterCrop: width", 1)
+        self.set_format(data_format)
+
+    def _first(self, sizes: Shape) -> list[Size]:
+        """Return where the crop begins along each axis."""
+        wanted = (self.height, self.width)
+        if any(surely_less(n, k) for n, k in zip(sizes, wanted, strict=True)):
+            raise ShapeError(
+                f"CenterCrop: a map of {sizes[0]}×{sizes[1]} is smaller than {self.height}×{self.width}; "
+                f"Keras would enlarge it: put a Resizing before it"
+            )
+        return [tidy((n - k) // 2) for n, k in zip(sizes, wanted, strict=True)]
+
+    def equation(self, *shapes: Shape) -> Equation:
+        (shape,) = shapes
+        sizes, channels = self.split(shape)
+        first = self._first(sizes)
+        out = [
+            Axis(name, k, word, f"the middle {k} of {counted(n, word)}")
+            for name, word, n, k in zip(
+                MAP_NAMES[2], WORDS[2], sizes, (self.height, self.width), strict=True
+            )
+        ]
+        c = Axis("c", channels, "channel", role="in")
+        return sliced(source(shape), self.layout.image(c, out), self.layout.image(0, first))
+
+    def onnx(self, form: Form, *inputs: Value) -> Value:
+        (x,) = inputs
+        sizes, _ = self.split(form.input_shape())
+        first = self._first(sizes)
+        ends = [start + k for start, k in zip(first, (self.height, self.width), strict=True)]
+        parts = (form.constant(p, "int64") for p in (first, ends, self.spatial_axes(x)))
+        return Value(form.node("Slice", x.name, *parts), x.moved)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(4, 5), ((7, 8, 3),))
+        yield Sample(cls(3, 8, "channels_first"), ((2, 6, 11),))
