@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnx_models
 import onnxruntime as ort
 import pytest
-from onnx import ModelProto, SparseTensorProto, helper, numpy_helper
+from onnx import ModelProto, SparseTensorProto, TensorProto, helper, numpy_helper
 
 import convscope
-from convscope.errors import ShapeError
+from convscope.errors import ShapeError, SourceError
 
 node = helper.make_node
 Array = np.ndarray[Any, Any]
@@ -202,3 +204,66 @@ def test_what_the_engine_passes_over_refuses_no_file(what: str) -> None:
     assert run.trace("conv", (1, 2, 3)).facts.agrees
     larger = net.edit("conv", strides=(2, 2)).run(x[0])
     np.testing.assert_allclose(larger["scale"], run["scale"][:, ::2, ::2], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("what", ["bfloat16", "int4", "functions", "old"])
+def test_weights_beside_a_file_that_have_to_be_put_into_it(tmp_path: Path, what: str) -> None:
+    """Of types that numpy does not have, and in a model that is converted."""
+    nodes = [node("Conv", ["x", "w"], ["h"], "conv"), node("Relu", ["h"], ["y"], "relu")]
+    opset = {"old": 6, "int4": 21}.get(what, 17)
+    if what in ("bfloat16", "int4"):
+        nodes[0].input[1] = "numbers"
+        nodes.insert(0, node("Cast", ["w"], ["numbers"], "cast", to=TensorProto.FLOAT))
+    if what == "functions":
+        nodes[1] = node("Twice", ["h"], ["y"], "twice", domain="own")
+    model = onnx_models.model(nodes, {"x": [1, 3, 7, 9]}, ["y"], {"w": KERNEL}, opset)
+    weight = model.graph.initializer[0]
+    match what:
+        case "functions":
+            inner = [node("Add", ["a", "a"], ["b"])]
+            own = helper.make_function(
+                "own", "Twice", ["a"], ["b"], inner, [helper.make_opsetid("", 17)]
+            )
+            model.functions.append(own)
+            model.opset_import.append(helper.make_opsetid("own", 1))
+        case "bfloat16":
+            made = helper.make_tensor("w", TensorProto.BFLOAT16, KERNEL.shape, KERNEL.ravel())
+            weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(made), "w"))
+        case "int4":
+            some = np.arange(KERNEL.size) % 13 - 6
+            weight.CopyFrom(helper.make_tensor("w", TensorProto.INT4, KERNEL.shape, some))
+            weight.raw_data = bytes(weight.int32_data)
+            del weight.int32_data[:]
+    x = image(1, 3, 7, 9)
+    expected = by_the_engine(model, x)
+    path = tmp_path / "net.onnx"
+    onnx.save_model(model, path, save_as_external_data=True, location="net.data", size_threshold=0)
+    assert (tmp_path / "net.data").stat().st_size in (
+        KERNEL.size * 4,
+        KERNEL.size * 2,
+        KERNEL.size // 2,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = convscope.open(path)
+    run = net.run(x[0])
+    np.testing.assert_allclose(run.output, expected[0], rtol=1e-5, atol=1e-5)
+    assert run.trace("conv", (1, 2, 3)).facts.agrees
+    assert net.facts().totals.params == KERNEL.size
+
+
+def test_one_file_that_many_weights_refer_to_is_not_multiplied(tmp_path: Path) -> None:
+    names = [f"w{n}" for n in range(40)]
+    nodes = [node("Concat", names, ["y"], "all", axis=0)]
+    model = onnx_models.model(
+        nodes, {"x": [1]}, ["y"], dict.fromkeys(names, np.zeros(1, np.float32))
+    )
+    for tensor in model.graph.initializer:
+        tensor.ClearField("raw_data")
+        tensor.data_type, tensor.dims[0] = TensorProto.BFLOAT16, 1 << 19
+        tensor.data_location = tensor.EXTERNAL
+        tensor.external_data.add(key="location", value="all.data")
+    (tmp_path / "all.data").write_bytes(bytes(1 << 20))
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(SourceError, match=r"needs 41,943,040 bytes of 1,048,576 in other files"):
+        convscope.open(tmp_path / "net.onnx")

@@ -11,7 +11,7 @@ import mmap
 import os
 import re
 import stat
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -38,6 +38,8 @@ OLDEST = 7
 
 CONVERTED_TO = 13
 MOST_ELEMENTS = 1 << 40
+MOST_AGAIN = 1 << 24
+"""So many bytes of other files may be read more than once."""
 
 KEYS = ("location", "offset", "length", "checksum")
 """What a reference to external data may say."""
@@ -209,18 +211,21 @@ def _checked(
             f"{where} refers to data in other files (as {references[0].name!r} does): open the file "
             f"itself, or load the data with onnx.load"
         )
-    if opset < OLDEST or model.functions:
-        if references:
-            raise SourceError(
-                f"{where} has external data and needs to be converted (opset {opset}); save it with "
-                f"its data inside"
-            )
+    convert = opset < OLDEST or bool(model.functions)
+    opened: dict[str, _Held] = {}
+    inside = (
+        references if convert else [t for t in references if not _plain(numpy_type(t.data_type))]
+    )
+    if inside and folder is not None:
+        _put_inside(inside, folder, where, opened)
+        references = [t for t in references if t.data_location == t.EXTERNAL]
+        data = model.SerializeToString()
+    if convert:
         model, opset = _converted(model, opset, where, warnings)
         data = model.SerializeToString()
     read = _read(model)
     weights: dict[str, Constant] = {}
     external: dict[str, Callable[[], Array]] = {}
-    opened: dict[str, _Held] = {}
     for number, tensor in enumerate(model.graph.initializer):
         if tensor.name in weights:
             if tensor.name in read:
@@ -482,6 +487,54 @@ def external_reader(
     file share a handle, of which a process has some hundreds: those in `opened`.
     """
     what = f"{where}: the tensor {tensor.name!r}"
+    if not _plain(dtype):
+        raise SourceError(f"{what} lies in another file as {dtype}, which is not read")
+    read = _external_bytes(tensor, math.prod(shape) * dtype.itemsize, folder, what, opened)
+
+    def get() -> Array:
+        return np.frombuffer(read(), dtype).reshape(shape)
+
+    return get
+
+
+def _plain(dtype: Any) -> bool:
+    """Whether numbers of a type are numpy's own, so that they can be mapped and lent to the engine."""
+    return dtype is not None and dtype.kind in "fiub" and dtype.isbuiltin == 1
+
+
+def _put_inside(
+    tensors: Sequence[TensorProto], folder: Path, where: str, opened: dict[str, _Held]
+) -> None:
+    """Let tensors hold what they refer to in other files, read by our rules.
+
+    Those of types that numpy does not have (bfloat16, 4 bits), which cannot be lent to the engine; and all, where
+    the model is to be converted. Raises `SourceError` where they are too large for one message.
+    """
+    readers, total = [], 0
+    for tensor in tensors:
+        shape, dtype = declared(tensor, where)
+        what = f"{where}: the tensor {tensor.name!r}"
+        if dtype.kind == "O":
+            raise SourceError(f"{what} lies in another file as text, which is not read")
+        length = -(-math.prod(shape) * bits(dtype) // 8)
+        readers.append(_external_bytes(tensor, length, folder, what, opened))
+        total += length
+    there = sum(os.fstat(held.handle).st_size for held in opened.values())
+    if total > min(there + MOST_AGAIN, MOST_BYTES // 2):
+        raise SourceError(
+            f"{where} needs {total:,} bytes of {there:,} in other files put into it, to convert it or for their "
+            f"types; {MOST_BYTES // 2:,} at most are, and no more than there are"
+        )
+    for tensor, read in zip(tensors, readers, strict=True):
+        tensor.raw_data = read()
+        del tensor.external_data[:]
+        tensor.data_location = tensor.DEFAULT
+
+
+def _external_bytes(
+    tensor: TensorProto, length: int, folder: Path, what: str, opened: dict[str, _Held]
+) -> Callable[[], bytes]:
+    """Return what gives the bytes that a tensor refers to; the file is opened and checked at once."""
     told: dict[str, str] = {}
     for entry in tensor.external_data:
         if entry.key not in KEYS or entry.key in told:
@@ -490,9 +543,6 @@ def external_reader(
                 f"each once"
             )
         told[entry.key] = entry.value
-    if dtype.kind not in "fiub" or dtype.isbuiltin != 1:
-        raise SourceError(f"{what} lies in another file as {dtype}, which is not read")
-    length = math.prod(shape) * dtype.itemsize
     start = _number(told.get("offset", "0"), "offset", what)
     if "length" in told and _number(told["length"], "length", what) != length:
         raise SourceError(f"{what} needs {length:,} bytes, but refers to {told['length']}")
@@ -509,13 +559,13 @@ def external_reader(
             f"{found.st_size:,}"
         )
 
-    def get() -> Array:
+    def read() -> bytes:
         try:
-            return np.frombuffer(held.read(start, length), dtype).reshape(shape)
+            return held.read(start, length)
         except OSError as error:
             raise SourceError(f"{what} cannot be read: {error}") from error
 
-    return get
+    return read
 
 
 def _number(text: str, name: str, what: str) -> int:
