@@ -1,8 +1,11 @@
 """ONNX models: files, with their external data, and live ModelProtos.
 
 source    bytes to a checked model, its external data read by our own rules
+message   what it says, as plain data
 folding   what is already known when a file is read: constants and shape arithmetic
+weights   which constants were learned, each counted once
 build     the graph of operators
+inferring shapes that only onnx's inference tells
 editing   settings of its nodes changed, and the weights that must follow
 opened    the network that people hold, and what stands behind it
 """

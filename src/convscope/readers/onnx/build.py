@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-import heapq
 import math
-import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from convscope.engine.child import ChildDied
 from convscope.engine.onnx_file import Feed, Fetched, Material
-from convscope.errors import EngineError, SettingError, ShapeError, SourceError
+from convscope.errors import SettingError, ShapeError, SourceError
 from convscope.model.graph import Again, Graph
 from convscope.model.naming import Names, snake
 from convscope.notation.sizes import UNKNOWN, Shape, is_known, shape_text
 from convscope.operators import rules
 from convscope.operators.layer import FLOATS, Operator, Stated, Use, state
 from convscope.operators.rule import LARGEST, Fed, Given, Slot, Weight
-from convscope.readers.onnx.apart import inferred
 from convscope.readers.onnx.folding import fold, sparse, stated
+from convscope.readers.onnx.inferring import inferred_types
+from convscope.readers.onnx.message import (
+    captured,
+    element_of,
+    in_order,
+    plain_type,
+    read_by,
+    setting,
+    short,
+    typed,
+)
 from convscope.readers.onnx.scopes import module_path
-from convscope.readers.onnx.source import Constant, Source, bits, numpy_type, reader_of
+from convscope.readers.onnx.source import Constant, Source, bits
+from convscope.readers.onnx.weights import NUMBERS, QUANTISED, Alike, filled
 
 if TYPE_CHECKING:
-    from onnx import AttributeProto, GraphProto, NodeProto, TypeProto, ValueInfoProto
+    from onnx import GraphProto, NodeProto, ValueInfoProto
 
 
-MOST_FILLED = 1 << 20
 MOST_GIVEN = 64
 """Constants of more numbers than this do not shape an equation."""
 
@@ -38,29 +44,6 @@ MOST_FIXED = 1 << 26
 """Numbers that operators may make of constants alone, together, in the engine that makes them at once."""
 
 LONGEST_NAME = 200
-
-NUMBERS = (1, 10, 11, 16, 17, 18, 19, 20, 23)
-"""What ONNX calls floats of 32, 16 and 64 bits, bfloat16, and those of 8 and 4 bits."""
-
-QUANTISED = {
-    "DequantizeLinear": (0,), "QLinearConv": (3, 8), "QLinearMatMul": (3,), "ConvInteger": (1,),
-    "MatMulInteger": (1,), "QGemm": (3, 6), "DynamicQuantizeMatMul": (1,),
-}  # fmt: skip
-"""Where operators take weights as whole numbers. How these are scaled is no weight of its own."""
-
-FILLED = {
-    "Conv": (2,), "ConvTranspose": (2,), "Gemm": (2,), "LayerNormalization": (1, 2),
-    "InstanceNormalization": (1, 2), "GroupNormalization": (1, 2), "BatchNormalization": (1, 2),
-    "LSTM": (5, 6), "GRU": (5,), "RNN": (5,),
-}  # fmt: skip
-"""Where exporters write out zeros or ones for a bias, a scale or a first state that a layer does not have."""
-
-STATES = ("LSTM", "GRU", "RNN")
-LIFTED = re.compile(r"val_\d+")
-"""What PyTorch's exporter calls constants that are no parameters of a module."""
-
-MOST_COMPARED = 64
-"""Weights of one shape that are compared, each with all before it."""
 
 RESERVED = ("file", "allow_pickle", "args", "kwds")
 """Names that numpy's writer of .npz files has for itself."""
@@ -164,7 +147,7 @@ class Builder:
         self.names, self.taken = Names(), set(RESERVED)
         self.shared: dict[Any, Operator] = {}
         self.holders: dict[int, str] = {}
-        self.alike: dict[Any, list[Constant]] = {}
+        self.alike = Alike()
         self.places: dict[str, Feed] = {}
         self.alone = False
         self.place = -1  # of the node that is looked at
@@ -201,13 +184,13 @@ class Builder:
     # -- inputs -----------------------------------------------------------------------------------
 
     def _input(self, value: ValueInfoProto) -> Held:
-        element, shape = _typed(value.type)
+        element, shape = typed(value.type)
         whole: Shape | None = shape
         batched = whole is not None and len(whole) > 1 and _is_one(whole[0])
         single = batched and whole is not None and is_known(whole[0])
         dtype: Any = None
         if value.type.HasField("tensor_type"):
-            dtype = _dtype(element)
+            dtype = plain_type(element)
         if whole is not None and any(is_known(s) and s >= LARGEST for s in whole):
             raise self.wrong(
                 f"its input {value.name!r} has the impossible shape {shape_text(whole)}"
@@ -222,7 +205,7 @@ class Builder:
 
     def graph(self) -> OpenedGraph:
         outputs = [value.name for value in self.proto.output]
-        used = set(outputs).union(*map(_read_by, self.proto.node))
+        used = set(outputs).union(*map(read_by, self.proto.node))
         nodes = list(self.proto.node)
         for place in in_order(nodes, self.tensors):
             self.place, node = place, nodes[place]
@@ -267,14 +250,14 @@ class Builder:
             for place, name in enumerate(node.input):
                 if name in only and not (factor and place == 1):
                     only[name] = False
-            only.update((name, False) for name in _captured(node) if name in only)
+            only.update((name, False) for name in captured(node) if name in only)
         only.update((value.name, False) for value in self.proto.output if value.name in only)
         return frozenset(name for name, alone in only.items() if alone)
 
     def _node(self, node: NodeProto, used: set[str]) -> None:
         opset = self.source.opset
         domain = "" if node.domain == "ai.onnx" else node.domain
-        attributes = {a.name: _setting(a) for a in node.attribute}
+        attributes = {a.name: setting(a) for a in node.attribute}
         named = [(place, name) for place, name in enumerate(node.output) if name]
         self.checked = self.checked and bool(named)
         for _, name in named:
@@ -350,7 +333,7 @@ class Builder:
                 elements.add(held.element)
             slots.append(slot)
         if rule is None:  # a subgraph reads what lies outside it without naming it as an input
-            for name in _captured(node):
+            for name in captured(node):
                 outer = self.tensors.get(name)
                 if outer is not None and outer.node is not None and outer.node not in feeds:
                     feeds.append(outer.node)
@@ -454,7 +437,7 @@ class Builder:
         """Note which of a layer's weights another layer has already."""
         assert layer.name is not None
         for constant in arrays.values():
-            origin = self._first(constant.origin)
+            origin = self.alike.first(constant.origin)
             holder = self.holders.get(id(origin))
             if holder is None:
                 self.holders[id(origin)] = layer.name
@@ -464,21 +447,6 @@ class Builder:
                 numbers += constant.count
                 size += -(-constant.count * bits(constant.origin.dtype) // 8)
                 before[holder] = Again(numbers, size)
-
-    def _first(self, constant: Constant) -> Constant:
-        """Return the first constant of the same numbers: a kernel that a file holds twice is one.
-
-        Only those of several axes whose numbers differ: two biases of zeros are two biases.
-        """
-        if len(constant.shape) < 2 or constant.name in self.source.beside_it:
-            return constant
-        met = self.alike.setdefault((constant.shape, str(constant.dtype)), [])
-        for other in met:
-            if other is constant or _equal(other, constant):
-                return other
-        if len(met) < MOST_COMPARED:
-            met.append(constant)
-        return constant
 
     def _weight(self, name: str, constant: Constant, arrays: dict[str, Constant]) -> Weight:
         base, number = name, 1
@@ -554,97 +522,17 @@ class Builder:
     def _infer(self, tensor: str) -> tuple[int, Shape | None]:
         """Return the type and shape that onnx's shape inference finds for a tensor."""
         if self._inferred is None:
-            self._inferred = dict(_infer(self.source, self.tensors, self.places))
+            self._inferred = dict(
+                inferred_types(
+                    self.source,
+                    {n: held.shape for n, held in self.tensors.items() if n in self.places},
+                )
+            )
         return self._inferred.get(tensor, (0, None))
 
 
-def _infer(
-    source: Source, tensors: Mapping[str, Held], places: Mapping[str, Feed]
-) -> Iterator[tuple[str, tuple[int, Shape | None]]]:
-    """Yield what onnx's shape inference finds, on a copy of the graph without its weights."""
-    from onnx import GraphProto, ModelProto, helper
-
-    graph = GraphProto(
-        name="shapes", node=source.model.graph.node, output=source.model.graph.output
-    )
-    for value in source.model.graph.input:
-        if value.name not in places:
-            continue
-        held = tensors[value.name]
-        copied = graph.input.add()
-        copied.CopyFrom(value)
-        if held.shape is not None and value.type.HasField("tensor_type"):
-            for dim, size in zip(copied.type.tensor_type.shape.dim, held.shape, strict=False):
-                if is_known(size):
-                    dim.dim_value = size
-    for tensor in source.model.graph.initializer:
-        if (
-            sum(1 for _ in tensor.dims) <= 1
-            and tensor.ByteSize() < 1024
-            and tensor.name not in source.external
-        ):
-            graph.initializer.add().CopyFrom(tensor)
-        else:
-            graph.input.append(
-                helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
-            )
-    for tensor in source.model.graph.sparse_initializer:
-        kind, dims = tensor.values.data_type, list(tensor.dims)
-        graph.input.append(helper.make_tensor_value_info(tensor.values.name, kind, dims))
-    model = ModelProto(
-        ir_version=max(source.model.ir_version, 4),
-        opset_import=source.model.opset_import,
-        graph=graph,
-    )
-    found = graph  # without an answer shapes stay unknown
-    if source.inferable:
-        try:
-            found = inferred(model, source.name)
-        except ChildDied as error:
-            source.inferable = False
-            source.warn(f"{error}; shapes that only onnx could tell are unknown")
-        except EngineError:
-            pass
-    for value in (*found.value_info, *found.output):
-        yield value.name, _typed(value.type)
-
-
-def filled(op: str, place: int, constant: Constant) -> bool:
-    """Whether a constant is one number over and over that an exporter wrote out, and nothing learned."""
-    if place not in FILLED.get(op, ()) or constant.count > MOST_FILLED:
-        return False
-    own = constant.written or constant.same or LIFTED.fullmatch(constant.name)
-    if not own and op not in STATES:
-        return False
-    array = constant.get().ravel()
-    return constant.same or bool((array == array[0]).all())
-
-
-def _equal(one: Constant, other: Constant) -> bool:
-    """Whether two constants hold the same numbers, and not one number over and over."""
-    a, b = one.get().ravel(), other.get().ravel()
-    if not np.array_equal(a[:16], b[:16]) or not np.array_equal(a, b):
-        return False
-    return bool((a != a[0]).any())
-
-
 def _known(constant: Constant) -> Held:
-    return Held(None, constant.shape, False, _element(constant.dtype), constant)
-
-
-def _typed(kind: TypeProto) -> tuple[int, Shape | None]:
-    """Return a tensor's element type and shape; (0, None) for what is no tensor."""
-    if not kind.HasField("tensor_type"):
-        return 0, None
-    tensor = kind.tensor_type
-    if not tensor.HasField("shape"):
-        return tensor.elem_type, None
-    # some exporters write −1 for a size that is open, and ONNX Runtime takes it so
-    shape = tuple(
-        dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else UNKNOWN
-        for dim in tensor.shape.dim
-    )
-    return tensor.elem_type, shape
+    return Held(None, constant.shape, False, element_of(constant.dtype), constant)
 
 
 def _is_one(size: Any) -> bool:
@@ -652,106 +540,8 @@ def _is_one(size: Any) -> bool:
     return size is UNKNOWN or (is_known(size) and size == 1)
 
 
-@lru_cache(maxsize=64)
-def _element(dtype: Any) -> int:
-    from onnx import helper
-
-    try:
-        return int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
-    except (KeyError, ValueError, TypeError):
-        return 0
-
-
-def _dtype(element: int) -> Any:
-    """Return numpy's type of an input, if that holds plain numbers."""
-    found = numpy_type(element)
-    return found if found is not None and found.kind in "biuf" else None
-
-
 def _given(constant: Constant) -> Given:
     array = constant.get()
     if array.dtype.kind == "f":
-        return Given(tuple(map(_short, array.ravel())), constant.shape)
+        return Given(tuple(map(short, array.ravel())), constant.shape)
     return Given(tuple(array.ravel().tolist()), constant.shape)
-
-
-def _short(number: Any) -> float:
-    """Return a float32 as the shortest decimal that means it: 1e-05, not 9.99999974738e-06."""
-    return float(str(np.float32(number))) if number.dtype == np.float32 else float(number)
-
-
-def _setting(attribute: AttributeProto) -> Any:
-    """Return an attribute as plain data; arrays as numpy's, what no rule reads as nothing."""
-    kinds = type(attribute)
-    match attribute.type:
-        case kinds.FLOAT:
-            return _short(np.float32(attribute.f))
-        case kinds.INT:
-            return int(attribute.i)
-        case kinds.STRING:
-            return attribute.s.decode("utf-8", "replace")
-        case kinds.FLOATS:
-            return tuple(_short(np.float32(v)) for v in attribute.floats)
-        case kinds.INTS:
-            return tuple(map(int, attribute.ints))
-        case kinds.TENSOR if len(attribute.t.raw_data) < 1 << 16:
-            try:
-                return reader_of(attribute.t, attribute.name)()
-            except SourceError:
-                return None
-    return None
-
-
-def in_order(nodes: Sequence[NodeProto], known: Container[str]) -> Sequence[int]:
-    """Return the places of nodes, each after those that give what it reads; in order where that holds.
-
-    The engine sorts them too, though a file should have done so. Nodes on a circle come last.
-    """
-    given = {name: place for place, node in enumerate(nodes) for name in node.output if name}
-    waits = [
-        {given[n] for n in _read_by(node) if n in given and n not in known} - {place}
-        for place, node in enumerate(nodes)
-    ]
-    if all(not before or max(before) < place for place, before in enumerate(waits)):
-        return range(len(nodes))
-    readers: dict[int, list[int]] = {}
-    for place, before in enumerate(waits):
-        for other in before:
-            readers.setdefault(other, []).append(place)
-    ready = [place for place, before in enumerate(waits) if not before]
-    left, order = [len(before) for before in waits], []
-    while ready:
-        place = heapq.heappop(ready)
-        order.append(place)
-        for reader in readers.get(place, ()):
-            left[reader] -= 1
-            if not left[reader]:
-                heapq.heappush(ready, reader)
-    done = set(order)
-    return [*order, *(place for place in range(len(nodes)) if place not in done)]
-
-
-def _read_by(node: NodeProto) -> set[str]:
-    return {*node.input, *_captured(node)}
-
-
-def _captured(node: NodeProto) -> Sequence[str]:
-    """Return the names that subgraphs of a node read, in order; some are their own."""
-    found: dict[str, None] = {}
-    stack = list(_graphs(node))
-    while stack:
-        graph = stack.pop()
-        found.update(dict.fromkeys(v.name for v in graph.output))
-        for inner in graph.node:
-            found.update(dict.fromkeys(inner.input))
-            stack += _graphs(inner)
-    return list(found)
-
-
-def _graphs(node: NodeProto) -> Iterator[GraphProto]:
-    """Yield the subgraphs of a node."""
-    for attribute in node.attribute:
-        if attribute.type == attribute.GRAPH:
-            yield attribute.g
-        elif attribute.type == attribute.GRAPHS:
-            yield from attribute.graphs

@@ -17,7 +17,8 @@ from convscope.model.editing import Change, Edit, Edited, shown
 from convscope.model.remedies import explained_by_trying, numbers_for
 from convscope.notation.sizes import is_known
 from convscope.operators.layer import Operator
-from convscope.readers.onnx.build import OpenedGraph, _read_by, build
+from convscope.readers.onnx.build import OpenedGraph, build
+from convscope.readers.onnx.message import read_by
 from convscope.readers.onnx.refitting import Broken, Passed, passed_through
 from convscope.readers.onnx.settings import OUTPUTS, form, put
 from convscope.readers.onnx.source import Constant, Source
@@ -196,7 +197,7 @@ def _made(
     nodes.update(passed.renamed)
     weights = {**model.source.weights, **passed.drawn}
     light = _light(light, nodes, passed.drawn)
-    read = {value.name for value in light.graph.output}.union(*map(_read_by, light.graph.node))
+    read = {value.name for value in light.graph.output}.union(*map(read_by, light.graph.node))
     source = replace(
         model.source,
         model=light,

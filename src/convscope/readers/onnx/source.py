@@ -11,7 +11,7 @@ import mmap
 import os
 import re
 import stat
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -53,6 +53,7 @@ class Constant:
     same      whether they are one number, which an operator of the graph repeats
     stored    the weight that these numbers are in another form: moved, cast, dequantised
     name      the tensor's, where it is a weight of the model
+    start     what gives its first bytes, where that is less work than all of them
     """
 
     shape: tuple[int, ...]
@@ -62,6 +63,7 @@ class Constant:
     same: bool = False
     stored: Constant | None = None
     name: str = ""
+    start: Callable[[], bytes] | None = None
 
     @property
     def origin(self) -> Constant:
@@ -72,6 +74,10 @@ class Constant:
     def count(self) -> int:
         """How many numbers there are."""
         return math.prod(self.shape)
+
+    def beginning(self) -> bytes:
+        """Return the first bytes of its numbers."""
+        return self.get().ravel()[:8].tobytes() if self.start is None else self.start()
 
 
 @dataclass
@@ -99,11 +105,6 @@ class Source:
         """Note what is to be said about the model; once, however often it is read."""
         if text not in self.warnings:
             self.warnings.append(text)
-
-    @property
-    def beside_it(self) -> Container[str]:
-        """The weights that lie in other files, which are read only when they are asked for."""
-        return self.external if self.beside else ()
 
 
 def from_file(path: Path) -> Source:
@@ -480,8 +481,8 @@ def external_reader(
     folder: Path,
     where: str,
     opened: dict[str, _Held],
-) -> Callable[[], Array]:
-    """Return what gives an array that lies in another file in the model's folder.
+) -> tuple[Callable[[], Array], Callable[[], bytes]]:
+    """Return what gives an array that lies in another file in the model's folder, and what its first bytes.
 
     The file is opened at once, following no link at any step, and checked on the open handle. Tensors in one
     file share a handle, of which a process has some hundreds: those in `opened`.

@@ -1,0 +1,76 @@
+"""Which constants of a model are weights: numbers that were learned, each counted once."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from convscope.readers.onnx.source import Constant
+
+MOST_FILLED = 1 << 20
+NUMBERS = (1, 10, 11, 16, 17, 18, 19, 20, 23)
+"""What ONNX calls floats of 32, 16 and 64 bits, bfloat16, and those of 8 and 4 bits."""
+
+QUANTISED = {
+    "DequantizeLinear": (0,), "QLinearConv": (3, 8), "QLinearMatMul": (3,), "ConvInteger": (1,),
+    "MatMulInteger": (1,), "QGemm": (3, 6), "DynamicQuantizeMatMul": (1,),
+}  # fmt: skip
+"""Where operators take weights as whole numbers. How these are scaled is no weight of its own."""
+
+FILLED = {
+    "Conv": (2,), "ConvTranspose": (2,), "Gemm": (2,), "LayerNormalization": (1, 2),
+    "InstanceNormalization": (1, 2), "GroupNormalization": (1, 2), "BatchNormalization": (1, 2),
+    "LSTM": (5, 6), "GRU": (5,), "RNN": (5,),
+}  # fmt: skip
+"""Where exporters write out zeros or ones for a bias, a scale or a first state that a layer does not have."""
+
+STATES = ("LSTM", "GRU", "RNN")
+LIFTED = re.compile(r"val_\d+")
+"""What PyTorch's exporter calls constants that are no parameters of a module."""
+
+MOST_COMPARED = 64
+"""Weights of one shape and beginning that are compared, each with all before it."""
+
+
+def filled(op: str, place: int, constant: Constant) -> bool:
+    """Whether a constant is one number over and over that an exporter wrote out, and nothing learned."""
+    if place not in FILLED.get(op, ()) or constant.count > MOST_FILLED:
+        return False
+    own = constant.written or constant.same or LIFTED.fullmatch(constant.name)
+    if not own and op not in STATES:
+        return False
+    array = constant.get().ravel()
+    return constant.same or bool((array == array[0]).all())
+
+
+class Alike:
+    """Finds weights that a file holds twice: the first of the same numbers stands for all."""
+
+    def __init__(self) -> None:
+        self._met: dict[object, list[Constant]] = {}
+
+    def first(self, constant: Constant) -> Constant:
+        """Return the first constant of the same numbers.
+
+        Only those of several axes whose numbers differ: two biases of zeros are two biases. Of what lies in
+        other files only the beginning is read, unless another begins in the same way. What an operator would
+        have to make first, and of any size, is not made.
+        """
+        made = constant.same or (not constant.name and constant.count > MOST_FILLED)
+        if len(constant.shape) < 2 or made:
+            return constant
+        key = (constant.shape, str(constant.dtype), constant.beginning())
+        met = self._met.setdefault(key, [])
+        for other in met:
+            if other is constant or _equal(other, constant):
+                return other
+        if len(met) < MOST_COMPARED:
+            met.append(constant)
+        return constant
+
+
+def _equal(one: Constant, other: Constant) -> bool:
+    """Whether two constants hold the same numbers, and not one number over and over."""
+    a, b = one.get().ravel(), other.get().ravel()
+    return np.array_equal(a, b) and bool((a != a[0]).any())
