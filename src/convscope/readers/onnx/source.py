@@ -234,6 +234,7 @@ def _checked(
                     f"{where} has two initializers named {tensor.name!r}; the first counts, as in ONNX Runtime"
                 )
             continue
+        begun: Callable[[], bytes] | None = None
         try:
             shape, dtype = declared(tensor, where)
             if apart and number in large:
@@ -243,7 +244,7 @@ def _checked(
                 external[tensor.name] = get
             elif tensor.data_location == tensor.EXTERNAL:
                 assert folder is not None
-                get = external_reader(tensor, shape, dtype, folder, where, opened)
+                get, begun = external_reader(tensor, shape, dtype, folder, where, opened)
                 external[tensor.name] = get
             else:
                 check_bytes(tensor, shape, dtype, where)
@@ -252,7 +253,7 @@ def _checked(
             if tensor.name in read:
                 raise
             continue  # nothing asks for it
-        weights[tensor.name] = Constant(shape, dtype, get, name=tensor.name)
+        weights[tensor.name] = Constant(shape, dtype, get, name=tensor.name, start=begun)
     file = apart[0] if apart else None
     if references:  # ONNX Runtime gets the arrays, and no path
         for tensor in references:
@@ -495,7 +496,7 @@ def external_reader(
     def get() -> Array:
         return np.frombuffer(read(), dtype).reshape(shape)
 
-    return get
+    return get, lambda: read(8 * dtype.itemsize)
 
 
 def _plain(dtype: Any) -> bool:
@@ -534,8 +535,8 @@ def _put_inside(
 
 def _external_bytes(
     tensor: TensorProto, length: int, folder: Path, what: str, opened: dict[str, _Held]
-) -> Callable[[], bytes]:
-    """Return what gives the bytes that a tensor refers to; the file is opened and checked at once."""
+) -> Callable[..., bytes]:
+    """Return what gives the bytes that a tensor refers to, or the first of them; the file is opened and checked at once."""
     told: dict[str, str] = {}
     for entry in tensor.external_data:
         if entry.key not in KEYS or entry.key in told:
@@ -560,9 +561,9 @@ def _external_bytes(
             f"{found.st_size:,}"
         )
 
-    def read() -> bytes:
+    def read(most: int = length) -> bytes:
         try:
-            return held.read(start, length)
+            return held.read(start, min(most, length))
         except OSError as error:
             raise SourceError(f"{what} cannot be read: {error}") from error
 
