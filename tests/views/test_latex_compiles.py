@@ -71,6 +71,34 @@ def of_the_demo() -> Iterator[tuple[str, Report[Any]]]:
         yield f"pictures of {name}", run.compare(name, run.liveliest(name))
 
 
+def of_symbols() -> Iterator[tuple[str, Report[Any]]]:
+    """Sizes that are symbols, some of them called like an index."""
+    network = convscope.Sequential(
+        [
+            convscope.Conv2D("c", "k", input_shape=("i", "j", "n"), name="one"),
+            convscope.Conv2D("o", ("a", 3), strides=2, name="two"),
+            convscope.MaxPooling2D(2),
+            convscope.GlobalAveragePooling2D(),
+            convscope.Dense("u"),
+        ]
+    )
+    yield "symbols: summary", Report(SummaryTable(network.facts()))
+    yield "symbols: explain", network.explain()
+    changed = convscope.open("demo").whatif([("conv2d", "filters", "f")], depth=1)
+    yield "symbols: whatif", changed
+
+
+def of_gradients() -> Iterator[tuple[str, Report[Any]]]:
+    run = convscope.open("demo").run(digits()["seven"])
+    for to in ("input", "conv2d.kernel", "conv2d.bias"):
+        yield f"gradient of {to}", run.gradient(("conv2d_1", (15, 17, 7)), to)
+    found = run.gradient(("conv2d_1", (15, 17, 7)), "conv2d.kernel")
+    yield "a derivative", found.at((1, 2, 0, 11))
+    yield "shares", run.gradient(("conv2d_1", (15, 17, 7))).shares()
+    loss = "sparse_categorical_crossentropy"
+    yield "a loss", run.gradient(loss=loss, target=7, to="dense.kernel")
+
+
 def of_every_kind() -> Iterator[tuple[str, Report[Any]]]:
     for kind in kinds().values():
         for number, sample in enumerate(kind.samples()):
@@ -94,7 +122,7 @@ def of_a_deep_network() -> Iterator[tuple[str, Report[Any]]]:
 
 
 def test_every_explanation_compiles_and_keeps_to_its_lines(tmp_path: Path) -> None:
-    made = [*of_the_demo(), *of_every_kind(), *of_a_deep_network()]
+    made = [*of_the_demo(), *of_every_kind(), *of_a_deep_network(), *of_symbols(), *of_gradients()]
     fragments = {name: report.latex() for name, report in made}
     assert len(fragments) > 400
     assert compiled(fragments, tmp_path) == {}

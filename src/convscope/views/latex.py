@@ -91,9 +91,38 @@ def _formula(latex: str) -> str:
         # one long name on the left would push all lines out: they begin below one another instead
         shown = re.sub(r"(\\begin\{aligned\}|\\\\(?= )) ([^&]*?)&= ", r"\1 &\2= ", shown)
         wide = formula_points(shown)
-    size = next((name for name, part in SIZES if wide * part <= LINE), SIZES[-1][0])
+    size, small = next((one for one in SIZES if wide * one[1] <= LINE), SIZES[-1])
+    if wide * small > LINE and r"\begin{" not in shown:
+        shown = _in_lines(shown, LINE / small)
     body = f"\\begin{{equation*}}\n  {shown}\n\\end{{equation*}}"
     return f"{{\\{size}\n{body}}}" if size else body
+
+
+_HOLDS = re.compile(r"\\left\b|\\right\b|(?<!\\)[{}]| (?=[-+] |\\cdot )")
+
+
+def _in_lines(formula: str, room: float) -> str:
+    """Return a formula broken before sums and products that nothing encloses, so that each line has room."""
+    pieces, depth, begun = [], 0, 0
+    for found in _HOLDS.finditer(formula):
+        match found[0]:
+            case " " if depth == 0:
+                pieces.append(formula[begun : found.start()])
+                begun = found.end()
+            case "{" | "\\left":
+                depth += 1
+            case "}" | "\\right":
+                depth -= 1
+    lines: list[str] = []
+    for piece in (*pieces, formula[begun:]):
+        if lines and formula_points(f"{lines[-1]} {piece}") <= room:
+            lines[-1] += f" {piece}"
+        else:
+            lines.append(piece)
+    if len(lines) == 1:
+        return formula
+    body = r" \\ ".join([f"& {lines[0]}", *(rf"& \quad {line}" for line in lines[1:])])
+    return rf"\begin{{aligned}} {body} \end{{aligned}}"
 
 
 # -- grids ----------------------------------------------------------------------------------------
