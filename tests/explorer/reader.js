@@ -42,7 +42,7 @@ const reader = {
       activations: textsOf(".cs-total .cs-act"),
       engine: textOf(".cs-engine b"),
       difference: engine?.textContent?.split("difference ")[1] ?? null,
-      tiles: [...document.querySelectorAll(".cs-sum .cs-tile")].map((tile) => [
+      tiles: [...document.querySelectorAll(".cs-board .cs-tile")].map((tile) => [
         textOf(".cs-tile-name", tile), textOf(".cs-tile-value", tile)]),
       lens: document.querySelector(".cs-lens .cs-lens-end") && {
         caption: textOf(".cs-lens .cs-caption"),

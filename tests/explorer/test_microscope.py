@@ -231,7 +231,7 @@ def test_a_tile_and_a_term_are_lit_wherever_they_are_seen(visit: OpenPage) -> No
 def test_steppers_and_the_picker_choose_positions(visit: OpenPage) -> None:
     page = visit("digits")
     page.number("conv2d_1", PIXEL)
-    page.page.get_by_label("row", exact=False).first.fill("13")
+    page.page.locator(".cs-steppers").get_by_label("row").fill("13")
     page.keys("Enter")
     page.until("microscope", lambda m: m["live"].startswith("conv2d_1[38] at 13,8 = "))
     page.page.locator(".cs-steppers input").nth(2).fill("99999")  # beyond: the last

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import networks
+import numpy as np
+import pytest
 from screens import OpenPage, figure
+
+import convscope as cs
 
 
 def test_the_window_slides_over_all_maps_and_the_output_fills(visit: OpenPage) -> None:
@@ -108,7 +112,7 @@ def test_maps_are_added_one_by_one_and_come_to_the_number(visit: OpenPage) -> No
     shown = page.until("microscope", lambda m: m["live"].startswith("conv2d_1[5] at 13,12 = "))
     whole = page.page.evaluate(SOME)
     assert min(whole.values()) > 200  # sums of both signs come in
-    step = page.page.get_by_role("button", name="Add one map")
+    step = page.page.get_by_role("button", name="Add one more")
     parts = [figure(value) for _, value in shown["tiles"]]
     before: dict[str, int] = {"orange": 0, "blue": 0}
     for count in range(1, 13):
@@ -131,7 +135,7 @@ def test_maps_are_added_one_by_one_and_come_to_the_number(visit: OpenPage) -> No
     assert not page.page.get_by_role("button", name="Show the whole sum").is_visible()
     page.page.emulate_media(reduced_motion="no-preference")
     page.page.get_by_role("combobox", name="Adding up: how quickly").select_option("12")
-    page.page.get_by_role("button", name="Add the maps one by one").click()
+    page.page.get_by_role("button", name="Add up, one by one").click()
     page.page.locator(".cs-tile.cs-later").first.wait_for()
     page.until("microscope", lambda m: m["steps"] == shown["steps"])
 
@@ -183,3 +187,106 @@ def test_the_funnel_of_one_map_of_a_group_of_a_signal_and_of_a_volume(visit: Ope
             assert curves["x"] + curves["width"] >= sigma["x"] - 1
             assert curves["y"] + curves["height"] >= sigma["y"]
             assert page.read("overflow") == 0
+
+
+def test_the_image_is_in_view_with_what_the_number_sees(visit: OpenPage) -> None:
+    page = visit("digits", "l=conv2d_1&o=7&y=15&x=17")
+    image = page.page.locator(".cs-image canvas")
+    page.page.get_by_text("sees 5×5").wait_for()
+    label = "The image; this number sees its rows 15 to 19 and columns 17 to 21"
+    assert image.get_attribute("aria-label") == label
+    page.page.set_viewport_size({"width": 390, "height": 700})
+    page.page.locator(".cs-tile").nth(9).scroll_into_view_if_needed()
+    page.page.locator(".cs-tile").nth(9).click(position={"x": 150, "y": 9})
+    page.settle()
+    for one in (image, page.page.locator(".cs-lens"), page.page.locator(".cs-tile").nth(9)):
+        box = one.bounding_box()
+        assert box and box["y"] >= 0 and box["y"] + box["height"] <= 700, one
+    page.page.set_viewport_size({"width": 1280, "height": 900})
+    page.number("dense", (7,))
+    assert page.page.locator(".cs-image figcaption").inner_text() == "sees 28×28"
+    image.click(position={"x": 45, "y": 19})
+    page.until("microscope", lambda m: m["live"].startswith("input(7, 17, 0) = "))
+
+
+def enlarged() -> tuple[object, ...]:
+    picture = cs.Input((7, 9, 3), name="picture")
+    up = cs.UpSampling2D(3, name="up")(picture)
+    out = cs.Conv2D(4, 3, name="out")(up)
+    return networks.drawn(cs.Model(picture, out, name="enlarged")), networks.image(7, 9, 3)
+
+
+def test_behind_an_up_sampling_the_host_says_what_a_number_sees(visit: OpenPage) -> None:
+    page = visit(enlarged)
+    graph = page.served.network.graph
+    seen = set()
+    for at in ((3, 4, 1), (4, 5, 1), (0, 15, 2)):
+        page.number("out", at)
+        rows, columns = graph.patch("out", at)
+        first, last = max(rows[0], 0), min(rows[1], 6)
+        words = f"rows {first} to {last} and columns {max(columns[0], 0)} to {min(columns[1], 8)}"
+        page.page.locator(f".cs-image canvas[aria-label*='{words}']").wait_for()
+        seen.add((rows[1] - rows[0], columns[1] - columns[0]))
+    assert len(seen) > 1  # no two need be alike
+
+
+def test_a_dense_layers_inputs_are_heat_over_the_maps_that_fed_it(visit: OpenPage) -> None:
+    page = visit("digits")
+    page.number("dense", (7,))
+    heat = page.page.locator(".cs-heat canvas")
+    heat.wait_for()
+    run, network = page.served.run, page.served.network
+    kernel = network.get_layer("dense").get_weights()[0]
+    parts = (run["flatten"].astype(np.float64) * kernel[:, 7]).reshape(12, 12, 64)
+    where = np.unravel_index(np.abs(parts).argmax(), parts.shape)
+    row, column, map_ = map(int, where)
+    box = heat.bounding_box()
+    assert box is not None
+    across = round((box["width"] + 2) / 26)
+    x = (map_ % across) * 26 + column * 2 + 1
+    y = (map_ // across) * 26 + row * 2 + 1
+    page.page.mouse.move(box["x"] + x, box["y"] + y)
+    caption = page.page.locator(".cs-heat figcaption, .cs-heat .cs-caption")
+    words = f"max_pooling2d({row}, {column}, {map_}) adds "
+    page.page.get_by_text(words).wait_for()
+    said = caption.inner_text().split(" adds ")[1]
+    assert float(figure(said)) == pytest.approx(parts[where], abs=1e-5)
+    page.page.mouse.click(box["x"] + x, box["y"] + y)
+    page.until(
+        "microscope", lambda m: m["live"].startswith(f"max_pooling2d[{map_}] at {row},{column}")
+    )
+
+
+def normalised() -> tuple[object, ...]:
+    picture = cs.Input((3, 4, 14), name="picture")
+    norm = cs.LayerNormalization(name="norm")(picture)
+    soft = cs.Softmax(name="soft")(picture)
+    return networks.drawn(cs.Model(picture, [norm, soft], name="normalised")), networks.image(
+        3, 4, 14
+    )
+
+
+def test_softmax_and_layer_normalisation_open_too(visit: OpenPage) -> None:
+    page = visit(normalised)
+    numbers = page.served.run["picture"][1, 2].astype(np.float64)
+    found = {}
+    for layer in ("norm", "soft"):
+        page.number(layer, (1, 2, 5))
+        for section in page.page.locator(".cs-inner").all():
+            name = str(section.get_attribute("aria-label"))
+            total = figure(section.locator(".cs-step-value").inner_text())
+            tiles = [
+                figure(t)
+                for t in section.locator(".cs-tile-value").all_inner_texts()
+                if t != "none larger"
+            ]
+            assert "max" in name or sum(tiles) == total
+            assert len(tiles) in (11, 12)
+            found[name] = float(total)
+    shifted = np.exp(numbers - numbers.max())
+    assert found == pytest.approx({
+        "μ = mean of 14 numbers": numbers.mean(),
+        "σ² = mean of 14 numbers": numbers.var(),
+        "top = max of 14 numbers": numbers.max(),
+        "Σ of 14 numbers": shifted.sum(),
+    }, abs=1e-5)  # fmt: skip

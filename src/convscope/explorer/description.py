@@ -55,6 +55,9 @@ def network(graph: Graph) -> dict[str, Json]:
         row["input_shapes"] = [shape_of(s) for s in facts.input_shapes]
         del row["output_shape"]
         row["equation"] = facts.equation is not None
+        field = graph.receptive_field(row["name"])
+        if field is not None:
+            row["receptive_field"]["alike"] = field.alike
         row["pictures"] = facts.equation is not None and has_pictures(facts.equation)
     found["overview"] = _overview(graph, [(row["name"], row["kind"]) for row in found["layers"]])
     return found

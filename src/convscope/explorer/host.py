@@ -19,6 +19,7 @@ from convscope.explorer import description
 from convscope.explorer.protocol import Answer
 from convscope.layers.arguments import nearest
 from convscope.model.graph import Graph
+from convscope.notation.sizes import UNKNOWN_SHAPE
 from convscope.typed import Array
 
 Json: TypeAlias = Any
@@ -89,6 +90,7 @@ class Host:
         self._answers: dict[str, Callable[[Mapping[str, Any], bytes | None], Answer]] = {
             "network": self._network,
             "layer": self._layer,
+            "patch": self._patch,
             "values": self._values,
             "maps": self._maps,
             "tiles": self._tiles,
@@ -193,6 +195,20 @@ class Host:
     def _layer(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
         graph = self._held(question).run.graph if "run" in question else self.network.graph
         return Answer(description.layer(graph, _text(question, "layer")))
+
+    def _patch(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
+        """What of the image one number sees: first and last position along each axis, or null."""
+        graph = self._held(question).run.graph
+        node = graph.node(_text(question, "layer"))
+        at, shape = question.get("at"), graph.facts[node.name].output_shape
+        if (
+            not isinstance(at, list)
+            or shape is UNKNOWN_SHAPE
+            or len(at) != len(shape)
+            or not all(type(p) is int and 0 <= p < _most(s) for p, s in zip(at, shape, strict=True))
+        ):
+            raise PositionError(f"{at!r:.80} is no position in {node.name}")
+        return Answer({"patch": [r and list(r) for r in graph.patch(node.name, at)]})
 
     def _values(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
         """Numbers of an activation or of a weight, those of a box if one is named."""
@@ -359,6 +375,11 @@ def _scale(question: Mapping[str, Any]) -> str | None:
     if not isinstance(name, str) or name not in SCALES:
         raise InputError(f"pixels go in as one of {', '.join(SCALES)}, not {name!r:.40}")
     return name
+
+
+def _most(size: Any) -> int:
+    """Return a size, and a bound for one that is open."""
+    return size if type(size) is int else 1 << 31
 
 
 def _tuples(value: Json) -> Any:

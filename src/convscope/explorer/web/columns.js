@@ -9,7 +9,7 @@ import { scaleOf } from "./colours.js";
 /** @import {Detail, Patch} from "./types" */
 /** @import {App} from "./frame.js" */
 
-const MOST = 8; // so many maps of a layer are drawn
+const MOST_MAPS = 8; // so many maps of a layer are drawn
 const CLASSES = 10; // and of a row of numbers so many, where they are few or the last
 
 /**
@@ -60,7 +60,7 @@ export function columns(app) {
 		const width = Math.max(300, element.clientWidth || 900);
 		const pitch = width / names.length;
 		const side = Math.min(56, pitch * 0.52);
-		const tall = MOST * (side + 8);
+		const tall = MOST_MAPS * (side + 8);
 		drawn = names.map((name, c) => {
 			const form = net.form(name);
 			const patch = held.get(name);
@@ -68,7 +68,7 @@ export function columns(app) {
 			const count = form.maps > 1 || form.axes.rows !== null ? form.maps : form.columns;
 			const maps = form.axes.rows !== null || form.maps > 1;
 			const kind = maps ? "maps" : last || count <= CLASSES ? "numbers" : "all";
-			let shown = range(Math.min(count, maps ? MOST : CLASSES));
+			let shown = range(Math.min(count, maps ? MOST_MAPS : CLASSES));
 			if (kind === "numbers" && patch && count > CLASSES) { // of many classes the likeliest
 				shown = range(count).sort((a, b) => patch.data[b] - patch.data[a]).slice(0, CLASSES);
 			}
@@ -192,8 +192,8 @@ export function columns(app) {
 	}
 
 	function rest() {
-		const hidden = drawn.filter(({ name, kind }) => kind === "maps" && app.net.form(name).maps > MOST).map(({ name }) => `${grouped(app.net.form(name).maps - MOST)} more of ${name}`);
-		return hidden.length ? `Of each layer the first ${MOST} maps; not drawn: ${hidden.join(", ")}. Point at a map: what goes into it lights up.` : "Point at a map: what goes into it lights up.";
+		const hidden = drawn.filter(({ name, kind }) => kind === "maps" && app.net.form(name).maps > MOST_MAPS).map(({ name }) => `${grouped(app.net.form(name).maps - MOST_MAPS)} more of ${name}`);
+		return hidden.length ? `Of each layer the first ${MOST_MAPS} maps; not drawn: ${hidden.join(", ")}. Point at a map: what goes into it lights up.` : "Point at a map: what goes into it lights up.";
 	}
 
 	/** @param {MouseEvent} event */

@@ -11,7 +11,7 @@
 import { clipped, modulo, product } from "./arrays.js";
 import { OPERATORS, formula, primitive } from "./functions.js";
 
-/** @import {Box, EquationJson, ExpressionJson, Groups, IndexJson, Kind, Ledger, LocalJson, MainJson, Patch, PiecesJson, Position, ReadJson, Reading, ReductionJson, Size, Values} from "./types" */
+/** @import {Box, EquationJson, ExpressionJson, Groups, IndexJson, Inner, Kind, Ledger, LocalJson, MainJson, Patch, PiecesJson, Position, ReadJson, Reading, ReductionJson, Size, Values} from "./types" */
 
 /** @typedef {() => number} Numeric */
 
@@ -48,6 +48,48 @@ export function ledger(equation, position, values) {
 		readings: listed.flatMap((part) => [...program.readings(part).values()]),
 		groups,
 	};
+}
+
+/**
+ * Return the sums, means and maxima on the way to the number at one position, but for the one that its ledger has:
+ * the sum under a softmax, the mean and the variance of a normalisation. Each with its terms in C order.
+ * @param {EquationJson} equation @param {Position} position @param {Values} values @returns {Inner[]}
+ */
+export function innerSums(equation, position, values) {
+	const program = programAt(equation, position, values);
+	const locals = new Map(equation.locals.map((item) => [item.name, item]));
+	/** @type {Map<string, Inner>} */
+	const found = new Map();
+	/** @type {(node: ExpressionJson, name: string) => void} */
+	const visit = (node, name) => {
+		if ("args" in node) node.args.forEach((part) => visit(part, name));
+		else if ("pieces" in node) node.pieces.forEach((part) => visit(part, name));
+		else if ("read" in node) {
+			const local = locals.get(node.read);
+			if (!local || local.preactivation) return;
+			const read = program.read(node);
+			read.locate();
+			const key = `${node.read}(${read.places})`;
+			if (found.has(key)) return;
+			program.elsewhere(local.axes, Array.from(read.places), () => visit(local.expression, key));
+		} else if ("reduce" in node && node.reduce !== "first") {
+			const { over, body, reduce: kind } = node;
+			const sizes = over.map((axis) => sizeOf(equation, axis));
+			const terms = new Float64Array(product(sizes));
+			program.elsewhere(over, over.map(() => 0), () => {
+				visit(body, name);
+				for (let n = 0; n < terms.length; n++) {
+					terms[n] = program.value(body);
+					step(program.at, over, sizes);
+				}
+			});
+			const names = over.map((axis) => equation.index[axis].name);
+			found.set(name, { name: name.replace(/\(.*/, ""), kind, names, sizes, terms, value: program.value(node) });
+		}
+	};
+	program.stand(equation.axes, position);
+	if (!equation.ledger.main || equation.ledger.whole) visit(equation.expression, "");
+	return [...found.values()];
 }
 
 /**

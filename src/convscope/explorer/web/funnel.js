@@ -26,7 +26,7 @@ export function funnel(micro) {
 	const bySize = small("largest first", () => micro.arrange(micro.unfolded, !micro.sorted), { "aria-pressed": "false" });
 	const unfold = small("", () => micro.arrange(!micro.unfolded, micro.sorted), { "aria-pressed": "false" });
 	const words = {
-		label: "Adding up", title: "Add the maps", play: "Add the maps one by one", step: "Add one map", all: "Show the whole sum",
+		label: "Adding up", title: "Add up", play: "Add up, one by one", step: "Add one more", all: "Show the whole sum",
 		speeds: { 1: "slow", 3: "quick", 12: "fast" }, speed: 3,
 	};
 	const film = player(words, { go: (steps) => to((micro.added ?? 0) + steps), step: () => {

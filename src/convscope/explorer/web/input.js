@@ -1,10 +1,9 @@
 // Input: the image, and what is done to it before it goes in.
 
-import { between } from "./arrays.js";
 import { decimal, grouped, times } from "./texts.js";
-import { choice, dim, fill, h, latest, memo, pixelled, say, small, table, wrong } from "./elements.js";
-import { scaleOf } from "./colours.js";
+import { choice, dim, fill, h, latest, memo, say, small, table, wrong } from "./elements.js";
 import { steps } from "./facts.js";
+import { portrait } from "./image.js";
 import { drawingPad } from "./pad.js";
 
 /** @import {Question} from "./types" */
@@ -76,19 +75,11 @@ export function input(app) {
 
 	/** @param {string} name */
 	function figure(name) {
-		const { net, ramp } = app;
+		const { net } = app;
 		const text = times(net.shape(name));
 		const canvas = h("canvas.cs-picture", { role: "img", "aria-label": `${name}, ${text}` });
-		const coloured = net.form(name).maps === 3;
-		net.tiles(name, coloured ? [0, 1, 2] : [0], 256).then(({ tile: [rows, columns], data }) => {
-			canvas.style.width = `${columns * Math.max(1, Math.floor(224 / Math.max(rows, columns)))}px`;
-			pixelled(canvas, columns, rows, (pixels) => {
-				if (!coloured) return ramp.paint(pixels, data, scaleOf(net, name, "layer"));
-				const [low, high] = net.range(name);
-				const level = (/** @type {number} */ v) => between(Math.round(((v - low) / (high - low || 1)) * 255), 0, 255);
-				const channel = pixels.length;
-				for (let n = 0; n < channel; n++) pixels[n] = [2, 1, 0].reduce((pixel, c) => (pixel << 8) | level(data[c * channel + n]), 255);
-			});
+		portrait(app, name, canvas, 256).then(({ width, height }) => {
+			canvas.style.width = `${width * Math.max(1, Math.floor(224 / Math.max(height, width)))}px`;
 		}, () => {});
 		return h("figure", canvas, h("figcaption", `${name}: ${text}`));
 	}

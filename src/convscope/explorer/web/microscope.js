@@ -10,6 +10,9 @@ import { FEW_ROWS, sentence, sumOf } from "./account.js";
 import { board } from "./board.js";
 import { funnel } from "./funnel.js";
 import { outputMap } from "./map.js";
+import { inners } from "./inner.js";
+import { pictured } from "./image.js";
+import { heat } from "./heat.js";
 import { waterfall } from "./waterfall.js";
 import { magnifier } from "./lens.js";
 
@@ -53,6 +56,9 @@ export class Microscope extends Part {
 	lens = magnifier(this);
 	total = h("p.cs-total");
 	funnel = funnel(this);
+	inners = inners(this);
+	heat = heat(this);
+	image = pictured(this);
 	stepped = memo(); // which steps the total has
 	engine = h("b");
 	apart = h("span");
@@ -64,7 +70,7 @@ export class Microscope extends Part {
 	right = h("div.cs-sum");
 	problem = h("div");
 	crumbs = h("nav.cs-crumbs", { "aria-label": "The way down", hidden: true });
-	element = h("section.cs-micro", this.crumbs, h("div.cs-micro-head", this.title, this.reads), this.problem,
+	element = h("section.cs-micro", this.image.element, this.crumbs, h("div.cs-micro-head", this.title, this.reads), this.problem,
 		h("div.cs-micro-body", this.aside, this.right), this.equation);
 
 	get at() {
@@ -88,6 +94,7 @@ export class Microscope extends Part {
 		}
 		this.funnel.show();
 		this.map.show();
+		this.image.show();
 		this.draw();
 		this.wayDown();
 	}
@@ -103,6 +110,7 @@ export class Microscope extends Part {
 
 	draw() {
 		const { net, layer: { name, kind, input, equation } } = this.app;
+		this.image.draw();
 		this.newest();
 		if (!net.run) return this.only("No image has gone through the network yet: choose one under Input.");
 		if (!net.has(name)) return this.only(`${name} has no numbers in this run.`);
@@ -177,13 +185,15 @@ export class Microscope extends Part {
 			this.shape = shape;
 			if (this.sum) {
 				this.funnel.chain.append(this.total);
-				fill(this.right, this.funnel.bar, this.funnel.element, this.table);
-			} else fill(this.right, this.total, this.listing);
+				fill(this.right, this.funnel.bar, this.heat.element, this.funnel.element, this.inners.element, this.table);
+			} else fill(this.right, this.total, this.listing, this.inners.element);
 		}
 		if (this.sum) this.lit(this.sum);
 		else this.readings(this.now);
+		const more = this.inners.draw(this.now, values);
+		this.heat.draw(this.sum);
 		this.totals(this.now);
-		this.heading(this.now);
+		this.heading(this.now, more);
 		this.equationText(detail.equation);
 		this.tabulate();
 		const { axes: { maps } } = this.app.form;
@@ -191,8 +201,8 @@ export class Microscope extends Part {
 		this.speak(`${detail.name}${where} = ${decimal(led.value, 3)}`);
 	}
 
-	/** @param {Now} now */
-	heading({ led, detail: { equation }, at, digits }) {
+	/** @param {Now} now @param {boolean} more  whether there are sums on the way */
+	heading({ led, detail: { equation }, at, digits }, more) {
 		const words = equation.axes.map((axis, n) => {
 			const { word, name } = equation.index[axis];
 			return `${word === "filter" || word === "channel" ? "map" : word || name} ${at[n]}`;
@@ -201,6 +211,7 @@ export class Microscope extends Part {
 		const label = this.app.place.layer === run?.output && at.length === 1 ? labels[at[0]] : undefined;
 		this.titled("One number of ", `: ${words.join(", ")}${label === undefined ? "" : ` (${label})`}`, decimal(led.value, digits));
 		say(this.reads, this.sum ? sentence(this.sum)
+			: more ? `It is made from the ${led.readings.length} numbers that are listed; the sums on the way stand below, with all that they add up.`
 			: `It reads ${led.readings.length === 1 ? "one number" : `${led.readings.length} numbers`}: no sum of many, only what is listed.`);
 	}
 

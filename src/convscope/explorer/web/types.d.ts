@@ -96,6 +96,8 @@ export type Groups = {
   partials: Float64Array;
   corners: number[][];
 };
+/** A sum, a mean or a maximum on the way: its local's name ("" for none), the names and sizes of what it runs over, its terms in C order. */
+export type Inner = { name: string; kind: Kind; names: string[]; sizes: number[]; terms: Float64Array; value: number };
 export type Ledger = {
   position: number[];
   value: number;
