@@ -1,4 +1,4 @@
-"""Resizing along a line between two numbers: against ONNX Runtime, and against PyTorch's interpolate."""
+"""Resizing along lines and curves: against ONNX Runtime, and against PyTorch's interpolate."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def image() -> Array:
 
 @pytest.mark.parametrize("scales", [(2, 4), (8, 0.5), (0.25, 16), (1, 2)])
 @pytest.mark.parametrize("how", ["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "asymmetric"])  # fmt: skip
-def test_a_line_between_two_numbers_is_a_mean(how: str, scales: tuple[float, float]) -> None:
+def test_a_line_between_two_numbers(how: str, scales: tuple[float, float]) -> None:
     net = convscope.open(resized(scales, coordinate_transformation_mode=how))
     run = net.run(image())
     assert not net.layers[0].opaque
@@ -72,22 +72,47 @@ def test_it_is_what_pytorch_interpolates(sizes: tuple[int, int], how: str, corne
 
 def test_its_equation_and_what_it_sees() -> None:
     net = convscope.open(resized((2, 4)))
-    assert "out[c, y, x] = mean t2<4, t3<8  in[c, ⌊(2y + t2 − 1)/4⌋, ⌊(2x + t3 − 3)/8⌋]" in str(
-        net.explain("resize")
+    assert str(net.graph.facts["resize"].equation) == (
+        "out[c, y, x] = Σ i<2, j<2  in[c, ⌊(2y − 1)/4⌋ + i, ⌊(2x − 3)/8⌋ + j] · "
+        "triangle(((2y − 1) mod 4) / 4 − i) · triangle(((2x − 3) mod 8) / 8 − j)"
     )
     (row,) = net.facts().rows
     assert row.macs == 0
     assert row.receptive_field is not None and row.receptive_field.size == (2, 2)
+    told = str(net.run(image()).trace("resize", (1, 5, 9)))
+    assert "its weights" in told and "products" in told  # 3/4 and 1/4, 7/8 and 1/8
+    assert "0.656" in told  # 3/4 · 7/8
+
+
+HOW = ["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "asymmetric", "align_corners"]
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize(
+    ("mode", "more"),
+    [("linear", {}), ("linear", {"antialias": 1}), ("cubic", {}), ("cubic", {"exclude_outside": 1}),
+     ("cubic", {"antialias": 1, "cubic_coeff_a": -0.5})],
+)  # fmt: skip
+def test_any_ratio_in_every_mode(mode: str, more: dict[str, Any], how: str) -> None:
+    net = convscope.open(
+        resized(sizes=(7, 31), mode=mode, coordinate_transformation_mode=how, **more)
+    )
+    (layer,) = net.layers
+    assert isinstance(layer, Operator)
+    if how == "align_corners" and "antialias" in more:
+        assert layer.opaque and "aligned at its corners" in layer.reason
+        return
+    run = net.run(image())
+    rng = np.random.default_rng(2)
+    for _ in range(20):
+        place = tuple(int(rng.integers(size)) for size in run.output.shape)
+        facts = run.trace("resize", place).facts
+        assert facts.agrees, (place, facts.value, facts.engine_value)
 
 
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
-        (resized((3, 2)), "its positions are no halves, quarters, eighths …"),
-        (resized((2, 128)), "its positions are no halves, quarters, eighths …"),
-        (resized((2, 1.23457)), "its scale 1.23457 is no simple fraction"),
-        (resized((2, 2), antialias=1), "it is set to antialias"),
-        (resized((2, 2), mode="cubic"), "it mixes neighbouring numbers"),
         (
             resized((0.55, 2), coordinate_transformation_mode="align_corners"),
             "the standard and ONNX Runtime differ about where its corners lie",

@@ -258,7 +258,7 @@ class Call:
         while slots and slots[-1] is None:
             slots.pop()
         rule = onnx_rules()[said.op]
-        node = Node(said.op, OPSET, said.settings, slots, shapes, names, self.output, 1, 1)
+        node = Node(said.op, OPSET, said.settings, slots, shapes, names, self.output, 1)
         return rule.state(node)
 
 

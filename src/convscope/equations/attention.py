@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from convscope.equations import formulas
-from convscope.notation import Axis, Expression, Size, Sum, local
+from convscope.notation import Axis, Expression, Index, Size, Sum, call, local
+from convscope.notation.expression import Place
+from convscope.notation.functions import SELECT
 
 NAMES = ("r", "r2", "r3", "r4")
 """What the axes of the keys are called where they are summed over."""
@@ -37,3 +39,8 @@ def attended(
     share = local("share", every, formulas.softmax(score, every, tuple(places), sizes))
     others = [axis.like(name, axis.size) for axis, name in zip(keys, NAMES, strict=False)]
     return Sum(*others)(share[(*lead, *others)] * valued(others))
+
+
+def causal(score: Expression, query: Index, key: Index) -> Expression:
+    """Return a score that a query has of the keys up to its own place only: nothing of those after it."""
+    return call(SELECT, Place(query - key + 1), score, float("-inf"))

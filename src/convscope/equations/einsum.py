@@ -19,6 +19,40 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+def spelled_out(equation: str, ranks: Sequence[int]) -> tuple[list[str], str]:
+    """Return the letters of each term and of the result of "…ij,jk->…ik", for tensors of so many axes.
+
+    Axes that three points stand for have capital Greek letters, the last of them first. Without an arrow the result
+    has the points' axes and, in alphabetical order, the letters that are met once.
+
+    >>> spelled_out("b...i, ij", (4, 2))
+    (['bΒΑi', 'ij'], 'ΒΑbj')
+
+    Raises `NoEquation` for what cannot be read so.
+    """
+    left, arrow, right = "".join(equation.split()).partition("->")
+    terms = left.split(",")
+    points = "..."
+    if len(terms) != len(ranks):
+        raise NoEquation(f"it is spelled {equation}")
+    found = []
+    for term, rank in zip(terms, ranks, strict=True):
+        more = rank - len(term.replace(points, ""))
+        if more < 0 or (more and points not in term) or more > len(_POINTS):
+            raise NoEquation(f"it is spelled {equation}")
+        found.append(term.replace(points, _POINTS[:more][::-1]))
+    every = "".join(found)
+    ahead = "".join(c for c in _POINTS[::-1] if c in every)
+    once = sorted(c for c in set(every) if every.count(c) == 1 and c not in ahead)
+    result = right.replace(points, ahead) if arrow else ahead + "".join(once)
+    if not all(c.isalpha() for c in every + result) or not set(result) <= set(every):
+        raise NoEquation(f"it is spelled {equation}")
+    return found, result
+
+
+_POINTS = "ΑΒΓΔΕΖΗΘ"
+
+
 def sizes_of(terms: Sequence[str], shapes: Sequence[Shape], what: str) -> dict[str, Size]:
     """Return the size of every letter; raise `ShapeError` where two tensors do not agree on one."""
     sizes: dict[str, Size] = {}
@@ -53,8 +87,8 @@ def einsum(
     axes     the result's axes, called as those of a map by default
     called   what the axes of summed letters are called, where not as the letters
     """
-    if any(len(set(text)) < len(text) for text in (*terms, result)):
-        raise NoEquation("it names an axis twice")
+    if len(set(result)) < len(result):
+        raise NoEquation("its result names an axis twice")
     out = axes_of([sizes[letter] for letter in result]) if axes is None else tuple(axes)
     every = dict(zip(result, out, strict=True))
     taken = {axis.name for axis in out}

@@ -88,8 +88,24 @@ def concatenation(
     ends = [tidy(end) for end in accumulate(shape[place] for shape in shapes)]
     bodies: list[Expression] = []
     for tensor, shape, start in zip(tensors, shapes, [0, *ends[:-1]], strict=True):
+        if tensor.role == "weight" and is_one(shape[place]):  # one row, for all rows of a batch
+            one = (
+                0 if n == place or is_one(s) else a
+                for n, (a, s) in enumerate(zip(axes, shape, strict=True))
+            )
+            bodies.append(tensor[tuple(one)])
+            continue
         borders: list[tuple[Size, Size]] = [(0, 0)] * len(axes)
         borders[place] = (start, tidy(ends[-1] - start - shape[place]))
         at = tuple(axis - start if n == place else axis for n, axis in enumerate(axes))
         bodies.append(tensor.padded(borders, "zero")[at])
     return Equation(axes, Pieces(axes[place], tuple(ends), tuple(bodies)))
+
+
+def stacked(tensors: Sequence[Tensor], place: int, axes: Sequence[Axis]) -> Equation:
+    """Return tensors of one shape, one for each position of a new axis at a place."""
+    at = tuple(axis for n, axis in enumerate(axes) if n != place)
+    bodies = tuple(tensor[at] for tensor in tensors)
+    if len(bodies) == 1:
+        return Equation(axes, bodies[0])
+    return Equation(axes, Pieces(axes[place], tuple(range(1, len(bodies) + 1)), bodies))

@@ -8,24 +8,20 @@ Every builder is given the output's axes, with their sizes, and says where each 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 
 from convscope.equations.stating import NoEquation
 from convscope.errors import ShapeError
-from convscope.notation import Axis, Equation, Expression, Index, Pieces, Size, Tensor
-from convscope.notation.expression import Number, Outside, Padding
-from convscope.notation.index import as_index
+from convscope.notation import Axis, Equation, Expression, Index, Pieces, Size, Tensor, call
+from convscope.notation.expression import Inside, Number, Outside, Padding
+from convscope.notation.functions import SELECT
+from convscope.notation.index import as_index, exactly, written_out
 from convscope.notation.printing import counted
 from convscope.notation.sizes import UNKNOWN, is_known, is_one, product, show, surely_less, tidy
 from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Any
-
-MOST_PIECES = 64
-"""An axis in more pieces than this has no equation."""
-
 
 # -- another shape --------------------------------------------------------------------------------
 
@@ -119,22 +115,51 @@ def cut(name: str, word: str, size: Size, before: int, after: int, what: str) ->
     return Axis(name, left, word, why)
 
 
-def picked(image: Tensor, axes: Sequence[Axis], place: int, where: Sequence[int]) -> Equation:
-    """Return the positions `where` along one axis, one after another.
+def selected(image: Tensor, axes: Sequence[Axis], place: int, where: Size) -> Equation:
+    """Return one position along an axis at a place, which the output's axes do not have."""
+    at: list[Index | Size] = list(axes)
+    at.insert(place, where)
+    return Equation(axes, image[tuple(at)])
 
-    Raises `NoEquation` for many in no regular order.
+
+def picked(image: Tensor, axes: Sequence[Axis], place: int, where: Sequence[int]) -> Equation:
+    """Return the positions `where` along one axis, one after another."""
+    return gathered(image, axes, {place: where}, (place,))
+
+
+def gathered(
+    image: Tensor, axes: Sequence[Axis], where: Mapping[int, Sequence[int]], by: Sequence[int]
+) -> Equation:
+    """Return the numbers at places that are known.
+
+    where   axis of the image → the places along it, a number for each position of some of the output's axes
+    by      which axes of the output those are, one after another; the others are the image's others, in order
     """
-    step = where[1] - where[0] if len(where) > 1 else 1
-    if all(b - a == step for a, b in pairwise(where)):
-        first, steps = [0] * len(axes), [1] * len(axes)
-        first[place], steps[place] = where[0], step
-        return sliced(image, axes, first, steps)
-    if len(where) > MOST_PIECES:
-        raise NoEquation(f"it gathers {len(where)} places in no regular order")
-    bodies = tuple(
-        image[tuple(at if n == place else axis for n, axis in enumerate(axes))] for at in where
-    )
-    return Equation(axes, Pieces(axes[place], tuple(range(1, len(where) + 1)), bodies))
+    flat: Index | None = None
+    for n in by:
+        flat = axes[n] if flat is None else flat * axes[n].size + axes[n]
+    flat = as_index(0) if flat is None else flat
+    rest = iter(axis for n, axis in enumerate(axes) if n not in by)
+    many = len(axes) - len(by) + len(where)
+    at = [written_out(flat, where[n]) if n in where else next(rest) for n in range(many)]
+    return Equation(axes, image[tuple(at)])
+
+
+def gathered_along(
+    image: Tensor, axes: Sequence[Axis], place: int, where: Sequence[int]
+) -> Equation:
+    """Return numbers at places along one axis that every output has of its own."""
+    flat: Index | None = None
+    for axis in axes:
+        flat = axis if flat is None else flat * axis.size + axis
+    assert flat is not None
+    at = (written_out(flat, where) if n == place else axis for n, axis in enumerate(axes))
+    return Equation(axes, image[tuple(at)])
+
+
+def interleaved(image: Tensor, axes: Sequence[Axis], place: int, times: int) -> Equation:
+    """Return every number several times in a row along one axis."""
+    return Equation(axes, image[tuple(a // times if n == place else a for n, a in enumerate(axes))])
 
 
 def tiled(image: Tensor, shape: Sequence[Size], axes: Sequence[Axis]) -> Equation:
@@ -181,6 +206,46 @@ def channels_of_blocks(
     )
 
 
+def shuffled_channels(image: Tensor, axes: Sequence[Axis], place: int, groups: int) -> Equation:
+    """Return the channels of groups dealt out in turn: first the first of each group (Zhang et al., ShuffleNet, 2017)."""
+    c = axes[place]
+    each = c.size // groups
+    at = ((c % groups) * each + c // groups if n == place else a for n, a in enumerate(axes))
+    return Equation(axes, image[tuple(at)])
+
+
+# -- parts that are written into ------------------------------------------------------------------
+
+
+def written(
+    whole: Tensor,
+    part: Tensor,
+    axes: Sequence[Axis],
+    place: int,
+    first: int,
+    step: int,
+    count: int,
+    flat: bool,
+) -> Equation:
+    """Return a tensor after the positions first, first + step, … along an axis were written from a part.
+
+    flat   whether the part has no such axis, since one position is written
+    """
+    axis = axes[place]
+    own = whole[tuple(axes)]
+    if flat:
+        new: Expression = part[tuple(a for n, a in enumerate(axes) if n != place)]
+        return Equation(axes, _pieces(axis, (first, first + 1, axis.size), (own, new, own)))
+    index = exactly(axis - first, step)
+    at = tuple(index if n == place else a for n, a in enumerate(axes))
+    borders = [(0, 0)] * len(axes)
+    borders[place] = (-(-first // step), max((axis.size - 1 - first) // step - count + 1, 0))
+    new = part.padded(borders, "zero")[at]
+    if step != 1:
+        return Equation(axes, call(SELECT, Inside((index,), (count,)), new, own))
+    return Equation(axes, _pieces(axis, (first, first + count, axis.size), (own, new, own)))
+
+
 # -- borders --------------------------------------------------------------------------------------
 
 
@@ -198,11 +263,17 @@ def padded(
     at = tuple(axis - before for axis, (before, _) in zip(axes, pads, strict=True))
     borders = [(max(before, 0), max(after, 0)) for before, after in pads]
     body: Expression = image.padded(borders, outside)[at]
-    if value != 0.0:
-        for axis, (before, after) in zip(axes, borders, strict=True):
-            ends = (before, axis.size - after, axis.size)
-            body = _pieces(axis, ends, (Number(value), body, Number(value)))
-    return Equation(axes, body)
+    return Equation(axes, framed(body, axes, borders, value) if value != 0.0 else body)
+
+
+def framed(
+    body: Expression, axes: Sequence[Axis], borders: Sequence[Padding], value: float
+) -> Expression:
+    """Return one number in a border, and the body within."""
+    for axis, (before, after) in zip(axes, borders, strict=True):
+        ends = (before, axis.size - after, axis.size)
+        body = _pieces(axis, ends, (Number(value), body, Number(value)))
+    return body
 
 
 def wrapped(image: Tensor, axes: Sequence[Axis], pads: Sequence[Padding]) -> Equation:

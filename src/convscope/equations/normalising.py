@@ -92,6 +92,12 @@ class Row(Record):
         x = image[tuple(axes)]
         return Equation(axes, normalised(x, away, variance[self.own], epsilon, scale, shift))
 
+    def running(self, image: Tensor, kept: Tensor, momentum: float, spread: bool) -> Equation:
+        """Return a running mean (or variance) after this image: momentum · kept + (1 − momentum) · its own."""
+        mean, variance = moments(image[self.at], self.stays, self.runs)
+        new = (variance if spread else mean).expression
+        return Equation(self.stays, momentum * kept[self.stays] + (1.0 - momentum) * new)
+
     def root_mean_square(
         self, image: Tensor, axes: Sequence[Axis], epsilon: float, scale: Expression | None
     ) -> Equation:
@@ -109,6 +115,13 @@ def along(axes: Sequence[Axis], places: Sequence[int]) -> Row:
         at[place] = axes[place].like(name, axes[place].size)
     stays = tuple(axis for place, axis in enumerate(axes) if place not in places)
     return Row(stays, stays, tuple(at[place] for place in places), tuple(at))
+
+
+def whole_maps(axes: Sequence[Axis]) -> Row:
+    """Return the row of all positions of one map of all images: (image, channel, position …)."""
+    n, c, *rest = axes
+    runs = (n.like("m", n.size), *(axis.like(f"{axis.name}′", axis.size) for axis in rest))
+    return Row((c,), (c,), runs, (runs[0], c, *runs[1:]))
 
 
 def one_map(axes: Sequence[Axis], shape: Sequence[Size], layout: Layout) -> Row:

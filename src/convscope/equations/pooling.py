@@ -6,12 +6,15 @@ out[y, x, c] = mean i<ph, j<pw  in[y·s + i − top, x·s + j − left, c]
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 from convscope.equations.layout import Layout, map_axes, window_axes
 from convscope.equations.sliding import Slide
-from convscope.notation import Axis, Equation, Expression, Size, Tensor
-from convscope.notation.expression import Outside
+from convscope.notation import Axis, Equation, Expression, Index, Size, Tensor, call, local
+from convscope.notation.expression import Outside, Place, Reduction
+from convscope.notation.functions import FLOOR
+from convscope.notation.index import as_index
 from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +31,42 @@ def pooling(
     c = Axis("c", channels, "channel", role="in")
     value = reduce(*slide.taps)(slide.read(image, c, layout, outside))
     return Equation(layout.image(c, slide.out), value)
+
+
+def place_of_largest(
+    slide: Slide, image: Tensor, sizes: Sequence[Size], channels: Size, layout: Layout, whole: bool
+) -> Equation:
+    """Return where the largest number of a window lies in its map, its positions counted with the last axis fastest.
+
+    whole   counted over all maps of all images instead
+    """
+    c = Axis("c", channels, "channel", role="in")
+    axes = layout.image(c, slide.out)
+    first = local(
+        "first", axes, Reduction("first", slide.taps, slide.read(image, c, layout, "-inf"))
+    )
+    place: Expression = first[axes]
+    found: Expression | None = None
+    start: Index = as_index(0)
+    for n, (at, tap) in enumerate(zip(slide.at, slide.taps, strict=True)):
+        each, rest = math.prod(a.size for a in slide.taps[n + 1 :]), math.prod(sizes[n + 1 :])
+        step = next(factor for atom, factor in at.terms if atom is tap) if tap.size > 1 else 0
+        start = start + at.substitute({tap: as_index(0)}) * rest
+        steps = call(FLOOR, place / float(each)) if each > 1 else place
+        place = place - float(each) * steps if each > 1 else place
+        if step:
+            found = (
+                float(step * rest) * steps if found is None else found + float(step * rest) * steps
+            )
+    if whole:
+        for axis, size in zip(reversed((*layout.lead, c)), _strides(channels, sizes), strict=False):
+            start = start + axis * size
+    value = Place(start) if found is None else Place(start) + found
+    return Equation(axes, value)
+
+
+def _strides(channels: Size, sizes: Sequence[Size]) -> tuple[Size, Size]:
+    return math.prod(sizes), channels * math.prod(sizes)
 
 
 def global_pooling(

@@ -5,12 +5,21 @@ out[n, c] = mean i<7, j<7  in[n, c, i, j]
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from convscope.equations.layout import WINDOW_NAMES
-from convscope.notation import Axis, Equation, Expression, Index, Max, Mean, Size, Sum, call
+from convscope.equations.normalising import moments
+from convscope.equations.stating import NoEquation, all_known
+from convscope.notation import Axis, Equation, Expression, Index, Max, Mean, Size, Sum, Tensor, call
+from convscope.notation.expression import Outside
 from convscope.notation.functions import ABS, EXP, LOG, SQRT
+from convscope.notation.index import as_index
+
+MOST_MULTIPLIED = 64
+"""Products of more numbers are not written out."""
 
 Reduce: TypeAlias = Callable[[Sequence[Axis], Expression], Expression]
 """What becomes of an expression while axes run."""
@@ -42,6 +51,88 @@ def reduction(
     keep    whether each of them stays, with size 1
     named   gives axes to a tensor's shape
     """
+    out, running, at = _placed(shape, places, keep, named)
+    return Equation(out, reduce(running, read(*at)))
+
+
+def product(
+    read: Callable[..., Expression],
+    shape: Sequence[Size],
+    places: Sequence[int],
+    keep: bool,
+    named: Callable[[Sequence[Size]], tuple[Axis, ...]],
+) -> Equation:
+    """Return the product of all numbers along some axes, written out; raise `NoEquation` for many."""
+    out, running, at = _placed(shape, places, keep, named)
+    all_known([axis.size for axis in running])
+    if math.prod(axis.size for axis in running) > MOST_MULTIPLIED:
+        raise NoEquation("it multiplies many numbers")
+    one: Expression | None = None
+    for place in itertools.product(*(range(axis.size) for axis in running)):
+        put = dict(zip(running, place, strict=True))
+        number = read(*(as_index(put[i]) if i in put else i for i in at))
+        one = number if one is None else one * number
+    if one is None:
+        raise NoEquation("it reads or gives nothing")
+    return Equation(out, one)
+
+
+def variance(
+    read: Callable[..., Expression],
+    shape: Sequence[Size],
+    places: Sequence[int],
+    keep: bool,
+    named: Callable[[Sequence[Size]], tuple[Axis, ...]],
+    correction: float = 0.0,
+    root: bool = False,
+) -> Equation:
+    """Return how far numbers spread about their mean along some axes: Σ (x − μ)² / (count − correction).
+
+    root   its square root instead, the standard deviation
+    """
+    out, running, at = _placed(shape, places, keep, named)
+    stays = tuple(axis for axis in out if any(axis is index for index in at))
+    mean, spread = moments(read(*at), stays, running)
+    value: Expression = spread.expression
+    if correction:
+        away = read(*at) - mean[stays]
+        count = math.prod(axis.size for axis in running)
+        value = Sum(*running)(away * away) / float(count - correction)
+    return Equation(out, call(SQRT, value) if root else value)
+
+
+def cumulative(
+    reduce: Reduce,
+    image: Tensor,
+    axes: Sequence[Axis],
+    place: int,
+    empty: Outside = "zero",
+    exclusive: bool = False,
+    backwards: bool = False,
+) -> Equation:
+    """Return what the numbers up to each position come to along an axis.
+
+    empty       what counts for positions before the first: "zero" for sums, "-inf" for maxima
+    exclusive   without the position's own number
+    backwards   the numbers from each position on
+    """
+    axis = axes[place]
+    k = axis.like("k", axis.size)
+    at, borders = list[Index](axes), [(0, 0)] * len(axes)
+    own = int(exclusive)
+    at[place] = axis + k + own if backwards else axis - k - own
+    last = axis.size - 1 + own
+    borders[place] = (0, last) if backwards else (last, 0)
+    return Equation(axes, reduce((k,), image.padded(borders, empty)[tuple(at)]))
+
+
+def _placed(
+    shape: Sequence[Size],
+    places: Sequence[int],
+    keep: bool,
+    named: Callable[[Sequence[Size]], tuple[Axis, ...]],
+) -> tuple[tuple[Axis, ...], tuple[Axis, ...], list[Index]]:
+    """Return the output's axes, those that run, and where a tensor of this shape is read."""
     called = named(shape)
     many = len(places)
     names = {1: ("k",), 2: WINDOW_NAMES[2], 3: WINDOW_NAMES[3]}.get(
@@ -56,4 +147,4 @@ def reduction(
     where = dict(zip(stays, out, strict=True))
     at: list[Index] = [runs[n] if n in runs else where[n] for n in range(len(shape))]
     running = tuple(runs.values()) or (Axis("i", 1, "position"),)
-    return Equation(out, reduce(running, read(*at)))
+    return out, running, at

@@ -2,13 +2,8 @@
 
     out[y, x, c] = in[⌊y/s⌋, ⌊x/t⌋, c]
 
-Bilinear interpolation by a factor s is the same followed by a mean over s neighbours. Where s is
-even the neighbours lie between pixels, so each pixel is taken as two halves and the mean is over 2s:
-
-    out[y, x, c] = mean i<2s, j<2t  in[⌊(2y + i + 1 − s)/2s⌋, ⌊(2x + j + 1 − t)/2t⌋, c]
-
-which gives exactly the weights of the half-pixel rule of Keras's `image.resize`; outside the map the
-edge repeats.
+Bilinear interpolation mixes the four pixels around the place where an output lies, each the more the
+nearer it is, by the half-pixel rule of Keras's `image.resize`; outside the map the edge repeats.
 """
 
 from __future__ import annotations
@@ -17,8 +12,8 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
-from convscope.equations.layout import MAP_NAMES, WINDOW_NAMES, WORDS
-from convscope.equations.resizing import LINES, linear, on_a_line
+from convscope.equations.layout import MAP_NAMES, WORDS
+from convscope.equations.resizing import LINEAR, LINES, interpolated
 from convscope.errors import SettingError
 from convscope.layers.arguments import choice, known_per_axis
 from convscope.layers.base import Form, Sample, Value
@@ -57,11 +52,8 @@ class UpSampling(Spatial):
             return Equation(axes, source(shape)[self.layout.image(c, nearest)])
         # the half-pixel rule: position y lies at (y + 1/2)/s − 1/2
         lines = [LINES["half_pixel"](Fraction(s), 0, 0) for s in self._factors]
-        found = list(map(on_a_line, out, WINDOW_NAMES[self.rank], lines))
-        borders = self.layout.borders([(1, 1)] * self.rank)
-        at = self.layout.image(c, [index for index, _ in found])
-        parts = [part for _, part in found if part is not None]
-        return linear(source(shape), axes, at, parts, borders)
+        every = self.layout.image(None, lines)
+        return interpolated(source(shape), axes, shape, every, LINEAR)
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         y = form.node(

@@ -238,14 +238,14 @@ class Evaluator:
                 return self.read(node, given, depth)
             case Binary(operator, left, right):
                 a, b = self.value(left, given, depth), self.value(right, given, depth)
-                match operator:
-                    case "+":
-                        return a + b
-                    case "-":
-                        return a - b
-                    case "*":
-                        return a * b
                 with np.errstate(all="ignore"):
+                    match operator:
+                        case "+":
+                            return a + b
+                        case "-":
+                            return a - b
+                        case "*":
+                            return a * b
                     return np.divide(a, b)
             case Call(function, arguments):
                 values = [self.value(a, given, depth) for a in arguments]

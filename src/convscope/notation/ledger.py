@@ -301,7 +301,7 @@ class _Rounding:
             case Place(index):
                 # what is left of a place that an engine computes in floats is off by what those are
                 room: Any = sum(
-                    np.abs(atom.of.at(given) * factor) for atom, factor in index.terms
+                    (np.abs(atom.of.at(given)) + atom.by) * abs(factor) for atom, factor in index.terms
                     if isinstance(atom, Remainder)
                 )  # fmt: skip
                 return self.evaluator.value(node, given, depth), 4 * u * room
@@ -368,6 +368,8 @@ class _Rounding:
             name == "erf"
         ):  # PyTorch takes it from 1: Abramowitz & Stegun 7.1.26, off by 1.5e-7 at most
             error = error + max(4 * u, 4 * ROUNDING["float32"])
+        if name == "pow" and np.equal(values[1], np.rint(values[1])).all():
+            arguments = [arguments[0], (values[1], 0.0)]  # a whole number is one in every type
         for place, (a, ea) in enumerate(arguments):
             moves = [
                 np.abs(primitive(name, [*values[:place], moved, *values[place + 1 :]], np) - value)

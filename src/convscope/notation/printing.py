@@ -21,7 +21,7 @@ from convscope.notation.expression import (
     Reduction,
 )
 from convscope.notation.functions import Function
-from convscope.notation.index import LATEX, Axis, Index
+from convscope.notation.index import LATEX, Axis, Index, Remainder
 from convscope.notation.sizes import Size, is_known, is_symbolic, show
 from convscope.notation.sizes import latex as size_latex
 from convscope.typed import TYPE_CHECKING
@@ -103,6 +103,7 @@ class _Text:
                 return self.pieces(along, ends, [self.spelled(b)[0] for b in bodies]), _ATOM
             case Place(index):
                 plain = len(index.terms) + (not is_known(index.const) or index.const != 0) <= 1
+                plain = plain and not any(isinstance(a, Remainder) for a, _ in index.terms)
                 return self.index(index), _ATOM if plain else _SUM
             case Inside(indices, sizes):
                 return self.inside(indices, sizes), _ATOM

@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 
 from convscope.equations import formulas
 from convscope.equations.formulas import SIGMOID
+from convscope.equations.pointwise import EQUAL
 from convscope.equations.stating import NoEquation
 from convscope.notation import Equation, Expression, call, local
+from convscope.notation.expression import Place, Reduction
 from convscope.notation.functions import (
     ABS,
     ERF,
@@ -19,11 +21,13 @@ from convscope.notation.functions import (
     LOG,
     MAXIMUM,
     MINIMUM,
+    ROUND,
     SELECT,
     SQRT,
     TANH,
     Function,
 )
+from convscope.operators.elements import FLOATS, NUMBERS, Kind
 from convscope.operators.rule import LARGEST, Given, Node, Rule, spread
 
 Of = Callable[[Node, Expression], Expression]
@@ -51,18 +55,18 @@ GELU_TANH = Function(
 """Hendrycks & Gimpel, Gaussian Error Linear Units, 2016, section 2: the form with tanh."""
 
 
-def _each(of: Of) -> Rule:
+def _each(of: Of, takes: frozenset[Kind] = FLOATS) -> Rule:
     """Return the rule of an operator that treats every number by itself."""
 
     def state(node: Node) -> Equation:
         axes = node.layout.axes(node.shape())
         return Equation(axes, of(node, node.read(0, *axes)))
 
-    return Rule(state)
+    return Rule(state, takes=takes)
 
 
-def _plain(function: Function) -> Rule:
-    return _each(lambda node, x: call(function, x))
+def _plain(function: Function) -> Of:
+    return lambda node, x: call(function, x)
 
 
 def _leaky(node: Node, x: Expression) -> Expression:
@@ -140,6 +144,21 @@ def prelu(node: Node) -> Equation:
     return Equation(axes, call(SELECT, x, x, spread(node, 1, axes) * x))
 
 
+def hardmax(node: Node) -> Equation:
+    """1 where the largest number of a row is, the first of several, and else 0."""
+    shape = node.shape()
+    axes = node.layout.axes(shape)
+    newer = node.opset >= 13
+    place = node.axis(node.whole("axis", -1 if newer else 1, -LARGEST), len(shape))
+    if not newer and place != len(shape) - 1:
+        raise NoEquation("it takes several axes as one row")
+    k = axes[place].like("k", axes[place].size)
+    at = tuple(k if n == place else axis for n, axis in enumerate(axes))
+    stays = tuple(axis for n, axis in enumerate(axes) if n != place)
+    first = local("first", stays, Reduction("first", (k,), node.read(0, *at)))
+    return Equation(axes, call(EQUAL, first[stays], Place(axes[place])))
+
+
 def _over_a_row(node: Node, logarithm: bool) -> Equation:
     shape = node.shape()
     axes = node.layout.axes(shape)
@@ -169,6 +188,26 @@ _FUNCTIONS: Mapping[str, Function] = {
     "Sqrt": SQRT,
     "Abs": ABS,
     "Erf": ERF,
+    "Round": ROUND,
+    **{
+        op: Function(op.lower(), ("x",))
+        for op in (
+            "Sign",
+            "Floor",
+            "Ceil",
+            "Sin",
+            "Cos",
+            "Tan",
+            "Asin",
+            "Acos",
+            "Atan",
+            "Sinh",
+            "Cosh",
+            "Asinh",
+            "Acosh",
+            "Atanh",
+        )
+    },
 }
 
 _EACH: Mapping[str, Of] = {
@@ -183,13 +222,18 @@ _EACH: Mapping[str, Of] = {
     "Gelu": _gelu,
     "ThresholdedRelu": _thresholded,
     "Shrink": _shrink,
-    "Identity": lambda node, x: x,
 }
 
+_WHOLE = ("Abs", "Sign", "Neg")
+"""Those that are the same of whole numbers."""
+
 RULES = {
-    **{op: _plain(function) for op, function in _FUNCTIONS.items()},
-    **{op: _each(of) for op, of in _EACH.items()},
-    "Clip": Rule(clip, given=frozenset((1, 2))),
+    **{
+        op: _each(of, NUMBERS if op in _WHOLE else FLOATS)
+        for op, of in {**{op: _plain(f) for op, f in _FUNCTIONS.items()}, **_EACH}.items()
+    },
+    "Clip": Rule(clip, given=frozenset((1, 2)), takes=NUMBERS),
+    "Hardmax": Rule(hardmax),
     "PRelu": Rule(prelu, {1: "slope"}),
     "Softmax": Rule(lambda node: _over_a_row(node, False)),
     "LogSoftmax": Rule(lambda node: _over_a_row(node, True)),

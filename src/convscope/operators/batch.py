@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from convscope.equations.stating import NoEquation
 from convscope.errors import ShapeError
 from convscope.notation import Axis, Equation, Expression, Local, Read, Size, Tensor, source
+from convscope.notation.expression import Inside, Pieces, Place
 from convscope.notation.node import changed
 from convscope.notation.rewriting import Rewriting
 from convscope.notation.sizes import UNKNOWN, is_known
@@ -26,17 +27,34 @@ def settled(equation: Equation, batched: frozenset[str]) -> tuple[Equation, bool
     if not batched:
         return equation, False
     row = equation.axes[0] if equation.axes else None
-    keeps = row is not None
+    keeps = row is not None and not _told_by(row, equation)
     for read, indices, _ in equation.inlined:
         if read.tensor.name in batched:
             if read.padding is not None and read.padding[0] != (0, 0):
                 raise NoEquation("it pads the batch")
-            keeps = keeps and indices[0].single() is row
+            rest = any(row in index.axes() for index in indices[1:])
+            keeps = keeps and indices[0].single() is row and not rest
         elif row is not None and any(row in index.axes() for index in indices):
             keeps = False
     strip = _Strip(batched, row if keeps else None)
     axes = equation.axes[1:] if keeps else equation.axes
     return Equation(axes, strip.expression(equation.expression), equation.name), keeps
+
+
+def _told_by(row: Axis, equation: Equation) -> bool:
+    """Whether a number depends on which row of the batch it stands in."""
+    for part in (equation.expression, *(item.expression for item in equation.locals)):
+        for node in part.walk():
+            match node:
+                case Place(index) | Pieces(index):
+                    found = row in index.axes()
+                case Inside(indices):
+                    found = any(row in index.axes() for index in indices)
+                case _:
+                    found = False
+            if found:
+                return True
+    return False
 
 
 class _Strip(Rewriting):

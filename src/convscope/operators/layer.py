@@ -14,6 +14,7 @@ from convscope.notation import Equation, Size
 from convscope.notation.sizes import UNKNOWN, Shape
 from convscope.operators import rules
 from convscope.operators.batch import check_reads, settled, unknown_in
+from convscope.operators.elements import ONNX
 from convscope.operators.rule import (
     MOST_AXES,
     Fed,
@@ -26,10 +27,6 @@ from convscope.operators.rule import (
 if TYPE_CHECKING:
     from convscope.typed import Array
 
-FLOATS = (1, 11)
-"""What ONNX calls float32 and float64."""
-
-
 NOT_TRAINED = {"BatchNormalization": ("mean", "variance")}
 """Weights that training does not touch by gradient."""
 
@@ -41,7 +38,7 @@ class Use:
     domain       "" for ONNX's own operators
     attributes   the node's settings, in the order of their names
     output       which of the node's outputs it is, and how many those are
-    element      ONNX's number for the type of all its numbers (1 is float32); 0 where they differ
+    elements     ONNX's number for the type of each input (1 is float32); None of what is left out or given
     """
 
     op: str
@@ -51,7 +48,7 @@ class Use:
     slots: tuple[Slot, ...]
     output: int
     outputs: int
-    element: int
+    elements: tuple[int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +57,13 @@ class Stated:
 
     batched   whether the output is one row of a batch
     shape     the output's, without the batch where it is batched; None when there is no equation
+    element   ONNX's number for the type of the output
     """
 
     equation: Equation | None
     batched: bool = False
     reason: str = ""
+    element: int = 0
 
     @property
     def shape(self) -> Shape | None:
@@ -80,7 +79,7 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
     rule = rules().get(use.op) if use.domain == "" else None
     if rule is None:
         return Stated(None, reason=f"{use.op} has no equation here")
-    if use.element not in FLOATS:
+    if not {ONNX.get(one, "") for one in use.elements if one is not None} <= rule.takes:
         return Stated(None, reason="it computes with other numbers than float32")
     fed = iter(zip(tensor_names(len(shapes)), shapes, strict=True))
     whole: list[Shape | None] = []
@@ -94,7 +93,7 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
             names.append(slot.name if isinstance(slot, Weight) else None)
             whole.append(None if slot is None else slot.shape)
     node = Node(
-        use.op, use.opset, dict(use.attributes), use.slots, whole, names, use.output, use.outputs, use.element,
+        use.op, use.opset, dict(use.attributes), use.slots, whole, names, use.output, use.outputs, use.elements,
     )  # fmt: skip
     batched = frozenset(
         name or "" for slot, name in zip(use.slots, names, strict=True)
@@ -109,15 +108,17 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
         if 0 in equation.shape:
             raise NoEquation("its output is empty")
         held = {slot.name: slot.shape for slot in use.slots if isinstance(slot, Weight)}
-        if equation.weights != held:
-            raise NoEquation("it does not read all of its weights")
+        if any(held.get(name) != shape for name, shape in equation.weights.items()):
+            raise NoEquation("it does not read all of a weight")
+        gives = node.element if rule.gives is None else rule.gives
+        element = gives if isinstance(gives, int) else gives(node)
     except NoEquation as error:
         return Stated(None, reason=str(error))
     except (SettingError, ShapeError, TypeError):
         if any(map(unknown_in, shapes)):
             return Stated(None, reason="it depends on a size that is not known yet")
         raise
-    return Stated(equation, keeps)
+    return Stated(equation, keeps, element=element)
 
 
 class Operator(Layer):
@@ -126,6 +127,7 @@ class Operator(Layer):
     use       the node
     arrays    weight name → what gives its numbers
     shape     the output's shape where there is no equation (without the batch)
+    written   its weights are constants that the file states, and no parameters
     """
 
     inputs_taken = (0, None)
@@ -138,8 +140,9 @@ class Operator(Layer):
         arrays: Mapping[str, Callable[[], Array]],
         explained: bool,
         shape: Shape = (),
+        written: bool = False,
     ) -> None:
-        self.use = use
+        self.use, self.written = use, written
         super().__init__()
         self.name, self.trainable = name, None  # an ONNX file does not say what is trained
         self.arrays = arrays
@@ -159,7 +162,20 @@ class Operator(Layer):
         return not self.explained
 
     def settings(self) -> dict[str, Any]:
-        return {"use": self.use, "explained": self.explained, "shape": self.shape}
+        return {
+            "use": self.use,
+            "explained": self.explained,
+            "shape": self.shape,
+            "written": self.written,
+        }
+
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        return tuple(self.initializers()) if self.written else ()
+
+    def unread_shapes(self, read: Mapping[str, Shape]) -> Mapping[str, Shape]:
+        held = (slot for slot in self.use.slots if isinstance(slot, Weight))
+        return {slot.name: slot.shape for slot in held if slot.name not in read}
 
     def equation(self, *shapes: Shape) -> Equation:
         stated = state(self.use, tuple(shapes))

@@ -1,18 +1,32 @@
-"""Operators that put several inputs together, number by number, and concatenation.
+"""Operators that put several inputs together, number by number: arithmetic, conditions, choices; and concatenation.
 
 out[n, k, y, x] = a[n, k, y, x] + b[n, k, y, x]
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
 from convscope.equations.merging import broadcast, concatenation, joined_shape
+from convscope.equations.pointwise import (
+    DIFFERS,
+    EQUAL,
+    GREATER,
+    both,
+    chosen,
+    either,
+    negated,
+    one_of,
+    power,
+    truncated,
+)
 from convscope.equations.stating import NoEquation
 from convscope.notation import Equation, Expression, call
-from convscope.notation.functions import EXP, LOG, MAXIMUM, MINIMUM, SQRT
+from convscope.notation.expression import Number
+from convscope.notation.functions import AT_LEAST, FLOOR, MAXIMUM, MINIMUM
+from convscope.operators.elements import ALL, BOOL, FLOAT, FLOATS, NUMBERS, WHOLE, Kind
 from convscope.operators.rule import (
     LARGEST,
     Given,
@@ -21,11 +35,14 @@ from convscope.operators.rule import (
     spread,
 )
 
-LARGEST_POWER = 8
-"""Powers of more factors are not written out."""
+_CONSTANT: Mapping[int | str, str] = {"*": "constant"}
 
 
-def _merged(combine: Callable[[Sequence[Expression]], Expression]) -> Rule:
+def _merged(
+    combine: Callable[[Sequence[Expression]], Expression],
+    takes: frozenset[Kind] = FLOATS,
+    gives: int | None = None,
+) -> Rule:
     """Return the rule of an operator that combines the numbers at one position; inputs broadcast."""
 
     def state(node: Node) -> Equation:
@@ -36,30 +53,41 @@ def _merged(combine: Callable[[Sequence[Expression]], Expression]) -> Rule:
         axes = node.layout.axes(shape, "k")
         return Equation(axes, combine([spread(node, place, axes) for place in places]))
 
-    return Rule(state, {"*": "constant"})
+    return Rule(state, _CONSTANT, takes=takes, gives=gives)
 
 
-def _two(combine: Callable[[Any, Any], Expression]) -> Rule:
-    return _merged(lambda values: reduce(combine, values))
+def _two(combine: Callable[[Any, Any], Expression], takes: frozenset[Kind] = NUMBERS) -> Rule:
+    return _merged(lambda values: reduce(combine, values), takes)
 
 
-def power(node: Node) -> Equation:
+def _condition(combine: Callable[[Any, Any], Expression], takes: frozenset[Kind] = ALL) -> Rule:
+    return _merged(lambda values: reduce(combine, values), takes, BOOL)
+
+
+def powers(node: Node) -> Equation:
     shape = broadcast([node.shape(0), node.shape(1)], node.op)
     axes = node.layout.axes(shape, "k")
-    x = spread(node, 0, axes)
-    (exponent,) = values if len(values := node.values(1)) == 1 else (None,)
-    if exponent is None:
-        raise NoEquation("it has several exponents")
-    exponent = float(exponent)
-    if exponent == 0.5:
-        return Equation(axes, call(SQRT, x))
-    if exponent != int(exponent):
-        return Equation(axes, call(EXP, exponent * call(LOG, x)))
-    count = int(exponent)
-    if not 1 <= abs(count) <= LARGEST_POWER:
-        raise NoEquation(f"its exponent is {count}")
-    product = reduce(lambda a, b: a * b, [x] * abs(count))
-    return Equation(axes, product if count > 0 else 1.0 / product)
+    exponent = spread(node, 1, axes)
+    told = exponent.value if isinstance(exponent, Number) else exponent
+    return Equation(axes, power(spread(node, 0, axes), told))
+
+
+def remainder(node: Node) -> Equation:
+    """x − y·⌊x/y⌋, or with fmod what is left with the sign of x."""
+    axes = node.layout.axes(broadcast([node.shape(0), node.shape(1)], node.op), "k")
+    x, y = spread(node, 0, axes), spread(node, 1, axes)
+    times = truncated(x / y) if node.flag("fmod") else call(FLOOR, x / y)
+    return Equation(axes, x - y * times)
+
+
+def choice(node: Node) -> Equation:
+    """Where: one number where a condition holds, else the other."""
+    axes = node.layout.axes(broadcast([node.shape(n) for n in range(3)], node.op), "k")
+    return Equation(axes, chosen(*(spread(node, n, axes) for n in range(3))))
+
+
+def _of_choice(node: Node) -> int:
+    return node.elements[1] or node.elements[2] or FLOAT
 
 
 def concat(node: Node) -> Equation:
@@ -74,10 +102,22 @@ RULES = {
     "Sum": _two(lambda a, b: a + b),
     "Sub": _two(lambda a, b: a - b),
     "Mul": _two(lambda a, b: a * b),
-    "Div": _two(lambda a, b: a / b),
+    "Div": _two(lambda a, b: a / b, FLOATS),
     "Max": _two(lambda a, b: call(MAXIMUM, a, b)),
     "Min": _two(lambda a, b: call(MINIMUM, a, b)),
     "Mean": _merged(lambda values: reduce(lambda a, b: a + b, values) / len(values)),
-    "Pow": Rule(power, given=frozenset((1,))),
-    "Concat": Rule(concat),
+    "Pow": Rule(powers, {0: "constant", 1: "exponent"}, takes=NUMBERS),
+    "Mod": Rule(remainder, _CONSTANT, takes=WHOLE),
+    "Equal": _condition(lambda a, b: call(EQUAL, a, b)),
+    "Greater": _condition(lambda a, b: call(GREATER, a, b)),
+    "Less": _condition(lambda a, b: call(GREATER, b, a)),
+    "GreaterOrEqual": _condition(lambda a, b: call(AT_LEAST, a, b)),
+    "LessOrEqual": _condition(lambda a, b: call(AT_LEAST, b, a)),
+    "And": _condition(both),
+    "Or": _condition(either),
+    "Xor": _condition(one_of),
+    "Not": _merged(lambda values: negated(values[0]), ALL, BOOL),
+    "IsNaN": _merged(lambda values: call(DIFFERS, values[0], values[0]), FLOATS, BOOL),
+    "Where": Rule(choice, _CONSTANT, takes=ALL, gives=_of_choice),
+    "Concat": Rule(concat, takes=ALL),
 }

@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from convscope.equations import normalising
-from convscope.equations.normalising import Row, along, group_of_maps, normalised, one_map
+from convscope.equations.normalising import (
+    Row,
+    along,
+    group_of_maps,
+    normalised,
+    one_map,
+    whole_maps,
+)
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
 from convscope.notation import Axis, Equation, Index
@@ -18,13 +25,28 @@ EPSILON = 1e-5
 
 
 def batch(node: Node) -> Equation:
-    if node.output or node.flag("training_mode") or not node.flag("spatial", 1):
-        raise NoEquation("it is set to training")
+    if not node.flag("spatial", 1):
+        raise NoEquation("it normalises every position by numbers of its own")
     node.rank(2, 8)
     axes = node.layout.axes(node.shape())
+    if node.flag("training_mode"):
+        return _by_the_batch(node, axes)
+    if node.output:
+        raise NoEquation("it is a by-product of the normalisation")
     scale, shift, mean, variance = (node.read(place, axes[1]) for place in (1, 2, 3, 4))
     epsilon = node.number("epsilon", EPSILON)
     return Equation(axes, normalised(node.read(0, *axes), mean, variance, epsilon, scale, shift))
+
+
+def _by_the_batch(node: Node, axes: tuple[Axis, ...]) -> Equation:
+    """Normalisation by the batch that is there, and as further outputs the running mean and variance."""
+    row = whole_maps(axes)
+    if not node.output:
+        return _layer(node, row, axes, axes[1])
+    if node.output > 2:
+        raise NoEquation("it is a by-product of the normalisation")
+    kept = node.number("momentum", 0.9)
+    return row.running(node.tensor(), node.tensor(2 + node.output), kept, node.output == 2)
 
 
 def instance(node: Node) -> Equation:
@@ -86,6 +108,15 @@ def response(node: Node) -> Equation:
     )  # fmt: skip
 
 
+def by_mean_and_variance(node: Node) -> Equation:
+    """MeanVarianceNormalization: along axes that are named."""
+    shape = node.shape()
+    axes = node.layout.axes(shape)
+    told = node.wholes("axes", None, (0, 2, 3), -LARGEST) or ()
+    row = along(axes, node.places(told, len(shape)))
+    return row.layer(node.tensor(), axes, 1e-9, None, None)
+
+
 _ALL: Mapping[int | str, str] = {1: "scale", 2: "bias"}
 
 RULES = {
@@ -95,4 +126,5 @@ RULES = {
     "LayerNormalization": Rule(layer, _ALL),
     "RMSNormalization": Rule(root_mean_square, {1: "scale"}),
     "LRN": Rule(response),
+    "MeanVarianceNormalization": Rule(by_mean_and_variance),
 }

@@ -1,4 +1,4 @@
-"""Matrix products: Gemm and MatMul.
+"""Matrix products: Gemm, MatMul, Einsum.
 
 out[n, o] = bias[o] + Σ k  in[n, k] · kernel[k, o]
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from convscope.equations.einsum import einsum as summed
+from convscope.equations.einsum import sizes_of, spelled_out
 from convscope.equations.products import matrix_product
 from convscope.equations.stating import is_number
 from convscope.errors import ShapeError
@@ -50,7 +52,17 @@ def matmul(node: Node) -> Equation:
     )  # fmt: skip
 
 
+def einsum(node: Node) -> Equation:
+    shapes = [node.shape(n) for n in range(len(node))]
+    terms, result = spelled_out(node.text("equation", ""), list(map(len, shapes)))
+    sizes = sizes_of(terms, shapes, node.op)
+    axes = node.layout.axes([sizes[letter] for letter in result])
+    reads = [partial(node.read, n) for n in range(len(node))]
+    return Equation(*summed(terms, result, sizes, shapes, reads, axes))
+
+
 RULES = {
+    "Einsum": Rule(einsum, {"*": "matrix"}),
     "Gemm": Rule(gemm, {0: "matrix", 1: "kernel", 2: "bias"}),
     "MatMul": Rule(matmul, {0: "matrix", 1: "kernel"}),
 }

@@ -1,4 +1,4 @@
-"""Resizing by the nearest number or by a straight line between two: Resize and Upsample.
+"""Resizing: Resize in every mode, and Upsample.
 
 out[n, c, y, x] = in[n, c, y // 2, x // 2]
 """
@@ -8,58 +8,124 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
-from convscope.equations.resizing import LINES, PLACES, ROUNDED, linear, nearest, on_a_line, reach
+from convscope.equations.moving import framed
+from convscope.equations.resizing import (
+    LINEAR,
+    LINES,
+    PLACES,
+    ROUNDED,
+    Curve,
+    Line,
+    cubic,
+    interpolated,
+    nearest,
+    simplest,
+)
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
 from convscope.notation import Axis, Equation, Index
-from convscope.notation.sizes import is_known
 from convscope.operators.rule import LARGEST, Node, Rule
 
 MOST_CHECKED = 1 << 16
 """Along longer axes no regular order is looked for."""
 
-MOST_PARTS = 64
-"""A step between two neighbours is divided into so many parts at most.
-
-And into a power of two: thirds the engine rounds before it interpolates, so that it computes a little more
-wrongly than any arithmetic on the values themselves explains.
-"""
+CROPPED = "tf_crop_and_resize"
+"""The way of resizing in which a part of the map is resized, which may reach beyond it."""
 
 
-def _fraction(scale: float) -> Fraction:
-    """Return a scale as the fraction that it is meant to be: 0.33333334 as a third."""
-    found = Fraction(scale).limit_denominator(1 << 10)
-    if abs(found - Fraction(scale)) > Fraction(scale) / 10**6:
-        raise NoEquation(f"its scale {scale} is no simple fraction")
-    return found
+class Along(NamedTuple):
+    """How one axis is resized: how long it was and becomes, by what scale, from where to where of it (0 … 1)."""
+
+    size: int
+    length: int
+    scale: float
+    part: tuple[float, float]
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is left as it is."""
+        return self.scale == 1 and self.length == self.size and self.part == (0.0, 1.0)
 
 
-def _linear(node: Node, out: Sequence[Axis], scales: Sequence[Fraction], where: str) -> Equation:
-    shape = node.shape()
-    if where not in LINES:
-        raise NoEquation(f"it resizes in the way {where!r}")
-    for name in ("antialias", "exclude_outside"):
-        if node.flag(name):
-            raise NoEquation(f"it is set to {name}")
+def _mixed(node: Node, out: Sequence[Axis], every: Sequence[Along], where: str) -> Equation:
+    """Return a resizing that mixes neighbouring numbers."""
+    smooth = node.flag("antialias")
+    curve: Curve = LINEAR
+    if node.text("mode", "nearest") == "cubic":
+        curve = cubic(node.number("cubic_coeff_a", -0.75))
+    beyond = "zero" if node.flag("exclude_outside") else "edge"
+    lines: list[Line | None] = [
+        None if along.alone else _line(where, along, smooth) for along in every
+    ]
+    sizes = [along.size for along in every]
+    equation = interpolated(node.tensor(), out, sizes, lines, curve, beyond, smooth)  # type: ignore[arg-type]
+    if where != CROPPED:
+        return equation
+    return _cropped(node, equation, [
+        None if line is None else [float(line[0] * y + line[1]) for y in range(along.length)]
+        for line, along in zip(lines, every, strict=True)
+    ], sizes)  # fmt: skip
+
+
+def _line(where: str, along: Along, smooth: bool = False) -> Line:
+    size, length, scale, part = along
+    if where == CROPPED:
+        first, last = (Fraction(simplest(abs(p))) * (1 if p >= 0 else -1) for p in part)
+        if length > 1:
+            return (last - first) * Fraction(size - 1, length - 1), first * (size - 1)
+        return Fraction(0), (first + last) / 2 * (size - 1)
+    exact = Fraction(length, size) if scale == length / size else simplest(scale)
+    if where == "align_corners" and smooth:
+        raise NoEquation(
+            "it is aligned at its corners and takes in as many numbers as if it were not"
+        )
+    if where == "align_corners" and exact * size != length:
+        raise NoEquation("the standard and ONNX Runtime differ about where its corners lie")
+    return LINES[where](exact, size, length)
+
+
+def _cropped(
+    node: Node, equation: Equation, places: Sequence[Sequence[float] | None], sizes: Sequence[int]
+) -> Equation:
+    """Return an equation with another number wherever a place lies beyond the map."""
+    value, borders = node.number("extrapolation_value", 0.0), []
+    for found, size in zip(places, sizes, strict=True):
+        within = [y for y, at in enumerate(found or ()) if 0 <= at <= size - 1]
+        if found is not None and not within:
+            raise NoEquation("it lies beyond its map")
+        borders.append((within[0], len(found) - 1 - within[-1]) if found is not None else (0, 0))
+    if not any(map(any, borders)):
+        return equation
+    return Equation(equation.axes, framed(equation.expression, equation.axes, borders, value))
+
+
+def _nearest(
+    node: Node, out: Sequence[Axis], every: Sequence[Along], where: str, rounding: str
+) -> Equation:
     at: list[Index] = []
-    parts: list[Axis] = []
-    borders = []
-    for number, (axis, size, scale) in enumerate(zip(out, shape, scales, strict=True)):
-        assert is_known(axis.size) and is_known(size)
-        line = (Fraction(1), Fraction(0))
-        if where == "align_corners" and scale * size != axis.size:
-            raise NoEquation("the standard and ONNX Runtime differ about where its corners lie")
-        if scale != 1 or axis.size != size:
-            line = LINES[where](scale, size, axis.size)
-        index, part = on_a_line(axis, f"t{number}", line)
-        if part is not None:
-            if part.size > MOST_PARTS or part.size & (part.size - 1):
-                raise NoEquation("its positions are no halves, quarters, eighths …")
-            parts.append(part)
-        at.append(index)
-        borders.append(reach(line, size, axis.size))
-    return linear(node.tensor(), out, at, parts, borders)
+    places: list[list[float] | None] = []
+    for axis, along in zip(out, every, strict=True):
+        size, length, scale, _ = along
+        if length > MOST_CHECKED:
+            raise NoEquation("it is too large to find its order")
+        if along.alone:
+            at.append(axis)
+            places.append(None)
+            continue
+        if where == CROPPED:
+            slope, start = _line(where, along)
+            found = [float(slope * y + start) for y in range(length)]
+        else:
+            found = [PLACES[where](y, scale, size, length) for y in range(length)]
+        reads = [min(max(ROUNDED[rounding](place), 0), size - 1) for place in found]
+        at.append(nearest(axis, size, reads))
+        places.append(found)
+    equation = Equation(out, node.read(0, *at))
+    if where != CROPPED:
+        return equation
+    return _cropped(node, equation, places, [along.size for along in every])
 
 
 def _kept_ratio(
@@ -74,9 +140,7 @@ def _kept_ratio(
 def resize(node: Node) -> Equation:
     shape = node.shape()
     rank = len(shape)
-    mode = node.text("mode", "nearest")
-    if mode not in ("nearest", "linear"):
-        raise NoEquation("it mixes neighbouring numbers")
+    mode = node.text("mode", "nearest", ("nearest", "linear", "bilinear", "cubic"))
     all_known(shape)
     axes = node.wholes("axes", None, range(rank), -LARGEST) or ()
     places = [node.axis(a, rank, "axes") for a in axes]
@@ -109,21 +173,20 @@ def resize(node: Node) -> Equation:
     rounding = "floor" if last else node.text("nearest_mode", "round_prefer_floor")
     if min(lengths) < 1:
         raise ShapeError(f"{node.op} leaves nothing")
-    out = node.layout.axes(lengths)
-    if mode == "linear":
-        return _linear(node, out, [_fraction(scale) for scale in scales], where)
-    if where not in PLACES or rounding not in ROUNDED:
+    if (where not in PLACES and where != CROPPED) or rounding not in ROUNDED:
         raise NoEquation(f"it resizes in the way {where!r}, {rounding!r}")
-    at: list[Index] = []
-    for axis, size, length, scale in zip(out, shape, lengths, scales, strict=True):
-        if not is_known(length) or length > MOST_CHECKED:
-            raise NoEquation("it is too large to find its order")
-        reads = [
-            min(max(ROUNDED[rounding](PLACES[where](y, scale, size, length)), 0), size - 1)
-            for y in range(length)
-        ]
-        at.append(nearest(axis, size, reads))
-    return Equation(out, node.read(0, *at))
+    parts = [(0.0, 1.0)] * rank
+    if where == CROPPED:
+        box = node.values(1)
+        if len(box) != 2 * len(places):
+            raise SettingError(f"roi must be {2 * len(places)} numbers, not {list(box)}")
+        for n, place in enumerate(places):
+            parts[place] = float(box[n]), float(box[n + len(places)])
+    out = node.layout.axes(lengths)
+    every = [Along(*one) for one in zip(shape, lengths, scales, parts, strict=True)]
+    if mode == "nearest":
+        return _nearest(node, out, every, where, rounding)
+    return _mixed(node, out, every, where)
 
 
 RULES = {

@@ -21,6 +21,7 @@ from convscope.notation import source as given_source
 from convscope.notation import weight as given_weight
 from convscope.notation.expression import Number
 from convscope.notation.sizes import Shape, is_known, is_one, shape_text
+from convscope.operators.elements import FLOAT, FLOATS, Kind
 
 LARGEST = 1 << 31
 """Settings from here on are refused: no tensor has as many positions along one axis."""
@@ -66,11 +67,15 @@ class Rule:
     state     the equation of a node, over whole tensors
     weights   what inputs are called when the file gives them, by their places; "*" for all others
     given     places of inputs whose numbers shape the equation, and must be in the file
+    takes     the kinds of numbers with which the equation is what the operator computes
+    gives     ONNX's number for the type of the output, or how it follows; by default that of the first input
     """
 
     state: Callable[[Node], Equation]
     weights: Mapping[int | str, str] = field(default_factory=dict)
     given: frozenset[int] = frozenset()
+    takes: frozenset[Kind] = FLOATS
+    gives: int | Callable[[Node], int] | None = None
 
     def weight_name(self, place: int) -> str | None:
         """Return what an input that the file gives is called as a weight; None where it is none."""
@@ -80,7 +85,8 @@ class Rule:
 class Node:
     """One ONNX node as its rule sees it: settings that are checked as they are asked for, and tensors.
 
-    shapes   of every input, the batch included (as one image); None where it is left out
+    shapes     of every input, the batch included (as one image); None where it is left out
+    elements   ONNX's number for the type of each; None where it is left out or given
     """
 
     def __init__(
@@ -93,12 +99,17 @@ class Node:
         names: Sequence[str | None],
         output: int,
         outputs: int,
-        element: int,
+        elements: Sequence[int | None] = (),
     ) -> None:
-        self.op, self.opset, self.element = op, opset, element
+        self.op, self.opset, self.elements = op, opset, elements
         self.output, self.outputs = output, outputs
         self.attributes, self.slots = attributes, slots
         self._shapes, self._names = shapes, names
+
+    @property
+    def element(self) -> int:
+        """ONNX's number for the type of the first input that has one."""
+        return next((one for one in self.elements if one is not None), FLOAT)
 
     # -- inputs -----------------------------------------------------------------------------------
 

@@ -1,122 +1,22 @@
-"""Operators that only move numbers: every output is one number of the input, or a border's.
+"""Operators that give a tensor a border, repeat it, or make blocks of pixels of channels.
 
-out[n, k] = in[n, k // 49, k // 7 mod 7, k mod 7]
+out[n, c, y, x] = in[n, c, y − 1, x − 2]
 """
 
 from __future__ import annotations
 
-import math
-
 from convscope.equations import moving
 from convscope.equations.merging import aligned, broadcast
+from convscope.equations.pointwise import DIFFERS, truncated
 from convscope.equations.stating import NoEquation, all_known
+from convscope.equations.unfolding import folds
 from convscope.errors import SettingError, ShapeError
-from convscope.notation import Axis, Equation
-from convscope.notation.sizes import UNKNOWN, Shape, is_known, shape_text
-from convscope.operators.rule import (
-    ANYWHERE,
-    LARGEST,
-    Node,
-    Rule,
-    size_is,
-)
-
-
-def _moved(node: Node, shape: Shape) -> Equation:
-    """Return the equation of the same numbers in the same order, in another shape."""
-    before = node.shape()
-    if len(before) == len(shape) and all(
-        a is b or a == b for a, b in zip(before, shape, strict=True)
-    ):
-        axes = node.layout.axes(shape)
-        return Equation(axes, node.read(0, *axes))
-    all_known(before, shape)
-    if math.prod(before) != math.prod(shape):
-        raise ShapeError(
-            f"{node.op}: {math.prod(before)} numbers of shape {shape_text(before)} do not fit into "
-            f"{shape_text(tuple(shape))}"
-        )
-    return moving.reshaped(node.tensor(), before, node.layout.axes(shape))
-
-
-def reshape(node: Node) -> Equation:
-    if "shape" in node.attributes:
-        wanted = node.wholes("shape", None, ()) or ()
-    else:
-        wanted = node.whole_values(1)
-    before = node.shape()
-    zero = node.flag("allowzero")
-    sizes: list[object] = []
-    for place, size in enumerate(wanted):
-        if size == 0 and not zero:
-            if place >= len(before):
-                raise SettingError(f"shape = {list(wanted)} keeps axis {place}, which is not there")
-            sizes.append(before[place])
-        elif size < -1:
-            raise SettingError(f"shape = {list(wanted)} has a size of {size}")
-        else:
-            sizes.append(size)
-    if sizes.count(-1) > 1:
-        raise SettingError(f"shape = {list(wanted)} leaves two sizes open")
-    if -1 in sizes:
-        others = [s for s in sizes if s != -1]
-        kept = [s for s in before if s is UNKNOWN]
-        if kept and others.count(UNKNOWN) == len(kept):
-            before = tuple(s for s in before if s is not UNKNOWN)
-            others = [s for s in others if s is not UNKNOWN]
-        all_known(before, others)
-        rest = math.prod(others)  # type: ignore[arg-type]
-        if rest == 0 or math.prod(before) % rest:
-            raise ShapeError(
-                f"{node.op}: {shape_text(before)} does not fit into shape {list(wanted)}"
-            )
-        sizes[sizes.index(-1)] = math.prod(before) // rest
-    return _moved(node, tuple(sizes))
-
-
-def flatten(node: Node) -> Equation:
-    shape = node.shape()
-    first = node.axis(node.whole("axis", 1, -LARGEST), len(shape), end=True)
-    rows, row = shape[:first], shape[first:]
-    all_known(row, rows)
-    return _moved(node, (math.prod(rows), math.prod(row)))
-
-
-def squeeze(node: Node) -> Equation:
-    shape = node.shape()
-    axes = node.axes(1)
-    if axes is None:
-        all_known(shape)
-        gone: tuple[int, ...] = tuple(n for n, size in enumerate(shape) if size == 1)
-    else:
-        gone = node.places(axes, len(shape))
-        for place in gone:
-            if not size_is(shape[place], 1):
-                raise ShapeError(f"{node.op}: axis {place} of {shape_text(shape)} is not of size 1")
-    kept = [n for n in range(len(shape)) if n not in gone]
-    out = node.layout.axes([shape[n] for n in kept])
-    where: dict[int, Axis] = dict(zip(kept, out, strict=True))
-    return Equation(out, node.read(0, *(where.get(n, 0) for n in range(len(shape)))))
-
-
-def unsqueeze(node: Node) -> Equation:
-    shape = node.shape()
-    axes = node.axes(1, ()) or ()
-    if len(axes) > 8:
-        raise NoEquation("it has too many axes")
-    new = node.places(axes, len(shape) + len(axes))
-    rest = iter(shape)
-    out = node.layout.axes([1 if n in new else next(rest) for n in range(len(shape) + len(axes))])
-    return Equation(out, node.read(0, *(a for n, a in enumerate(out) if n not in new)))
-
-
-def transpose(node: Node) -> Equation:
-    shape = node.shape()
-    order = node.wholes("perm", len(shape), tuple(reversed(range(len(shape))))) or ()
-    if sorted(order) != list(range(len(shape))):
-        raise SettingError(f"perm = {list(order)} must name each of {len(shape)} axes once")
-    out = node.layout.axes([shape[n] for n in order])
-    return moving.permuted(node.tensor(), out, order)
+from convscope.notation import Equation, call
+from convscope.notation.expression import Place
+from convscope.notation.functions import SELECT
+from convscope.notation.sizes import is_known, shape_text
+from convscope.operators.elements import ALL, ONNX
+from convscope.operators.rule import LARGEST, Node, Rule
 
 
 def pad(node: Node) -> Equation:
@@ -156,57 +56,6 @@ def pad(node: Node) -> Equation:
     if value != 0.0:
         all_known(sizes)
     return moving.padded(node.tensor(), out, borders, value=value)
-
-
-def slices(node: Node) -> Equation:
-    shape = node.shape()
-    rank = len(shape)
-    if "starts" in node.attributes:
-        starts = node.wholes("starts", None, (), *ANYWHERE) or ()
-        ends = node.wholes("ends", None, (), *ANYWHERE) or ()
-        axes = node.wholes("axes", None, range(len(starts)), -LARGEST)
-        steps: tuple[int, ...] = (1,) * len(starts)
-    else:
-        starts, ends = node.whole_values(1), node.whole_values(2)
-        axes = node.whole_values(3) if node.has(3) else tuple(range(len(starts)))
-        steps = node.whole_values(4) if node.has(4) else (1,) * len(starts)
-    assert axes is not None
-    if not len(starts) == len(ends) == len(axes) == len(steps):
-        raise SettingError("starts, ends, axes and steps must be equally many")
-    firsts, strides, sizes = [0] * rank, [1] * rank, list(shape)
-    for start, end, named, step in zip(starts, ends, axes, steps, strict=True):
-        if step == 0:
-            raise SettingError("a step of 0 never ends")
-        place = node.axis(named, rank, "axes")
-        all_known((shape[place],))
-        taken = range(shape[place])[slice(start, end, step)]
-        if not taken:
-            raise NoEquation("its output is empty")
-        firsts[place], strides[place], sizes[place] = taken[0], step, len(taken)
-    out = node.layout.axes(sizes)
-    return moving.sliced(node.tensor(), out, firsts, strides)
-
-
-def split(node: Node) -> Equation:
-    shape = node.shape()
-    place = node.axis(node.whole("axis", 0, -LARGEST), len(shape))
-    all_known((shape[place],))
-    if "split" in node.attributes:
-        lengths = node.wholes("split", None, ()) or ()
-    elif node.has(1):
-        lengths = node.whole_values(1)
-    else:
-        many = node.whole("num_outputs", node.outputs, 1, node.outputs)
-        each = -(-shape[place] // many)
-        lengths = (*(each,) * (many - 1), shape[place] - each * (many - 1))
-    if sum(lengths) != shape[place] or min(lengths) < 0 or node.output >= len(lengths):
-        raise ShapeError(f"{node.op}: {list(lengths)} do not add up to {shape[place]}")
-    first = sum(lengths[: node.output])
-    if lengths[node.output] == 0:
-        raise NoEquation("its output is empty")
-    out = node.layout.axes([lengths[node.output] if n == place else s for n, s in enumerate(shape)])
-    firsts = [first if n == place else 0 for n in range(len(shape))]
-    return moving.sliced(node.tensor(), out, firsts)
 
 
 def expand(node: Node) -> Equation:
@@ -251,27 +100,6 @@ def space_to_depth(node: Node) -> Equation:
     return moving.channels_of_blocks(node.tensor(), out, block, c_, depth_last)
 
 
-def gather(node: Node) -> Equation:
-    shape, where = node.shape(), node.whole_values(1)
-    place = node.axis(node.whole("axis", 0, -LARGEST), len(shape))
-    all_known((shape[place],))
-    slot = node.slot(1)
-    rank = len(getattr(slot, "shape", ()))
-    if rank > 1 or not where:
-        raise NoEquation("it gathers by more than one axis")
-    size = shape[place]
-    if any(not -size <= v < size for v in where):
-        raise ShapeError(f"{node.op}: {list(where)} lie outside an axis of {size}")
-    where = tuple(v % size for v in where)
-    if rank == 0:
-        kept = [n for n in range(len(shape)) if n != place]
-        out = node.layout.axes([shape[n] for n in kept])
-        named = dict(zip(kept, out, strict=True))
-        return Equation(out, node.read(0, *(named.get(n, where[0]) for n in range(len(shape)))))
-    out = node.layout.axes([len(where) if n == place else s for n, s in enumerate(shape)])
-    return moving.picked(node.tensor(), out, place, where)
-
-
 def dropout(node: Node) -> Equation:
     if node.output:
         raise NoEquation("it says what was dropped")
@@ -281,10 +109,20 @@ def dropout(node: Node) -> Equation:
     return Equation(axes, node.read(0, *axes))
 
 
+def _to(node: Node) -> int:
+    return node.element if node.op == "CastLike" else node.whole("to", 0)
+
+
 def cast(node: Node) -> Equation:
-    if node.whole("to", 0) != node.element:
+    """The same number in another type: whole numbers without what is behind the point, true as 1."""
+    axes = node.layout.axes(node.shape())
+    x = node.read(0, *axes)
+    before, after = ONNX.get(node.element, ""), ONNX.get(_to(node), "")
+    if after == "" or (after == "small" and before != after):
         raise NoEquation("it turns numbers into others")
-    return constant(node)
+    if after == "truth" and before != "truth":
+        return Equation(axes, call(DIFFERS, x, 0.0))
+    return Equation(axes, truncated(x) if before == "float" and after == "whole" else x)
 
 
 def constant(node: Node) -> Equation:
@@ -292,21 +130,49 @@ def constant(node: Node) -> Equation:
     return Equation(axes, node.read(0, *axes))
 
 
+def fold(node: Node) -> Equation:
+    """Col2Im: columns of windows put together to maps."""
+    shape, image, block = node.shape(), node.whole_values(1), node.whole_values(2)
+    rank = len(image)
+    if len(shape) != 3 or rank not in (1, 2, 3) or len(block) != rank:
+        raise NoEquation(f"it folds maps of {rank} axes")
+    strides = node.wholes("strides", rank, (1,) * rank, 1) or ()
+    dilations = node.wholes("dilations", rank, (1,) * rank, 1) or ()
+    pads = node.wholes("pads", 2 * rank, (0,) * (2 * rank)) or ()
+    return folds(
+        node.tensor(),
+        shape,
+        image,
+        block,
+        strides,
+        dilations,
+        list(zip(pads[:rank], pads[rank:], strict=True)),
+        node.layout,
+    )
+
+
+def triangle(node: Node) -> Equation:
+    """Trilu: 0 on one side of a diagonal of the last two axes."""
+    shape = node.shape()
+    if len(shape) < 2:
+        raise ShapeError(f"{node.op} takes matrices, not {shape_text(shape)}")
+    axes = node.layout.axes(shape)
+    k = node.whole_values(1)[0] if node.has(1) else 0
+    y, x = axes[-2:]
+    side = x - y - k if node.flag("upper", 1) else y + k - x
+    return Equation(axes, call(SELECT, Place(side + 1), node.read(0, *axes), 0.0))
+
+
 RULES = {
-    "Reshape": Rule(reshape, given=frozenset((1,))),
-    "Flatten": Rule(flatten),
-    "Squeeze": Rule(squeeze, given=frozenset((1,))),
-    "Unsqueeze": Rule(unsqueeze, given=frozenset((1,))),
-    "Transpose": Rule(transpose),
-    "Pad": Rule(pad, given=frozenset((1, 2, 3))),
-    "Slice": Rule(slices, given=frozenset((1, 2, 3, 4))),
-    "Split": Rule(split, given=frozenset((1,))),
-    "Expand": Rule(expand, given=frozenset((1,))),
-    "Tile": Rule(tile, given=frozenset((1,))),
-    "DepthToSpace": Rule(depth_to_space),
-    "SpaceToDepth": Rule(space_to_depth),
-    "Gather": Rule(gather, given=frozenset((1,))),
+    "Pad": Rule(pad, given=frozenset((1, 2, 3)), takes=ALL),
+    "Expand": Rule(expand, given=frozenset((1,)), takes=ALL),
+    "Tile": Rule(tile, given=frozenset((1,)), takes=ALL),
+    "DepthToSpace": Rule(depth_to_space, takes=ALL),
+    "SpaceToDepth": Rule(space_to_depth, takes=ALL),
+    "Col2Im": Rule(fold, given=frozenset((1, 2))),
+    "Trilu": Rule(triangle, given=frozenset((1,)), takes=ALL),
     "Dropout": Rule(dropout, given=frozenset((1, 2))),
-    "Cast": Rule(cast),
-    "Constant": Rule(constant, {0: "value"}),
+    "Cast": Rule(cast, takes=ALL, gives=_to),
+    "Constant": Rule(constant, {0: "value"}, takes=ALL),
+    "Identity": Rule(constant, takes=ALL),
 }

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from convscope.equations import convolution as stated
-from convscope.equations.pooling import Reduce, global_pooling, pooling
+from convscope.equations.pooling import Reduce, global_pooling, place_of_largest, pooling
 from convscope.equations.sliding import Pads, Slide, slide, spread
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
 from convscope.notation import Equation, Max, Mean, Size
 from convscope.notation.expression import Padding
 from convscope.notation.sizes import is_known, largest, shape_text, tidy
+from convscope.operators.elements import INT64
 from convscope.operators.rule import Node, Rule
 
 AUTO = {"NOTSET": None, "SAME_UPPER": "same", "SAME_LOWER": "same_lower", "VALID": None}
@@ -136,9 +137,13 @@ def _pooled(node: Node) -> Window:
 
 
 def max_pool(node: Node) -> Equation:
-    if node.output:
-        raise NoEquation("it says where the largest number was found")
     moves = _pooled(node).slide(node.flag("ceil_mode"))
+    if node.output:
+        shape = node.shape()
+        all_known(shape)
+        if node.flag("storage_order"):
+            raise NoEquation("it counts down the columns")
+        return place_of_largest(moves, node.tensor(), shape[2:], shape[1], node.layout, whole=True)
     return pooling(moves, Max, node.tensor(), node.shape()[1], node.layout, "-inf")
 
 
@@ -164,7 +169,7 @@ def _whole_map(reduce: Reduce) -> Rule:
 RULES = {
     "Conv": Rule(convolution, {1: "kernel", 2: "bias"}),
     "ConvTranspose": Rule(transposed, {1: "kernel", 2: "bias"}),
-    "MaxPool": Rule(max_pool),
+    "MaxPool": Rule(max_pool, gives=lambda node: INT64 if node.output else node.element),
     "AveragePool": Rule(average_pool),
     "GlobalAveragePool": _whole_map(Mean),
     "GlobalMaxPool": _whole_map(Max),

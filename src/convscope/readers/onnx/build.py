@@ -15,7 +15,8 @@ from convscope.model.graph import Again, Graph
 from convscope.model.naming import Names, snake
 from convscope.notation.sizes import UNKNOWN, Shape, is_known, shape_text
 from convscope.operators import rules
-from convscope.operators.layer import FLOATS, Operator, Stated, Use, state
+from convscope.operators.elements import ONNX
+from convscope.operators.layer import Operator, Stated, Use, state
 from convscope.operators.rule import LARGEST, Fed, Given, Slot, Weight
 from convscope.readers.onnx.folding import fold, sparse, stated
 from convscope.readers.onnx.inferring import inferred_types
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, ValueInfoProto
 
 
-MOST_GIVEN = 64
+MOST_GIVEN = 1024
 """Constants of more numbers than this do not shape an equation."""
 
 MOST_FIXED = 1 << 26
@@ -319,7 +320,7 @@ class Builder:
         held_inputs: list[Held] = []
         arrays: dict[str, Constant] = {}
         readable = rule is not None
-        elements = set()
+        elements: list[int | None] = []
         for where, name in enumerate(inputs):
             held = self.tensors[name] if name else None
             slot = None if held is None else self._slot(held, rule, where, op, arrays)
@@ -329,8 +330,7 @@ class Builder:
                 held_inputs.append(held)
                 slot = Fed(held.batched)
                 readable = readable and held.shape is not None
-            if held is not None and not isinstance(slot, Given):
-                elements.add(held.element)
+            elements.append(None if held is None or isinstance(slot, Given) else held.element)
             slots.append(slot)
         if rule is None:  # a subgraph reads what lies outside it without naming it as an input
             for name in captured(node):
@@ -338,11 +338,10 @@ class Builder:
                 if outer is not None and outer.node is not None and outer.node not in feeds:
                     feeds.append(outer.node)
                     held_inputs.append(outer)
-        element = elements.pop() if len(elements) == 1 else 0
         fixed = tuple(
             sorted((n, v) for n, v in attributes.items() if not isinstance(v, np.ndarray))
         )
-        use = Use(op, domain, opset, fixed, tuple(slots), place, len(node.output), element)
+        use = Use(op, domain, opset, fixed, tuple(slots), place, len(node.output), tuple(elements))
         layer_name = self._name(node, op, number, place)
         shapes = tuple(held.own for held in held_inputs)
         stated, reason = None, ""
@@ -351,6 +350,7 @@ class Builder:
         explained = stated is not None and stated.equation is not None
         if explained and stated is not None:
             shape, batched, own = None, stated.batched, stated.shape or ()
+            element = stated.element
         else:
             element, shape = self._infer(tensor)
             batched = any(h.batched for h in held_inputs) and shape is not None
@@ -425,10 +425,12 @@ class Builder:
                 return _given(constant)
             return Fed(False)
         name = rule.weight_name(place)
-        if name is None or held.element not in NUMBERS or constant.count == 0:
+        if name is None or constant.count == 0:
             return Fed(False)
-        if single:
+        if single and constant.dtype.kind in "biuf":
             return _given(constant)
+        if held.element not in NUMBERS:
+            return Fed(False)
         if filled(op, place, constant):
             return Given((float(constant.get().flat[0]),), constant.shape)
         return self._weight(name, constant, arrays)
@@ -469,10 +471,11 @@ class Builder:
         assert constant is not None
         name = self._free(tensor)
         learned = held.element in NUMBERS and constant.count > 0
-        explained = learned and held.element in FLOATS and len(constant.shape) <= 8
-        slot = (Weight("value", constant.shape),) if learned else ()
-        use = Use("Constant", "", self.source.opset, (), slot, 0, 1, held.element)
-        layer = Operator(name, use, {"value": constant.get}, explained, constant.shape)
+        known = ONNX.get(held.element, "") != "" and constant.count > 0
+        explained = known and len(constant.shape) <= 8
+        slot = (Weight("value", constant.shape),) if learned or explained else ()
+        use = Use("Constant", "", self.source.opset, (), slot, 0, 1, (held.element,))
+        layer = Operator(name, use, {"value": constant.get}, explained, constant.shape, not learned)
         layer.bits = {"value": bits(constant.origin.dtype)} if learned else {}
         if learned:
             self._count(layer, {"value": constant})
@@ -488,7 +491,9 @@ class Builder:
         held = self.tensors[tensor]
         name = self.names.new("identity", self.taken)
         self.taken.add(name)
-        use = Use("Identity", "", self.source.opset, (), (Fed(held.batched),), 0, 1, held.element)
+        use = Use(
+            "Identity", "", self.source.opset, (), (Fed(held.batched),), 0, 1, (held.element,)
+        )
         readable = held.shape is not None and 0 not in held.shape
         layer = Operator(name, use, {}, readable, held.own)
         self.result.add(name, layer, (tensor,))

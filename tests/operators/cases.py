@@ -1,0 +1,157 @@
+"""One or more nodes of every ONNX operator that has a rule: inputs, constants and settings, all sizes different."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+
+
+class Case(NamedTuple):
+    """A node.
+
+    given      shapes of what is fed, drawn anew; or arrays
+    held       what the file gives, in the places after those: shapes, arrays, or None for what is left out
+    settings   its attributes
+    outputs    how many outputs it has
+    wide       numbers are drawn from −3 … 3, else from 0.2 … 1.8
+    opset      the version of the operators
+    """
+
+    op: str
+    given: Sequence[Shape | Array]
+    held: Sequence[Shape | Array | None] = ()
+    settings: Mapping[str, Any] = {}
+    outputs: int = 1
+    wide: bool = True
+    opset: int = 20
+
+
+def whole(*numbers: int) -> Array:
+    return np.array(numbers, np.int64)
+
+
+def _one(op: str, wide: bool = True, **settings: Any) -> Case:
+    return Case(op, [(1, 3, 5, 4)], (), settings, wide=wide)
+
+
+def _two(op: str, wide: bool = True, **settings: Any) -> Case:
+    return Case(op, [(1, 3, 5, 4), (5, 1)], (), settings, wide=wide)
+
+
+TRUE = np.random.default_rng(4).integers(0, 2, (1, 3, 5, 4)).astype(bool)
+COUNTED = np.random.default_rng(5).integers(-9, 9, (1, 3, 5, 4))
+MASK = np.random.default_rng(6).integers(0, 2, (5, 1)).astype(bool)
+
+CASES: list[Case] = [
+    *(_one(op) for op in (
+        "Relu", "Sigmoid", "Softplus", "Softsign", "HardSwish", "Mish", "Tanh", "Exp", "Abs", "Erf", "Neg", "LeakyRelu",
+        "Elu", "Celu", "Selu", "HardSigmoid", "Gelu", "ThresholdedRelu", "Shrink", "Identity", "Round", "Sign",
+        "Floor", "Ceil", "Sin", "Cos", "Tan", "Atan", "Sinh", "Cosh", "Asinh", "IsNaN",
+    )),
+    *(_one(op, wide=False) for op in ("Log", "Sqrt", "Reciprocal")),
+    Case("Asin", [np.linspace(-0.9, 0.9, 15, dtype=np.float32).reshape(1, 3, 5)]),
+    Case("Acos", [np.linspace(-0.9, 0.9, 15, dtype=np.float32).reshape(1, 3, 5)]),
+    Case("Atanh", [np.linspace(-0.9, 0.9, 15, dtype=np.float32).reshape(1, 3, 5)]),
+    Case("Acosh", [np.linspace(1.1, 7, 15, dtype=np.float32).reshape(1, 3, 5)]),
+    Case("Swish", [(1, 3, 5)], (), {"alpha": 1.5}, opset=24),
+    _one("Gelu", approximate="tanh"),
+    _one("Shrink", bias=0.2, lambd=0.7),
+    Case("Abs", [COUNTED]), Case("Sign", [COUNTED]), Case("Neg", [COUNTED]),
+    Case("Clip", [(1, 3, 5)], [np.float32(-0.5), np.float32(1.25)]),
+    Case("PRelu", [(1, 3, 5, 4)], [(3, 1, 1)]),
+    _one("Softmax", axis=1), _one("Softmax"), _one("LogSoftmax", axis=-2), _one("Hardmax", axis=1),
+    Case("Softmax", [(1, 3, 5, 4)], (), {"axis": 2}, opset=11),
+    *(_two(op) for op in ("Add", "Sum", "Sub", "Mul", "Max", "Min", "Mean", "Greater", "Less", "GreaterOrEqual", "LessOrEqual")),
+    _two("Div", wide=False), _two("Pow", wide=False),
+    Case("Add", [(1, 3, 5)], [(3, 1)]),
+    Case("Sub", [COUNTED], [whole(2, 3, 4, 5)]),
+    Case("Mod", [COUNTED], [whole(2, -3, 4, 5)]), Case("Mod", [COUNTED], [whole(2, -3, 4, 5)], {"fmod": 1}),
+    Case("Equal", [COUNTED], [whole(2, 3, -4, 5)]),
+    Case("Equal", [COUNTED, COUNTED[:, :, ::-1].copy()]),
+    Case("Pow", [(1, 3, 5)], [np.array([0.5, 2.5, -1.5, 3, 0], np.float32)], wide=False),
+    Case("Pow", [(1, 3, 5)], [np.float32(3)]),
+    Case("Pow", [(1, 3, 5)], [np.float32(11)]),
+    Case("And", [TRUE], [MASK]), Case("Or", [TRUE], [MASK]), Case("Xor", [TRUE], [MASK]), Case("Not", [TRUE]),
+    Case("Where", [TRUE, (3, 1, 4), (1, 3, 5, 1)]),
+    Case("Where", [TRUE, (1, 3, 5, 4)], [np.float32(-7.5)]),
+    Case("Concat", [(1, 3, 5), (1, 2, 5)], (), {"axis": 1}),
+    Case("Concat", [(1, 3, 5), (1, 3, 2)], (), {"axis": -1}),
+    Case("Cast", [(1, 3, 5)], (), {"to": 7}), Case("Cast", [COUNTED], (), {"to": 1}),
+    Case("Cast", [COUNTED], (), {"to": 9}), Case("Cast", [TRUE], (), {"to": 1}),
+    Case("Constant", [(1, 3, 5)], [(1, 3, 5)]),
+    # windows
+    Case("Conv", [(1, 6, 9, 11)], [(9, 2, 2, 3), (9,)], {"group": 3, "strides": [2, 1], "pads": [1, 0, 2, 1], "dilations": [1, 2]}),
+    Case("Conv", [(1, 3, 11)], [(4, 3, 3)], {"auto_pad": "SAME_UPPER", "strides": [2]}),
+    Case("Conv", [(1, 2, 5, 6, 7)], [(3, 2, 2, 3, 4)]),
+    Case("ConvTranspose", [(1, 6, 4, 5)], [(6, 2, 4, 3), (4,)], {"group": 2, "strides": [3, 2], "pads": [1, 0, 2, 1], "output_padding": [1, 0]}),
+    Case("MaxPool", [(1, 3, 9, 11)], (), {"kernel_shape": [3, 2], "strides": [2, 3], "pads": [1, 0, 0, 1], "dilations": [1, 2], "ceil_mode": 1}, 2),
+    Case("MaxPool", [(1, 3, 11)], (), {"kernel_shape": [3], "strides": [2]}, 2),
+    Case("MaxPool", [(1, 2, 5, 6, 7)], (), {"kernel_shape": [2, 1, 3], "dilations": [2, 1, 1]}, 2),
+    Case("AveragePool", [(1, 3, 9, 11)], (), {"kernel_shape": [3, 2], "pads": [1, 0, 0, 1], "count_include_pad": 1}),
+    Case("AveragePool", [(1, 3, 5, 6, 7)], (), {"kernel_shape": [2, 3, 1], "auto_pad": "SAME_LOWER"}),
+    _one("GlobalAveragePool"), _one("GlobalMaxPool"),
+    # products
+    Case("Gemm", [(1, 6)], [(4, 6), (4,)], {"transB": 1, "alpha": 0.5, "beta": 2.0}),
+    Case("MatMul", [(1, 3, 4, 5)], [(5, 6)]), Case("MatMul", [(1, 3, 4, 5), (3, 5, 6)]),
+    Case("Einsum", [(1, 3, 4), (1, 5, 4)], (), {"equation": "bij,bkj->bik"}),
+    Case("Einsum", [(1, 3, 4)], [(4, 5)], {"equation": "...j,jk"}),
+    Case("Einsum", [(1, 2, 3, 3)], (), {"equation": "b...ii->b...i"}),
+    Case("Einsum", [(1, 3, 4)], (), {"equation": "bij->bji"}),
+    # normalisation
+    Case("BatchNormalization", [(1, 3, 5, 4)], [(3,), (3,), (3,), (3,)], {"epsilon": 1e-3}, wide=False),
+    Case("BatchNormalization", [(1, 3, 5, 4)], [(3,), (3,), (3,), (3,)], {"training_mode": 1, "momentum": 0.7}, 3, wide=False),
+    Case("InstanceNormalization", [(1, 3, 5, 4)], [(3,), (3,)]),
+    Case("GroupNormalization", [(1, 6, 5, 4)], [(6,), (6,)], {"num_groups": 2}, opset=21),
+    Case("LayerNormalization", [(1, 3, 5, 4)], [(5, 4), (5, 4)], {"axis": -2}),
+    Case("RMSNormalization", [(1, 3, 5)], [(5,)], {"epsilon": 1e-3}, opset=23),
+    Case("LRN", [(1, 6, 5, 4)], (), {"size": 3, "alpha": 0.2, "bias": 2.0}),
+    Case("MeanVarianceNormalization", [(1, 3, 5, 4)], (), {"axes": [0, 2, 3]}),
+    # reductions
+    *(Case(op, [(1, 3, 5, 4)], [whole(-1, 1)], {"keepdims": 0}, wide=False) for op in (
+        "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum",
+        "ReduceLogSumExp", "ReduceProd",
+    )),
+    Case("ReduceSum", [COUNTED], [whole(2)]), Case("ReduceMax", [COUNTED], [whole(2)]),
+    _one("ArgMax", axis=2), _one("ArgMax", axis=-1, keepdims=0), Case("ArgMax", [COUNTED], (), {"axis": 2, "select_last_index": 1}),
+    Case("ArgMin", [COUNTED], (), {"axis": 2}), _one("ArgMin", axis=1, keepdims=0),
+    Case("TopK", [(1, 3, 7)], [whole(4)], {}, 2), Case("TopK", [(1, 7, 3)], [whole(7)], {"axis": 1, "largest": 0}, 2),
+    Case("CumSum", [(1, 3, 5)], [np.array(2)]), Case("CumSum", [(1, 3, 5)], [np.array(-2)], {"exclusive": 1, "reverse": 1}),
+    # resizing
+    Case("Resize", [(1, 3, 5, 4)], [None, np.array([1, 1, 2, 3], np.float32)], {"mode": "nearest"}),
+    Case("Resize", [(1, 3, 5, 4)], [None, None, whole(1, 3, 8, 9)], {"mode": "nearest", "coordinate_transformation_mode": "align_corners", "nearest_mode": "floor"}),
+    Case("Resize", [(1, 3, 5, 4)], [None, None, whole(1, 3, 8, 3)], {"mode": "linear"}),
+    Case("Resize", [(1, 3, 7)], [None, None, whole(1, 3, 10)], {"mode": "linear", "coordinate_transformation_mode": "align_corners"}),
+    Case("Resize", [(1, 2, 3, 5, 4)], [None, None, whole(1, 2, 4, 7, 3)], {"mode": "linear"}),
+    Case("Resize", [(1, 3, 5, 4)], [None, np.array([1, 1, 1.7, 0.6], np.float32)], {"mode": "cubic", "exclude_outside": 1}),
+    Case("Resize", [(1, 3, 15, 14)], [None, None, whole(1, 3, 6, 9)], {"mode": "cubic", "antialias": 1}),
+    Case("Resize", [(1, 3, 5, 4)], [np.array([0, 0, 0.3, -0.2, 1, 1, 1.3, 0.7], np.float32), None, whole(1, 3, 8, 9)],
+         {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize", "extrapolation_value": 9.0}),
+    Case("Upsample", [(1, 3, 5, 4)], [np.array([1, 1, 2, 3], np.float32)], {"mode": "nearest"}, opset=9),
+    # moved
+    Case("Reshape", [(1, 3, 4, 5)], [whole(0, -1, 5)]), Case("Reshape", [COUNTED], [whole(1, 15, 4)]),
+    _one("Flatten"), Case("Squeeze", [(1, 3, 1, 5)], [whole(2)]), Case("Unsqueeze", [(1, 3, 5)], [whole(-1, 1)]),
+    _one("Transpose", perm=[0, 3, 1, 2]), Case("Transpose", [TRUE], (), {"perm": [0, 2, 3, 1]}),
+    Case("Slice", [(1, 7, 9)], [whole(1, -2), whole(6, -9), whole(1, 2), whole(2, -3)]),
+    Case("Slice", [COUNTED], [whole(1), whole(4), whole(2)]),
+    Case("Split", [(1, 7, 5)], [whole(2, 4, 1)], {"axis": 1}, 3),
+    Case("Gather", [(1, 7, 5)], [whole(6, 0, 2, 2)], {"axis": 1}),
+    Case("Gather", [(1, 7, 5)], [np.array([[6, 0, 2], [1, -1, 4]])], {"axis": 1}),
+    Case("Gather", [(1, 7, 5)], [np.array(-2)], {"axis": 2}),
+    Case("GatherElements", [(1, 3, 4)], [np.array([[[3, 0], [1, 1], [-1, 2]]])], {"axis": 2}),
+    Case("GatherND", [(2, 3, 4)], [np.array([[1, 2], [0, -1], [1, 0]])]),
+    Case("Pad", [(1, 3, 5, 4)], [whole(0, 0, 1, 2, 0, 0, 3, 0), np.float32(1.5)]),
+    Case("Pad", [(1, 3, 5, 4)], [whole(0, 0, 1, 2, 0, 0, 3, 0)], {"mode": "reflect"}),
+    Case("Pad", [(1, 3, 5, 4)], [whole(0, 0, 1, 2, 0, 0, 3, 0)], {"mode": "edge"}),
+    Case("Pad", [(1, 3, 5, 4)], [whole(0, 0, 1, 2, 0, 0, 3, 0)], {"mode": "wrap"}, opset=19),
+    Case("Expand", [(1, 3, 1)], [whole(1, 3, 5)]), Case("Tile", [(1, 3, 5)], [whole(1, 2, 3)]),
+    Case("DepthToSpace", [(1, 8, 3, 5)], (), {"blocksize": 2}), Case("DepthToSpace", [(1, 8, 3, 5)], (), {"blocksize": 2, "mode": "CRD"}),
+    Case("SpaceToDepth", [(1, 3, 4, 6)], (), {"blocksize": 2}),
+    Case("Col2Im", [(1, 12, 15)], [whole(5, 6), whole(2, 3)], {"strides": [1, 2], "pads": [0, 1, 1, 0], "dilations": [1, 1]}),
+    Case("Trilu", [(1, 3, 5, 4)], [np.array(1)]), Case("Trilu", [(1, 3, 5, 4)], [np.array(-1)], {"upper": 0}),
+    _one("Dropout"),
+]  # fmt: skip
