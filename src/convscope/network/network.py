@@ -570,6 +570,34 @@ class Network:
         """
         return self.backing.editable(self.graph, self.graph.node(layer).name)
 
+    # -- files of Keras ---------------------------------------------------------------------------
+
+    def save(self, path: str | Path, overwrite: bool = True) -> None:
+        """Write the network as FILE.keras, which Keras 3 opens with the same outputs; needs h5py.
+
+        How it was trained (optimizer, loss) is not written. Raises `UnsupportedError`, by name, for a
+        layer that Keras does not have, `OutputError` when the file cannot be written.
+        """
+        from convscope.network.keras_file import save
+
+        save(self.graph, path, overwrite)
+
+    def save_weights(self, path: str | Path, overwrite: bool = True) -> None:
+        """Write the weights as FILE.weights.h5, as Keras 3 reads them; needs h5py."""
+        from convscope.network.keras_file import save_weights
+
+        save_weights(self.graph, path, overwrite)
+
+    def load_weights(self, path: str | Path) -> None:
+        """Set the weights to those of FILE.weights.h5 or FILE.keras, of a network with the same layers.
+
+        Raises `SourceError` for a file that is no such, `WeightsError` where weights do not fit; then
+        nothing is set.
+        """
+        from convscope.network.keras_file import load_weights
+
+        load_weights(self.graph, path)
+
     # -- training ---------------------------------------------------------------------------------
 
     def compile(
