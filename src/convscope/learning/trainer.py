@@ -80,6 +80,9 @@ class Trainer:
         self.optimizer, self.loss = optimizers.get(optimizer), losses.get(loss)
         for name in graph.needed(graph.outputs):
             _check(graph.nodes[name])
+            layer = graph.nodes[name].layer
+            if type(layer).learning is not Layer.learning:  # it may say that it cannot
+                layer.learning(Axis("n", 2), *graph.facts[name].input_shapes)
         shape = graph.shape(self.output)
         if not all(map(is_known, (*shape, *(s for i in graph.inputs.values() for s in i)))):
             raise UnsupportedError(

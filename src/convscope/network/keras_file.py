@@ -35,6 +35,9 @@ VERSION = "3.15.1"
 OWN = ("Arithmetic", "CustomScaleLayer", "LayerScale")
 """Kinds that Keras has no layer for."""
 
+INNER = ("MultiHeadAttention", "GroupQueryAttention")
+"""Kinds that Keras makes of layers inside, each with weights of its own."""
+
 MOST_BYTES = 1 << 26
 
 WEIGHTS = "model.weights.h5"
@@ -231,6 +234,11 @@ def _input(name: str, shape: Any) -> dict[str, Any]:
 def _layer(name: str, layer: Layer) -> dict[str, Any]:
     if layer.opaque or layer.kind in OWN:
         raise UnsupportedError(f"{name} ({layer.kind}) cannot be written: Keras has no such layer")
+    if layer.kind in INNER or any(isinstance(v, Layer) for v in layer.settings().values()):
+        raise UnsupportedError(
+            f"{name} ({layer.kind}) cannot be written: layers that hold others are read from Keras's files "
+            f"and not written to them; export writes ONNX"
+        )
     config: dict[str, Any] = {"name": _named(name), "dtype": "float32"}
     if layer.weight_shapes:  # some kinds without weights do not take it
         config["trainable"] = bool(layer.trainable)

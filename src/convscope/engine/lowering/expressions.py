@@ -30,7 +30,15 @@ from convscope.notation.rewriting import filled, substituted
 FLOAT = 1
 """What ONNX calls float32 (TensorProto.FLOAT)."""
 
-UNARY = {"exp": "Exp", "log": "Log", "sqrt": "Sqrt", "tanh": "Tanh", "erf": "Erf", "abs": "Abs"}
+UNARY = {
+    "exp": "Exp",
+    "log": "Log",
+    "sqrt": "Sqrt",
+    "tanh": "Tanh",
+    "erf": "Erf",
+    "abs": "Abs",
+    "sign": "Sign",
+}
 BINARY = {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "max": "Max", "min": "Min"}
 OPERATORS = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div"}
 REDUCED = {"sum": "ReduceSum", "max": "ReduceMax", "mean": "ReduceMean"}
