@@ -226,6 +226,7 @@ BAD = [
     (("summary", "net.py:model", "--style", "keras", "--csv"), "--csv goes without it"),
     (("trace", "net.py:model", "conv2d_1", "3", "4", "5", "--image", "x.npy"), ": 3,4,5"),
     (("explain", "net.py:model", "9"), "small has 4 layers, counted from 1: there is none at 9"),
+    (("run", "net.py:model", "--image", "x.npy", "--pixels", "caffe"), "x.npy goes in as it is"),
     (("explain", "net.py:model", "2", "--depth", "1"), "--depth is about several"),
     (("summary", "net.py:model", "--columns", ""), "a summary has no column ''"),
     (("whatif", "net.py:model", "conv2d.use_bias=maybe"), "use_bias True or False would do"),

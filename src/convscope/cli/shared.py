@@ -292,6 +292,8 @@ def set_labels(network: Network, model: str, labels: Path | None) -> None:
 
 def set_pixels(network: Network, pixels: str | None, image: Path | None = None) -> None:
     """Let pixels go into a network as asked; say so on stderr where the network itself says how."""
+    if pixels is not None and image is not None and image.suffix.lower() == ".npy":
+        raise click.UsageError(f"--pixels is about pictures; the array in {image} goes in as it is")
     network.pixels = pixels
     if pixels is None and image is not None and image.suffix.lower() != ".npy":
         found = network.pixel_scale()
