@@ -9,6 +9,7 @@ Each module is one part of it:
     equation     an equation: output shape and why, weights' shapes, windows
     rewriting    an equation made again: axes replaced, sizes filled in, a batch in front
     adjoint      the gradient of everything that an equation reads, as further equations
+    solving      a read's indices solved for the axes that lead to a place
     slopes       the derivative of a function's formula
     counting     multiply–accumulates and other work
     anatomy      the parts that the number is made of: activation, main reduction, what is added

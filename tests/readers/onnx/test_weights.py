@@ -49,17 +49,17 @@ def test_a_kernel_that_a_file_holds_twice_counts_once(beside: bool, tmp_path: Pa
 def test_of_weights_in_other_files_only_the_beginnings_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from convscope.readers.onnx import source
+    from convscope.readers.onnx import beside
 
     read: list[int] = []
-    whole = source._Held.read
+    whole = beside.Beside.read
 
-    def counted(self: source._Held, start: int, length: int) -> bytes:
+    def counted(self: beside.Beside, start: int, length: int) -> bytes:
         read.append(length)
         return whole(self, start, length)
 
     path = file(4, tmp_path / "net.onnx", beside=True)
-    monkeypatch.setattr(source._Held, "read", counted)
+    monkeypatch.setattr(beside.Beside, "read", counted)
     convscope.open(path)
     assert read == [8 * 4] * 4
 

@@ -1,6 +1,8 @@
 """ONNX models: files, with their external data, and live ModelProtos.
 
-source    bytes to a checked model, its external data read by our own rules
+source    bytes to a checked model
+beside    what it refers to in other files, read by our own rules
+tensors   its tensors: what each says of itself, and its numbers
 message   what it says, as plain data
 folding   what is already known when a file is read: constants and shape arithmetic
 weights   which constants were learned, each counted once

@@ -31,7 +31,8 @@ from convscope.readers.onnx.message import (
     typed,
 )
 from convscope.readers.onnx.scopes import module_path
-from convscope.readers.onnx.source import Constant, Source, bits
+from convscope.readers.onnx.source import Source
+from convscope.readers.onnx.tensors import Constant, bits
 from convscope.readers.onnx.weights import NUMBERS, QUANTISED, Alike, filled
 
 if TYPE_CHECKING:

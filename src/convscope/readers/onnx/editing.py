@@ -21,7 +21,8 @@ from convscope.readers.onnx.build import OpenedGraph, build
 from convscope.readers.onnx.message import read_by
 from convscope.readers.onnx.refitting import Broken, Passed, passed_through
 from convscope.readers.onnx.settings import OUTPUTS, form, put
-from convscope.readers.onnx.source import Constant, Source
+from convscope.readers.onnx.source import Source
+from convscope.readers.onnx.tensors import Constant
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from convscope.errors import SourceError
-from convscope.readers.onnx.source import MOST_ELEMENTS, Constant, check_bytes, declared, reader_of
+from convscope.readers.onnx.tensors import MOST_ELEMENTS, Constant, check_bytes, declared, reader_of
 from convscope.typed import Array
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 
 from convscope.errors import SourceError
 from convscope.notation.sizes import UNKNOWN, Shape
-from convscope.readers.onnx.source import numpy_type, reader_of
+from convscope.readers.onnx.tensors import numpy_type, reader_of
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, NodeProto, TypeProto

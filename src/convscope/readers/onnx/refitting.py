@@ -17,7 +17,8 @@ from convscope.layers.initializers import constant, initializer, zeros
 from convscope.notation.sizes import is_known
 from convscope.readers.onnx.build import Builder, Doubts, Held, OpenedGraph
 from convscope.readers.onnx.settings import OUTPUTS, attribute, outputs_of
-from convscope.readers.onnx.source import Constant, Source
+from convscope.readers.onnx.source import Source
+from convscope.readers.onnx.tensors import Constant
 from convscope.typed import Array
 
 if TYPE_CHECKING:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import math
 import mmap
 import os
-import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,61 +21,30 @@ from convscope.engine.onnx_form import EMPTY_FILE
 from convscope.errors import EngineError, SourceError
 from convscope.layers.mapped import check_whole
 from convscope.readers.onnx.apart import MOST_NODES, renewed
+from convscope.readers.onnx.beside import Beside, external_reader, put_inside
 from convscope.readers.onnx.cutting import Cut, cut
+from convscope.readers.onnx.message import read_by
+from convscope.readers.onnx.tensors import (
+    MOST_BYTES,
+    Constant,
+    check_bytes,
+    check_length,
+    declared,
+    first_line,
+    numpy_type,
+    plain,
+    reader_of,
+)
 from convscope.typed import Array
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 
-MOST_BYTES = (1 << 31) - 1
-"""How large a protocol buffer can be."""
-
 OLDEST = 7
 """Older operator sets are converted: ONNX Runtime lacks many of their operators."""
 
 CONVERTED_TO = 13
-MOST_ELEMENTS = 1 << 40
-MOST_AGAIN = 1 << 24
-"""So many bytes of other files may be read more than once."""
-
-KEYS = ("location", "offset", "length", "checksum")
-"""What a reference to external data may say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """Numbers that are known before the model runs.
-
-    written   whether they stand in the graph itself, not among the model's weights
-    same      whether they are one number, which an operator of the graph repeats
-    stored    the weight that these numbers are in another form: moved, cast, dequantised
-    name      the tensor's, where it is a weight of the model
-    start     what gives its first bytes, where that is less work than all of them
-    """
-
-    shape: tuple[int, ...]
-    dtype: Any
-    get: Callable[[], Array]
-    written: bool = False
-    same: bool = False
-    stored: Constant | None = None
-    name: str = ""
-    start: Callable[[], bytes] | None = None
-
-    @property
-    def origin(self) -> Constant:
-        """The weight as it is stored."""
-        return self.stored or self
-
-    @property
-    def count(self) -> int:
-        """How many numbers there are."""
-        return math.prod(self.shape)
-
-    def beginning(self) -> bytes:
-        """Return the first bytes of its numbers."""
-        return self.get().ravel()[:8].tobytes() if self.start is None else self.start()
 
 
 @dataclass
@@ -129,7 +96,7 @@ def from_proto(model: ModelProto) -> Source:
         data = model.SerializeToString()
         own = type(model).FromString(data)
     except Exception as error:  # protobuf's errors differ from version to version
-        raise SourceError(f"the ModelProto cannot be serialised: {_first(error)}") from error
+        raise SourceError(f"the ModelProto cannot be serialised: {first_line(error)}") from error
     return _checked(own, data, model.graph.name or "model", "the ModelProto", None)
 
 
@@ -165,7 +132,7 @@ def _parsed(data: bytes, where: str) -> ModelProto:
         return model
     except (DecodeError, ValueError, RuntimeError) as error:
         ends = f"it begins with {_shown(data[:16])} and ends with {_shown(data[-16:])}"
-        raise SourceError(f"{where} is no ONNX model ({_first(error)}); {ends}") from error
+        raise SourceError(f"{where} is no ONNX model ({first_line(error)}); {ends}") from error
 
 
 def _shown(data: bytes) -> str:
@@ -213,18 +180,18 @@ def _checked(
             f"itself, or load the data with onnx.load"
         )
     convert = opset < OLDEST or bool(model.functions)
-    opened: dict[str, _Held] = {}
+    opened: dict[str, Beside] = {}
     inside = (
-        references if convert else [t for t in references if not _plain(numpy_type(t.data_type))]
+        references if convert else [t for t in references if not plain(numpy_type(t.data_type))]
     )
     if inside and folder is not None:
-        _put_inside(inside, folder, where, opened)
+        put_inside(inside, folder, where, opened)
         references = [t for t in references if t.data_location == t.EXTERNAL]
         data = model.SerializeToString()
     if convert:
         model, opset = _converted(model, opset, where, warnings)
         data = model.SerializeToString()
-    read = _read(model)
+    read = {v.name for v in model.graph.output}.union(*map(read_by, model.graph.node))
     weights: dict[str, Constant] = {}
     external: dict[str, Callable[[], Array]] = {}
     for number, tensor in enumerate(model.graph.initializer):
@@ -239,7 +206,7 @@ def _checked(
             shape, dtype = declared(tensor, where)
             if apart and number in large:
                 start, length = large[number]
-                _check_length(tensor, shape, dtype, length, where)
+                check_length(tensor, shape, dtype, length, where)
                 get = _within(apart[0], start, shape, dtype)
                 external[tensor.name] = get
             elif tensor.data_location == tensor.EXTERNAL:
@@ -261,20 +228,6 @@ def _checked(
             tensor.external_data.add(key="location", value=EMPTY_FILE)
         data = model.SerializeToString()
     return Source(model, data, name, opset, weights, external, warnings, file, bool(references))
-
-
-def _read(model: ModelProto) -> set[str]:
-    """Return every name that something in a model reads, its subgraphs included."""
-    found = {value.name for value in model.graph.output}
-    graphs = [model.graph]
-    while graphs:
-        graph = graphs.pop()
-        found.update(value.name for value in graph.output)
-        for node in graph.node:
-            found.update(node.input)
-            for attribute in node.attribute:
-                graphs += (attribute.g, *attribute.graphs)
-    return found - {""}
 
 
 def _within(file: mmap.mmap, start: int, shape: tuple[int, ...], dtype: Any) -> Callable[[], Array]:
@@ -317,87 +270,6 @@ def _converted(
         warnings.append(f"{where} has opset {opset} and was converted to opset {CONVERTED_TO}")
         opset = CONVERTED_TO
     return model, opset
-
-
-# -- tensors --------------------------------------------------------------------------------------
-
-
-def declared(tensor: TensorProto, where: str) -> tuple[tuple[int, ...], Any]:
-    """Return a tensor's shape and numpy type, as far as they can be."""
-    shape = tuple(tensor.dims)
-    if any(size < 0 for size in shape) or math.prod(shape) > MOST_ELEMENTS:
-        raise SourceError(f"{where}: the tensor {tensor.name!r} has the impossible shape {shape}")
-    if tensor.HasField("segment"):
-        tensor.ClearField("segment")  # whether all of it is there its bytes say
-    dtype = numpy_type(tensor.data_type)
-    if dtype is None:
-        raise SourceError(
-            f"{where}: the tensor {tensor.name!r} has the unknown type {tensor.data_type}"
-        )
-    return shape, dtype
-
-
-@lru_cache(maxsize=64)
-def numpy_type(element: int) -> Any:
-    """Return numpy's type for ONNX's number of one; None for an unknown number."""
-    from onnx import helper
-
-    try:
-        return np.dtype(helper.tensor_dtype_to_np_dtype(element))
-    except (KeyError, ValueError, TypeError):
-        return None
-
-
-def bits(dtype: Any) -> int:
-    """Return how many bits a number takes where it is stored."""
-    few = re.search(r"(?:int|float)([1-7])(?:_|$)", dtype.name)
-    return int(few[1]) if few else 8 * int(dtype.itemsize)
-
-
-def check_bytes(tensor: TensorProto, shape: tuple[int, ...], dtype: Any, where: str) -> None:
-    """Raise unless a tensor holds as many bytes as its shape says (where that is easily told)."""
-    if not tensor.HasField("raw_data"):
-        stored = sum(
-            len(numbers)
-            for numbers in (
-                tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data,
-                tensor.uint64_data, tensor.string_data,
-            )
-        )  # fmt: skip
-        if math.prod(shape) > 16 * stored:
-            raise SourceError(
-                f"{where}: the tensor {tensor.name!r} says {shape}, but holds {stored:,} numbers"
-            )
-        return
-    if dtype.kind in "fiub" and dtype.isbuiltin == 1:
-        _check_length(tensor, shape, dtype, len(tensor.raw_data), where)
-
-
-def _check_length(
-    tensor: TensorProto, shape: tuple[int, ...], dtype: Any, length: int, where: str
-) -> None:
-    told = math.prod(shape) * dtype.itemsize
-    if told != length:
-        raise SourceError(
-            f"{where}: the tensor {tensor.name!r} says {shape} of {dtype}, {told:,} bytes, but holds "
-            f"{length:,}"
-        )
-
-
-def reader_of(tensor: TensorProto, where: str) -> Callable[[], Array]:
-    """Return what gives a tensor's array, in the type that it has."""
-
-    def get() -> Array:
-        from onnx import numpy_helper
-
-        try:
-            return np.asarray(numpy_helper.to_array(tensor))
-        except Exception as error:  # numpy's and onnx's errors of several kinds
-            raise SourceError(
-                f"{where}: the tensor {tensor.name!r} cannot be read: {_first(error)}"
-            ) from error
-
-    return get
 
 
 def _no_references(model: ModelProto, where: str) -> None:
@@ -450,160 +322,3 @@ def _tensors_of(graph: GraphProto, nodes: list[NodeProto]) -> Iterator[TensorPro
     for sparse in graph.sparse_initializer:
         yield from (sparse.values, sparse.indices)
     nodes += graph.node
-
-
-# -- data in other files --------------------------------------------------------------------------
-
-
-class _Held:
-    """An open file beside the model; closed when nobody needs it any more."""
-
-    def __init__(self, handle: int) -> None:
-        self.handle = handle
-
-    def __del__(self) -> None:
-        os.close(self.handle)
-
-    def read(self, start: int, length: int) -> bytes:
-        parts, left = [], length
-        while left:
-            part = os.pread(self.handle, min(left, 1 << 30), start + length - left)
-            if not part:
-                raise OSError("the file has become shorter")
-            parts.append(part)
-            left -= len(part)
-        return b"".join(parts)
-
-
-def external_reader(
-    tensor: TensorProto,
-    shape: tuple[int, ...],
-    dtype: Any,
-    folder: Path,
-    where: str,
-    opened: dict[str, _Held],
-) -> tuple[Callable[[], Array], Callable[[], bytes]]:
-    """Return what gives an array that lies in another file in the model's folder, and what its first bytes.
-
-    The file is opened at once, following no link at any step, and checked on the open handle. Tensors in one
-    file share a handle, of which a process has some hundreds: those in `opened`.
-    """
-    what = f"{where}: the tensor {tensor.name!r}"
-    if not _plain(dtype):
-        raise SourceError(f"{what} lies in another file as {dtype}, which is not read")
-    read = _external_bytes(tensor, math.prod(shape) * dtype.itemsize, folder, what, opened)
-
-    def get() -> Array:
-        return np.frombuffer(read(), dtype).reshape(shape)
-
-    return get, lambda: read(8 * dtype.itemsize)
-
-
-def _plain(dtype: Any) -> bool:
-    """Whether numbers of a type are numpy's own, so that they can be mapped and lent to the engine."""
-    return dtype is not None and dtype.kind in "fiub" and dtype.isbuiltin == 1
-
-
-def _put_inside(
-    tensors: Sequence[TensorProto], folder: Path, where: str, opened: dict[str, _Held]
-) -> None:
-    """Let tensors hold what they refer to in other files, read by our rules.
-
-    Those of types that numpy does not have (bfloat16, 4 bits), which cannot be lent to the engine; and all, where
-    the model is to be converted. Raises `SourceError` where they are too large for one message.
-    """
-    readers, total = [], 0
-    for tensor in tensors:
-        shape, dtype = declared(tensor, where)
-        what = f"{where}: the tensor {tensor.name!r}"
-        if dtype.kind == "O":
-            raise SourceError(f"{what} lies in another file as text, which is not read")
-        length = -(-math.prod(shape) * bits(dtype) // 8)
-        readers.append(_external_bytes(tensor, length, folder, what, opened))
-        total += length
-    there = sum(os.fstat(held.handle).st_size for held in opened.values())
-    if total > min(there + MOST_AGAIN, MOST_BYTES // 2):
-        raise SourceError(
-            f"{where} needs {total:,} bytes of {there:,} in other files put into it, to convert it or for their "
-            f"types; {MOST_BYTES // 2:,} at most are, and no more than there are"
-        )
-    for tensor, read in zip(tensors, readers, strict=True):
-        tensor.raw_data = read()
-        del tensor.external_data[:]
-        tensor.data_location = tensor.DEFAULT
-
-
-def _external_bytes(
-    tensor: TensorProto, length: int, folder: Path, what: str, opened: dict[str, _Held]
-) -> Callable[..., bytes]:
-    """Return what gives the bytes that a tensor refers to, or the first of them; the file is opened and checked at once."""
-    told: dict[str, str] = {}
-    for entry in tensor.external_data:
-        if entry.key not in KEYS or entry.key in told:
-            raise SourceError(
-                f"{what} refers to other data by {entry.key!r}; only {', '.join(KEYS)} mean something, "
-                f"each once"
-            )
-        told[entry.key] = entry.value
-    start = _number(told.get("offset", "0"), "offset", what)
-    if "length" in told and _number(told["length"], "length", what) != length:
-        raise SourceError(f"{what} needs {length:,} bytes, but refers to {told['length']}")
-    location = told.get("location", "")
-    if location not in opened:
-        opened[location] = _Held(_beside(location, folder, what))
-    held = opened[location]
-    found = os.fstat(held.handle)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-        raise SourceError(f"{what}: {told['location']!r} is no plain file with one name")
-    if start + length > found.st_size:
-        raise SourceError(
-            f"{what} needs {length:,} bytes from {start:,} on, but {told['location']!r} has "
-            f"{found.st_size:,}"
-        )
-
-    def read(most: int = length) -> bytes:
-        try:
-            return held.read(start, min(most, length))
-        except OSError as error:
-            raise SourceError(f"{what} cannot be read: {error}") from error
-
-    return read
-
-
-def _number(text: str, name: str, what: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise SourceError(f"{what}: the {name} {text[:40]!r} is no whole number")
-    return int(text)
-
-
-def _beside(location: str, folder: Path, what: str) -> int:
-    """Open a file inside the folder, following no link; return the handle."""
-    windows = PureWindowsPath(location)
-    steps = PurePosixPath(location).parts
-    bad = "\0" in location or "\\" in location or windows.drive or windows.root
-    if not steps or bad or PurePosixPath(location).is_absolute() or ".." in steps:
-        raise SourceError(
-            f"{what} refers to {location[:80]!r}, which is not inside the model's folder"
-        )
-    follow = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    here = -1
-    try:
-        here = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-        for step in steps[:-1]:
-            inner = os.open(step, os.O_RDONLY | os.O_DIRECTORY | follow, dir_fd=here)
-            os.close(here)
-            here = inner
-        return os.open(steps[-1], os.O_RDONLY | os.O_NONBLOCK | follow, dir_fd=here)
-    except OSError as error:
-        raise SourceError(
-            f"{what} refers to {location[:80]!r}, which cannot be opened as a plain file in the "
-            f"model's folder: {error.strerror or error}"
-        ) from error
-    finally:
-        if here >= 0:
-            os.close(here)
-
-
-def _first(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from convscope.readers.onnx.source import Constant
+from convscope.readers.onnx.tensors import Constant
 
 MOST_FILLED = 1 << 20
 NUMBERS = (1, 10, 11, 16, 17, 18, 19, 20, 23)
