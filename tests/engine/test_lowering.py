@@ -12,9 +12,10 @@ from given import case, samples
 from convscope import Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D, MaxPooling2D
 from convscope.engine.lowering import Board, Held, Lowering, Program
 from convscope.layers.base import Layer, Sample, tensor_names
-from convscope.notation import Axis, Equation
+from convscope.notation import Axis, Equation, call, source
 from convscope.notation.adjoint import OUTPUT, adjoint
 from convscope.notation.evaluation import evaluate_all
+from convscope.notation.functions import PRIMITIVES, Function
 from convscope.notation.rewriting import batched, filled
 
 ROWS = 3
@@ -88,3 +89,17 @@ def test_forms_become_the_operators_made_for_them() -> None:
     assert operators(Dense(7, use_bias=False), (5,), "in") == {"MatMul"}
     assert "MaxPool" in operators(MaxPooling2D(2), (10, 12, 5), "out")
     assert "Gather" not in operators(MaxPooling2D(2), (10, 12, 5), "in")
+
+
+@pytest.mark.parametrize("name", sorted(PRIMITIVES))
+def test_every_function_of_the_notation(name: str) -> None:
+    c = Axis("c", 7)
+    names = ["x", "a", "b"][: PRIMITIVES[name]]
+    function = Function(name, tuple(names))
+    equation = Equation((c,), call(function, *(source((7,), n)[c] for n in names)))
+    rng = np.random.default_rng(3)
+    low, high = (1.1, 3.0) if name in ("acosh", "log", "sqrt", "pow") else (-0.9, 0.9)
+    values: dict[str, Any] = {n: rng.uniform(low, high, 7).astype(np.float32) for n in names}
+    close(
+        program({"out": equation}, values).run(values)["out"], evaluate_all(equation, values), name
+    )

@@ -24,22 +24,22 @@ from convscope.notation.expression import (
     Read,
     Reduction,
 )
-from convscope.notation.functions import SAME, Formula
+from convscope.notation.functions import PRIMITIVES, SAME, Formula
 from convscope.notation.rewriting import filled, substituted
 
 FLOAT = 1
 """What ONNX calls float32 (TensorProto.FLOAT)."""
 
-UNARY = {
-    "exp": "Exp",
-    "log": "Log",
-    "sqrt": "Sqrt",
-    "tanh": "Tanh",
-    "erf": "Erf",
-    "abs": "Abs",
-    "sign": "Sign",
+UNARY = {n: n.capitalize() for n, count in PRIMITIVES.items() if count == 1}
+BINARY = {
+    "add": "Add",
+    "sub": "Sub",
+    "mul": "Mul",
+    "div": "Div",
+    "max": "Max",
+    "min": "Min",
+    "pow": "Pow",
 }
-BINARY = {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "max": "Max", "min": "Min"}
 OPERATORS = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div"}
 REDUCED = {"sum": "ReduceSum", "max": "ReduceMax", "mean": "ReduceMean"}
 
@@ -166,6 +166,9 @@ class Lowering:
         board = self.board
         if name in BINARY:
             return board.together(BINARY[name], *values)
+        if name == "at_least":
+            reached = board.together("GreaterOrEqual", *values)
+            return Laid(board.node("Cast", reached.name, to=FLOAT), reached.axes)
         if name == "select":
             x, a, b = values
             return board.together("Where", board.together("Greater", x, board.number(0.0)), a, b)
