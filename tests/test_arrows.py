@@ -25,6 +25,7 @@ ORDER = [
     "engine",
     "explain",
     "checks",
+    "comparing",
     "learning",
     "explorer",
     "network",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from convscope.network import Network as Network
     from convscope.network import Run as Run
     from convscope.readers import open as open
+    from convscope.readers.comparison import compare as compare
     from convscope.readers.statistics import summary as summary
 
 _HOMES = {
@@ -41,6 +42,7 @@ _HOMES = {
     "Run": "convscope.network",
     "open": "convscope.readers",
     "summary": "convscope.readers.statistics",
+    "compare": "convscope.readers.comparison",
 }
 
 _ROOMS = ("callbacks", "constraints", "losses", "metrics", "optimizers", "regularizers")

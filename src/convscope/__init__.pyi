@@ -99,6 +99,7 @@ from convscope.learning import regularizers as regularizers
 from convscope.network import Network as Network
 from convscope.network import Run as Run
 from convscope.readers import open as open
+from convscope.readers.comparison import compare as compare
 from convscope.readers.statistics import summary as summary
 from convscope.version import __version__ as __version__
 
@@ -218,6 +219,7 @@ __all__ = [
     "ZeroPadding2D",
     "ZeroPadding3D",
     "callbacks",
+    "compare",
     "constraints",
     "losses",
     "metrics",

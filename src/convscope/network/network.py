@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         CheckedReport,
         ExplanationReport,
         GradientReport,
+        NetworksReport,
         TraceReport,
     )
     from convscope.network.run import Run
@@ -476,6 +477,34 @@ class Network:
         subject = Subject(graph, self.backing, self.seed, activations, *between)
         return report(check(subject, tuple(ignore), advice))
 
+    def compare(self, other: Network, image: Any = None) -> NetworksReport:
+        """Return this network and another side by side: layers in pairs, weights, and where numbers part.
+
+        other   any network that convscope opens, alike or in part
+        image   what to run both with, as `run` takes it, in this network's layout; None for none
+
+        Each number's tolerance is what its own roundings can account for; each layer of the other is given
+        what this one's is given, so that the first that differs is the guilty one. Raises `InputError` for
+        an image that the other cannot take.
+        """
+        from convscope.comparing.comparison import compare
+        from convscope.network.reports import report
+
+        if image is None:
+            return report(compare(self.graph, other.graph))
+        ours = self.run(image)
+        theirs = other.run(_turned(image, ours, other))
+        return report(compare(ours.graph, theirs.graph, (ours.activations, theirs.activations)))
+
+    def fingerprint(self) -> str:
+        """Return 64 hexadecimal digits that are equal for the same network in another format or with other names.
+
+        A setting, a size or a connection that differs changes it; the weights' numbers do not.
+        """
+        from convscope.comparing.fingerprint import fingerprint
+
+        return fingerprint(self.graph)
+
     # -- what if ----------------------------------------------------------------------------------
 
     def edit(self, layer: Which | Mapping[str, Mapping[str, Any]], /, **settings: Any) -> Self:
@@ -709,6 +738,22 @@ class Network:
         if self._graph is None:
             return f"<{type(self).__name__} {self.name!r}, not built>"
         return f"<{type(self).__name__} {self.name!r}, {len(self._graph.nodes)} layers>"
+
+
+def _turned(image: Any, run: Run, other: Network) -> Any:
+    """Return an array that one network took as another takes it, channels first or last."""
+    from convscope.comparing.layouts import brought, ways
+
+    if not hasattr(image, "shape"):
+        return image
+    taken = [run.activations[name] for name in run.graph.inputs]
+    wanted = [shape for shape in other.graph.inputs.values()]
+    if len(taken) != 1 or len(wanted) != 1 or not all(map(is_known, wanted[0])):
+        return image
+    turned = run.graph.image_layout != other.graph.image_layout
+    for way in ways(taken[0].shape, wanted[0], turned):
+        return brought(way, taken[0], wanted[0])
+    return image
 
 
 def _warn_of_scale(name: str) -> None:

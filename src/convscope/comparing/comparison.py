@@ -1,0 +1,368 @@
+"""Compares two networks: their layers in pairs, weights, and where numbers first part, with the likely cause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from convscope.comparing.causes import trials
+from convscope.comparing.layouts import brought, fetched, ways
+from convscope.comparing.matching import Pair, kernel, matched
+from convscope.comparing.numbers import Computing, Number
+from convscope.comparing.units import Unit, Units, unlike
+from convscope.errors import ConvscopeError
+from convscope.model.graph import Graph
+from convscope.notation.ledger import Ledger
+from convscope.typed import Array
+
+TRIED = 10
+"""At so many positions of each layer numbers are compared to the last digit."""
+
+
+class WeightsCompared(NamedTuple):
+    """How the kernels of two layers compare: "equal", "close", "permuted" or "different"; None where there are none.
+
+    largest   by how much two numbers differ at most; None where the shapes differ
+    """
+
+    how: str
+    largest: float | None
+
+
+class Compared(NamedTuple):
+    """Two layers side by side.
+
+    difference   the largest difference of their numbers in this run, each from its own engine; None without a run
+    own          by how much they differ, given the same input, where they differ most in units of their room
+    room         how much both engines' roundings may account for, there
+    agrees       whether all numbers that were tried agree, given the same input; None where it cannot be told
+    position     where they differ most, in the first network's layout
+    why_not      why it cannot be told
+    unlike       what their equations do not have in common, in words
+    """
+
+    one: str | None
+    other: str | None
+    kinds: tuple[str, str]
+    shapes: tuple[tuple[Any, ...] | None, tuple[Any, ...] | None]
+    alike: bool
+    weights: WeightsCompared | None = None
+    difference: float | None = None
+    own: float | None = None
+    room: float | None = None
+    agrees: bool | None = None
+    position: tuple[int, ...] = ()
+    why_not: str = ""
+    unlike: str = ""
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing was found that differs."""
+        return (
+            self.alike
+            and self.agrees is not False
+            and (
+                self.weights is None
+                or self.weights.how in ("equal", "close")
+                or self.agrees is True
+            )
+        )
+
+
+@dataclass(frozen=True)
+class First:
+    """The first layer whose own arithmetic differs, its two ledgers, and what makes them agree."""
+
+    compared: Compared
+    positions: tuple[tuple[int, ...], tuple[int, ...]]
+    values: tuple[Number, Number]
+    ledgers: tuple[Ledger | None, Ledger | None]
+    cause: str | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that was compared."""
+
+    names: tuple[str, str]
+    layers: tuple[Compared, ...]
+    totals: tuple[Mapping[str, Any], Mapping[str, Any]]
+    ran: bool
+    first: First | None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def agree(self) -> bool:
+        """Whether the two are the same network as far as could be told."""
+        return self.first is None and all(layer.same for layer in self.layers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `compare --json` writes."""
+        from convscope.comparing.report import to_dict
+
+        return to_dict(self)
+
+    def document(self) -> Any:
+        """Return the table of layers, and where they first part."""
+        from convscope.comparing.report import document
+
+        return document(self)
+
+
+def compare(
+    a: Graph,
+    b: Graph,
+    runs: tuple[Mapping[str, Array], Mapping[str, Array]] | None = None,
+) -> Comparison:
+    """Return how two networks compare; with the activations of a run of each, their numbers too."""
+    return _Comparing(Units(a), Units(b), runs).compared()
+
+
+class _Comparing:
+    def __init__(
+        self, a: Units, b: Units, runs: tuple[Mapping[str, Array], Mapping[str, Array]] | None
+    ) -> None:
+        self.a, self.b, self.runs = a, b, runs
+        self.pairs = matched(a, b)
+        self.turned = a.graph.layout != b.graph.layout
+        self.ways: dict[
+            str, Array
+        ] = {}  # unit or input of the first → where its numbers lie in the second
+        self.partners: dict[str, str] = dict(zip(a.graph.inputs, b.graph.inputs, strict=False))
+        self.remarks: list[str] = []
+        if runs is not None:
+            for one, other in self.partners.items():
+                self._find_way(one, other, self.a.graph.image_layout != self.b.graph.image_layout)
+
+    def compared(self) -> Comparison:
+        layers: list[Compared] = []
+        first: First | None = None
+        for pair in self.pairs:
+            found, guilty = self._layer(pair, first is None)
+            layers.append(found)
+            first = first or guilty
+        names = self.a.graph.name, self.b.graph.name
+        totals = _totals(self.a.graph), _totals(self.b.graph)
+        return Comparison(
+            names,
+            tuple(layers),
+            totals,
+            self.runs is not None,
+            first,
+            tuple(self.remarks),
+        )
+
+    # -- one pair ---------------------------------------------------------------------------------
+
+    def _layer(self, pair: Pair, wanted: bool) -> tuple[Compared, First | None]:
+        one, other = pair.one, pair.other
+        if one is None or other is None:
+            unit, units = (one, self.a) if one is not None else (other, self.b)
+            assert unit is not None
+            shape, kind = tuple(units.graph.shape(unit.name)), _kind(units, unit)
+            if one is not None:
+                return Compared(unit.name, None, (kind, ""), (shape, None), False), None
+            return Compared(None, unit.name, ("", kind), (None, shape), False), None
+        self.partners[one.name] = other.name
+        shapes = tuple(self.a.graph.shape(one.name)), tuple(self.b.graph.shape(other.name))
+        found = Compared(
+            one.name,
+            other.name,
+            (_kind(self.a, one), _kind(self.b, other)),
+            shapes,
+            pair.alike,
+            self._weights(one, other),
+            unlike="" if pair.alike else unlike(one, other),
+        )
+        if self.runs is None:
+            return found, None
+        return self._run(found, one, other, wanted)
+
+    def _weights(self, one: Unit, other: Unit) -> WeightsCompared | None:
+        ours, theirs = kernel(self.a.graph, one), kernel(self.b.graph, other)
+        if ours is None or theirs is None:
+            return None
+        if ours.shape != theirs.shape:
+            if ours.size == theirs.size:
+                ours, theirs = ours.reshape(-1), theirs.reshape(-1)
+                if np.array_equal(np.sort(ours), np.sort(theirs)):
+                    return WeightsCompared("permuted", None)
+            return WeightsCompared("different", None)
+        if np.array_equal(ours, theirs, equal_nan=True):
+            return WeightsCompared("equal", 0.0)
+        largest = float(np.abs(ours - theirs).max())
+        if np.allclose(ours, theirs, rtol=2e-6, atol=1e-9):
+            return WeightsCompared("close", largest)
+        if np.array_equal(np.sort(ours, axis=None), np.sort(theirs, axis=None)):
+            return WeightsCompared("permuted", largest)
+        return WeightsCompared("different", largest)
+
+    def _find_way(self, one: str, other: str, turned: bool) -> Array | None:
+        assert self.runs is not None
+        ours, theirs = self.runs[0].get(one), self.runs[1].get(other)
+        if ours is None or theirs is None:
+            return None
+        found = list(ways(ours.shape, theirs.shape, turned))
+        if not found:
+            return None
+        best = found[0]
+        if len(found) > 1 and ours.ndim > 1:
+            off = [float(np.nanmean(np.abs(fetched(way, theirs) - ours))) for way in found]
+            if min(off) < 0.5 * off[0]:
+                best = found[int(np.argmin(off))]
+        self.ways[one] = best
+        return best
+
+    def _run(
+        self, found: Compared, one: Unit, other: Unit, wanted: bool
+    ) -> tuple[Compared, First | None]:
+        assert self.runs is not None
+        way = self._find_way(one.name, other.name, self.turned)
+        if way is None:
+            return found._replace(why_not="their outputs have different sizes"), None
+        ours, theirs = self.runs[0][one.name], fetched(way, self.runs[1][other.name])
+        apart = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
+        both = np.isnan(ours) & np.isnan(theirs) | (ours == theirs)
+        apart = np.where(both, 0.0, np.where(np.isnan(apart), np.inf, apart))
+        found = found._replace(difference=float(apart.max(initial=0)))
+        given = self._fed(one, other)
+        if given is None:
+            return found._replace(why_not="what feeds them has no partner"), None
+        if any(self.a.equation_of(n) is None for n in one.nodes) or any(
+            self.b.equation_of(n) is None for n in other.nodes
+        ):
+            return found._replace(why_not="there is no equation"), None
+        try:
+            return self._own(found, one, other, way, given, apart, wanted)
+        except ConvscopeError as error:
+            return found._replace(why_not=str(error)), None
+
+    def _fed(self, one: Unit, other: Unit) -> tuple[dict[str, Array], dict[str, Array]] | None:
+        """Return the first network's numbers as both units read them: each in its own layout."""
+        assert self.runs is not None
+        ours: dict[str, Array] = {}
+        theirs: dict[str, Array] = {}
+        for feed in one.feeds:
+            partner = self.partners.get(feed)
+            if partner not in other.feeds or feed not in self.ways or partner is None:
+                return None
+            ours[feed] = self.runs[0][feed]
+            theirs[partner] = brought(
+                self.ways[feed], self.runs[0][feed], self.runs[1][partner].shape
+            )
+        return (ours, theirs) if set(theirs) >= set(other.feeds) else None
+
+    def _stands_for(self, feed: str, other: Unit) -> tuple[str | None, Array | None]:
+        """Return what feeds the other unit in the place of one of ours; a layer without a partner is skipped."""
+        at = feed
+        while at not in self.partners and at in self.a.all and len(self.a.all[at].feeds) == 1:
+            at = self.a.all[at].feeds[0]
+        partner = self.partners.get(at)
+        if partner not in other.feeds and len(other.feeds) == 1:
+            theirs = other.feeds[0]
+            alone = theirs not in self.partners.values() and theirs in self.b.all
+            partner = theirs if alone and partner in self.b.all[theirs].feeds else partner
+        if partner is None or partner not in other.feeds:
+            return None, None
+        if at == feed and feed in self.ways and self.partners.get(feed) == partner:
+            return partner, self.ways[feed]
+        assert self.runs is not None
+        shapes = self.runs[0][feed].shape, self.runs[1][partner].shape
+        return partner, next(iter(ways(*shapes, self.turned)), None)
+
+    def _own(
+        self,
+        found: Compared,
+        one: Unit,
+        other: Unit,
+        way: Array,
+        given: tuple[dict[str, Array], dict[str, Array]],
+        apart: Array,
+        wanted: bool,
+    ) -> tuple[Compared, First | None]:
+        assert self.runs is not None
+        left, right = Computing(self.a, one), Computing(self.b, other)
+        positions = _positions(apart)
+        shape = self.runs[1][other.name].shape
+        there = [tuple(int(p) for p in np.unravel_index(int(way[at]), shape)) for at in positions]
+        values = [
+            (left.at(at, given[0]), right.at(p, given[1]))
+            for at, p in zip(positions, there, strict=True)
+        ]
+        worst = max(range(len(values)), key=lambda n: _excess(*values[n]))
+        x, y = values[worst]
+        agrees = all(_agree(*pair) for pair in values)
+        found = found._replace(
+            own=_apart(x, y), room=x.rounding + y.rounding, agrees=agrees, position=positions[worst]
+        )
+        if agrees or not wanted:
+            return found, None
+        cause = self._cause(
+            one, other, given, [(at, pair[0]) for at, pair in zip(there, values, strict=True)]
+        )
+        sides: list[Ledger | None] = []
+        for side, at, held in ((left, positions[worst], given[0]), (right, there[worst], given[1])):
+            try:
+                sides.append(side.ledger(at, held))
+            except ConvscopeError:
+                sides.append(None)
+        return found, First(
+            found, (positions[worst], there[worst]), (x, y), (sides[0], sides[1]), cause
+        )
+
+    def _cause(
+        self,
+        one: Unit,
+        other: Unit,
+        given: tuple[dict[str, Array], dict[str, Array]],
+        wanted: Sequence[tuple[tuple[int, ...], Number]],
+    ) -> str | None:
+        """Return what makes every number that was compared agree; None where nothing that was tried does."""
+        for trial in trials(self.a, one, self.b, other):
+            fed = given[1]
+            if trial.image is not None:
+                fed = {n: trial.image(v) if n in self.b.graph.inputs else v for n, v in fed.items()}
+            try:
+                again = Computing(self.b, other, trial.weights, trial.equations)
+                if all(_agree(value, again.at(at, fed)) for at, value in wanted):
+                    return trial.words
+            except (ConvscopeError, ValueError, IndexError):
+                continue
+        return None
+
+
+def _positions(apart: Array) -> list[tuple[int, ...]]:
+    """Return where to compare: where the engines differ most, the corners, and a few more."""
+    count = apart.size
+    order = np.argsort(-apart.reshape(-1), kind="stable")[: TRIED // 2]
+    rng = np.random.default_rng(list(apart.shape))
+    flat = [*map(int, order), 0, count - 1, *(int(rng.integers(count)) for _ in range(TRIED // 2))]
+    return [tuple(int(p) for p in np.unravel_index(n, apart.shape)) for n in dict.fromkeys(flat)]
+
+
+def _apart(x: Number, y: Number) -> float:
+    if x.value == y.value or (np.isnan(x.value) and np.isnan(y.value)):
+        return 0.0
+    return float(abs(x.value - y.value))
+
+
+def _agree(x: Number, y: Number) -> bool:
+    return bool(_apart(x, y) <= x.rounding + y.rounding)
+
+
+def _excess(x: Number, y: Number) -> float:
+    room = x.rounding + y.rounding
+    return _apart(x, y) / room if room else (np.inf if _apart(x, y) else 0.0)
+
+
+def _kind(units: Units, unit: Unit) -> str:
+    kinds = [units.graph.nodes[name].layer.kind for name in unit.nodes]
+    return " + ".join(kinds)
+
+
+def _totals(graph: Graph) -> dict[str, Any]:
+    totals = graph.totals
+    return {"layers": len(graph.nodes), "params": totals.params, "macs": totals.macs}

@@ -1,0 +1,191 @@
+"""Networks across formats: PyTorch against Keras's spelling and its own export, folded normalisations, live Keras."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import convscope
+from convscope import (
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Flatten,
+    MaxPooling2D,
+    ReLU,
+    Sequential,
+)
+from convscope.cli.program import main
+from convscope.network import Network
+
+RNG = np.random.default_rng(2)
+
+
+def keras_twin() -> Network:
+    model = Sequential(
+        [
+            Conv2D(6, 3, activation="relu", input_shape=(14, 12, 3)),
+            MaxPooling2D(2),
+            Conv2D(5, (3, 2)),
+            BatchNormalization(epsilon=1e-5),
+            ReLU(),
+            Flatten(),
+            Dense(7, activation="softmax"),
+        ]
+    )
+    for layer in model.layers:
+        layer.set_weights(
+            [
+                a if a.ndim > 1 else RNG.random(a.shape, dtype=np.float32) + 0.5
+                for a in layer.get_weights()
+            ]
+        )
+    return model
+
+
+def torch_twin(model: Network, order: str = "last", **settings: Any) -> Any:
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+    first, second, norm, dense = (
+        layer.get_weights() for layer in model.layers if layer.weight_shapes
+    )
+    made = nn.Sequential(
+        nn.Conv2d(3, 6, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 5, (3, 2)),
+        nn.BatchNorm2d(5, eps=settings.get("eps", 1e-5)), nn.ReLU(), nn.Flatten(), nn.Linear(80, 7), nn.Softmax(1),
+    ).eval()  # fmt: skip
+    kernel = dense[0]
+    if order == "last":  # PyTorch flattens channels first
+        kernel = kernel.reshape(4, 4, 5, 7).transpose(2, 0, 1, 3).reshape(80, 7)
+    with torch.no_grad():
+        for module, (weight, bias) in ((made[0], first), (made[3], second)):
+            module.weight.copy_(torch.from_numpy(weight.transpose(3, 2, 0, 1).copy()))
+            module.bias.copy_(torch.from_numpy(bias))
+        for name, array in zip(
+            ("weight", "bias", "running_mean", "running_var"), norm, strict=True
+        ):
+            getattr(made[4], name).copy_(torch.from_numpy(array))
+        made[7].weight.copy_(torch.from_numpy(kernel.T.copy()))
+        made[7].bias.copy_(torch.from_numpy(dense[1]))
+    return made
+
+
+@pytest.fixture(scope="module")
+def model() -> Network:
+    return keras_twin()
+
+
+@pytest.fixture(scope="module")
+def image() -> np.ndarray:
+    found: np.ndarray = RNG.random((14, 12, 3), dtype=np.float32)
+    return found
+
+
+def opened(module: Any) -> Network:
+    torch = pytest.importorskip("torch")
+    return convscope.open(module, torch.rand(1, 3, 14, 12))
+
+
+def test_a_network_and_its_twin_in_pytorch_agree(model: Network, image: np.ndarray) -> None:
+    report = convscope.compare(model, opened(torch_twin(model)), image)
+    assert report.agree, str(report)
+    assert all(layer.agrees for layer in report.layers)
+
+
+def test_the_order_of_flatten_is_named(model: Network, image: np.ndarray) -> None:
+    report = model.compare(opened(torch_twin(model, order="first")), image)
+    assert report.first is not None and report.first.compared.one == "dense"
+    assert "in the other order of its channels" in str(report.first.cause)
+
+
+def test_an_epsilon_is_named_across_formats(model: Network, image: np.ndarray) -> None:
+    report = model.compare(opened(torch_twin(model, eps=1e-3)), image)
+    assert report.first is not None and report.first.compared.one == "re_lu"
+    assert "epsilon of 0.001, and 1e-05 would agree" in str(report.first.cause)
+
+
+def test_a_mean_over_the_padding_is_named() -> None:
+    torch = pytest.importorskip("torch")
+    twins = [
+        convscope.open(
+            torch.nn.Sequential(torch.nn.AvgPool2d(3, 1, 1, count_include_pad=counted)),
+            torch.rand(1, 3, 9, 8),
+        )
+        for counted in (False, True)
+    ]
+    report = twins[0].compare(twins[1], RNG.random((3, 9, 8), dtype=np.float32))
+    assert "left the padding out" in str(report.first.cause if report.first else "")
+
+
+def test_a_folded_normalisation_is_the_same_layer(model: Network, image: np.ndarray) -> None:
+    folded = Sequential(
+        [
+            Conv2D(6, 3, activation="relu", input_shape=(14, 12, 3)),
+            MaxPooling2D(2),
+            Conv2D(5, (3, 2), activation="relu"),
+            Flatten(),
+            Dense(7, activation="softmax"),
+        ]
+    )
+    first, second, (gamma, beta, mean, variance), dense = (
+        layer.get_weights() for layer in model.layers if layer.weight_shapes
+    )
+    scale = gamma / np.sqrt(variance + 1e-5)
+    parts = [first, [second[0] * scale, (second[1] - mean) * scale + beta], dense]
+    for layer, arrays in zip([la for la in folded.layers if la.weight_shapes], parts, strict=True):
+        layer.set_weights(arrays)
+    report = model.compare(folded, image)
+    assert report.agree, str(report)
+    assert [(one.one, one.other) for one in report.layers][2] == ("re_lu", "conv2d_1")
+
+
+def test_what_has_no_partner_is_shown(model: Network, image: np.ndarray) -> None:
+    shorter = Sequential(
+        [Conv2D(6, 3, activation="relu", input_shape=(14, 12, 3)), MaxPooling2D(2)]
+    )
+    shorter.layers[0].set_weights(model.layers[0].get_weights())
+    report = model.compare(shorter, image)
+    assert not report.agree
+    assert [one.other for one in report.layers] == ["conv2d", "max_pooling2d", None, None]
+
+
+def test_fingerprints(model: Network) -> None:
+    assert model.fingerprint() == opened(torch_twin(model)).fingerprint()
+    again = keras_twin()
+    assert again.fingerprint() == model.fingerprint()  # the weights do not matter
+    for edit in (
+        {"strides": 2},
+        {"padding": "same"},
+        {"activation": None},
+        {"filters": 9},
+        {"kernel_size": (3, 5)},
+    ):
+        assert model.edit("conv2d", **edit).fingerprint() != model.fingerprint(), edit
+    assert model.edit("batch_normalization", epsilon=1e-3).fingerprint() != model.fingerprint()
+    assert model.edit("dense", use_bias=False).fingerprint() != model.fingerprint()
+    # a bias that a normalisation subtracts again is none
+    assert model.edit("conv2d_1", use_bias=False).fingerprint() == model.fingerprint()
+    turned = [
+        Sequential([Conv2D(4, 3, input_shape=(h, w, 2))]).fingerprint() for h, w in ((9, 8), (8, 9))
+    ]
+    assert turned[0] != turned[1]
+
+
+def test_on_the_command_line(model: Network, image: np.ndarray, tmp_path: Path) -> None:
+    model.export(tmp_path / "a.onnx")
+    model.edit("batch_normalization", epsilon=1e-2).export(tmp_path / "b.onnx")
+    np.save(tmp_path / "image.npy", image)
+    run = CliRunner().invoke
+    names = [str(tmp_path / name) for name in ("a.onnx", "b.onnx", "image.npy")]
+    assert run(main, ["compare", names[0], names[0], "--image", names[2]]).exit_code == 0
+    done = run(main, ["compare", names[0], names[1], "--image", names[2], "--json"])
+    assert done.exit_code == 1
+    said = json.loads(done.stdout)
+    assert "epsilon of 0.01, and 1e-05 would agree" in said["first_difference"]["cause"]
+    assert run(main, ["compare", names[0], "missing.onnx"]).exit_code == 2
+    text = run(main, ["compare", *names[:2], "--image", names[2]]).output
+    assert "Where they part" in text and "Its arithmetic in" in text
