@@ -25,9 +25,25 @@ ROOMS = {
 
 def test_rooms_come_after_those_they_import_each_once_and_without_their_comments() -> None:
     assert joined("main.js", ROOMS.__getitem__) == (
-        "const two = 2;\nconst three = 3;\nlet unused = 0;\n\n"
-        "function half(x) {\n\treturn x / two; // so\n}\n\n"
-        "export { half };\n\nexport default () => half(three);\n"
+        "const two = 2;\nconst three = 3;\nlet unused = 0;\n"
+        "function half(x) {\nreturn x / two;\n}\n"
+        "export { half };\nexport default () => half(three);\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "bare"),
+    [
+        ("\tconst a = /** @type {any} */ (b); // why", "const a = (b);"),
+        ('const a = "http:// not a comment";', 'const a = "http:// not a comment";'),
+        ("const a = `it's // ${b}`; // it is", "const a = `it's // ${b}`; // it is"),
+        ('say("/** no comment */"); // one', 'say("/** no comment */");'),
+        ("x = 4 /** a */ + 5 /** b */ + 6;", "x = 4 + 5 + 6;"),
+    ],
+)
+def test_comments_beside_the_code_go_and_strings_stay(line: str, bare: str) -> None:
+    assert joined("one.js", {"one.js": f"{line}\nexport default 1;\n"}.__getitem__) == (
+        f"{bare}\nexport default 1;\n"
     )
 
 
@@ -51,6 +67,7 @@ def test_rooms_come_after_those_they_import_each_once_and_without_their_comments
         ("sums.js", "export const half = 1;\nexport default half;", "export default half"),
         ("sums.js", "export const half = 1;\nconst [a] = [half];", "const \\[a\\]"),
         ("main.js", 'export * from "./sums.js";', "export \\*"),
+        ("numbers.js", "export const two = `\n`;", "numbers.js has a text over several lines"),
     ],
 )
 def test_what_cannot_be_joined_is_refused_by_name(room: str, text: str, why: str) -> None:

@@ -2,9 +2,10 @@
 
 A script of web/ is written as ES modules that import one another by name. What a page, a notebook or a
 file is sent is one text: every room once, after the rooms that it imports, without the words import and
-export, and without comments that have lines of their own: types and reasons are for who reads the rooms.
-Nothing else of a room is looked at, so a room keeps to what can be joined in this way: imports are
-`import { a, b } from "./room.js";`, and no two rooms of a text give the same name to things of their own.
+export, without comments and without what lines begin with: types, reasons and layout are for who reads the
+rooms. Nothing else of a room is looked at, so a room keeps to what can be joined in this way: imports are
+`import { a, b } from "./room.js";`, no two rooms of a text give the same name to things of their own, and no
+text in backticks goes over several lines.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _NAMED = re.compile(
 )
 _ENTRY = re.compile(r'^export (?:default\b|\{\};|\{[^{}]*\} from "\./)', re.MULTILINE)
 _COMMENT = re.compile(r"^[ \t]*(?:/\*\*.*?\*/|//[^\n]*)[ \t]*\n", re.MULTILINE | re.DOTALL)
+_BESIDE = re.compile(r"/\*\*.*?\*/ ?| +// .*$")
 _OTHER = re.compile(r"^(?:import|export|(?:const|let|var) [{\[]).*", re.MULTILINE)
 
 
@@ -51,7 +53,6 @@ def joined(entry: str, read: Callable[[str], str]) -> str:
     ... }
     >>> print(joined("main.js", rooms.__getitem__))
     const half = (x) => x / 2;
-    <BLANKLINE>
     export default (x) => half(half(x));
     <BLANKLINE>
 
@@ -83,10 +84,25 @@ def joined(entry: str, read: Callable[[str], str]) -> str:
         other = _OTHER.search(_ENTRY.sub("", text) if room == entry else text)
         if other:
             raise ValueError(f"{room} has what cannot be joined to other rooms: {other[0]}")
-        texts[room] = _PASSED.sub(r"export {\1};\n", text).strip("\n") + "\n"
+        text = _PASSED.sub(r"export {\1};\n", text)
+        texts[room] = "".join(_bare(line, room) for line in text.splitlines() if line.strip())
 
     add(entry, ())
-    return "\n".join(texts.values())
+    return "".join(texts.values())
+
+
+def _bare(line: str, room: str) -> str:
+    """Return a line without its indentation and the comments beside it."""
+    if line.count("`") % 2:
+        raise ValueError(f"{room} has a text over several lines: {line.strip()}")
+    at = 0
+    while found := _BESIDE.search(line, at):
+        before = line[: found.start()]
+        if any(before.count(quote) % 2 for quote in "\"'`"):
+            at = found.start() + 1  # it may stand in a string
+        else:
+            line = before + line[found.end() :]
+    return line.strip() + "\n"
 
 
 def _names(listed: str) -> list[str]:

@@ -10,6 +10,9 @@ import { weightsText } from "./facts.js";
 /** @import {Child} from "./elements.js" */
 /** @import {App} from "./frame.js" */
 
+/** What a layer would need. @param {any} layer */
+const needed = ({ weights, params }) => `${weightsText(weights)} = ${grouped(params)} parameters`;
+
 /** The pictures that people have of a convolution, side by side at the same pixel. @param {App} app */
 export function mentalModels(app) {
 	const newest = latest();
@@ -101,12 +104,11 @@ export function mentalModels(app) {
 			row("parameters", (m) => grouped(m.params)),
 			row("MACs", (m) => grouped(m.macs)),
 			row(`value at ${where}`, (m) => right(m.close !== false, decimal(m.value, digits))),
-			row("the next layer would need", ({ next }) => (!next ? "–" : `${next.layer}: ${next.impossible ? "impossible"
-				: `${weightsText(next.weights)} = ${grouped(next.params)} parameters`}`)),
+			row("the next layer would need", ({ next }) => (!next ? "–" : `${next.layer}: ${next.impossible ? "impossible" : needed(next)}`)),
 			row("the engine agrees", (m) => h(`b.${colour(m)}`, proved(m) ? "yes" : m.stands ? "cannot be told here" : "no")),
 		], [net.run?.engine ?? "", h("td", { colspan: models.length }, `${times(shape)}, and ${exact(engine)} at ${where}`)]));
-		app.tell(`${current.name}: ${times(current.shape)}, ${decimal(current.value, digits)}; ${proved(current) ? "the engine agrees"
-			: current.stands ? "it cannot be told here" : "the engine does not agree"}`);
+		const heard = proved(current) ? "the engine agrees" : current.stands ? "it cannot be told here" : "the engine does not agree";
+		app.tell(`${current.name}: ${times(current.shape)}, ${decimal(current.value, digits)}; ${heard}`);
 	}
 
 	return { element, show, hide: () => void newest() }; // a screen that was left says nothing more
