@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from convscope.aten import rules
 from convscope.aten.rule import Call, Fed, NoEquation, Slot, Weight
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """One output of a call: everything that its equation depends on, but for the shapes fed to it.
 
     op         the operator without its overload, in place or not

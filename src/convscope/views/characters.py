@@ -51,6 +51,7 @@ def _cells(character: str) -> int:
 _MARKS = {"good": f"✓{NO_BREAK}", "bad": f"✗{NO_BREAK}"}
 
 
+@lru_cache(maxsize=8192)
 def marked(text: str, style: str) -> str:
     """Return visible text, with a sign in front where its colour alone would carry the meaning.
 

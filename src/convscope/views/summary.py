@@ -184,10 +184,16 @@ class SummaryTable(Record):
         return self.summary.to_dict()
 
 
-def document(summary: Summary, columns: Sequence[str] | None = None, detail: int = 0) -> Document:
+def document(
+    summary: Summary,
+    columns: Sequence[str] | None = None,
+    detail: int = 0,
+    known: dict[str, list[Words]] | None = None,
+) -> Document:
     """Return a network's layers in a table, one a row, and below it what they amount to.
 
     detail   1 or 2 to say weights and receptive fields in fewer words, which is said below
+    known    the columns that are the same in any detail, kept from one to the next
 
     Raises `SettingError` for a column that there is not.
     """
@@ -198,13 +204,17 @@ def document(summary: Summary, columns: Sequence[str] | None = None, detail: int
     kinds = [_KINDS[name] for name in names]
     asked = _Asked(summary, detail)
     arrows = _arrows(summary, detail) if names[0] == "layer" and "inputs" not in names else {}
-    rows = [
-        tuple(
-            _with_arrow(kind.cell(row, asked), arrows.get(row.name) if not n else None)
-            for n, kind in enumerate(kinds)
-        )
-        for row in summary.visible
-    ]
+    visible, known = summary.visible, {} if known is None else known
+    cells_of = []
+    for name, kind in zip(names, kinds, strict=True):
+        column = known.get(name) or [kind.cell(row, asked) for row in visible]
+        if name not in _SHORTER:
+            known[name] = column
+        cells_of.append(column)
+    if arrows:
+        pairs = zip(cells_of[0], visible, strict=True)
+        cells_of[0] = [_with_arrow(cell, arrows.get(row.name)) for cell, row in pairs]
+    rows = list(zip(*cells_of, strict=True))
     footer: tuple[tuple[Words, ...], ...] = ()
     if any(kind.total for kind in kinds) and not kinds[0].total:
         cells: list[Words] = [_total(summary, kind.total) if kind.total else "" for kind in kinds]
@@ -215,6 +225,9 @@ def document(summary: Summary, columns: Sequence[str] | None = None, detail: int
     short = _BRIEF[detail] if {"weights", "receptive_field"} & {*names} else ""
     return Document((*said, Paragraph(Span(short, "dim"))) if short else said)
 
+
+_SHORTER = ("layer", "weights", "receptive_field")
+"""The columns that can be said in fewer words."""
 
 _BRIEF = (
     "",
@@ -241,25 +254,26 @@ def _kept_to_lines(
     summary: Summary, columns: Sequence[str] | None, width: int | None
 ) -> tuple[Document, int]:
     """Return the document in as few words as keep each row of a long table to a line, and its width."""
-    from convscope.views.ansi import FALLBACK_WIDTH, Pen
-    from convscope.views.text_table import table_lines
+    from convscope.views.ansi import FALLBACK_WIDTH
+    from convscope.views.text_table import height, natural_width
 
     rows, free = len(summary.visible), width is None
     width = FALLBACK_WIDTH if width is None else width
-    whole = document(summary, columns)
+    known: dict[str, list[Words]] = {}
+    whole = document(summary, columns, 0, known)
     if rows <= _MANY:
         return whole, width
     found = []
     for detail in range(len(_BRIEF)):
-        made = document(summary, columns, detail) if detail else whole
+        made = document(summary, columns, detail, known) if detail else whole
         (table,) = (part for part in made.parts if isinstance(part, Table))
-        found.append((len(table_lines(table, width, Pen(False))), detail, made))
+        found.append((height(table, width), detail, made))
         if found[-1][0] <= 1.1 * rows:
             break
     lines, _, best = min(found)
     if free and lines > rows + _AROUND:
         (table,) = (part for part in best.parts if isinstance(part, Table))
-        width = max(map(len, table_lines(table, WIDEST, Pen(False))))
+        width = natural_width(table, WIDEST)
     return best, width
 
 

@@ -23,22 +23,53 @@ _MOST_LINES = 6
 Cell = str | tuple[Span, ...]
 
 
-def table_lines(table: Table, width: int, pen: Pen) -> list[str]:
-    """Return the lines of a table, the caption last."""
+def height(table: Table, width: int) -> int:
+    """Return how many lines a table takes, without laying it out; its caption is not counted."""
+    _, texts, widths = _measured(table, width)
+    aligns = [column.align for column in table.columns]
+    each = []
+    for column, size, align in zip(texts, widths, aligns, strict=True):
+        known = {text: _height(text, size, align) for text in dict.fromkeys(column)}
+        each.append([known[text] for text in column])
+    rows: list[int] = [max(row) for row in zip(*each, strict=True)]
+    return sum(rows) + (2 if table.footer else 1)
+
+
+def natural_width(table: Table, width: int) -> int:
+    """Return how wide a table is where it may have so much room."""
+    _, _, widths = _measured(table, width)
+    return sum(widths) + len(GAP) * (len(widths) - 1)
+
+
+def _height(text: str, width: int, align: str) -> int:
+    return 1 if cells(text) <= width else len(wrap(text, width, _hanging(width, align)))
+
+
+def _measured(
+    table: Table, width: int
+) -> tuple[list[tuple[Cell, ...]], list[list[str]], list[int]]:
+    """Return the columns of a table, their texts under their titles, and how wide each is."""
     count = len(table.columns)
-    if not count:
-        return []
     rows = [_cells(row, count) for row in (*table.rows, *table.footer)]
     columns = list(zip(*rows, strict=True)) or [()] * count
-    titles = [column.title for column in table.columns]
     texts = [
-        [marked(title, ""), *map(_text, column)]
-        for title, column in zip(titles, columns, strict=True)
+        [marked(told.title, ""), *map(_text, column)]
+        for told, column in zip(table.columns, columns, strict=True)
     ]
     room = width - len(GAP) * (count - 1)
     widths = [max(map(cells, dict.fromkeys(column))) for column in texts]
     if sum(widths) > room:
         widths = fitting(texts, widths, room)
+    return columns, texts, widths
+
+
+def table_lines(table: Table, width: int, pen: Pen) -> list[str]:
+    """Return the lines of a table, the caption last."""
+    count = len(table.columns)
+    if not count:
+        return []
+    columns, _, widths = _measured(table, width)
+    titles = [column.title for column in table.columns]
     aligns = [column.align for column in table.columns]
     rule = pen.paint("─" * (sum(widths) + len(GAP) * (count - 1)), "dim")
 
@@ -79,7 +110,7 @@ def _laid_out(column: Sequence[Cell], width: int, align: str, pen: Pen) -> list[
 
 
 def _lines(cell: Cell, width: int, align: str, pen: Pen, style: str = "") -> tuple[str, ...]:
-    hanging = _HANGING if align == "left" and width > 12 else 0
+    hanging = _hanging(width, align)
     if style or type(cell) is not str:
         return tuple(pad(piece, width, align) for piece in pen.lines(cell, width, hanging, style))
     # the same for plain text, of which there can be a lot
@@ -91,6 +122,10 @@ def _lines(cell: Cell, width: int, align: str, pen: Pen, style: str = "") -> tup
     first, *more = lines
     indent = " " * hanging
     return (_padded(first, width, align), *[_padded(indent + line, width, align) for line in more])
+
+
+def _hanging(width: int, align: str) -> int:
+    return _HANGING if align == "left" and width > 12 else 0
 
 
 def _padded(text: str, width: int, align: str) -> str:
@@ -148,13 +183,16 @@ def _choices(column: Sequence[str], natural: int) -> dict[int, int]:
     least = max(map(widest_piece, amounts))
     wide = sorted((text for text in amounts if len(text) > least // 2), key=len, reverse=True)
     step = max(1, len(wide) // _SAMPLE)
-    steps = [(_steps(text, least), amounts[text]) for text in wide[::step]]
-    widths = {least, natural}.union(*(at for at, _ in steps))
-    return {
-        width: sum(n * sum(k for k, w in enumerate(at, 1) if width < w) for at, n in steps)
-        for width in widths
-        if least <= width <= natural
-    }
+    dearer = {least: 0, natural: 0}  # width → what it costs to be narrower than that
+    for text in wide[::step]:
+        for line, width in enumerate(_steps(text, least), 1):
+            dearer[width] = dearer.get(width, 0) + line * amounts[text]
+    found, cost = {}, 0
+    for width in sorted(dearer, reverse=True):
+        if least <= width <= natural:
+            found[width] = cost
+        cost += dearer[width]
+    return dict(reversed(found.items()))
 
 
 def _steps(text: str, least: int) -> list[int]:

@@ -7,7 +7,8 @@ give is counted: relu, relu:2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -19,7 +20,9 @@ from convscope.layers.base import Layer
 from convscope.model.graph import Graph, Totals
 from convscope.notation import Size
 from convscope.notation.sizes import UNKNOWN, UNKNOWN_SHAPE, Shape
-from convscope.readers.torch.recording import Call, Recording, Value
+from convscope.readers.torch.calls import Call, Recording, Value
+
+KINDS = frozenset(getattr(torch, name) for name in FLOATS)
 
 MOST_GIVEN = 1024
 """Constants of more numbers than this do not shape an equation."""
@@ -30,7 +33,6 @@ class TorchGraph(Graph):
 
     fetched     node → the value in the recording
     counts      parameters in all, trained ones, numbers in buffers, bytes of both
-    paths       every module's class by its name
     rows        how many rows the batch of the recording has
     batched     the inputs and nodes whose first axis is the batch
     modules     node → the module that does nothing else, by its name
@@ -42,7 +44,6 @@ class TorchGraph(Graph):
         self.separator = "."
         self.fetched: dict[str, Value] = {}
         self.counts = (0, 0, 0, 0)
-        self.paths: dict[str, str] = {}
         self.rows = 1
         self.batched: set[str] = set()
         self.modules: dict[str, str] = {}
@@ -51,7 +52,7 @@ class TorchGraph(Graph):
     def without_nodes(self) -> TorchGraph:
         """Return a graph of the same inputs and modules, and no nodes yet."""
         other = TorchGraph(self.name, self.inputs)
-        other.nested, other.uncalled, other.paths = self.nested, self.uncalled, self.paths
+        other.nested, other.uncalled = self.nested, self.uncalled
         other.rows, other.batched = self.rows, {n for n in self.batched if n in self.inputs}
         other.modules, other.origins = self.modules, dict(self.origins)
         return other
@@ -113,12 +114,11 @@ class _Builder:
         rows = {v.shape[0] for v in recording.inputs.values() if len(v.shape) > 1}
         self.rows = rows.pop() if len(rows) == 1 else 1
         self.nodes: dict[int, str] = {}
-        self.values: dict[int, Value] = {}
-        paths = {path for path, _ in module.named_modules() if path}
+        self.modules: dict[str, Any] = dict(module.named_modules())
         shapes: dict[str, Shape] = {}
         rowed: set[str] = set()
         for given, value in recording.inputs.items():
-            while given in paths:
+            while given in self.modules:
                 given = f"input_{given}"
             shapes[given] = value.shape
             if batched and len(value.shape) > 1 and value.shape[0] == self.rows:
@@ -128,12 +128,13 @@ class _Builder:
         self.result = TorchGraph(name, shapes)
         self.result.rows = self.rows if batched else 1
         self.result.batched = rowed
-        self.module, self.owners = module, dict(module.named_modules())
         self.taken = {*shapes}
         self.shared: dict[Any, Operator] = {}
         self.parameters = {
-            path: (p.requires_grad, p)
-            for path, p in module.named_parameters(remove_duplicate=False)
+            f"{path}.{name}" if path else name: (parameter.requires_grad, parameter)
+            for path, one in self.modules.items()
+            for name, parameter in one._parameters.items()
+            if parameter is not None
         }
         self.counted: set[int] = set()
         self.single = {
@@ -143,20 +144,20 @@ class _Builder:
         }
 
     def graph(self) -> TorchGraph:
-        calls = self.recording.calls
-        read = {id(v) for call in calls for v in _read(call)}
+        given = [(call, _flat(call.named())) for call in self.recording.calls if _fed(call)]
+        read = {id(v) for _, named in given for _, v in named if isinstance(v, Value)}
         read.update(map(id, self.recording.outputs.values()))
-        for call in calls:
+        for call, named in given:
             fed = _fed(call)
             if len(fed) > 1:  # what nobody reads is no layer: where a maximum was found, say
                 fed = [v for v in fed if id(v) in read] or fed
             for value in fed:
-                self._layer(call, value, len(fed))
+                self._layer(call, named, value, len(fed))
         self._finish()
         return self.result
 
     def _finish(self) -> None:
-        result, module = self.result, self.module
+        result = self.result
         outputs = []
         for value in self.recording.outputs.values():
             if value.fed and id(value) in self.nodes:
@@ -165,25 +166,24 @@ class _Builder:
                     outputs.append(name)
         if outputs:
             result.outputs = tuple(dict.fromkeys(outputs))
-        result.counts = _counts(module)
+        result.counts = _counts(self.modules.values())
         called = {frame.path for frame in self.recording.frames}
         met: set[int] = set()
         uncalled = []
-        for path, one in module.named_modules():
-            result.paths[path] = type(one).__name__
+        for path, one in self.modules.items():
             if path and path not in called and not any(True for _ in one.children()):
-                own = [p for p in one.parameters(recurse=False) if id(p) not in met]
+                own = [p for p in one._parameters.values() if p is not None and id(p) not in met]
                 met.update(map(id, own))
                 uncalled.append((path, type(one).__name__, sum(p.numel() for p in own)))
         result.uncalled = tuple(uncalled)
-        result.nested = {
-            path: kind for path, kind in result.paths.items() if path and path not in result.nodes
-        }
-        result.nested[""] = type(module).__name__
+        kinds = {path: type(one).__name__ for path, one in self.modules.items()}
+        result.nested = {path: kind for path, kind in kinds.items() if path not in result.nodes}
 
     # -- layers -----------------------------------------------------------------------------------
 
-    def _layer(self, call: Call, value: Value, outputs: int) -> None:
+    def _layer(
+        self, call: Call, named: Sequence[tuple[str, Any]], value: Value, outputs: int
+    ) -> None:
         slots: list[tuple[str, Slot]] = []
         feeds: list[str] = []
         batched_feed = False
@@ -192,7 +192,7 @@ class _Builder:
         held: list[tuple[str, bool]] = []
         known: dict[str, Any] = {}
         folded: list[tuple[str, Shape]] = []
-        for key, given in _flat(call.named()):
+        for key, given in named:
             if call.op == "copy" and key == "self":  # only its shape is read
                 continue
             if not isinstance(given, Value):
@@ -214,7 +214,7 @@ class _Builder:
         name = self._name(call, value, outputs)
         shapes = tuple(self.result.shape(n) for n in feeds)
         dtype = str(value.dtype).removeprefix("torch.")
-        floats = all(str(v.dtype).removeprefix("torch.") in FLOATS for v in _read(call) if v.fed)
+        floats = all(v.dtype in KINDS for _, v in named if isinstance(v, Value) and v.fed)
         fixed = tuple(sorted(settings.items()))
         use = Use(
             call.op, fixed, tuple(slots), self.rows, dtype if floats else "of several kinds",
@@ -265,18 +265,15 @@ class _Builder:
         known: dict[str, Any],
     ) -> Slot:
         """Return how a tensor that depends on no input is seen."""
-        tensor = given.tensor
-        count = tensor.numel()
-        numbers = tensor.device.type != "meta" and count
+        tensor, shape, kind = given.tensor, given.shape, given.dtype
         parameter = self.parameters.get(given.name) if given.name else None
-        if parameter is None and numbers:
-            kind = tensor.dtype
+        if parameter is None and not (kind.is_floating_point and shape):
             whole = not kind.is_floating_point and not kind.is_complex and kind is not torch.bool
-            if (whole and count <= MOST_GIVEN) or tensor.ndim == 0:
-                values = tuple(tensor.detach().reshape(-1).tolist())
-                return Given(values, tuple(tensor.shape))
+            few = (whole and prod(shape) <= MOST_GIVEN) or not shape
+            if few and 0 not in shape and tensor.device.type != "meta":
+                return Given(tuple(tensor.detach().reshape(-1).tolist()), shape)
         base = (given.name or "").rpartition(".")[2] or _WORDS.get(key, key.partition(".")[0])
-        if given.name is None and tensor.dtype is torch.bool:
+        if given.name is None and kind is torch.bool:
             base = "mask"
         name, number = base, 1
         while name in arrays:
@@ -287,7 +284,7 @@ class _Builder:
             held.append((name, parameter[0]))
             self.counted.add(id(parameter[1]))
         known[name] = given.name if given.held else id(tensor)
-        return Weight(name, tuple(tensor.shape))
+        return Weight(name, shape)
 
     def _folded(
         self,
@@ -323,7 +320,7 @@ class _Builder:
         """Return what gives the numbers of a parameter or buffer, as it is when they are asked for."""
         assert given.name is not None
         path, _, name = given.name.rpartition(".")
-        owner = self.owners[path]
+        owner = self.modules[path]
         tensor = given.tensor
         return _getter(lambda: getattr(owner, name, tensor))
 
@@ -419,19 +416,18 @@ def _alike(ours: Callable[[], Any], theirs: Callable[[], Any]) -> bool:
 def skeleton(module: Any, name: str) -> TorchGraph:
     """Return the modules of a module that nobody has run: what they hold, no shapes."""
     result = TorchGraph(name, {})
+    modules = dict(module.named_modules())
     met: set[int] = set()
-    for path, one in module.named_modules():
-        result.paths[path] = type(one).__name__
+    for path, one in modules.items():
         own = dict(one.named_parameters(recurse=False))
         if not own and (not path or any(True for _ in one.children())):
             continue
         layer = Held(path or name, type(one).__name__, own, met)
         met.update(id(p) for p in own.values())
         result.add(path or name, layer, ())
-    result.counts = _counts(module)
+    result.counts = _counts(modules.values())
     result.outputs = ()
-    result.nested = {p: k for p, k in result.paths.items() if p and p not in result.nodes}
-    result.nested[""] = type(module).__name__
+    result.nested = {p: type(m).__name__ for p, m in modules.items() if p not in result.nodes}
     return result
 
 
@@ -460,15 +456,20 @@ class Held(Layer):
         return UNKNOWN_SHAPE, self.shapes, self.trained
 
 
-def _counts(module: Any) -> tuple[int, int, int, int]:
-    """Return how many parameters a module has, how many are trained, numbers in buffers, and bytes."""
-    every = list(module.parameters())
-    return (
-        sum(p.numel() for p in every),
-        sum(p.numel() for p in every if p.requires_grad),
-        sum(b.numel() for b in module.buffers()),
-        sum(p.numel() * p.element_size() for p in every),
-    )
+def _counts(modules: Iterable[Any]) -> tuple[int, int, int, int]:
+    """Return how many parameters modules have, how many are trained, numbers in buffers, and bytes."""
+    every: dict[int, Any] = {}
+    buffers: dict[int, Any] = {}
+    for one in modules:
+        every |= {id(p): p for p in one._parameters.values() if p is not None}
+        buffers |= {id(b): b for b in one._buffers.values() if b is not None}
+    numbers = trained = size = 0
+    for parameter in every.values():
+        count = parameter.numel()
+        numbers += count
+        trained += count * parameter.requires_grad
+        size += count * parameter.element_size()
+    return numbers, trained, sum(b.numel() for b in buffers.values()), size
 
 
 def _getter(now: Callable[[], Any]) -> Callable[[], Any]:

@@ -24,8 +24,8 @@ from convscope.model.editing import Change, Edit, Edited, shown
 from convscope.model.remedies import explained_by_trying, numbers_for
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, shape_text
 from convscope.readers.torch.build import TorchGraph
+from convscope.readers.torch.calls import Value
 from convscope.readers.torch.onnx_form import unwritable
-from convscope.readers.torch.recording import Value
 
 LARGEST = 1 << 31
 
@@ -345,11 +345,11 @@ class _Editing:
                 fresh[slot.name] = self._anew(name, layer, key, slot, wanted[key])
                 slot = replace(slot, shape=wanted[key])
             slots.append((key, slot))
-        use = replace(
-            layer.use, settings=tuple(sorted(settings.items())), slots=tuple(slots), wanted=None
+        use = layer.use._replace(
+            settings=tuple(sorted(settings.items())), slots=tuple(slots), wanted=None
         )
         out = _asked(self.graph.fetched[name], use, whole)
-        use = replace(use, wanted=out)
+        use = use._replace(wanted=out)
         stated = state(use, shapes)
         batched = stated.batched
         if stated.equation is None:

@@ -8,7 +8,7 @@ from convscope.errors import ForwardError
 from convscope.network import Network
 from convscope.notation.sizes import shape_text
 from convscope.readers.torch.build import TorchGraph
-from convscope.readers.torch.recording import Failure, Recording, Value
+from convscope.readers.torch.calls import Failure, Recording, Value
 
 LAST = 12
 """So many rows of the table stand in the message."""

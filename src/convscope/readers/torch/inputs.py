@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from convscope.errors import InputError
 from convscope.notation.sizes import shape_text
 from convscope.readers.example import Example
+from convscope.readers.torch.structures import mapped, tensors_of
 
 Tensor = Any
 
@@ -34,8 +35,8 @@ class Arguments:
         def swapped(value: Any) -> Any:
             return new.get(id(value), value)
 
-        args = tuple(_mapped(swapped, a) for a in self.args)
-        kwargs = {n: _mapped(swapped, a) for n, a in self.kwargs.items()}
+        args = tuple(mapped(swapped, a) for a in self.args)
+        kwargs = {n: mapped(swapped, a) for n, a in self.kwargs.items()}
         return replace(self, args=args, kwargs=kwargs, inputs=dict(given))
 
 
@@ -51,14 +52,18 @@ def arguments(module: Any, example: Example) -> Arguments:
     else:
         args, kwargs = _of_shape(module, example.shape, names)
     copied = _Copies(module)
-    args = tuple(_mapped(copied, a) for a in args)
-    kwargs = {name: _mapped(copied, a) for name, a in kwargs.items()}
+    args = tuple(mapped(copied, a) for a in args)
+    kwargs = {name: mapped(copied, a) for name, a in kwargs.items()}
     inputs: dict[str, Tensor] = {}
+    given: list[tuple[str, Tensor]] = []
     for place, value in enumerate(args):
         name = names[place] if place < len(names) else f"input_{place}" if place else "input"
-        _collect(value, name, inputs)
+        given += tensors_of(value, name)
     for name, value in kwargs.items():
-        _collect(value, name, inputs)
+        given += tensors_of(value, name)
+    for name, tensor in given:
+        if all(known is not tensor for known in inputs.values()):
+            inputs[name] = tensor
     if not inputs:
         raise InputError(
             f"{type(module).__name__} was given no tensor: give an example, as in "
@@ -148,46 +153,6 @@ class _Copies:
                 copy.requires_grad_()
             self.known[id(value)] = (value, copy)
         return self.known[id(value)][1]
-
-
-def _mapped(change: Callable[[Any], Any], value: Any) -> Any:
-    """Return a structure with every leaf changed; kinds of containers are kept where they can be made again."""
-    if isinstance(value, torch.Tensor):
-        return change(value)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_mapped(change, v) for v in value))
-    if type(value) in (list, tuple):
-        return type(value)(_mapped(change, v) for v in value)
-    if isinstance(value, Mapping) and type(value) is not dict and hasattr(value, "copy"):
-        try:
-            other = value.copy()
-            for key, one in value.items():
-                other[key] = _mapped(change, one)
-            return other
-        except (TypeError, AttributeError):
-            return value
-    if isinstance(value, Mapping):
-        return {k: _mapped(change, v) for k, v in value.items()}
-    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
-        return replace(
-            value, **{n: _mapped(change, getattr(value, n)) for n in value.__dataclass_fields__}
-        )
-    return change(value)
-
-
-def _collect(value: Any, name: str, into: dict[str, Tensor]) -> None:
-    if isinstance(value, torch.Tensor):
-        if all(known is not value for known in into.values()):
-            into[name] = value
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            _collect(one, f"{name}.{key}", into)
-    elif isinstance(value, (list, tuple)):
-        for key, one in enumerate(value):
-            _collect(one, f"{name}.{key}", into)
-    elif hasattr(value, "__dataclass_fields__"):
-        for key in value.__dataclass_fields__:
-            _collect(getattr(value, key), f"{name}.{key}", into)
 
 
 def as_tensor(array: Any, like: Tensor, name: str) -> Tensor:

@@ -13,8 +13,9 @@ from convscope.engine.backing import at_sizes
 from convscope.errors import EngineError, NotBuiltError
 from convscope.model.graph import Graph
 from convscope.readers.torch.build import TorchGraph, build
+from convscope.readers.torch.calls import Recording, Value
 from convscope.readers.torch.inputs import Arguments, as_tensor
-from convscope.readers.torch.recording import Recording, Value, record
+from convscope.readers.torch.recording import record
 
 if TYPE_CHECKING:
     from convscope.engine.backing import Backing

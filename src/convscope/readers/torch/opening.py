@@ -10,10 +10,11 @@ from convscope.errors import SettingError, SourceError
 from convscope.network import Network
 from convscope.readers.example import Example
 from convscope.readers.torch.build import TorchGraph, build, skeleton
+from convscope.readers.torch.calls import Recording
 from convscope.readers.torch.failing import forward_error
 from convscope.readers.torch.inputs import arguments
 from convscope.readers.torch.module import BothEngines, TorchModule
-from convscope.readers.torch.recording import Recording, record
+from convscope.readers.torch.recording import record
 from convscope.readers.torch.shadow import plain
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import types
 from collections import OrderedDict
-from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -26,7 +25,7 @@ def shadow(module: Any, training: bool) -> Any:
     import torch
 
     made: dict[int, Any] = {}
-    order: list[tuple[Any, Any]] = []
+    order: list[Any] = []
 
     def copied(one: Any) -> Any:
         if id(one) in made:
@@ -46,24 +45,31 @@ def shadow(module: Any, training: bool) -> Any:
         }
         if not training:
             own["training"] = False
-        if any(m.training for m in one.modules()) and training:
+        if training and any(m.training for m in one.modules()):
             own["_buffers"] = {
                 n: None if b is None else b.detach().clone() for n, b in one._buffers.items()
             }
         own.pop("_compiled_call_impl", None)
         other.__dict__.update(own)
-        order.append((one, other))
+        order.append(other)
         return other
 
     result = copied(module)
-    for _, other in order:
-        for name, value in other.__dict__.items():
-            if name not in KEPT:
-                other.__dict__[name] = _followed(value, made, DEEPEST)
+    for other in order:
+        held = other.__dict__
+        for name, value in held.items():
+            kind = type(value)
+            if name in KEPT or (kind in (dict, OrderedDict) and not value and name[:1] == "_"):
+                continue  # a copy already
+            if kind in HOLDERS or id(value) in made:
+                held[name] = _followed(value, made, DEEPEST)
     return result
 
 
 KEPT = frozenset(("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "training"))
+
+HOLDERS = frozenset((list, tuple, set, dict, OrderedDict, types.MethodType, functools.partial))
+"""What may hold modules."""
 
 
 def _followed(value: Any, made: dict[int, Any], deep: int) -> Any:
@@ -91,8 +97,3 @@ def plain(module: Any) -> Any:
     while type(module).__name__ == "OptimizedModule" and hasattr(module, "_orig_mod"):
         module = module._orig_mod
     return module
-
-
-def places(module: Any) -> Iterator[tuple[str, Any]]:
-    """Yield every module once with its first name, in order; the module itself is ""."""
-    yield from module.named_modules()

@@ -13,8 +13,9 @@ import torch
 from convscope.errors import SettingError
 from convscope.layers.arguments import nearest
 from convscope.readers.example import Example
+from convscope.readers.torch.calls import Frame
 from convscope.readers.torch.inputs import arguments
-from convscope.readers.torch.recording import Frame, record
+from convscope.readers.torch.recording import record
 from convscope.readers.torch.shadow import plain
 
 COLUMNS = {

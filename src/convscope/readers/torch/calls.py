@@ -1,0 +1,159 @@
+"""What a recording is made of: values, the calls that gave them, the modules that were called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+
+Tensor = Any
+
+
+class Value:
+    """A tensor as the recording knows it: an input, something that the module holds, or a call's output.
+
+    call, place   the call that gave it, and which of its outputs it is; None for what no call gave
+    name          of an input or of what the module holds ("layer1.0.conv1.weight")
+    fed           whether it depends on an input; if not, it is a constant, and `tensor` is it
+    tensor        its numbers, where they are kept
+    """
+
+    __slots__ = ("call", "dtype", "fed", "name", "place", "shape", "tensor")
+
+    def __init__(
+        self,
+        tensor: Tensor,
+        fed: bool,
+        call: Call | None = None,
+        place: int = 0,
+        name: str | None = None,
+    ) -> None:
+        self.call, self.place, self.name, self.fed = call, place, name, fed
+        self.shape = tuple(tensor.shape)
+        self.dtype = tensor.dtype
+        self.tensor: Tensor = None
+
+    @property
+    def held(self) -> bool:
+        """Whether it is a parameter or a buffer of the module."""
+        return self.call is None and self.name is not None and not self.fed
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """One call of a module.
+
+    path      its first name in the tree; "" is the network
+    number    how many calls of it there were before
+    given     shape and bytes of a number of the first tensor that went in, and `out` of what came out
+    """
+
+    path: str
+    kind: str
+    number: int
+    outer: Frame | None
+    leaf: bool
+    calls: list[Call] = field(default_factory=list)
+    given: tuple[tuple[int, ...], int] | None = None
+    out: tuple[tuple[int, ...], int] | None = None
+    module: Any = None
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One operator that ran: its arguments with values in the places of tensors."""
+
+    op: str
+    func: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    frame: Frame
+    outputs: list[Value] = field(default_factory=list)
+
+    def named(self) -> dict[str, Any]:
+        """Return every argument by its name in the operator's schema, defaults filled in."""
+        if self.func is None:
+            return dict(self.kwargs)
+        found = {}
+        for place, (name, default) in enumerate(about(self.func).arguments):
+            value = self.args[place] if place < len(self.args) else self.kwargs.get(name, default)
+            if value is not _NONE:
+                found[name] = value
+        return found
+
+
+_NONE = object()
+
+
+class About(NamedTuple):
+    """What an operator's schema says.
+
+    changes   places and names of the arguments that it changes
+    random    whether it draws random numbers
+    ignored   whether it only asks about a tensor
+    """
+
+    name: str
+    arguments: tuple[tuple[str, Any], ...]
+    changes: tuple[tuple[int, str], ...]
+    random: bool
+    ignored: bool
+
+
+_IGNORED = ("prim::", "profiler::", "aten::sym_", "aten::is_", "aten::_has_", "aten::size", "aten::stride",
+            "aten::_assert", "aten::dim", "aten::numel", "aten::storage_offset")  # fmt: skip
+
+
+@cache
+def about(func: Any) -> About:
+    """Return what an operator's schema says."""
+    schema = func._schema
+    arguments = []
+    changes = []
+    for place, argument in enumerate(schema.arguments):
+        default = argument.default_value if argument.has_default_value() else _NONE
+        if argument.type.kind() == "OptionalType" and default is _NONE:
+            default = None
+        arguments.append((argument.name, default))
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            changes.append((place, argument.name))
+    base = schema.name.partition("::")[2]
+    ours = schema.name.startswith("aten::")
+    name = base if ours else schema.name
+    if changes and name.endswith("_") and not name.endswith("__"):
+        name = name[:-1]
+    if name.startswith("__i") and name.endswith("__"):
+        name = f"__{name[3:]}"
+    ignored = schema.name.startswith(_IGNORED) and base != "is_nonzero"
+    random = torch.Tag.nondeterministic_seeded in func.tags
+    return About(name, tuple(arguments), tuple(changes), random, ignored)
+
+
+class Failure(NamedTuple):
+    """Where a forward stopped: the exception, the modules around, the operator and what it was given."""
+
+    error: BaseException
+    frame: Frame
+    op: str | None
+    named: dict[str, Any]
+
+
+@dataclass
+class Recording:
+    """What one forward did.
+
+    inputs    in order, by name
+    outputs   the values that the module returned, by their place in what it returned ("" for one tensor)
+    result    what it returned, as it was
+    frames    every call of a module, in order
+    """
+
+    calls: list[Call]
+    inputs: dict[str, Value]
+    outputs: dict[str, Value]
+    result: Any
+    frames: list[Frame]
+    warnings: list[str]
+    failure: Failure | None = None

@@ -1,0 +1,286 @@
+"""Which value every tensor holds while a forward runs, whatever views of it there are and whoever writes into it.
+
+A tensor that is written through one view is another value for all views of the same memory: those are derived
+anew, by the calls that made them, when they are next read.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from convscope.readers.torch.calls import Call, Frame, Tensor, Value
+
+
+class Entry:
+    """A live tensor and the value that it holds now.
+
+    parent, recipe    the tensor that it is a view of, and the call that made it
+    stale             another view of the same memory was changed: to be derived anew from the parent
+    """
+
+    __slots__ = ("_geometry", "parent", "recipe", "ref", "stale", "value")
+
+    def __init__(self, tensor: Tensor, value: Value) -> None:
+        self.ref = weakref.ref(tensor)
+        self.value = value
+        self.parent: Entry | None = None
+        self.recipe: Call | None = None
+        self.stale = False
+        self._geometry: tuple[Any, ...] | None = None
+
+    @property
+    def geometry(self) -> tuple[Any, ...]:
+        """Its type, shape, strides and offset; of one that is gone, if anybody asked before."""
+        tensor = self.ref()
+        if tensor is not None:
+            self._geometry = _geometry(tensor)
+        return self._geometry or ()
+
+
+def _geometry(tensor: Tensor) -> tuple[Any, ...]:
+    if tensor.layout is not torch.strided:
+        return (tensor.dtype, tuple(tensor.shape))
+    return tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.storage_offset()
+
+
+class Memory:
+    """One storage: the live tensors on it, and the values whose numbers are kept in it."""
+
+    __slots__ = ("entries", "kept", "ours")
+
+    def __init__(self, ours: bool) -> None:
+        self.entries: list[Entry] = []
+        self.kept: list[Value] = []
+        self.ours = ours
+
+
+class Tracking:
+    """The values of all tensors that were met, and the calls so far.
+
+    keep    whether the values of all calls are kept, else the constants' only
+    frame   the module that is being called
+    saved   what was overwritten and is not ours: tensor, its numbers, its version
+    """
+
+    def __init__(self, keep: bool, frame: Frame) -> None:
+        self.keep, self.frame = keep, frame
+        self.calls: list[Call] = []
+        self.entries: dict[int, Entry] = {}
+        self.memories: dict[int, Memory] = {}
+        self.saved: list[tuple[Tensor, Tensor, int]] = []
+
+    def begin(self, tensor: Tensor, fed: bool, name: str, ours: bool = False) -> Value:
+        """Note a tensor that is there before the forward begins."""
+        value = Value(tensor, fed, name=name)
+        value.tensor = tensor if self.keep or not fed else None
+        self.enter(tensor, value, ours)
+        return value
+
+    def _memory(self, tensor: Tensor, ours: bool) -> Memory | None:
+        if tensor.layout is not torch.strided:
+            return None
+        key = tensor.untyped_storage()._cdata
+        found = self.memories.get(key)
+        if (
+            found is not None
+            and not any(e.ref() is not None for e in found.entries)
+            and not found.kept
+        ):
+            found = None
+        if found is None:
+            found = self.memories[key] = Memory(ours)
+        return found
+
+    def enter(self, tensor: Tensor, value: Value, ours: bool = True) -> tuple[Entry, Memory | None]:
+        """Note what a tensor is. `ours` says that its memory is new: nobody else sees what is written there."""
+        entry = Entry(tensor, value)
+        memory = self._memory(tensor, ours)
+        self.entries[id(tensor)] = entry
+        if memory is not None:
+            memory.entries.append(entry)
+            if value.tensor is not None:
+                memory.kept.append(value)
+        return entry, memory
+
+    def value(self, tensor: Tensor) -> Value:
+        """Return what a tensor is now; one that nobody noted is a constant."""
+        return self._entry(tensor).value
+
+    def _entry(self, tensor: Tensor) -> Entry:
+        entry = self.entries.get(id(tensor))
+        if entry is not None and entry.ref() is tensor:
+            if entry.stale:
+                self._derive(entry)
+            return entry
+        memory = None
+        if tensor.layout is torch.strided:
+            memory = self.memories.get(tensor.untyped_storage()._cdata)
+        if memory is not None:
+            # another face of memory that is known: parameter.data, a tensor made by detach outside
+            shape = _geometry(tensor)
+            live = [e for e in memory.entries if e.ref() is not None]
+            for entry in reversed(live):
+                if entry.geometry == shape:
+                    if entry.stale:
+                        self._derive(entry)
+                    self.enter(tensor, entry.value)
+                    return self.entries[id(tensor)]
+            fed = [e for e in live if e.value.fed]
+            if fed:
+                call = Call("view_of", None, (), {"self": fed[-1].value}, self.frame)
+                value = self.output(call, tensor, True, 0)
+                self.note(call)
+                return self.enter(tensor, value)[0]
+        value = Value(tensor, False)
+        value.tensor = tensor
+        return self.enter(tensor, value, ours=False)[0]
+
+    def _derive(self, entry: Entry) -> None:
+        """Derive a view anew, after the memory under it was changed through another one."""
+        entry.stale = False
+        parent, recipe = entry.parent, entry.recipe
+        if parent is None or recipe is None:
+            return
+        if parent.stale:
+            self._derive(parent)
+        old = {id(output): n for n, output in enumerate(recipe.outputs)}
+        place = old.get(id(entry.value), entry.value.place)
+        first = recipe.args[:1]
+        args = (parent.value, *recipe.args[1:]) if first else ()
+        call = Call(recipe.op, recipe.func, args, recipe.kwargs, self.frame)
+        tensor = entry.ref()
+        assert tensor is not None
+        call.outputs = [
+            Value(tensor, parent.value.fed, call, n) for n in range(len(recipe.outputs))
+        ]
+        value = call.outputs[place]
+        if self.keep or not value.fed:
+            value.tensor = tensor
+            memory = self._memory(tensor, True)
+            if memory is not None:
+                memory.kept.append(value)
+        entry.value = value
+        self.note(call)
+
+    def note(self, call: Call) -> None:
+        """Add a call to those so far."""
+        self.calls.append(call)
+        self.frame.calls.append(call)
+
+    def output(self, call: Call, tensor: Tensor, fed: bool, place: int) -> Value:
+        """Return the value of a tensor that a call gave."""
+        value = Value(tensor, fed, call, place)
+        if self.keep or not fed:
+            value.tensor = tensor
+        call.outputs.append(value)
+        return value
+
+    def valued(self, given: Any, reads: list[Value]) -> Any:
+        """Return an argument with values in the places of tensors, which are put among those that are read."""
+        if isinstance(given, torch.Tensor):
+            reads.append(self.value(given))
+            return reads[-1]
+        if isinstance(given, (list, tuple)):
+            return tuple(self.valued(g, reads) for g in given)
+        return given
+
+    def keep_numbers(self, tensor: Tensor, value: Value) -> None:
+        """Note that a value's numbers are those of a tensor, as long as nobody writes into it."""
+        memory = self._memory(tensor, True)
+        if value.tensor is not None and memory is not None:
+            memory.kept.append(value)
+
+    def view_of(self, entry: Entry, memory: Memory, given: Sequence[Tensor], call: Call) -> None:
+        """Note which of the arguments a new tensor is a view of."""
+        for tensor in given:
+            parent = self.entries.get(id(tensor))
+            if parent is not None and parent in memory.entries:
+                entry.parent, entry.recipe = parent, call
+                _ = parent.geometry  # known when the parent is gone
+                return
+
+    # -- changes in place -------------------------------------------------------------------------
+
+    def before_change(self, tensor: Tensor) -> None:
+        """Save what is about to be overwritten: values that are kept, and what is not ours."""
+        self._entry(tensor)
+        memory = self._memory(tensor, False)
+        if memory is None:
+            return
+        if not memory.ours and not any(known is tensor for known, _, _ in self.saved):
+            self.saved.append((tensor, tensor.detach().clone(), tensor._version))
+        for value in memory.kept:
+            value.tensor = value.tensor.detach().clone()
+        memory.kept.clear()
+
+    def changed(self, call: Call, tensors: Sequence[Tensor], fed: bool) -> None:
+        """Note a call that wrote into its arguments: they hold new values from here on."""
+        entries = [self._entry(tensor) for tensor in tensors]
+        for entry, tensor in zip(entries, tensors, strict=True):
+            value = self.output(call, tensor, fed, len(call.outputs))
+            entry.value, entry.stale = value, False
+            self.keep_numbers(tensor, value)
+        self.note(call)
+        for entry, tensor in zip(entries, tensors, strict=True):
+            memory = self._memory(tensor, True)
+            if memory is not None:
+                self._spread(entry, memory)
+
+    def _spread(self, entry: Entry, memory: Memory) -> None:
+        """Carry a change of one view to all others of the same memory."""
+        live = [e for e in memory.entries if e is not entry and e.ref() is not None]
+        if not live:
+            return
+        above: list[Entry] = []
+        child = entry
+        while child.parent is not None and child.recipe is not None:
+            parent = child.parent
+            recipe = child.recipe
+            call = Call(
+                "put",
+                None,
+                (),
+                {"self": parent.value, "part": child.value, "view": recipe},
+                self.frame,
+            )
+            known = parent.ref()
+            value = Value.__new__(Value)
+            value.call, value.place, value.name = call, 0, None
+            value.shape, value.dtype = parent.value.shape, parent.value.dtype
+            value.fed = parent.value.fed or child.value.fed
+            value.tensor = None
+            if self.keep or not value.fed:
+                held = known if known is not None else _again(child.ref(), parent.geometry)
+                value.tensor = held
+                if held is not None:
+                    memory.kept.append(value)
+            call.outputs.append(value)
+            self.note(call)
+            parent.value, parent.stale = value, False
+            above.append(parent)
+            child = parent
+        for other in live:
+            if other not in above and other.parent is not None:
+                other.stale = True
+            elif other not in above and other is not entry:
+                other.value = entry.value if other.geometry == entry.geometry else other.value
+
+    def restore(self) -> None:
+        """Give back to tensors that are the user's what they held before."""
+        for tensor, before, version in self.saved:
+            with torch.no_grad():
+                tensor.copy_(before)
+            torch._C._autograd._unsafe_set_version_counter((tensor,), (version,))
+
+
+def _again(tensor: Tensor, geometry: tuple[Any, ...]) -> Tensor:
+    """Return the tensor of a geometry on the memory of another one."""
+    if tensor is None or len(geometry) != 4:
+        return None
+    _, shape, stride, offset = geometry
+    with torch._C._DisableTorchDispatch():
+        return torch.as_strided(tensor, shape, stride, offset)
