@@ -21,7 +21,7 @@ TARGET = Path(convscope.__file__).parent / "__init__.pyi"
 
 HEAD = '''"""Written by scripts/stubs.py from the layers themselves; not to be edited."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 {imports}

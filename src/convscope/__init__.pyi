@@ -1,6 +1,6 @@
 """Written by scripts/stubs.py from the layers themselves; not to be edited."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from convscope.building import Input as Input
@@ -62,6 +62,7 @@ from convscope.layers.merging import Subtract as _Subtract
 from convscope.layers.multi_head_attention import GroupQueryAttention as _GroupQueryAttention
 from convscope.layers.multi_head_attention import MultiHeadAttention as _MultiHeadAttention
 from convscope.layers.normalization import Normalization as _Normalization
+from convscope.layers.operation import Operation as _Operation
 from convscope.layers.permute import Permute as _Permute
 from convscope.layers.pooling import AveragePooling1D as _AveragePooling1D
 from convscope.layers.pooling import AveragePooling2D as _AveragePooling2D
@@ -191,6 +192,7 @@ __all__ = [
     "Multiply",
     "Network",
     "Normalization",
+    "Operation",
     "PReLU",
     "Permute",
     "RMSNormalization",
@@ -1522,6 +1524,26 @@ class Normalization(_Normalization):
         mean: Any = None,
         variance: Any = None,
         invert: bool = False,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
+class Operation(_Operation):
+    """One operation of keras.ops: on every number, along axes, or on where numbers lie."""
+
+    def __init__(
+        self,
+        operation: str,
+        options: Mapping[str, Any] | None = None,
+        given: Sequence[Any] | None = None,
+        output: int = 0,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,

@@ -19,6 +19,7 @@ from convscope.layers.base import Layer, Sample
 from convscope.model.facts import facts_of
 
 NOT_IN_KERAS: dict[str, str] = {
+    "Operation": "it is keras.ops (test_keras_operations compares each)",
     "Arithmetic": "what a config says of `x + 3` is an operation and not a layer",
 }
 """Kinds that Keras does not have, with the reason why we do."""

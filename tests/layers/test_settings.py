@@ -117,12 +117,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("BatchNormalization", {"epsilon": NAN}, "epsilon must be a number of at least 0, not nan"),
     ("BatchNormalization", {"epsilon": "0.1"}, "epsilon must be a number of at least 0, not '0.1'"),
     ("BatchNormalization", {"momentum": True}, "momentum must be a number, not True"),
-    ("BatchNormalization", {"renorm": True}, "renorm=True is not supported"),
     ("LayerNormalization", {"axis": ()}, "axis must name one axis or more, each once"),
     ("LayerNormalization", {"axis": (1, 1)}, "axis must name one axis or more, each once"),
     ("LayerNormalization", {"axis": (1, -1)}, "count all of them from one side"),
     ("LayerNormalization", {"axis": "last"}, "axis must be a whole number, not 'last'"),
-    ("Activation", {"activation": "glu"}, "'glu' is not supported: it halves the channels"),
     ("Activation", {"activation": 7}, "must be the name of an activation, not 7"),
     ("ReLU", {"max_value": -1}, "ReLU: max_value must be a number of at least 0, not -1"),
     ("ReLU", {"negative_slope": None}, "negative_slope must be a number of at least 0, not None"),
@@ -373,7 +371,8 @@ def test_every_kind_has_samples_and_a_first_line(name: str) -> None:
 @pytest.mark.parametrize("sample", samples())
 def test_symbols_give_the_same_shapes(sample: Sample) -> None:
     """The output shape in symbols, with numbers put in afterwards, is the shape in numbers."""
-    if sample.layer.kind in FIXED:
+    constants = [one for one in sample.layer.settings().get("given") or () if isinstance(one, list)]
+    if sample.layer.kind in FIXED or (sample.layer.kind == "Multiply" and constants):
         pytest.skip("its settings fix the input's size")
     expected = sample.layer.equation(*sample.shapes)
     names: dict[int, Any] = {}
@@ -390,8 +389,8 @@ def test_symbols_give_the_same_shapes(sample: Sample) -> None:
     assert {n: _put_in(s, numbers) for n, s in found.weights.items()} == expected.weights
 
 
-FIXED = {"Reshape"}
-"""Kinds whose settings do not make sense for an input of another size."""
+FIXED = {"Reshape", "Pad", "Unstack"}
+"""Kinds whose settings do not make sense for an input of another size, or that are stated once it is known."""
 
 
 def _fixed_places(sample: Sample) -> set[tuple[int, int]]:
@@ -409,6 +408,8 @@ def _put_in(shape: tuple[Any, ...], numbers: dict[Any, int]) -> tuple[int, ...]:
 @pytest.mark.parametrize("sample", samples())
 def test_unknown_sizes_stay_unknown(sample: Sample) -> None:
     """With all sizes unknown there is still a shape of the right rank, and no traceback."""
+    if sample.layer.settings().get("options", {}).get("mode") == "reflect":
+        pytest.skip("where a mirror lies is said once the size is known")
     expected = sample.layer.equation(*sample.shapes).shape
     found = sample.layer.equation(*((UNKNOWN,) * len(s) for s in sample.shapes)).shape
     assert len(found) == len(expected)

@@ -21,7 +21,7 @@ pytest.importorskip("keras")
 # Keras's torch backend sets weights from numpy in a way that numpy 2 remarks on
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-NOT_IN_KERAS = {"Arithmetic", "CustomScaleLayer", "LayerScale"}
+NOT_IN_KERAS = {"Arithmetic", "Operation", "CustomScaleLayer", "LayerScale"}
 """Kinds of operations and of keras.applications, which keras.layers does not have."""
 
 SAMPLES = [

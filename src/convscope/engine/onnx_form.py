@@ -157,6 +157,9 @@ class Writer:
     def input_shape(self) -> Shape:
         return self._shapes[0]
 
+    def input_shapes(self) -> tuple[Shape, ...]:
+        return self._shapes
+
     def reshaped(self, name: str, shape: Shape) -> Value:
         if not all(map(is_known, shape)):
             raise EngineError(

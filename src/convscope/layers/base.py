@@ -73,6 +73,9 @@ class Form(Protocol):
     def input_shape(self) -> Shape:
         """Return the shape of the layer's first input, without the batch, in its own layout."""
 
+    def input_shapes(self) -> tuple[Shape, ...]:
+        """Return the shapes of all of the layer's inputs, without the batch."""
+
     def reshaped(self, name: str, shape: Shape) -> Value:
         """Return a tensor in another shape; the batch takes what is left over."""
 
@@ -123,7 +126,7 @@ class Layer:
     bits: Mapping[str, int] = {}
     """How many bits a number of a weight takes where it is stored, if not those 32 of a float32."""
 
-    inputs_taken: ClassVar[tuple[int, int | None]] = (1, 1)
+    inputs_taken: tuple[int, int | None] = (1, 1)
     """Least and most inputs."""
 
     channels_last: bool = True

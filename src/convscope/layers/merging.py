@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Merging(Layer):
     """What layers share that combine the numbers at the same position; inputs may broadcast."""
 
-    inputs_taken: ClassVar[tuple[int, int | None]] = (1, None)
+    inputs_taken: tuple[int, int | None] = (1, None)
     operator: ClassVar[str]
 
     def combined(self, values: Sequence[Expression]) -> Expression:

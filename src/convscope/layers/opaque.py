@@ -11,7 +11,7 @@ from convscope.notation.sizes import UNKNOWN_SHAPE, Shape
 from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Any, ClassVar
+    from typing import Any
 
 
 class Opaque(Layer):
@@ -23,11 +23,12 @@ class Opaque(Layer):
     kind            what the framework calls it
     output_shape    without the batch, None where nobody knows it
     stored          the shapes of its weights by name, None where nobody knows them
+    meant           the layer that it would be for inputs of a size that is known, if there is one
 
     It can be neither run nor traced.
     """
 
-    inputs_taken: ClassVar[tuple[int, int | None]] = (0, None)
+    inputs_taken: tuple[int, int | None] = (0, None)
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Opaque(Layer):
         super().__init__(**common)
         self.output_shape: Shape = UNKNOWN_SHAPE if output_shape is None else output_shape
         self.stored = stored
+        self.meant: Layer | None = None
 
     @property
     def kind(self) -> str:

@@ -8,7 +8,7 @@ from convscope.equations.layout import Layout
 from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowError
 from convscope.layers.arguments import nearest
 from convscope.layers.base import Layer, drawn_from, tensor_names
-from convscope.layers.opaque import unknown_at
+from convscope.layers.opaque import Opaque, unknown_at
 from convscope.model.facts import NONE, Facts, facts_of
 from convscope.model.receptive import (
     Fields,
@@ -238,6 +238,12 @@ class Graph:
         for node in self.nodes.values():
             layer = node.layer
             shapes = tuple(map(other.shape, node.inputs))
+            if isinstance(layer, Opaque) and layer.meant is not None:
+                try:
+                    other.add(node.name, layer.meant, node.inputs)
+                    continue
+                except (SettingError, ShapeError):  # not of this size either
+                    pass
             if any(shape is UNKNOWN_SHAPE for shape in shapes) or (
                 layer.opaque and not all(map(_narrows, map(self.shape, node.inputs), shapes))
             ):

@@ -190,7 +190,7 @@ def test_what_nobody_knows_is_opaque(tmp_path: Path) -> None:
     y = layers.Conv1D(5, 3, name="conv")(x)
     y = layers.LSTM(7, return_sequences=True, name="lstm")(y)
     y = layers.Dense(3, name="dense")(y)
-    y = layers.Bidirectional(layers.LSTM(2), name="last")(y)
+    y = layers.RNN(layers.LSTMCell(2), name="last")(y)
     model = keras.Model(x, y)
     network = convscope.open(saved(model, tmp_path / "lstm.keras"))
     rows = {r.name: r for r in network.facts().rows}

@@ -62,7 +62,8 @@ def test_nothing_is_said_of_another_image_behind_a_lambda(tmp_path: Path) -> Non
     [
         layers.LSTM(5),
         layers.GRU(5, return_sequences=True),
-        layers.GroupNormalization(2),
+        layers.Bidirectional(layers.LSTM(4, return_sequences=True)),
+        layers.Bidirectional(layers.GRU(4), merge_mode="sum"),
         layers.Lambda(lambda v: v[:, :3], output_shape=(3, 6)),
     ],
     ids=lambda layer: type(layer).__name__,

@@ -103,8 +103,7 @@ class Part:
         """Whether it is a bare operation (keras.ops), which has no weights and no group of its own."""
         if self.module is not None:
             return self.module.startswith("keras.src.ops")
-        layer_like = {"trainable", "dtype"} & set(self.settings)
-        return not layer_like and self.kind != "InputLayer" and not self.container
+        return "trainable" not in self.settings and self.kind != "InputLayer" and not self.container
 
     @property
     def of_keras(self) -> bool:

@@ -15,6 +15,7 @@ from convscope.layers.opaque import Opaque
 from convscope.notation.sizes import Shape, is_symbolic
 from convscope.readers.keras.adapted import adapted
 from convscope.readers.keras.config import Given, Operand, Part, SizesSaid, inner, is_tensor
+from convscope.readers.keras.operations import spoken
 from convscope.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -203,6 +204,7 @@ class LayerMaker:
         self, part: Part, given: Sequence[Operand], said: Mapping[int, SizesSaid | None]
     ) -> Layer:
         """Return the layer that does what an operation of keras.ops does; opaque if there is none."""
+        raw = part.given_in(given)
         kind = part.kind
         if kind == LAMBDA:
             kind = OLDER.get(str(part.settings.get("function")), "")
@@ -225,6 +227,8 @@ class LayerMaker:
             shape = tensors[0].shape if len(tensors) == 1 else None
             if kind == "Mean" and settings.get("axis") == [1, 2] and shape and len(shape) == 3:
                 return _made("GlobalAveragePooling2D", keepdims=settings.get("keepdims", False))
+            if part.kind != LAMBDA and raw is not None:
+                return spoken(part.kind, settings, raw, shape)
         except (ConvscopeError, TypeError, ValueError) as error:
             return self.odd(part, error)
         return Opaque(part.kind, None, {})

@@ -146,6 +146,15 @@ def _flat(found: Any) -> list[Any]:
     return [found]
 
 
+def _batched(array: Any, rows: int) -> Any:
+    """Return an array with a row for each image: what was made of the whole batch is the same for all."""
+    import numpy as np
+
+    if array.ndim and len(array) == rows:
+        return array
+    return np.broadcast_to(array, (rows, *array.shape))
+
+
 class LiveLayers(OwnLayers):
     """Our own layers behind a network, and Keras for those that have no equation.
 
@@ -211,7 +220,8 @@ class _Asking:
                     raise EngineError(
                         f"{name}: Keras failed to compute it: {type(error).__name__}: {first}"
                     ) from error
-            known[name] = made[id(call)][output]
+            rows = len(next(iter(inputs.values())))
+            known[name] = _batched(made[id(call)][output], rows)
         self._compute(self.keep, known)
         return {name: known[name] for name in self.keep}
 

@@ -9,6 +9,7 @@ from convscope.building import layout_of
 from convscope.errors import ConvscopeError, SettingError, SourceError
 from convscope.layers.base import Layer
 from convscope.layers.opaque import Opaque
+from convscope.layers.operation import Operation
 from convscope.model.graph import Graph
 from convscope.model.naming import Names
 from convscope.network import Network
@@ -294,6 +295,11 @@ class Builder:
             if output:
                 found[output] = f"{name}:{output}"
                 shape = said[output]
+                if isinstance(layer, Operation):
+                    one = Operation(layer.operation, layer.options, layer.given, output)
+                    one.name = found[output]
+                    self._add(part, found[output], one, feeds, shape)
+                    continue
                 other = Opaque(part.kind, None if shape is None else _shape(shape), {})
                 other.name = found[output]
                 self._graph.grow(found[output], other, [name], seed=0)
@@ -339,6 +345,9 @@ class Builder:
         elif part in self.built:
             self.built[part] = other
         other.name = name
+        shapes = [*map(self._graph.shape, feeds)]
+        if not layer.initializers() and any(UNKNOWN in shape for shape in shapes):
+            other.meant, layer.name = layer, name
         self._graph.grow(name, other, feeds, seed=0)
         return other
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape
 from convscope.readers.keras.config import Part
@@ -21,12 +21,20 @@ def settled_shape(part: Part, shapes: Sequence[Shape]) -> Shape | None:
     if not part.of_keras or len(shapes) != 1 or shapes[0] is UNKNOWN_SHAPE:
         return None
     (shape,), settings = shapes, part.settings
+    if part.kind == "Bidirectional":
+        held = settings.get("layer")
+        held = held if isinstance(held, dict) else {}
+        mode = settings.get("merge_mode", "concat")
+        if mode is None or not isinstance(held.get("config"), dict):
+            return None
+        return _recurrent(
+            held.get("class_name"), held["config"], shape, 2 if mode == "concat" else 1
+        )
+    found = _recurrent(part.kind, settings, shape, 1)
+    if found is not None:
+        return found
     if part.kind in KEPT:
         return shape
-    if part.kind in RECURRENT and len(shape) == 2 and not settings.get("return_state"):
-        units = settings.get("units")
-        if _size(units):
-            return (shape[0], units) if settings.get("return_sequences") is True else (units,)
     if part.kind == "Embedding" and _size(settings.get("output_dim")):
         return (*shape, settings["output_dim"])
     if part.kind == "Lambda":
@@ -34,6 +42,15 @@ def settled_shape(part: Part, shapes: Sequence[Shape]) -> Shape | None:
         if isinstance(said, list) and said and all(map(_size, said)):
             return tuple(said)
     return None
+
+
+def _recurrent(kind: Any, settings: Mapping[str, Any], shape: Shape, many: int) -> Shape | None:
+    """Return what a recurrent layer gives, with so many times its units."""
+    units: Any = settings.get("units")
+    if kind not in RECURRENT or len(shape) != 2 or settings.get("return_state") or not _size(units):
+        return None
+    last: int = units * many
+    return (shape[0], last) if settings.get("return_sequences") is True else (last,)
 
 
 def _size(value: Any) -> bool:
