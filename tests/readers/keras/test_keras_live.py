@@ -18,7 +18,10 @@ from convscope.errors import EngineError, NotComputedError, UnsupportedError
 from convscope.explorer.host import Host
 
 L = keras.layers
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Keras with numpy 2
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # Keras with numpy 2
+    pytest.mark.filterwarnings("ignore::convscope.errors.SourceWarning"),
+]
 Array = np.ndarray[Any, Any]
 
 
