@@ -27,6 +27,7 @@ ORDER = [
     "checks",
     "comparing",
     "learning",
+    "survey",
     "explorer",
     "network",
     "building",
@@ -40,7 +41,7 @@ APART: dict[str, set[str]] = {"typed": set(), "parts": set(), "views": {"errors"
 """Rooms beside the line, and what they may see."""
 
 OPEN_TO_ALL = {"typed", "parts"}
-FROM = {"views": "explorer"}
+FROM = {"views": "survey"}
 """From which room on a room beside the line may be used."""
 
 
@@ -151,6 +152,8 @@ HEAVY = {"numpy", "sympy", "pyfive", "onnx", "onnxruntime", "PIL", "rich", "torc
     "uvicorn",
     "anywidget",
     "IPython",
+    "distributed",
+    "pyarrow",
 }
 
 

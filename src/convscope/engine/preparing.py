@@ -34,7 +34,7 @@ STEPS = (
 
 
 def prepare(
-    picture: bytes,
+    picture: bytes | Image,
     shape: Shape,
     channels_last: bool,
     steps: Sequence[str] = (),
@@ -43,7 +43,7 @@ def prepare(
 ) -> dict[str, Any]:
     """Return the array that a network takes for a picture, with the steps that led there, or an offer.
 
-    picture   the bytes of a PNG, JPEG, WebP, BMP or GIF
+    picture   the bytes of a PNG, JPEG, WebP, BMP or GIF, or a Pillow image
     shape     what the network takes, without the batch: rows, columns and channels, some perhaps unknown
     steps     those that were asked for, from `STEPS`; one that this picture does not need is left out
     pixels    how its pixels become numbers, a name of `engine.pixels.SCALES`
@@ -55,7 +55,7 @@ def prepare(
     that takes no pictures.
     """
     _check(shape, channels_last, steps)
-    image = open_image(picture, name)
+    image = open_image(picture, name) if isinstance(picture, bytes) else picture
     kind = {"format": image.format, "kind": image.mode, "shape": [image.height, image.width]}
     work = _Work(plain(image, name), shape, channels_last, frozenset(steps))
     work.background()

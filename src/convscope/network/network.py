@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os.path import splitext
 
 from convscope.engine.backing import Backing, OwnLayers
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     )
     from convscope.network.run import Run
     from convscope.parts import Summary
+    from convscope.survey.survey import Survey
 
 
 class Network:
@@ -77,6 +78,7 @@ class Network:
         self.pixels: str | None = None  # how images' pixels go in; None: as the network itself says
         self.samples: dict[str, Path] = {}  # images that come along, by name
         self.labels: list[str] = []  # the names of the classes that come out, where they are known
+        self.opening: Callable[[], Network] | None = None  # how another process opens the same
         self._engines: dict[Any, Runner] = {}
         self._history: Edits | None = None  # what it was edited from
         self._trainer: Trainer | None = None  # how it learns, once it is compiled
@@ -274,6 +276,57 @@ class Network:
             f"the network has {len(names)} inputs, {', '.join(names)}: give a list of them"
         )
 
+    def survey(
+        self,
+        data: Any,
+        *,
+        layers: Iterable[str] | None = None,
+        top: int = 9,
+        prepare: Iterable[str] = (),
+        histograms: str = "auto",
+        out: str | Path | None = None,
+        resume: bool = False,
+        force: bool = False,
+        workers: int | None = None,
+        scheduler: str | None = None,
+    ) -> Survey:
+        """Return what every map does over a whole data set: a `Survey`.
+
+        data        a folder of images (sub-folders are labels), a .zip or .tar of images, an .npy, .npz, IDX, CIFAR
+                    or Parquet file, arrays, (arrays, labels), or any iterable of arrays or (image, label). Pixels go
+                    in as `pixel_scale` says; arrays that are not uint8 as they are
+        layers      those to survey; all by default
+        top         how many of the largest responses of each map are kept, one for each image
+        prepare     what is done to each picture before: "grey", "rgb", "invert", "background:white", "crop-and-resize", …
+        histograms  "maps": one a map; "layers": one a layer; "auto": one a map up to 20,000 maps
+        out         a FILE.survey that is written at the end and every half a minute; an existing one is kept, unless
+                    it is to be gone on with, `resume`, or replaced, `force`
+        workers     so many processes on this machine; or `scheduler`, the address of a Dask scheduler. They open the
+                    network and the data themselves, from the files that both come from
+
+        An image that cannot be taken is skipped, counted and named. Activations are counted batch by batch and let
+        go. Raises `InputError` for data that cannot be surveyed, `OutputError` for a file that cannot be written,
+        `UnsupportedError` for a network of several inputs.
+
+        >>> from convscope import Conv2D, Sequential
+        >>> import numpy as np
+        >>> model = Sequential([Conv2D(4, 3, input_shape=(9, 8, 1), activation="relu")])
+        >>> found = model.survey(np.random.default_rng(0).random((50, 9, 8, 1)))
+        >>> found.images, found["conv2d"][2].numbers, len(found["conv2d"][2].top)
+        (50, 2100, 9)
+        """
+        from pathlib import Path
+
+        from convscope.survey.measuring import Asked
+        from convscope.survey.work import survey
+
+        names = None if layers is None else tuple(self.graph.node(layer).name for layer in layers)
+        asked = Asked(names, top, histograms, tuple(prepare))
+        return survey(
+            self, data, asked, out=None if out is None else Path(out), resume=resume, force=force,
+            workers=workers, scheduler=scheduler,
+        )  # fmt: skip
+
     def export(self, path: str | Path, image: Any = None, *, limit: float = 64) -> None:
         """Write the network as an ONNX file, or, with an image, as the explorer in one HTML file.
 
@@ -346,11 +399,13 @@ class Network:
         ((26, 26, 32), (26, 28, 32))
         """
         from copy import copy
+        from functools import partial
 
         from convscope.model.sizing import sized
 
         other = copy(self)
         other._graph, other._engines, other._trainer = sized(self.graph, size), {}, None
+        other.opening = self.opening and partial(_sized, self.opening, size)
         return other
 
     # -- looking ----------------------------------------------------------------------------------
@@ -545,6 +600,7 @@ class Network:
         other = copy(self)
         other.backing, other._graph, other._engines = backing, made.graph, {}
         other._trainer = None
+        other.opening = None
         other.warnings = list(self.warnings)
         other._history = Edits.after(self._history, graph, made)
         other._replace(made.replaced)
@@ -754,6 +810,11 @@ def _turned(image: Any, run: Run, other: Network) -> Any:
     for way in ways(taken[0].shape, wanted[0], turned):
         return brought(way, taken[0], wanted[0])
     return image
+
+
+def _sized(opening: Callable[[], Network], size: int | Sequence[int]) -> Network:
+    """Return what an opening gives, at a size."""
+    return opening().sized(size)
 
 
 def _warn_of_scale(name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 
 from convscope.errors import SettingError, SourceError, SourceWarning
@@ -71,6 +71,9 @@ def open(
         _none_taken(given, "a network that is open already")
         return source
     network = read(source, given)
+    if isinstance(source, (str, os.PathLike)):
+        how = {"shape": shape, "training": training, "engine": engine, **keywords}
+        network.opening = partial(open, _anywhere(os.fspath(source)), *example, **how)
     for remark in network.warnings:
         warnings.warn(remark, SourceWarning, stacklevel=2)
     return network
@@ -91,6 +94,14 @@ def read(source: Any, given: Example = NOTHING) -> Network:
     shown = repr(source) if isinstance(source, str) else type(source).__name__
     known = ", ".join(reader.ACCEPTS for reader in readers())
     raise SourceError(f"{shown} is not a network that convscope can open; it opens {known}")
+
+
+def _anywhere(source: str) -> str:
+    """Return what a source is called from any folder: the whole path of a file, also before an attribute."""
+    path, colon, rest = source.rpartition(":")
+    if os.path.exists(source):
+        return os.path.abspath(source)
+    return f"{os.path.abspath(path)}{colon}{rest}" if os.path.isfile(path) else source
 
 
 def _none_taken(given: Example, what: str) -> None:

@@ -1,0 +1,179 @@
+"""A network over a whole data set: what every map does, and which images drive it most."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from convscope.cli.output import emit, say
+from convscope.cli.shared import (
+    MODEL_HELP,
+    check_target,
+    color_option,
+    formats,
+    labels_option,
+    layer_named,
+    model_argument,
+    open_network,
+    pixels_option,
+    set_labels,
+    set_pixels,
+    show,
+)
+
+if TYPE_CHECKING:
+    from convscope.survey.work import Progress
+
+DATA_HELP = (
+    "DATA is a folder of images (sub-folders are labels) or of .tar shards, a .zip or .tar of images, an "
+    ".npy or .npz file (FILE.npz:NAME), an IDX (MNIST) or CIFAR file, or Parquet with a column of images."
+)
+
+
+@click.command(
+    "survey",
+    epilog=f"{MODEL_HELP} {DATA_HELP}",
+    short_help="a network over a whole data set: what every map does, proved",
+)
+@model_argument
+@click.argument("data", metavar="DATA")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Keep the survey in this .survey file, and what is done of it every half a minute.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the survey in --out.")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+@click.option("--layers", metavar="NAMES", help="Only these layers, with commas between them.")
+@click.option("--top", type=click.IntRange(1, 1000), default=9, show_default=True,
+              help="How many of the largest responses of each map are kept.")  # fmt: skip
+@click.option(
+    "--prepare",
+    multiple=True,
+    metavar="STEP",
+    help="What is done to every image before: grey, rgb, invert, background:white, background:black, "
+    "crop-and-resize or resize. Nothing is changed unasked.",
+)
+@click.option(
+    "--histograms",
+    type=click.Choice(["auto", "maps", "layers"]),
+    default="auto",
+    help="One for each map, or one for each layer; auto (the default) is one for each map up to 20,000 maps.",
+)
+@click.option("--workers", type=click.IntRange(1, 1024), metavar="N",
+              help="So many processes on this machine, started and ended by convscope.")  # fmt: skip
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler that runs: tcp://host:8786.")
+@click.option(
+    "--page", type=click.Path(path_type=Path), help="Write one HTML file to look through, offline."
+)
+@click.option(
+    "--parquet", type=click.Path(path_type=Path), help="Write one row for each map to this file."
+)
+@pixels_option
+@labels_option
+@formats("json", "csv", "markdown", "html", "latex")
+@color_option
+@click.pass_obj
+def command(
+    color: bool,
+    model: str,
+    data: str,
+    out: Path | None,
+    resume: bool,
+    force: bool,
+    layers: str | None,
+    top: int,
+    prepare: tuple[str, ...],
+    histograms: str,
+    workers: int | None,
+    scheduler: str | None,
+    page: Path | None,
+    parquet: Path | None,
+    pixels: str | None,
+    labels: Path | None,
+    form: str | None,
+) -> None:
+    """What every map of MODEL does over all images of DATA.
+
+    Which never fire, which are copies of one another, which images and places drive each most. Ctrl-C
+    leaves --out as a file that --resume goes on with.
+    """
+    from convscope.survey.measuring import Asked
+    from convscope.survey.work import survey
+    from convscope.views.report import Report
+
+    if resume and out is None:
+        raise click.UsageError("--resume goes on with a file: --out S.survey")
+    for target in (page, parquet):
+        if target is not None:
+            check_target(target, force)
+    network = open_network(model)
+    set_pixels(network, pixels)
+    set_labels(network, model, labels)
+    named = None if layers is None else [layer_named(network, n.strip()) for n in layers.split(",")]
+    asked = Asked(None if named is None else tuple(named), top, histograms, prepare)
+    with _Line() as line:
+        found = survey(
+            network, data, asked, out=out, resume=resume, force=force, workers=workers,
+            scheduler=scheduler, progress=line.show, told=say,
+        )  # fmt: skip
+    if found.skipped:
+        say(
+            f"skipped {found.skipped:,} of {found.skipped + found.images:,} images; --json names them"
+        )
+    if parquet is not None:
+        found.parquet(parquet)
+    if page is not None:
+        found.page(page)
+    if form == "csv":
+        emit(found.csv())
+    else:
+        show(Report(found), form, color)
+    for written in (out, parquet, page):
+        if written is not None:
+            say(f"wrote {written}")
+
+
+class _Line:
+    """A line on stderr: images done, images a second, time left. Only at a terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def show(self, progress: Progress) -> None:
+        """Bring the line up to date."""
+        import sys
+
+        if sys.stderr is None or not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                Progress,
+                TextColumn,
+                TimeRemainingColumn,
+            )
+
+            self._bar = Progress(
+                TextColumn("survey"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]} images/s"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("survey", total=progress.total, rate="–")
+        self._bar.update(self._task, completed=progress.done, rate=f"{progress.rate:,.0f}")
+
+    def __exit__(self, *raised: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

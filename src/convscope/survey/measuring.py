@@ -1,0 +1,213 @@
+"""Images through the network, a few at a time, and what is counted of them: nothing else is kept.
+
+The unit of work is a batch of images by their numbers. How many of them go through the network together
+follows from the network alone, so that the same images give the same bits however the work is divided.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from convscope.engine.runtime import Runner
+from convscope.errors import EngineError, InputError, UnsupportedError
+from convscope.model.graph import Graph
+from convscope.model.maps import map_axes
+from convscope.notation.expression import Read
+from convscope.notation.sizes import is_known, product
+from convscope.survey.data import Item, Source
+from convscope.survey.preparation import Preparation
+from convscope.survey.tally import Measured, Plan, Tally
+from convscope.typed import Array, Record
+
+BATCH = 32
+"""Images of a batch."""
+
+TOGETHER = 16 << 20
+"""So many bytes of activations go through together, or one image."""
+
+MOST_MAPS = 20_000
+"""Of so many maps each has a histogram of its own; of more there is one a layer, unless asked for."""
+
+
+class Asked(Record):
+    """What a survey was asked for: layers by name (None: all), how many of the largest, which histograms."""
+
+    layers: tuple[str, ...] | None = None
+    top: int = 9
+    histograms: str = "auto"
+    prepare: tuple[str, ...] = ()
+
+
+class Measuring:
+    """A network made ready for a data set.
+
+    network   has a graph, a backing, and says how pixels go in
+    graph     at the size of the images
+    same      layers that only move numbers about: name → whose numbers they are
+    missing   layers that nothing here computes: name → the one without an equation before it
+    plan      what is measured, and of how many maps
+    rows      how many images go through together
+    """
+
+    def __init__(self, network: Any, source: Source, asked: Asked) -> None:
+        self.network, self.source, self.asked = network, source, asked
+        graph: Graph = network.graph
+        if len(graph.inputs) != 1:
+            raise UnsupportedError(
+                f"{graph.name} has {len(graph.inputs)} inputs, {', '.join(graph.inputs)}: a survey goes "
+                f"over images that are one input each"
+            )
+        ((self.input, shape),) = graph.inputs.items()
+        last = graph.image_layout == "channels_last"
+        pixels = network.pixel_scale()
+        self.preparation = Preparation(graph.name, shape, last, pixels, asked.prepare)
+        first = self.preparation.apply(self.preparation.begin(source))
+        self.graph = graph = network.backing.at(graph, {self.input: first})
+        self.missing = _missing(network, graph)
+        self.same, wanted = self._layers(graph)
+        self._runner: Runner = network.backing.runner(graph, wanted, True)
+        self.plan = self._plan(self._runner.run({self.input: first}), wanted)
+        each = 4 * sum(layer.maps * layer.places for layer in self.plan.layers)
+        self.rows = max(1, min(BATCH, TOGETHER // max(each, 1)))
+
+    def _layers(self, graph: Graph) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Return the layers that only move numbers about, and those that are measured."""
+        same: dict[str, str] = {}
+        for name in graph.nodes:
+            if (source := _moved(graph, name)) is not None:
+                same[name] = same.get(source, source)
+        names = [graph.node(name).name for name in self.asked.layers or graph.nodes]
+        out = graph.outputs[0]
+        wanted = [n for n in (*names, out) if n not in self.missing and n not in graph.learned]
+        wanted = [same.get(name, name) for name in wanted]
+        measured = tuple(dict.fromkeys(n for n in wanted if n in graph.nodes))
+        if not measured:
+            raise UnsupportedError(
+                f"nothing of {graph.name} can be computed here: no layer to survey"
+            )
+        return same, measured
+
+    def _plan(self, activations: dict[str, Array], wanted: tuple[str, ...]) -> Plan:
+        axes = map_axes(self.graph)
+        layers, first = [], 0
+        for name in wanted:
+            array = activations.get(name)
+            if array is None or array.ndim < 2 or len(array) != 1 or not array.size:
+                continue
+            axis = axes[name]
+            if array.ndim == 2 or axis is None or axis + 1 >= array.ndim:
+                place, maps, grid = None, product(array.shape[1:]), ()
+            else:
+                place, maps = axis + 1, array.shape[axis + 1]
+                grid = tuple(s for n, s in enumerate(array.shape) if n not in (0, place))
+            layers.append(Measured(name, place, int(maps), first, grid))
+            first += int(maps)
+        if not layers:
+            raise UnsupportedError(f"no layer of {self.graph.name} gives an array of numbers")
+        kind = self.asked.histograms
+        if kind == "auto":
+            kind = "maps" if first <= MOST_MAPS else "layers"
+        out = self.graph.outputs[0]
+        out = self.same.get(out, out)
+        dense = any(layer.name == out and layer.axis is None and layer.maps > 1 for layer in layers)
+        return Plan(tuple(layers), self.asked.top, kind, out if dense else None)
+
+    # -- running ----------------------------------------------------------------------------------
+
+    def measure(self, tally: Tally, first: int, last: int | None) -> Iterator[int]:
+        """Add the images of these numbers to a tally; yield after each batch the number that comes next.
+
+        While the figures of some images are counted, the next ones go through the network.
+        """
+        with ThreadPoolExecutor(1, "convscope survey") as aside:
+            batches = self._batches(self.source.items(first, last))
+            coming = aside.submit(self._next, batches)
+            while (found := coming.result()) is not None:
+                coming = aside.submit(self._next, batches)
+                reached, bad, groups = found
+                for item, why in bad:
+                    tally.skip(item.number, item.name, why)
+                for items, activations in groups():
+                    names = [(item.name, item.label) for item in items]
+                    tally.add([item.number for item in items], names, activations)
+                if reached is not None:
+                    yield reached
+
+    def _next(self, groups: Iterator[Any]) -> Any:
+        return next(groups, None)
+
+    def _batches(self, items: Iterable[Item]) -> Iterator[Any]:
+        """Yield what a few images gave; with the number that comes next where a batch is whole."""
+        good: list[tuple[Item, Array]] = []
+        bad: list[tuple[Item, str]] = []
+        number = -1
+        for item in items:
+            number = item.number
+            try:
+                good.append((item, self.preparation.apply(item)))
+            except InputError as error:
+                bad.append((item, str(error)))
+            whole = (number + 1) % BATCH == 0
+            if len(good) == self.rows or whole:
+                yield number + 1 if whole else None, bad, self._ran(good)
+                good, bad = [], []
+        if number >= 0 and (number + 1) % BATCH:
+            yield number + 1, bad, self._ran(good)
+
+    def _ran(self, good: list[tuple[Item, Array]]) -> Callable[[], list[Any]]:
+        """Run a group now; return what gives it, so that it can be let go."""
+        if not good:
+            return list
+        given = np.concatenate([array for _, array in good])
+        found = self._runner.run({self.input: given})
+        for layer in self.plan.layers:
+            array = found.get(layer.name)
+            if array is None or array.size != len(good) * layer.maps * layer.places:
+                raise EngineError(
+                    f"{layer.name} gave {getattr(array, 'shape', 'nothing')} for {len(good)} images, and "
+                    f"{layer.maps} maps of {layer.places} places were expected: leave it out, --layers"
+                )
+        kept = [([item for item, _ in good], found)]
+        return lambda: [kept.pop()]
+
+    def fingerprint(self) -> str:
+        """Return what tells this network from others: its layers, settings and weights."""
+        return fingerprint(self.graph)
+
+
+def _missing(network: Any, graph: Graph) -> dict[str, str]:
+    by = network.backing.elsewhere(graph)
+    return graph.behind(name for name, who in by.items() if who is None) if by else {}
+
+
+def _moved(graph: Graph, name: str) -> str | None:
+    """Return whose numbers a layer moves about, where it does nothing else and leaves none out."""
+    node, facts = graph.nodes[name], graph.facts[name]
+    equation = facts.equation
+    if equation is None or len(node.inputs) != 1 or not isinstance(equation.expression, Read):
+        return None
+    sizes = [*facts.output_shape, *graph.shape(node.inputs[0])]
+    if node.inputs[0] not in graph.nodes or not all(map(is_known, sizes)):
+        return None
+    read = equation.expression
+    if read.padding or equation.locals:
+        return None
+    alike = product(facts.output_shape) == product(graph.shape(node.inputs[0]))
+    return node.inputs[0] if alike and read.tensor.role == "input" else None
+
+
+def fingerprint(graph: Graph) -> str:
+    """Return what tells a network from others: its layers, how they are wired, settings and weights."""
+    told = hashlib.sha256(repr(sorted(graph.inputs)).encode())
+    for name, node in graph.nodes.items():
+        settings = sorted((k, repr(v)) for k, v in getattr(node.layer, "settings", dict)().items())
+        told.update(repr((name, node.layer.kind, node.inputs, settings)).encode())
+        for weight, array in sorted(dict(node.layer.weights).items()):
+            told.update(f"{weight}{array.shape}".encode())
+            told.update(np.ascontiguousarray(array).data if array.size else b"")
+    return told.hexdigest()[:32]

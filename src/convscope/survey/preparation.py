@@ -1,0 +1,154 @@
+"""How the images of a data set become what the network takes: one way for all, said before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from convscope.engine.images import as_input
+from convscope.engine.pixels import Chosen
+from convscope.engine.preparing import prepare
+from convscope.errors import InputError
+from convscope.notation.sizes import Shape, is_known, shape_text
+from convscope.survey.data import Item, Source
+from convscope.typed import Array
+
+LOOKED_AT = 16
+"""So many images are looked at before a survey starts."""
+
+
+class Preparation:
+    """What is done to every image.
+
+    shape     what the network takes, without the batch
+    steps     of `engine.preparing.STEPS`, as they were asked for
+    pixels    how pixels become numbers, and why
+    words     the steps that the first image took, for people
+    """
+
+    def __init__(
+        self, name: str, shape: Shape, channels_last: bool, pixels: Chosen, steps: Sequence[str]
+    ) -> None:
+        self.name, self.shape, self.channels_last = name, shape, channels_last
+        self.pixels, self.steps = pixels, tuple(steps)
+        self.words: list[str] = []
+
+    def apply(self, item: Item) -> Array:
+        """Return the array, (1, *shape) float32; raise `InputError`, which says why not."""
+        made, _ = self._made(item)
+        return made
+
+    def _made(self, item: Item) -> tuple[Array, list[str]]:
+        if item.content is None:
+            raise InputError(item.why)
+        if isinstance(item.content, bytes) or hasattr(item.content, "getbands"):
+            found = prepare(
+                item.content,
+                self.shape,
+                self.channels_last,
+                self.steps,
+                item.name,
+                self.pixels.name,
+            )
+            if "offer" in found:
+                raise _Unfit(item.name, found["offer"])
+            words = [f"{step['step']}: {step['words']}" for step in found["steps"]]
+            return found["array"], words
+        array = as_input(item.content, self.shape, self.channels_last, item.name)
+        return array.astype("float32", copy=False), ["numbers as they are in the array"]
+
+    def pixels_of(self, item: Item) -> Array:
+        """Return the image as it goes in, as pixels: uint8 of the network's shape, without the batch.
+
+        An array's numbers become pixels from its smallest, 0, to its largest, 255.
+        """
+        pixels: Array
+        if isinstance(item.content, bytes) or hasattr(item.content, "getbands"):
+            last, name = self.channels_last, item.name
+            found = prepare(item.content, self.shape, last, self.steps, name, "0-255")
+            pixels = found["array"][0].astype(np.uint8)
+            return pixels
+        numbers = np.nan_to_num(self.apply(item)[0].astype(np.float64))
+        low, high = numbers.min(), numbers.max()
+        pixels = np.rint((numbers - low) * (255 / (high - low or 1))).astype(np.uint8)
+        return pixels
+
+    def begin(self, source: Source) -> Item:
+        """Look at the first images: return the first that can be taken, and fix the shape to its own.
+
+        Raises `InputError` where none of them can, or where they do not fit in one way; it says which
+        steps would do.
+        """
+        ahead = getattr(source, "ahead", None)
+        looked = ahead(LOOKED_AT) if ahead else list(source.items(0, LOOKED_AT))
+        if not looked:
+            raise InputError("there are no images")
+        first: Item | None = None
+        sizes: dict[tuple[int, ...], str] = {}
+        why: Exception | None = None
+        for item in looked:
+            try:
+                made, words = self._made(item)
+            except _Unfit as error:
+                raise error.told(len({_size(i) for i in looked} - {None})) from error
+            except InputError as error:
+                why = why or InputError(f"{item.name}: {error}")
+                continue
+            sizes.setdefault(made.shape[1:], item.name)
+            if first is None:
+                first, self.words = item, words
+        if first is None:
+            raise InputError(
+                f"none of the first {len(looked)} images can be taken; the first: {why}"
+            )
+        if len(sizes) > 1:
+            told = ", ".join(f"{name} {shape_text(size)}" for size, name in list(sizes.items())[:3])
+            raise InputError(
+                f"the images are of several sizes ({told}) and {self.name} leaves its own open: give "
+                f"it one, --size 224, and bring the images to it, --prepare crop-and-resize"
+            )
+        self.shape = next(iter(sizes))
+        return first
+
+    def told(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "shape": [s if is_known(s) else None for s in self.shape],
+            "pixels": self.pixels.name,
+            "why": self.pixels.why,
+            "asked": list(self.steps),
+            "steps": self.words,
+        }
+
+
+class _Unfit(InputError):
+    """A picture that would have to be changed, and nobody has said how."""
+
+    def __init__(self, name: str, offers: list[dict[str, Any]]) -> None:
+        self.name, self.offers = name, offers
+        super().__init__("; ".join(offer["why"] for offer in offers))
+
+    def told(self, sizes: int) -> InputError:
+        """Return the error of a survey that cannot begin."""
+        steps = " ".join(f"--prepare {offer['step']}" for offer in self.offers)
+        others = [step for offer in self.offers for step in offer["or"]]
+        more = f" (or {', '.join(others)})" if others else ""
+        several = f"; the first images are of {sizes} sizes" if sizes > 1 else ""
+        return InputError(
+            f"{self.name} does not fit: {self}{several}. Nothing is changed unasked: {steps} would do{more}"
+        )
+
+
+def _size(item: Item) -> tuple[int, ...] | None:
+    """Return the size of a picture, as far as it can be read."""
+    from convscope.engine.images import open_image
+
+    try:
+        if isinstance(item.content, bytes):
+            return open_image(item.content, item.name).size
+        size: tuple[int, ...] | None = getattr(item.content, "size", None)
+    except InputError:
+        return None
+    return size if isinstance(size, tuple) else None

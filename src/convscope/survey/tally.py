@@ -1,0 +1,360 @@
+"""What is counted of every map while images go through: figures that merge exactly, in any order.
+
+All maps of all layers stand side by side in one row, so that a step is a few calls of numpy whatever the
+number of layers. A `Plan` says which place belongs to which map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from convscope.survey.exact import ExactSums, Histograms
+from convscope.typed import Array, Record
+
+SAMPLED_PLACES = 4
+"""In each image that is sampled, so many places of every map are kept for the correlations."""
+
+SAMPLE_BYTES, LEAST_SAMPLED, MOST_SAMPLED = 64 << 20, 64, 512
+"""How many images are sampled: as many as fit, within these bounds."""
+
+MOST_NAMED = 1000
+"""So many of the images that were skipped are named; all are counted."""
+
+
+class Measured(Record):
+    """One layer as it is measured.
+
+    axis     the axis of its array, batch included, that picks the map; None for a row of numbers, where
+             each is a map of one place
+    maps     how many; the first stands at `first` in the row of all maps
+    places   how many numbers a map has for one image; `grid` are its axes
+    """
+
+    name: str
+    axis: int | None
+    maps: int
+    first: int
+    grid: tuple[int, ...]
+
+    @property
+    def places(self) -> int:
+        count = 1
+        for size in self.grid:
+            count *= size
+        return count
+
+    @property
+    def slice(self) -> slice:
+        return slice(self.first, self.first + self.maps)
+
+    def arranged(self, array: Array) -> Array:
+        """Return an activation as float32 (images, maps, places), without a copy where that can be."""
+        if self.axis is not None:
+            array = np.moveaxis(array, self.axis, 1)
+        return np.ascontiguousarray(array, np.float32).reshape(len(array), self.maps, -1)
+
+    def position(self, map_: int, place: int) -> tuple[int, ...]:
+        """Return the position of a number in the layer's output, without the batch."""
+        if self.axis is None:
+            return (map_,)
+        inside = [int(p) for p in np.unravel_index(place, self.grid)]
+        return (*inside[: self.axis - 1], map_, *inside[self.axis - 1 :])
+
+
+class Plan(Record):
+    """What is measured: the layers, and how much is kept of each map.
+
+    top          how many of the largest responses are kept
+    histograms   "maps": one a map; "layers": one a layer
+    output       the layer whose largest number is the prediction; None where there is none
+    """
+
+    layers: tuple[Measured, ...]
+    top: int
+    histograms: str
+    output: str | None
+
+    @property
+    def maps(self) -> int:
+        return sum(layer.maps for layer in self.layers)
+
+    @property
+    def sampled(self) -> int:
+        """How many images are kept a sample of."""
+        fit = SAMPLE_BYTES // (4 * SAMPLED_PLACES * max(self.maps, 1))
+        return min(max(fit, LEAST_SAMPLED), MOST_SAMPLED)
+
+    def layer(self, name: str) -> Measured:
+        return next(layer for layer in self.layers if layer.name == name)
+
+
+class Tally:
+    """The figures of some images.
+
+    images    how many were measured
+    zeros     numbers that are 0, of each map; `odd` those that are not finite, which no other figure holds
+    low, high the smallest and the largest; ∞ and −∞ where there is none
+    sums      of the numbers, `squares` of their squares
+    top_*     the largest responses, the largest first: value, number of the image (−1: none), place
+    samples   number of an image → (places, maps), for the images whose numbers are drawn
+    skipped   how many images could not be taken; `bad` names the first: number → (name, why)
+    seen      number of an image → (name, label), of those among the largest responses
+    confusion label → how often each class was the largest output
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        maps, top = plan.maps, plan.top
+        self.images = 0
+        self.zeros: Array = np.zeros(maps, np.int64)
+        self.odd: Array = np.zeros(maps, np.int64)
+        self.low: Array = np.full(maps, np.inf, np.float32)
+        self.high: Array = np.full(maps, -np.inf, np.float32)
+        self.sums, self.squares = ExactSums(maps), ExactSums(maps)
+        self.top_value: Array = np.full((maps, top), -np.inf, np.float32)
+        self.top_image: Array = np.full((maps, top), -1, np.int64)
+        self.top_place: Array = np.zeros((maps, top), np.int64)
+        rows = [layer.maps if plan.histograms == "maps" else 1 for layer in plan.layers]
+        self.histograms = [Histograms(count) for count in rows]
+        self.samples: dict[int, Array] = {}
+        self.skipped = 0
+        self.bad: dict[int, tuple[str, str]] = {}
+        self.seen: dict[int, tuple[str, str | None]] = {}
+        self.confusion: dict[str, Array] = {}
+
+    # -- adding -----------------------------------------------------------------------------------
+
+    def skip(self, number: int, name: str, why: str) -> None:
+        """Note an image that cannot be taken."""
+        self.skipped += 1
+        self.bad[number] = (name, why)
+        self._trim_bad()
+
+    def add(
+        self,
+        numbers: Sequence[int],
+        names: Sequence[tuple[str, str | None]],
+        activations: dict[str, Array],
+    ) -> None:
+        """Add the activations of a few images, whose numbers rise."""
+        plan, count = self.plan, len(numbers)
+        value = np.empty((count, plan.maps), np.float32)
+        place = np.empty((count, plan.maps), np.int64)
+        sums, squares = np.empty(plan.maps), np.empty(plan.maps)
+        draws = {n: _drawn(n) for n in numbers}
+        chosen = self._chosen(draws)
+        samples = {n: np.empty((SAMPLED_PLACES, plan.maps), np.float32) for n in chosen}
+        for layer, histograms in zip(plan.layers, self.histograms, strict=True):
+            x = layer.arranged(activations[layer.name])
+            at = layer.slice
+            histograms.add(x if histograms.rows == layer.maps else x.reshape(count, 1, -1))
+            for number, drawn in samples.items():
+                where = [p % layer.places for p in draws[number][1]]
+                drawn[:, at] = x[numbers.index(number)][:, where].T
+            self.zeros[at] += np.count_nonzero(x == 0, axis=(0, 2))
+            sums[at], squares[at] = _powers(x)
+            if not np.isfinite(squares[at]).all():
+                finite = np.isfinite(x)
+                self.odd[at] += np.count_nonzero(~finite, axis=(0, 2))
+                sums[at], squares[at] = _powers(np.where(finite, x, np.float32(0)))
+                least = np.where(finite, x, np.float32(np.inf)).min(axis=(0, 2))
+                x = np.where(finite, x, np.float32(-np.inf))
+            else:
+                least = x.min(axis=(0, 2))
+            self.low[at] = np.minimum(self.low[at], least)
+            place[:, at] = best = x.argmax(axis=2)
+            value[:, at] = np.take_along_axis(x, best[:, :, None], axis=2)[:, :, 0]
+        self.low += np.float32(0)  # −0 and 0 are one number
+        self.high = np.maximum(self.high, value.max(axis=0)) + np.float32(0)
+        self.sums.add(sums)
+        self.squares.add(squares)
+        self._enter(value + np.float32(0), np.array(numbers, np.int64)[:, None], place)
+        self._predict(names, activations)
+        self.samples |= samples
+        self._trim_samples()
+        self.seen |= dict(zip(numbers, names, strict=True))
+        self.images += count
+        if len(self.seen) > 2 * (count + self.top_image.size):
+            self._trim_seen()
+
+    def _predict(
+        self, names: Sequence[tuple[str, str | None]], activations: dict[str, Array]
+    ) -> None:
+        """Count which class was the largest output, for images with a label."""
+        if self.plan.output is None:
+            return
+        outputs = activations[self.plan.output]
+        for (_, label), row in zip(names, outputs, strict=True):
+            if label is not None and not np.isnan(row).any():
+                if label not in self.confusion:
+                    self.confusion[label] = np.zeros(len(row), np.int64)
+                self.confusion[label][int(row.argmax())] += 1
+
+    def _enter(self, value: Array, image: Array, place: Array) -> None:
+        """Let responses, (images, maps), enter the largest ones."""
+        worst, last = self.top_value[:, -1], self.top_image[:, -1]
+        maps = np.flatnonzero(((value > worst) | ((value == worst) & (image < last))).any(axis=0))
+        maps = maps[np.isfinite(value[:, maps]).any(axis=0)]
+        if not len(maps):
+            return
+        image = np.where(np.isfinite(value), np.broadcast_to(image, value.shape), -1)
+        self._keep(
+            maps,
+            np.concatenate([self.top_value[maps], value[:, maps].T], axis=1),
+            np.concatenate([self.top_image[maps], image[:, maps].T], axis=1),
+            np.concatenate([self.top_place[maps], place[:, maps].T], axis=1),
+        )
+
+    def _keep(self, maps: Array, value: Array, image: Array, place: Array) -> None:
+        """Keep of these responses the largest, of equal ones those of the first images."""
+        order = np.lexsort((image, -value), axis=1)[:, : self.plan.top]
+        for kept, given in (
+            (self.top_value, value),
+            (self.top_image, image),
+            (self.top_place, place),
+        ):
+            kept[maps] = np.take_along_axis(given, order, axis=1)
+        none = self.top_image[maps] < 0
+        self.top_place[maps] = np.where(none, 0, self.top_place[maps])
+
+    # -- drawing a sample -------------------------------------------------------------------------
+
+    def _chosen(self, draws: dict[int, tuple[int, list[int]]]) -> list[int]:
+        """Return those of some images that are among the lowest drawn so far."""
+        lots = sorted(
+            [*((_drawn(n)[0], n) for n in self.samples), *((draws[n][0], n) for n in draws)]
+        )
+        return [number for _, number in lots[: self.plan.sampled] if number in draws]
+
+    def _trim_samples(self) -> None:
+        if len(self.samples) > self.plan.sampled:
+            kept = sorted(self.samples, key=lambda n: (_drawn(n)[0], n))[: self.plan.sampled]
+            self.samples = {number: self.samples[number] for number in kept}
+
+    def _trim_bad(self) -> None:
+        if len(self.bad) > MOST_NAMED:
+            self.bad = {number: self.bad[number] for number in sorted(self.bad)[:MOST_NAMED]}
+
+    def _trim_seen(self) -> None:
+        wanted = set(np.unique(self.top_image).tolist())
+        self.seen = {number: names for number, names in self.seen.items() if number in wanted}
+
+    # -- merging ----------------------------------------------------------------------------------
+
+    def merge(self, other: Tally) -> None:
+        """Add the figures of other images: the result does not depend on the order."""
+        if self.plan != other.plan:
+            raise ValueError("tallies of two different plans cannot be merged")
+        self.images += other.images
+        self.zeros += other.zeros
+        self.odd += other.odd
+        self.low = np.minimum(self.low, other.low)
+        self.high = np.maximum(self.high, other.high)
+        self.sums.merge(other.sums)
+        self.squares.merge(other.squares)
+        for own, others in zip(self.histograms, other.histograms, strict=True):
+            own.merge(others)
+        self._keep(
+            np.arange(self.plan.maps),
+            np.concatenate([self.top_value, other.top_value], axis=1),
+            np.concatenate([self.top_image, other.top_image], axis=1),
+            np.concatenate([self.top_place, other.top_place], axis=1),
+        )
+        self.samples |= other.samples
+        self._trim_samples()
+        self.skipped += other.skipped
+        self.bad |= other.bad
+        self._trim_bad()
+        self.seen |= other.seen
+        for label, row in other.confusion.items():
+            self.confusion[label] = self.confusion.get(label, 0) + row
+
+    def settle(self) -> None:
+        """Bring the figures into the one form that the same figures have, whatever the way to them."""
+        self.sums.settle()
+        self.squares.settle()
+        for histograms in self.histograms:
+            histograms.settle()
+        self._trim_seen()
+        self.seen = dict(sorted(self.seen.items()))
+        self.bad = dict(sorted(self.bad.items()))
+        self.confusion = dict(sorted(self.confusion.items()))
+        self.samples = dict(sorted(self.samples.items()))
+
+    # -- as arrays --------------------------------------------------------------------------------
+
+    def arrays(self) -> Iterator[tuple[str, Array]]:
+        """Yield the settled figures as arrays by name, always in the same order."""
+        self.settle()
+        for name in ("zeros", "odd", "low", "high", "top_value", "top_image", "top_place"):
+            yield name, getattr(self, name)
+        yield "sums", self.sums.limbs
+        yield "squares", self.squares.limbs
+        for number, histograms in enumerate(self.histograms):
+            yield f"octaves_{number}", np.array(histograms.octaves, np.int64)
+            yield f"counts_{number}", histograms.counts
+        yield "sampled", np.array(list(self.samples), np.int64)
+        rows = list(self.samples.values())
+        empty = np.zeros((0, SAMPLED_PLACES, self.plan.maps), np.float32)
+        yield "samples", np.stack(rows) if rows else empty
+
+    def said(self) -> dict[str, Any]:
+        """Return what is no array, as plain data."""
+        return {
+            "images": self.images,
+            "skipped": self.skipped,
+            "bad": [[n, *why] for n, why in self.bad.items()],
+            "seen": [[n, *what] for n, what in self.seen.items()],
+            "confusion": {label: row.tolist() for label, row in self.confusion.items()},
+        }
+
+    @classmethod
+    def from_arrays(cls, plan: Plan, arrays: dict[str, Array], said: dict[str, Any]) -> Tally:
+        """Return the figures that were given as arrays."""
+        tally = cls(plan)
+        for name in ("zeros", "odd", "low", "high", "top_value", "top_image", "top_place"):
+            setattr(tally, name, arrays[name])
+        tally.sums = ExactSums(plan.maps, arrays["sums"])
+        tally.squares = ExactSums(plan.maps, arrays["squares"])
+        tally.histograms = [
+            Histograms(one.rows, arrays[f"octaves_{n}"], arrays[f"counts_{n}"])
+            for n, one in enumerate(tally.histograms)
+        ]
+        tally.samples = {
+            int(n): row for n, row in zip(arrays["sampled"], arrays["samples"], strict=True)
+        }
+        tally.images, tally.skipped = said["images"], said["skipped"]
+        tally.bad = {n: (name, why) for n, name, why in said["bad"]}
+        tally.seen = {n: (name, label) for n, name, label in said["seen"]}
+        tally.confusion = {
+            label: np.array(row, np.int64) for label, row in said["confusion"].items()
+        }
+        return tally
+
+
+def _powers(x: Array) -> tuple[Array, Array]:
+    """Return the sums over images and places of the numbers and of their squares, in float64."""
+    sums, squares = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    with np.errstate(invalid="ignore", over="ignore"):
+        for image in x:  # one at a time: float64 takes twice the room
+            wide = image.astype(np.float64)
+            sums += wide.sum(axis=1)
+            np.multiply(wide, wide, out=wide)
+            squares += wide.sum(axis=1)
+    return sums, squares
+
+
+def _drawn(number: int) -> tuple[int, list[int]]:
+    """Return the lot that an image draws, and that of each of its places: the same for everybody."""
+    lots = []
+    state = number
+    for _ in range(SAMPLED_PLACES + 1):  # SplitMix64
+        state = (state + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+        z = state
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+        lots.append(z ^ (z >> 31))
+    return lots[0], lots[1:]

@@ -1,0 +1,244 @@
+"""What is doubtful about maps, each with what it rests on: counted over the images, or proved from the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convscope.explain.words import exact, grouped
+from convscope.layers.base import tensor_names
+from convscope.model.graph import Graph
+from convscope.model.maps import map_axes
+from convscope.notation.expression import Call, Reduction
+from convscope.typed import Array, Record
+
+if TYPE_CHECKING:
+    from convscope.survey.survey import LayerFigures, Survey
+
+ALIKE = 0.9999
+"""Maps whose correlation in the sample is at least this are looked at: their weights say whether they are copies."""
+
+SATURATED, NEAR = 0.95, 0.01
+"""A map is saturated where so large a share of its numbers lies within so much of a bound, of the whole range."""
+
+BOUNDS = {
+    "sigmoid": (0.0, 1.0),
+    "hard_sigmoid": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "hard_tanh": (-1.0, 1.0),
+    "softsign": (-1.0, 1.0),
+    "relu6": (0.0, 6.0),
+}
+"""Between which numbers an activation stays, by its name."""
+
+MOST_COMPARED = 4096
+"""Of a layer with more maps none are compared with one another."""
+
+
+class Verdict(Record):
+    """What was found of one map, or of a few.
+
+    kind      "never fired", "constant", "always on", "saturated", "copies", "alike" or "not finite"
+    evidence  what it rests on, in words
+    proved    whether the weights prove it for any image; else it is what was seen in these
+    """
+
+    kind: str
+    layer: str
+    maps: tuple[int, ...]
+    evidence: str
+    proved: bool = False
+
+    def __str__(self) -> str:
+        many = "maps" if len(self.maps) > 1 else "map"
+        return (
+            f"{self.layer}, {many} {', '.join(map(str, self.maps))}: {self.kind}: {self.evidence}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {**self._asdict(), "maps": list(self.maps)}
+
+
+def verdicts(survey: Survey) -> list[Verdict]:
+    """Return the verdicts on every layer of a survey, in order."""
+    found: list[Verdict] = []
+    for layer in survey.layers.values():
+        found += _of_values(survey, layer)
+        found += _of_pairs(survey, layer)
+    return found
+
+
+def _of_values(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
+    from convscope.survey.survey import field_in_words
+
+    tally = survey.state.tally
+    at = tally.plan.layer(layer.name).slice
+    low, high, zeros, odd = tally.low[at], tally.high[at], tally.zeros[at], tally.odd[at]
+    over = (
+        f"{grouped(survey.images)} images × {grouped(layer.places)} place"
+        f"{'s' if layer.places != 1 else ''}"
+    )
+    seen = field_in_words(survey.graph, layer.name)
+    over += f"; {seen}" if seen else ""
+    finite = np.isfinite(low)
+    clipped = _clips(survey.graph, layer.name) and bool(zeros.any())
+    bounds = _bounds(survey.graph, layer.name)
+    for place in range(layer.maps):
+        name, maps = layer.name, (place,)
+        if odd[place]:
+            many = grouped(int(odd[place]))
+            yield Verdict(
+                "not finite", name, maps, f"{many} numbers are NaN or infinite, in {over}"
+            )
+        if not finite[place]:
+            continue
+        if low[place] == high[place]:
+            kind = "never fired" if low[place] == 0 else "constant"
+            told = f"every number is {exact(float(low[place]))}, in {over}"
+            yield Verdict(kind, name, maps, told)
+            continue
+        if clipped and low[place] > 0:
+            others = int(zeros.sum()) / (layer.count * layer.maps)
+            yield Verdict(
+                "always on", name, maps,
+                f"never below {exact(float(low[place]))}, in {over}, where {others:.0%} of the "
+                f"layer's numbers are 0",
+            )  # fmt: skip
+        if bounds is not None and survey.histograms[name].rows == layer.maps:
+            yield from _saturated(layer, place, bounds, over)
+
+
+def _saturated(
+    layer: LayerFigures, place: int, bounds: tuple[float, float], over: str
+) -> Iterator[Verdict]:
+    low, high = bounds
+    near = (high - low) * NEAR
+    bins = layer.histogram(place)
+    below = sum(count for _, end, count in bins if end <= low + near)
+    above = sum(count for start, _, count in bins if start >= high - near)
+    share = (below + above) / layer.count
+    if share >= SATURATED:
+        yield Verdict(
+            "saturated", layer.name, (place,),
+            f"at least {share:.1%} of its numbers lie within {near:g} of {low:g} or {high:g}, in {over}",
+        )  # fmt: skip
+
+
+def _clips(graph: Graph, layer: str) -> bool:
+    """Return whether a layer makes 0 of what is below it: a ReLU, or the largest of numbers that went through one."""
+    node = graph.nodes.get(layer)
+    equation = None if node is None else graph.facts[layer].equation
+    if node is None or equation is None:
+        return False
+    expression = equation.expression
+    if isinstance(expression, Reduction) and expression.kind == "max":
+        return _clips(graph, node.inputs[0])
+    return isinstance(expression, Call) and expression.function.name in ("relu", "relu6")
+
+
+def _bounds(graph: Graph, layer: str) -> tuple[float, float] | None:
+    """Return between which numbers a layer's outermost function stays."""
+    equation = graph.facts[layer].equation
+    function = getattr(getattr(equation, "expression", None), "function", None)
+    return BOUNDS.get(getattr(function, "name", ""))
+
+
+def grouped_verdicts(found: list[Verdict]) -> Iterator[str]:
+    """Yield what is to be read: of one layer and kind in one line, with the evidence of the first."""
+    groups: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in found:
+        alone = len(verdict.maps) > 1  # copies: a group each
+        groups.setdefault(
+            (verdict.layer, f"{verdict.kind} {verdict.maps if alone else ''}"), []
+        ).append(verdict)
+    for many in groups.values():
+        first = many[0]
+        if len(many) == 1:
+            yield str(first)
+            continue
+        maps = ", ".join(str(verdict.maps[0]) for verdict in many)
+        alike = all(verdict.evidence == first.evidence for verdict in many)
+        whose = "" if alike else f"map {first.maps[0]}: "
+        yield f"{first.layer}, {len(many)} maps: {first.kind}: {maps} ({whose}{first.evidence})"
+
+
+# -- copies ---------------------------------------------------------------------------------------
+
+
+def _of_pairs(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
+    """Yield groups of maps that go together in the sample, and what the weights say of them."""
+    if not 1 < layer.maps <= MOST_COMPARED or not survey.sampled:
+        return
+    measured = survey.state.tally.plan.layer(layer.name)
+    alike = survey.sample_correlations(measured)
+    with np.errstate(invalid="ignore"):
+        near = np.triu(alike >= ALIKE, 1)
+    taken: set[int] = set()
+    for one in np.flatnonzero(near.any(axis=1)).tolist():
+        if one in taken:
+            continue
+        others = [int(n) for n in np.flatnonzero(near[one]) if int(n) not in taken]
+        copies = [n for n in others if identical(survey.graph, layer.name, one, n)]
+        rest = [n for n in others if n not in copies]
+        least = min((float(alike[one, n]) for n in others), default=1.0)
+        how = (
+            f"correlation {least:.5f} or more in a sample of {survey.sampled} images"
+            if least < 1
+            else f"correlation 1 in a sample of {survey.sampled} images"
+        )
+        if copies:
+            taken |= {one, *copies}
+            yield Verdict(
+                "copies", layer.name, (one, *copies),
+                f"{how}; the same weights on the same inputs, so that they are equal for any image",
+                True,
+            )  # fmt: skip
+        if rest:
+            taken |= set(rest)
+            yield Verdict(
+                "alike", layer.name, (one, *rest),
+                f"{how}; their weights differ, so that they are no copies",
+            )  # fmt: skip
+
+
+def identical(graph: Graph, layer: str, one: int, other: int) -> bool:
+    """Return whether the weights prove that two maps of a layer are equal for any image.
+
+    They are where every weight has the same numbers for both, and where what each reads of the inputs is
+    the same: all maps of them, or maps that are copies themselves.
+    """
+    if layer in graph.inputs:
+        return one == other
+    node, facts = graph.nodes[layer], graph.facts[layer]
+    equation = facts.equation
+    if equation is None:
+        return False
+    place = map_axes(graph)[layer]
+    axis = equation.axes[0 if place is None else place]
+    if place is None and len(equation.axes) != 1:
+        return False
+    feeds = dict(zip(tensor_names(len(node.inputs)), node.inputs, strict=True))
+    weights = dict(node.layer.weights)
+    for read, indices, _ in equation.inlined:
+        using = [n for n, index in enumerate(indices) if axis in index.axes()]
+        if not using:
+            continue
+        if len(using) > 1 or indices[using[0]].single() is not axis:
+            return False
+        if read.tensor.name in feeds:
+            source = feeds[read.tensor.name]
+            if map_axes(graph)[source] != using[0] or not identical(graph, source, one, other):
+                return False
+        elif not _equal(weights.get(read.tensor.name), using[0], one, other):
+            return False
+    return True
+
+
+def _equal(weight: Array | None, axis: int, one: int, other: int) -> bool:
+    if weight is None:
+        return False
+    a, b = np.take(weight, one, axis), np.take(weight, other, axis)
+    return bool(np.array_equal(a, b))

@@ -1,0 +1,217 @@
+"""The work of a survey: images counted here or by workers, checkpoints, and an end at any time."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from convscope.errors import InputError, SettingError
+from convscope.survey.data import open_data
+from convscope.survey.measuring import BATCH, Asked, Measuring
+from convscope.survey.stored import State, check_target, joined, left, save
+from convscope.survey.survey import Survey
+from convscope.survey.tally import Tally
+from convscope.typed import Record
+from convscope.version import __version__
+
+CHECKPOINT_SECONDS = 30.0
+"""After so many seconds of work what is done is written to --out."""
+
+LEAST_BATCHES = 8
+"""A worker's task is at least so many batches: 256 images."""
+
+
+class Progress(Record):
+    """How far it is: images done, of how many (None: nobody knows), and how many a second."""
+
+    done: int
+    total: int | None
+    rate: float
+
+
+def survey(
+    network: Any,
+    data: Any,
+    asked: Asked,
+    *,
+    out: Path | None = None,
+    resume: bool = False,
+    force: bool = False,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    told: Callable[[str], None] | None = None,
+) -> Survey:
+    """Return the survey of a network over a data set; see `Network.survey`."""
+    if resume and out is None:
+        raise SettingError("resume goes on with a file: out=…")
+    if asked.top < 1:
+        raise SettingError(f"top is a whole number from 1, not {asked.top}")
+    before = None if out is None else check_target(out, force, resume)
+    source = open_data(data)
+    measuring = Measuring(network, source, asked)
+    state = State(Tally(measuring.plan), (), source.count, _facts(measuring))
+    if before is not None:
+        state = _resumed(before, state, out)
+    if told is not None:
+        for line in _told(measuring, state):
+            told(line)
+    if not state.whole or out is None or before is None:
+        work = Work(state, out, progress)
+        if workers is None and scheduler is None:
+            work.here(measuring)
+        else:
+            from convscope.survey.cluster import spread
+
+            spread(work, measuring, workers, scheduler)
+        state = work.state
+    return Survey(state, measuring.graph, network, source, measuring)
+
+
+def _facts(measuring: Measuring) -> dict[str, Any]:
+    source = measuring.source
+    return {
+        "version": __version__,
+        "name": measuring.graph.name,
+        "network": measuring.fingerprint(),
+        "data": source.fingerprint(),
+        "described": source.words,
+        "prepared": measuring.preparation.told(),
+        "asked": {
+            **measuring.asked._asdict(),
+            "layers": None if measuring.asked.layers is None else list(measuring.asked.layers),
+            "prepare": list(measuring.asked.prepare),
+        },
+    }
+
+
+def _resumed(before: State, now: State, out: Path | None) -> State:
+    """Return what was done before, if it is the same survey."""
+    for key, words in (
+        ("network", "another network, or the same with other weights"),
+        ("data", "other data"),
+        ("asked", "other options"),
+        ("prepared", "images prepared in another way"),
+    ):
+        if before.facts.get(key) != now.facts[key]:
+            raise InputError(
+                f"{out} cannot be resumed: it was begun with {words} "
+                f"({before.facts.get('name')}, {before.facts.get('described')}; "
+                f"{before.facts.get('asked')}); --force begins anew"
+            )
+    if before.tally.plan != now.tally.plan:
+        raise InputError(f"{out} cannot be resumed: its layers have other shapes")
+    total = now.total if now.total is not None else before.total
+    return before._replace(total=total, facts=now.facts)
+
+
+def _told(measuring: Measuring, state: State) -> Iterator[str]:
+    yield f"{measuring.graph.name} over {measuring.source.words}"
+    for step in measuring.preparation.words:
+        yield f"every image: {step}"
+    yield f"pixels go in as {measuring.preparation.pixels.name}: {measuring.preparation.pixels.why}"
+    if state.done:
+        yield f"resumed: {sum(last - first for first, last in state.done):,} images are done"
+    if state.tally.plan.histograms == "layers" and measuring.asked.histograms == "auto":
+        yield (
+            f"one histogram a layer, since there are {state.tally.plan.maps:,} maps (--histograms maps "
+            f"for each its own)"
+        )
+
+
+class Work:
+    """A survey under way: what is done, and what has to happen meanwhile."""
+
+    def __init__(
+        self, state: State, out: Path | None, progress: Callable[[Progress], None] | None
+    ) -> None:
+        self.state, self.out, self._progress = state, out, progress
+        self._begun = self._saved = time.monotonic()
+        self._before = sum(last - first for first, last in state.done)
+
+    def here(self, measuring: Measuring) -> None:
+        """Do all that is left in this process."""
+        with listening() as told:
+            for first, last in left(self.state.done, self.state.total):
+                reached = first
+                for reached in measuring.measure(self.state.tally, first, last):
+                    self.add((first, reached))
+                    if told.is_set():
+                        self.checkpoint()
+                        raise KeyboardInterrupt
+                if last is None:
+                    self.state = self.state._replace(total=reached)
+        self.finish()
+
+    def merge(self, tally: Tally, done: tuple[int, int]) -> None:
+        """Add what a worker counted."""
+        self.state.tally.merge(tally)
+        self.add(done)
+
+    def add(self, done: tuple[int, int]) -> None:
+        """Note that these images are in the tally; write a checkpoint where it is time."""
+        self.state = self.state._replace(done=joined(self.state.done, done))
+        now = time.monotonic()
+        if self._progress is not None:
+            count = sum(last - first for first, last in self.state.done)
+            rate = (count - self._before) / max(now - self._begun, 1e-9)
+            self._progress(Progress(count, self.state.total, rate))
+        if now - self._saved > CHECKPOINT_SECONDS:
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Write what is done."""
+        if self.out is not None:
+            save(self.state, self.out)
+        self._saved = time.monotonic()
+
+    def finish(self) -> None:
+        """Write the whole."""
+        self.state.tally.settle()
+        if not self.state.tally.images:
+            raise InputError(_none(self.state))
+        self.checkpoint()
+
+
+def _none(state: State) -> str:
+    bad = next(iter(state.tally.bad.values()), ("", ""))
+    return f"none of {state.tally.skipped:,} images could be taken; the first, {bad[0]}: {bad[1]}"
+
+
+def tasks(state: State) -> list[tuple[int, int]]:
+    """Return what is left, cut into tasks of whole batches."""
+    assert state.total is not None
+    size = BATCH * LEAST_BATCHES
+    found = []
+    for first, last in left(state.done, state.total):
+        assert last is not None
+        while first < last:
+            end = min(last, (first // size + 1) * size)
+            found.append((first, end))
+            first = end
+    return found
+
+
+@contextmanager
+def listening() -> Iterator[threading.Event]:
+    """Let a first Ctrl-C wait for the end of a batch; a second one does not."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def hear(number: int, frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)

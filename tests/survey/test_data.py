@@ -1,0 +1,220 @@
+"""The same images in every form give the same figures; what is broken is one image less."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from survey.sets import COUNT, folder, images, png, shards, zipped
+
+from convscope import Conv2D, Dense, Flatten, Sequential
+from convscope.errors import InputError, UnsupportedError
+from convscope.survey.data import open_data
+from convscope.survey.survey import Survey
+
+
+def network(channels: int = 1, size: tuple[int, int] = (9, 8)) -> Sequential:
+    return Sequential(
+        [
+            Conv2D(4, 3, activation="relu", input_shape=(*size, channels)),
+            Flatten(),
+            Dense(3, activation="softmax"),
+        ],
+        seed=2,
+    )
+
+
+def figures(survey: Survey) -> list[Any]:
+    """Return what does not depend on the order of the images."""
+    return [
+        (layer.name, m.numbers, m.mean, m.min, m.max, m.zeros, [r.value for r in m.top])
+        for layer in survey.layers.values()
+        for m in layer
+    ]
+
+
+def idx(path: Path, array: Any) -> None:
+    head = struct.pack(">BBBB", 0, 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
+    path.write_bytes(gzip.compress(head + array.tobytes()))
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the same images in every form."""
+    root = tmp_path_factory.mktemp("sets")
+    x, y = images()
+    folder(root / "folder")
+    zipped(root / "set.zip")
+    shards(root / "shards")
+    np.savez(root / "set.npz", x_test=x, y_test=y)
+    np.save(root / "set.npy", x)
+    idx(root / "t-images-idx3-ubyte.gz", x)
+    idx(root / "t-labels-idx1-ubyte.gz", y.astype(np.uint8))
+    return root
+
+
+@pytest.mark.parametrize(
+    "name, labels",
+    [
+        ("folder", {"cat", "dog", "owl"}),
+        ("set.zip", {"cat", "dog", "owl"}),
+        ("shards", {"0", "1", "2"}),
+        ("shards/a-0.tar", {"0", "1", "2"}),
+        ("set.npz", {"0", "1", "2"}),
+        ("set.npz:x_test", {"0", "1", "2"}),
+        ("set.npy", set()),
+        ("t-images-idx3-ubyte.gz", {"0", "1", "2"}),
+    ],
+)
+def test_every_form_gives_the_same(there: Path, name: str, labels: set[str]) -> None:
+    want = network().survey(images()[0])
+    found = network().survey(there / name)
+    if name.endswith("a-0.tar"):
+        want = network().survey(images()[0][:20])
+    assert figures(found) == figures(want)
+    assert set(found.confusion) == labels
+    assert sum(map(sum, found.confusion.values())) == (found.images if labels else 0)
+
+
+def test_parquet_as_hugging_face_writes_it(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    x, y = images()
+    rows = {"image": [{"bytes": png(a), "path": f"{n}.png"} for n, a in enumerate(x)], "label": y}
+    parquet.write_table(pyarrow.table(rows), tmp_path / "a.parquet", row_group_size=7)
+    found = network().survey(tmp_path / "a.parquet")
+    assert figures(found) == figures(network().survey(x))
+    assert set(found.confusion) == {"0", "1", "2"}
+    parquet.write_table(pyarrow.table({"n": [1, 2]}), tmp_path / "b.parquet")
+    with pytest.raises(InputError, match="has no column of images"):
+        network().survey(tmp_path / "b.parquet")
+
+
+def test_cifar(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    planes = rng.integers(0, 256, (33, 3, 32, 32), np.uint8)
+    labels = (np.arange(33) % 10).astype(np.uint8)
+    rows = np.concatenate([labels[:, None], planes.reshape(33, -1)], axis=1)
+    (tmp_path / "data_batch_1.bin").write_bytes(rows.tobytes())
+    net = network(3, (32, 32))
+    found = net.survey(tmp_path / "data_batch_1.bin")
+    assert figures(found) == figures(net.survey(np.moveaxis(planes, 1, 3)))
+    assert set(found.confusion) == set(map(str, range(10)))
+    fine = np.concatenate([labels[:, None] * 0, labels[:, None], planes.reshape(33, -1)], axis=1)
+    (tmp_path / "test.bin").write_bytes(fine.tobytes())
+    assert set(net.survey(tmp_path / "test.bin").confusion) == set(map(str, range(10)))
+    (tmp_path / "odd.bin").write_bytes(b"123")
+    with pytest.raises(InputError, match="3 bytes, no whole number of CIFAR's 3,073"):
+        net.survey(tmp_path / "odd.bin")
+
+
+def test_what_python_holds() -> None:
+    x, y = images()
+    want = network().survey((x, y))
+
+    def pairs() -> Iterator[Any]:
+        yield from zip(x, y, strict=True)
+
+    for data in (list(zip(x, y, strict=True)), pairs()):
+        found = network().survey(data)
+        assert figures(found) == figures(want) and found.confusion == want.confusion
+    numbers = (x / 255).astype(np.float32)
+    floats = network().survey(numbers)
+    assert floats.state.facts["prepared"]["steps"] == ["numbers as they are in the array"]
+    assert figures(floats) == figures(want)
+    channels_first = network(3).survey(np.repeat(x[:, None], 3, axis=1))
+    assert figures(channels_first) == figures(network(3).survey(np.repeat(x[..., None], 3, axis=3)))
+
+
+def test_one_bad_image_is_skipped_counted_and_named(tmp_path: Path) -> None:
+    data = folder(tmp_path / "set")
+    (data / "cat" / "9.png").write_bytes(b"no picture")
+    (data / "dog" / "13.png").write_bytes(png(images()[0][13])[:60])
+    (data / "owl" / "44.png").write_bytes(png(images()[0][3][:5]))
+    (data / "owl" / "notes.txt").write_text("not an image")
+    found = network().survey(data)
+    assert (found.images, found.skipped) == (COUNT - 3, 3)
+    told = {name: why for name, why in found.bad.values()}
+    assert set(told) == {"cat/9.png", "dog/13.png", "owl/44.png"}
+    assert "starts with the bytes 6e 6f" in told["cat/9.png"]
+    assert "5×8 pixels where 9×8 are wanted" in told["owl/44.png"]
+    x = np.delete(images()[0], [9, 13, 44], axis=0)
+    assert figures(found) == figures(network().survey(x))
+
+
+def test_nothing_is_changed_unasked(tmp_path: Path) -> None:
+    data = folder(tmp_path / "set")
+    with pytest.raises(InputError, match=r"Nothing is changed unasked: --prepare rgb would do"):
+        network(3).survey(data)
+    asked = network(3).survey(data, prepare=["rgb"])
+    assert asked.state.facts["prepared"]["steps"][0] == "rgb: R = G = B = grey"
+    with pytest.raises(InputError, match="--prepare crop-and-resize would do"):
+        network(1, (7, 7)).survey(data)
+    assert network(1, (7, 7)).survey(data, prepare=["crop-and-resize"]).images == COUNT
+    with pytest.raises(InputError, match="there is no step 'gray'"):
+        network().survey(data, prepare=["gray"])
+    other = folder(tmp_path / "two")
+    (other / "cat" / "0.png").write_bytes(png(np.zeros((6, 5), np.uint8)))
+    net = Sequential([Conv2D(2, 3, input_shape=(None, None, 1))])
+    with pytest.raises(InputError, match="of several sizes") as error:
+        net.survey(other)
+    assert "--size 224" in str(error.value)
+    with pytest.raises(InputError, match="the first images are of 2 sizes"):
+        network().survey(other)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda p: p / "gone", "there is no data"),
+        (lambda p: p, "holds no images: files ending in .png"),
+        (lambda p: _file(p / "a.zip", b"PK no"), "is a damaged zip archive"),
+        (lambda p: _file(p / "a.tar", b"no" * 999), "is a damaged tar archive"),
+        (lambda p: _file(p / "a.tar.gz", b""), "is compressed as a whole"),
+        (lambda p: _file(p / "a.npy", b"no"), "cannot be read"),
+        (lambda p: _file(p / "a.npz", b"no"), "cannot be read"),
+        (
+            lambda p: _file(p / "a-ubyte", b"\0\0\x08\x03\0\0\0\x09"),
+            "which is no data set|cut short",
+        ),
+        (lambda p: _file(p / "a.txt", b"words"), "is no data set that can be read"),
+        (lambda p: 7, "not over int"),
+        (lambda p: [], "no images"),
+        (lambda p: iter(()), "there are no images"),
+        (lambda p: np.zeros((4, 3, 2, 1), np.complex64), "images are one row each, of numbers"),
+    ],
+)
+def test_bad_data_are_one_clear_error(tmp_path: Path, make: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        network().survey(make(tmp_path))
+
+
+def test_several_arrays_are_not_guessed_among(tmp_path: Path) -> None:
+    x, _ = images()
+    np.savez(tmp_path / "a.npz", x_train=x, x_test=x[:9])
+    with pytest.raises(InputError, match="several arrays of images, x_train, x_test: name one"):
+        open_data(tmp_path / "a.npz")
+    assert open_data(f"{tmp_path}/a.npz:x_test").count == 9
+    with pytest.raises(InputError, match="holds no array 'x'; it holds x_train, x_test"):
+        open_data(f"{tmp_path}/a.npz:x")
+
+
+def test_without_pyarrow_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _file(tmp_path / "a.parquet", b"PAR1")
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
+    with pytest.raises(UnsupportedError, match=r"pip install 'convscope\[parquet\]'"):
+        open_data(tmp_path / "a.parquet")
+
+
+def _file(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path

@@ -1,0 +1,83 @@
+"""Verdicts about maps that were made to be so."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from convscope import BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Flatten, ReLU, Sequential
+from convscope.survey.survey import Survey
+
+
+def found() -> Survey:
+    net = Sequential(
+        [
+            Conv2D(8, 3, activation="relu", input_shape=(7, 6, 2)),
+            BatchNormalization(),
+            Flatten(),
+            Dense(4, activation="sigmoid"),
+        ],
+        seed=1,
+    )
+    kernel, bias = net.layers[0].get_weights()
+    kernel[..., 1], bias[1] = 0, -1  # never fires
+    kernel[..., 2], bias[2] = 0, 0.75  # constant
+    bias[3] = 50  # always on
+    kernel[..., 5], bias[5] = kernel[..., 4], bias[4]  # a copy
+    kernel[..., 6], bias[6] = 2 * kernel[..., 4], 2 * bias[4]  # twice it: alike, and no copy
+    net.layers[0].set_weights([kernel, bias])
+    weights, bias = net.layers[3].get_weights()
+    weights[:, 0], bias[0] = 0, 30  # 1 in float32
+    weights[:, 1], bias[1] = 0, 6  # 0.9975, and more where map 0 is not 0
+    weights[0::8, 1] = 0.25
+    net.layers[3].set_weights([weights, bias])
+    x = np.random.default_rng(0).normal(size=(90, 7, 6, 2)).astype(np.float32)
+    return net.survey(x)
+
+
+def test_each_kind_is_found_with_what_it_rests_on() -> None:
+    survey = found()
+    told = {(v.layer, v.kind): v for v in survey.verdicts}
+    never = told["conv2d", "never fired"]
+    assert never.maps == (1,) and not never.proved
+    assert never.evidence == (
+        "every number is 0, in 90 images × 20 places; each number sees 3×3 pixels of the image"
+    )
+    assert told["conv2d", "constant"].maps == (2,)
+    assert told["conv2d", "constant"].evidence.startswith("every number is 0.75, in 90 images")
+    assert told["conv2d", "always on"].maps == (3,)
+    copies = told["conv2d", "copies"]
+    assert copies.maps == (4, 5) and copies.proved
+    assert "the same weights on the same inputs" in copies.evidence
+    assert told["conv2d", "alike"].maps == (4, 6)
+    # the normalisation has its own numbers for each map, and here they are the same
+    assert told["batch_normalization", "copies"].maps == (4, 5)
+    assert told["dense", "constant"].maps == (0,)
+    saturated = [v.maps for v in survey.verdicts if (v.layer, v.kind) == ("dense", "saturated")]
+    assert (1,) in saturated
+    assert not any(v.kind == "always on" for v in survey.verdicts if v.layer == "dense")
+    words = str(survey)
+    assert "never fired" in words and "copies" in words
+
+
+def test_equal_filters_on_different_inputs_are_no_copies() -> None:
+    """A depthwise layer's maps have an input each: only where those are copies are they."""
+    net = Sequential(
+        [
+            Conv2D(4, 1, input_shape=(5, 4, 3)),
+            DepthwiseConv2D(2),
+            ReLU(),
+        ],
+        seed=3,
+    )
+    kernel, bias = net.layers[0].get_weights()
+    kernel[..., 1], bias[1] = kernel[..., 0], bias[0]
+    kernel[..., 3], bias[3] = kernel[..., 2] * np.float32(1.00001), bias[2]
+    net.layers[0].set_weights([kernel, bias])
+    kernel, bias = net.layers[1].get_weights()
+    kernel[:] = kernel[:, :, :1]
+    net.layers[1].set_weights([kernel, bias])
+    x = np.random.default_rng(0).normal(size=(50, 5, 4, 3)).astype(np.float32)
+    told = [(v.layer, v.kind, v.maps) for v in net.survey(x).verdicts if len(v.maps) > 1]
+    for layer in ("conv2d", "depthwise_conv2d", "re_lu"):
+        assert (layer, "copies", (0, 1)) in told
+        assert (layer, "alike", (2, 3)) in told
