@@ -69,6 +69,8 @@ class LayerExplanation:
     why_not: str = ""
     fixed: tuple[str, ...] = ()
     """Weights that no gradient moves."""
+    differs: str = ""
+    """Where a framework computes something else, and whose fault that is."""
     nested: str = ""
     """How many layers it stands for, where it is a network that is not looked into."""
 
@@ -178,6 +180,8 @@ class LayerExplanation:
                 Paragraph(["Output ", Span(shape_in_words(facts.output_shape), "strong"), ":"]),
                 Bullets(tuple(reasons)),
             ]
+        if self.differs:
+            parts.append(Paragraph(self.differs))
         parts += self._counts()
         return parts
 
@@ -365,6 +369,7 @@ class LayerExplanation:
             if equation is None
             else {"text": str(equation), "latex": equation.latex(), "json": to_json(equation)},
             "reasons": self.reasons(),
+            **({"differs": self.differs} if self.differs else {}),
             "filter_shape": None if main is None else _sizes(main.filter_shape),
             "weights": {name: _sizes(shape) for name, shape in facts.weights.items()},
             "params": plain(facts.params),
@@ -482,8 +487,9 @@ def _layer(graph: Graph, larger: Graph | None, name: str) -> LayerExplanation:
     # where nobody says what was trained, nothing is said to stand still
     fixed = tuple(facts.weights) if layer.trainable is False else layer.non_trainable
     return LayerExplanation(
-        name, node.layer.kind, facts, node.inputs, field, grown, node.layer.reason, fixed
-    )
+        name, node.layer.kind, facts, node.inputs, field, grown, node.layer.reason, fixed,
+        "" if facts.equation is None else layer.differs(facts.equation),
+    )  # fmt: skip
 
 
 def _larger(graph: Graph) -> Graph | None:

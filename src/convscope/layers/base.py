@@ -219,6 +219,10 @@ class Layer:
         """
         raise SettingError(f"{self.kind} is not opaque")
 
+    def differs(self, equation: Equation) -> str:
+        """Return where a framework computes something else than this equation, and whose fault that is; "" for nowhere."""
+        return ""
+
     @property
     def layout(self) -> Layout:
         """How the kind orders the axes of its maps and kernels, for the builders of equations."""

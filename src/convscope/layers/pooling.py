@@ -17,7 +17,7 @@ from convscope.layers.base import Form, Sample, Value
 from convscope.layers.spatial import Sliding
 from convscope.notation import Equation, Max, Mean, source
 from convscope.notation.expression import Outside
-from convscope.notation.sizes import Shape
+from convscope.notation.sizes import Shape, is_known
 from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -70,6 +70,23 @@ class AveragePooling(Pooling):
     reduce = staticmethod(Mean)
     outside = "skip"
     operator = "AveragePool"
+
+    def differs(self, equation: Equation) -> str:
+        """Tell of Keras on PyTorch where `same` padding is uneven: it repeats the edge, and counts it."""
+        uneven = [
+            fit
+            for fit in equation.fits.values()
+            if is_known(fit.before) and is_known(fit.after) and fit.before != fit.after
+        ]
+        if self.padding != "same" or not uneven:
+            return ""
+        pads = " and ".join(f"{f.before} before and {f.after} after its {f.word}s" for f in uneven)
+        return (
+            f"Here the padding is uneven, {pads}. The mean is over what lies inside the map, as in TensorFlow, in Keras on "
+            f"TensorFlow and on JAX, and wherever the padding is even. Keras on PyTorch (3.15) repeats the edge there instead "
+            f"and counts it, so that its numbers at the border are others: that is a fault of its PyTorch backend, "
+            f"which PyTorch, whose own pooling pads evenly, has no part in."
+        )
 
 
 class MaxPooling1D(MaxPooling):
