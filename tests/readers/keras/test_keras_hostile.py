@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 
 import hostile
+import hostile_weights
 import keras
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from work import counted
 
 import convscope
 from convscope.errors import SourceError, SourceWarning, WeightsError
+
+REFUSED = [*hostile.REFUSED, *hostile_weights.REFUSED_AT_ONCE]
 
 pytestmark = pytest.mark.filterwarnings("default")  # Keras's own conversions warn with numpy 2
 
@@ -49,9 +52,7 @@ def members(good: Path) -> hostile.Members:
     return hostile.members_of(good / "good.keras")
 
 
-@pytest.mark.parametrize(
-    ("trick", "message"), hostile.REFUSED, ids=lambda v: getattr(v, "__name__", "")
-)
+@pytest.mark.parametrize(("trick", "message"), REFUSED, ids=lambda v: getattr(v, "__name__", ""))
 def test_refused(
     trick: hostile.Trick, message: str, members: hostile.Members, tmp_path: Path
 ) -> None:
@@ -80,7 +81,7 @@ def test_an_impossible_layer_is_opaque(
 
 
 @pytest.mark.parametrize(
-    ("trick", "message"), hostile.REFUSED_LATER, ids=lambda v: getattr(v, "__name__", "")
+    ("trick", "message"), hostile_weights.REFUSED_LATER, ids=lambda v: getattr(v, "__name__", "")
 )
 def test_opens_but_its_weights_are_refused(
     trick: hostile.Trick, message: str, members: hostile.Members, tmp_path: Path
@@ -218,7 +219,7 @@ def test_the_canary(good: Path, members: hostile.Members, tmp_path: Path) -> Non
     """Nothing is run, unpickled or sent, and no file is opened but the one that was given."""
     for name in ("good.keras", "good.h5"):
         (tmp_path / name).write_bytes((good / name).read_bytes())
-    count = len(list(hostile.everything(members, tmp_path)))
+    count = len(list(hostile_weights.everything(members, tmp_path)))
     x = keras.Input((4,))
     with_lambda = keras.Model(x, keras.layers.Lambda(lambda v: v * 2, output_shape=(4,))(x))
     with_lambda.save(tmp_path / "lambda.keras")
@@ -227,7 +228,7 @@ def test_the_canary(good: Path, members: hostile.Members, tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == ""
-    assert count == len(hostile.REFUSED) + len(hostile.REFUSED_LATER)
+    assert count == len(REFUSED) + len(hostile_weights.REFUSED_LATER)
 
 
 def test_a_lambda_is_opaque_and_its_code_is_not_touched(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import h5py
 import hostile
+import hostile_weights
 import keras
 import numpy as np
 import pytest
@@ -165,7 +166,7 @@ def test_a_layer_that_is_another_and_yet_stored_is_refused(tmp_path: Path) -> No
     def edit(file: h5py.File) -> None:
         file["layers/sequential/layers/conv2d/vars/0"] = np.zeros((3, 3, 3, 3), np.float32)
 
-    hostile._with_hdf5(members, tmp_path / "b.keras", edit)
+    hostile_weights.with_hdf5(members, tmp_path / "b.keras", edit)
     network = convscope.open(tmp_path / "b.keras")
     with pytest.raises(
         WeightsError, match=r"is the same layer, but weights are stored at /layers/"
@@ -183,7 +184,7 @@ def test_older_archives_pass_over_shared_layers_before_they_count(tmp_path: Path
         inner = file["layers/sequential/layers"]
         inner.move("conv2d_1", "conv2d")
 
-    hostile._with_hdf5(members, tmp_path / "old.keras", edit)
+    hostile_weights.with_hdf5(members, tmp_path / "old.keras", edit)
     network = convscope.open(tmp_path / "old.keras")
     image = np.random.default_rng(1).normal(size=(8, 9, 3)).astype(np.float32)
     assert np.allclose(network.run(image).output, output(model, image), atol=1e-5)
@@ -231,7 +232,7 @@ def test_shards_that_keras_wrote(size: float, count: int, tmp_path: Path) -> Non
 def test_shards_that_tell_two_names_are_refused(tmp_path: Path) -> None:
     path, _ = sharded(small(), tmp_path, 4.1e-6)
     members = hostile.members_of(path)
-    said = json.loads(members[hostile.MAP])["weight_map"]
+    said = json.loads(members[hostile_weights.MAP])["weight_map"]
     assert any(names == ["model_00001.weights.h5"] for names in said.values())
     held = tmp_path / "model_00000.weights.h5"
     with h5py.File(held, "r+") as file:
@@ -254,7 +255,7 @@ def test_an_npz_that_keras_wrote_is_all_pickles(tmp_path: Path) -> None:
     saving_lib.save_model(model, path, weights_format="npz")
     with (
         zipfile.ZipFile(path) as archive,
-        archive.open(hostile.NPZ) as held,
+        archive.open(hostile_weights.NPZ) as held,
         zipfile.ZipFile(held) as npz,
     ):
         headers = [npz.read(name)[:40] for name in npz.namelist()]
@@ -288,7 +289,7 @@ def test_an_opaque_layer_in_such_a_file_is_not_counted_and_says_so(tmp_path: Pat
 # -- odd values in either -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("member", [hostile.CONFIG, hostile.MAP])
+@pytest.mark.parametrize("member", [hostile.CONFIG, hostile_weights.MAP])
 def test_odd_values_anywhere(member: str, tmp_path: Path) -> None:
     """In the config of networks that share a layer, and in the map of its shards."""
     path, _ = sharded(in_two_inner_networks(), tmp_path, 1.0)
