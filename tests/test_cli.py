@@ -376,7 +376,7 @@ def test_completion_offers_commands_layers_and_files(folder: Path) -> None:
 
     export = convscope("export", "net.py:model", "net.onnx", at=folder)
     assert export.returncode == 0
-    assert offered("convscope su") == ["plain,summary"]
+    assert offered("convscope su") == ["plain,summary", "plain,survey"]
     assert offered("convscope summary de") == ["plain,demo", "file,de"]
     assert offered("convscope explain demo conv") == ["plain,conv2d", "plain,conv2d_1"]
     assert offered("convscope trace net.onnx conv2d_") == ["plain,conv2d_1"]

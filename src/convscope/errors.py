@@ -30,6 +30,7 @@ from __future__ import annotations
 from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 
@@ -156,3 +157,15 @@ class OutputWarning(UserWarning):
 
 class InputWarning(UserWarning):
     """Numbers go into a network as they were given, and look as if they were meant on another scale."""
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Return what a message adds after a name that there is not: the closest that there is, or nothing.
+
+    >>> did_you_mean("conv2d_l", ["conv2d_1", "dense"])
+    " (did you mean 'conv2d_1'?)"
+    """
+    from difflib import get_close_matches
+
+    found = get_close_matches(str(name), list(known), 1)
+    return f" (did you mean {found[0]!r}?)" if found else ""

@@ -15,6 +15,9 @@ from convscope.typed import TYPE_CHECKING, Protocol, Record
 if TYPE_CHECKING:
     from typing import Any, Literal, TypeAlias
 
+NO_BREAK = "\u00a0"
+"""A space at which no line is broken; printed as an ordinary one at the terminal."""
+
 Style: TypeAlias = "Literal['', 'code', 'strong', 'good', 'bad', 'dim']"
 
 

@@ -8,7 +8,7 @@ from onnx_models import model as onnx_model
 
 import convscope as cs
 from convscope.explorer.description import roles
-from convscope.model.maps import map_axes
+from convscope.model.maps import channel_axes
 
 
 def test_a_block_in_channels_last_inside_a_network_with_channels_first() -> None:
@@ -26,7 +26,7 @@ def test_a_block_in_channels_last_inside_a_network_with_channels_first() -> None
     shapes = {"w": (5, 3, 3, 3), "g": (5,), "m": (5, 11), "k": (11, 5)}
     weights = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     graph = cs.open(onnx_model(nodes, {"image": [1, 3, 9, 8]}, ["out"], weights)).graph
-    found = map_axes(graph)
+    found = channel_axes(graph)
     assert {n: found[n] for n in found} == {
         "image": 0, "conv": 0, "to_last": 2, "norm": 2, "wider": 2, "relu": 2, "back": 2, "to_first": 0,
     }  # fmt: skip
@@ -42,7 +42,7 @@ def test_groups_concatenations_and_pooling_keep_it_where_it_is() -> None:
     both = cs.Concatenate(name="both")([grouped, each])
     moved = cs.Permute((3, 1, 2), name="moved")(cs.MaxPooling2D(2, name="pooled")(both))
     flat = cs.Flatten(name="flat")(moved)
-    found = map_axes(cs.Model(x, cs.Dense(3, name="dense")(flat)).graph)
+    found = channel_axes(cs.Model(x, cs.Dense(3, name="dense")(flat)).graph)
     expected = {
         "grouped": 2,
         "each": 2,

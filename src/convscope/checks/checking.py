@@ -11,8 +11,7 @@ from types import ModuleType
 from convscope.checks import rules
 from convscope.checks.finding import CERTAINTIES, Checked, Finding, Rule
 from convscope.checks.subject import Subject
-from convscope.errors import SettingError
-from convscope.layers.arguments import nearest
+from convscope.errors import SettingError, did_you_mean
 
 
 @cache
@@ -75,5 +74,5 @@ def _check_names(ignore: Collection[str], known: Sequence[str]) -> None:
         name = asked.partition(":")[0]
         if name not in known:
             raise SettingError(
-                f"there is no rule {name!r}{nearest(name, list(known))}; the rules are {', '.join(known)}"
+                f"there is no rule {name!r}{did_you_mean(name, list(known))}; the rules are {', '.join(known)}"
             )

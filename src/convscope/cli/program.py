@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from difflib import get_close_matches
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, TextIO
@@ -14,7 +13,14 @@ import click
 from convscope.cli import commands
 from convscope.cli.output import PAGER, discard, say
 from convscope.cli.shared import color_option
-from convscope.errors import ConvscopeError, EngineError, InputWarning, OutputError, ServerError
+from convscope.errors import (
+    ConvscopeError,
+    EngineError,
+    InputWarning,
+    OutputError,
+    ServerError,
+    did_you_mean,
+)
 from convscope.version import __version__
 
 
@@ -43,8 +49,7 @@ class Commands(click.Group):
         name = args[0]
         if self.get_command(context, name) is None and not name.startswith("-"):
             names = self.list_commands(context)
-            near = get_close_matches(name, names, 1)
-            meant = f" (did you mean {near[0]!r}?)" if near else ""
+            meant = did_you_mean(name, names)
             raise click.UsageError(
                 f"there is no command {name!r}{meant}; the commands are {', '.join(names)}", context
             )

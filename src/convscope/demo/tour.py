@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from convscope.demo import digits, network
-from convscope.errors import InputError
-from convscope.layers.arguments import nearest
+from convscope.errors import InputError, did_you_mean
 from convscope.parts import Code, Document, Heading, Paragraph, Span
 from convscope.views.summary import document as summary
 
@@ -21,7 +20,7 @@ def tour(digit: str, show: Callable[[Document], None]) -> None:
     images = digits()
     if digit not in images:
         raise InputError(
-            f"there is no digit {digit!r}{nearest(digit, images)}; there are {', '.join(images)}"
+            f"there is no digit {digit!r}{did_you_mean(digit, images)}; there are {', '.join(images)}"
         )
     net = network()
     run = net.run(images[digit])

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from convscope.errors import ConvscopeError, InputError, SettingError
-from convscope.layers.arguments import nearest
+from convscope.errors import ConvscopeError, InputError, SettingError, did_you_mean
 from convscope.layers.base import tensor_names
 from convscope.model.facts import facts_of
 from convscope.model.graph import Graph, Node
@@ -95,7 +94,7 @@ def scale_named(name: str) -> Scale:
     """Return a scale; raises `SettingError` for one that nobody knows."""
     if name not in SCALES:
         raise SettingError(
-            f"pixels cannot go in as {name!r}{nearest(str(name), list(SCALES))}: it is one of "
+            f"pixels cannot go in as {name!r}{did_you_mean(str(name), list(SCALES))}: it is one of "
             f"{', '.join(SCALES)}"
         )
     return SCALES[name]

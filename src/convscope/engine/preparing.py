@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from convscope.engine.images import as_input, flat, open_image, plain, transparent
 from convscope.engine.pixels import Scale, scale_named
 from convscope.equations.layout import Layout
-from convscope.errors import InputError
-from convscope.layers.arguments import nearest
+from convscope.errors import InputError, did_you_mean
 from convscope.notation.sizes import Shape, is_known, shape_text
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def _check(shape: Shape, channels_last: bool, steps: Sequence[str]) -> None:
     for step in steps:
         if not isinstance(step, str) or step not in STEPS:
             raise InputError(
-                f"there is no step {step!r}{nearest(str(step), STEPS)}: the steps are {', '.join(STEPS)}"
+                f"there is no step {step!r}{did_you_mean(str(step), STEPS)}: the steps are {', '.join(STEPS)}"
             )
     for one, other in (("background:white", "background:black"), ("crop-and-resize", "resize")):
         if one in steps and other in steps:

@@ -23,7 +23,7 @@ MOST_OUTPUTS = 5
 
 
 @dataclass(frozen=True)
-class Activation:
+class LayerFigures:
     """One layer's output in figures."""
 
     name: str
@@ -44,7 +44,7 @@ class ActivationSurvey:
     """
 
     name: str
-    activations: tuple[Activation, ...]
+    activations: tuple[LayerFigures, ...]
     output: str
     largest: tuple[tuple[tuple[int, ...], float], ...]
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -150,8 +150,8 @@ def _largest(array: Array) -> tuple[tuple[tuple[int, ...], float], ...]:
     )
 
 
-def _figures(name: str, kind: str, array: Array) -> Activation:
-    return Activation(
+def _figures(name: str, kind: str, array: Array) -> LayerFigures:
+    return LayerFigures(
         name,
         kind,
         tuple(array.shape),

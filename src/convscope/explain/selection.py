@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from convscope.errors import LayerLookupError, SettingError
+from convscope.errors import LayerLookupError, SettingError, did_you_mean
 from convscope.explain.folding import Fold
-from convscope.layers.arguments import nearest
 from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class _Ends:
             raise LayerLookupError(f"there is no row {place}: {count}, counted from 1")
         if not isinstance(end, str):
             raise SettingError(f"{FORM}, not {end!r:.80}")
-        near = nearest(end, list(self._known))
+        near = did_you_mean(end, list(self._known))
         raise LayerLookupError(f"{self.network} has no layer {end!r}{near}; {FORM}")
 
     def _found(self, end: Any) -> tuple[int, int] | None:

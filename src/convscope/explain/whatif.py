@@ -14,6 +14,7 @@ from convscope.model.editing import Change, Edited, shown
 from convscope.model.graph import Graph
 from convscope.notation.sizes import from_plain, show
 from convscope.parts import (
+    NO_BREAK,
     Bullets,
     Column,
     Document,
@@ -36,8 +37,6 @@ from convscope.parts import (
 FIGURES = ("output_shape", "weights", "params", "macs", "receptive_field")
 """What is compared of every layer, as `summary --json` calls it."""
 
-NO_BREAK = "\u00a0"
-"""A space at which no line is broken."""
 
 LISTED = 12
 """Names of more layers than this are not listed in a sentence."""

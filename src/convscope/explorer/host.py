@@ -14,10 +14,15 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from convscope.engine.preparing import prepare
-from convscope.errors import InputError, LayerLookupError, PositionError, UnsupportedError
+from convscope.errors import (
+    InputError,
+    LayerLookupError,
+    PositionError,
+    UnsupportedError,
+    did_you_mean,
+)
 from convscope.explorer import description
 from convscope.explorer.protocol import Answer
-from convscope.layers.arguments import nearest
 from convscope.model.graph import Graph
 from convscope.notation.sizes import UNKNOWN_SHAPE
 from convscope.typed import Array
@@ -312,7 +317,7 @@ class Host:
         weights = self.network.graph.node(name).layer.weights
         if not isinstance(weight, str) or weight not in weights:
             raise LayerLookupError(
-                f"{name} has no weight {weight!r}{nearest(str(weight), list(weights))}; "
+                f"{name} has no weight {weight!r}{did_you_mean(str(weight), list(weights))}; "
                 f"it has {', '.join(weights) or 'none'}"
             )
         found: Array = weights[weight]

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from convscope.equations import formulas
-from convscope.errors import ActivationError, ShapeError
-from convscope.layers.arguments import nearest
+from convscope.errors import ActivationError, ShapeError, did_you_mean
 from convscope.layers.base import Form, Value
 from convscope.notation import Axis, Equation, Expression, Local, Size, call, local
 from convscope.notation.functions import Function
@@ -250,7 +249,7 @@ def activation(given: object, what: str) -> Activation:
             )
         names = sorted([*ACTIVATIONS, *ALIASES])
         error = ActivationError(
-            f"{what}: unknown activation {given!r}{nearest(name, names)}; known are {', '.join(names)}"
+            f"{what}: unknown activation {given!r}{did_you_mean(name, names)}; known are {', '.join(names)}"
         )
         error.allowed = tuple(sorted(ACTIVATIONS))
         raise error

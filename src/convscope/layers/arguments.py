@@ -6,17 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 
-from convscope.errors import SettingError, ShapeError
+from convscope.errors import SettingError, ShapeError, did_you_mean
 from convscope.notation import Size, size
 from convscope.notation.sizes import is_known
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return "; did you mean 'x'?" for the closest known name, or nothing."""
-    from difflib import get_close_matches
-
-    found = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f" (did you mean {found[0]!r}?)" if found else ""
 
 
 def per_axis(value: object, rank: int, what: str) -> tuple[Size, ...]:
@@ -158,7 +150,7 @@ def choice(value: object, what: str, allowed: Sequence[str]) -> str:
     """Return one of a few words, in lower case; raise `SettingError` for any other."""
     if isinstance(value, str) and value.lower() in allowed:
         return value.lower()
-    hint = nearest(str(value).lower(), allowed)
+    hint = did_you_mean(str(value).lower(), allowed)
     options = ", ".join(repr(a) for a in allowed)
     error = SettingError(f"{what} must be one of {options}, not {value!r}{hint}")
     error.allowed = tuple(allowed)

@@ -16,8 +16,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from convscope.equations.layout import Layout
-from convscope.errors import NotBuiltError, SettingError, ShapeError, WeightsError
-from convscope.layers.arguments import nearest
+from convscope.errors import NotBuiltError, SettingError, ShapeError, WeightsError, did_you_mean
 from convscope.layers.mapped import check_whole
 from convscope.layers.wire import Wire
 from convscope.notation import Axis, Equation, Size, size
@@ -143,7 +142,7 @@ class Layer:
             unknown = next(iter(common))
             known = [*self.parameters(), "name", "input_shape", "trainable", "dtype"]
             raise SettingError(
-                f"{self.kind} has no setting {unknown!r}{nearest(unknown, known)}; "
+                f"{self.kind} has no setting {unknown!r}{did_you_mean(unknown, known)}; "
                 f"it takes {', '.join(known)}"
             )
 

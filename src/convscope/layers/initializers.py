@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from convscope.errors import SettingError
-from convscope.layers.arguments import nearest
+from convscope.errors import SettingError, did_you_mean
 from convscope.typed import TYPE_CHECKING, Array
 
 if TYPE_CHECKING:
@@ -173,7 +172,7 @@ def initializer(given: object, what: str) -> Initializer:
         if snake in NAMED:
             return NAMED[snake]()
         raise SettingError(
-            f"{what}: unknown initializer {given!r}{nearest(snake, NAMED)}; "
+            f"{what}: unknown initializer {given!r}{did_you_mean(snake, NAMED)}; "
             f"known are {', '.join(NAMED)}"
         )
     if isinstance(given, dict) and isinstance(given.get("class_name"), str):
@@ -200,7 +199,7 @@ def _from_config(config: dict[str, Any], what: str) -> Initializer:
     arguments = {k: v for k, v in dict(config.get("config") or {}).items() if k != "seed"}
     snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
     if snake not in NAMED:
-        raise SettingError(f"{what}: unknown initializer {name!r}{nearest(snake, NAMED)}")
+        raise SettingError(f"{what}: unknown initializer {name!r}{did_you_mean(snake, NAMED)}")
     try:
         return NAMED[snake](**arguments)
     except TypeError as error:

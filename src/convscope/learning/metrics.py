@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from convscope.errors import SettingError
-from convscope.layers.arguments import nearest, whole
+from convscope.errors import SettingError, did_you_mean
+from convscope.layers.arguments import whole
 from convscope.learning.losses import Loss
 from convscope.learning.named import plain
 
@@ -114,7 +114,7 @@ def get(given: Any, loss: Loss, classes: int) -> Metric:
                 return Metric(given, of)
         known = ["accuracy", *BY_NAME]
         raise SettingError(
-            f"compile: there is no metric {given!r}{nearest(given, known)}; there are {', '.join(known)}"
+            f"compile: there is no metric {given!r}{did_you_mean(given, known)}; there are {', '.join(known)}"
         )
     raise SettingError(
         f"compile: a metric must be a name or one of convscope's own, not {type(given).__name__} {given!r:.60}"

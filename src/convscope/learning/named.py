@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from convscope.errors import SettingError
-from convscope.layers.arguments import nearest
+from convscope.errors import SettingError, did_you_mean
 
 Kind = TypeVar("Kind")
 
@@ -49,7 +48,7 @@ def resolved(
             except TypeError as error:
                 raise SettingError(f"{what}: {name} does not take {settings}: {error}") from error
         raise SettingError(
-            f"{what}: there is no {article} {name!r}{nearest(name, list(kinds))}; there are "
+            f"{what}: there is no {article} {name!r}{did_you_mean(name, list(kinds))}; there are "
             f"{', '.join(kinds)}"
         )
     raise SettingError(

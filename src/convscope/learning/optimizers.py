@@ -14,8 +14,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from convscope.errors import SettingError
-from convscope.layers.arguments import nearest, number
+from convscope.errors import SettingError, did_you_mean
+from convscope.layers.arguments import number
 from convscope.learning.named import Configured, resolved
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Optimizer(Configured):
             if setting == "name":
                 continue
             if setting not in REFUSED:
-                near = nearest(setting, [*self.config(), *REFUSED])
+                near = did_you_mean(setting, [*self.config(), *REFUSED])
                 raise SettingError(f"{type(self).__name__} has no setting {setting!r}{near}")
             if value not in UNCHANGED:
                 raise SettingError(f"{type(self).__name__}: {setting}={value!r} is not supported")

@@ -9,8 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from typing import Any, NamedTuple
 
-from convscope.errors import ConvscopeError, SettingError, ShapeError, UnsupportedError
-from convscope.layers.arguments import nearest
+from convscope.errors import (
+    ConvscopeError,
+    SettingError,
+    ShapeError,
+    UnsupportedError,
+    did_you_mean,
+)
 from convscope.layers.base import Layer, drawn_from
 from convscope.layers.opaque import Opaque
 from convscope.model.graph import Graph, Node
@@ -95,7 +100,7 @@ def checked(graph: Graph, edits: Iterable[Edit]) -> tuple[Edit, ...]:
             takes = f"it takes {', '.join(known)}" if known else "it takes none"
             raise SettingError(
                 f"{edit.layer} ({layer.kind}) has no setting {edit.setting!r}"
-                f"{nearest(str(edit.setting), known)}; {takes}"
+                f"{did_you_mean(str(edit.setting), known)}; {takes}"
             )
         before = found.setdefault((id(layer), edit.setting), edit)
         if before is not edit:

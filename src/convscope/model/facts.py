@@ -51,7 +51,7 @@ def facts_of(layer: Layer, shapes: tuple[Shape, ...], learned: frozenset[str] = 
     if layer.opaque:
         output, weights, trainable = layer.opaque_facts(shapes)
         counted = {n: s for n, s in (weights or {}).items() if n not in layer.uncounted}
-        params = UNKNOWN if weights is None else _together(counted)
+        params = UNKNOWN if weights is None else _numbers_of(counted)
         return Facts(None, shapes, output, weights or {}, params, trainable, None)
     common = (layer.trainable, layer.channels_last)
     key = (type(layer), tuple(layer.settings().values()), common, shapes, learned)
@@ -66,7 +66,7 @@ def facts_of(layer: Layer, shapes: tuple[Shape, ...], learned: frozenset[str] = 
     return found
 
 
-def _together(weights: dict[str, Shape]) -> Size:
+def _numbers_of(weights: dict[str, Shape]) -> Size:
     return tidy(sum((product(shape) for shape in weights.values()), 0))
 
 

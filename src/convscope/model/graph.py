@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from convscope.equations.layout import Layout
-from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowError
-from convscope.layers.arguments import nearest
+from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowError, did_you_mean
 from convscope.layers.base import Layer, drawn_from, tensor_names
 from convscope.layers.opaque import Opaque, unknown_at
 from convscope.model.facts import NONE, Facts, facts_of
@@ -226,7 +225,7 @@ class Graph:
                 f"{self.name} has {len(names):,} layers, there is none at place {place}, counted from 0"
             )
         shown = ", ".join(names[:12]) + (f" … ({len(names)} layers)" if len(names) > 12 else "")
-        near = nearest(layer, names) if isinstance(layer, str) else ""
+        near = did_you_mean(layer, names) if isinstance(layer, str) else ""
         raise LayerLookupError(f"{self.name} has no layer {layer!r}{near}; its layers are {shown}")
 
     def at(self, inputs: dict[str, Shape]) -> Graph:

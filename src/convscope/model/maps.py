@@ -14,7 +14,7 @@ from convscope.notation.sizes import UNKNOWN_SHAPE, Shape
 _known: WeakKeyDictionary[Graph, Mapping[str, int | None]] = WeakKeyDictionary()
 
 
-def map_axes(graph: Graph) -> Mapping[str, int | None]:
+def channel_axes(graph: Graph) -> Mapping[str, int | None]:
     """Return for every input and layer which axis of its shape picks the map; None where there are no maps.
 
     It is the layout's own for what goes in, and follows the numbers from there: through a permutation to

@@ -48,7 +48,7 @@ LEAST = {"float16": 2.0**-25}
 """Half the smallest number of a type, where numbers so small are met: a rounding is off by that at least."""
 
 
-class Range(NamedTuple):
+class FloatRange(NamedTuple):
     """What numbers a type holds.
 
     largest    what is larger becomes infinite
@@ -82,10 +82,10 @@ class Range(NamedTuple):
 
 
 RANGES = {
-    "float32": Range((2 - 2.0**-23) * 2.0**127, 2.0**-126),
-    "float64": Range(sys.float_info.max, sys.float_info.min),
-    "float16": Range(65504.0, 2.0**-14),
-    "bfloat16": Range((2 - 2.0**-7) * 2.0**127, 2.0**-126),
+    "float32": FloatRange((2 - 2.0**-23) * 2.0**127, 2.0**-126),
+    "float64": FloatRange(sys.float_info.max, sys.float_info.min),
+    "float16": FloatRange(65504.0, 2.0**-14),
+    "bfloat16": FloatRange((2 - 2.0**-7) * 2.0**127, 2.0**-126),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from convscope.errors import did_you_mean
 from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -87,7 +88,6 @@ def unknown(source: Any) -> str | None:
 
 def _name(name: str) -> str | None:
     """Return what is wrong with a name that is no file, or a file that is no network."""
-    from difflib import get_close_matches
     from pathlib import Path
 
     path = Path(name)
@@ -105,7 +105,5 @@ def _name(name: str) -> str | None:
     if path.exists():
         return None
     folder = path.parent
-    names = [p.name for p in folder.iterdir() if p.is_file()] if folder.is_dir() else []
-    near = get_close_matches(path.name, names, 1)
-    meant = f" (did you mean {str(folder / near[0])!r}?)" if near else ""
-    return f"there is no file {str(path)!r}{meant}"
+    files = [str(p) for p in folder.iterdir() if p.is_file()] if folder.is_dir() else []
+    return f"there is no file {str(path)!r}{did_you_mean(path, files)}"

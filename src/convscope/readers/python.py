@@ -9,8 +9,7 @@ from functools import partial
 from importlib import import_module
 from types import ModuleType
 
-from convscope.errors import ConvscopeError, SourceError
-from convscope.layers.arguments import nearest
+from convscope.errors import ConvscopeError, SourceError, did_you_mean
 from convscope.network import Network
 from convscope.readers.example import NOTHING, Example
 from convscope.typed import TYPE_CHECKING
@@ -61,7 +60,7 @@ def made_by(source: str) -> Any:
     if not hasattr(module, attribute):
         names = list(_networks(module))
         known = f"; networks there: {', '.join(names)}" if names else ""
-        raise SourceError(f"{place} has no {attribute!r}{nearest(attribute, names)}{known}")
+        raise SourceError(f"{place} has no {attribute!r}{did_you_mean(attribute, names)}{known}")
     found = getattr(module, attribute)
     if inspect.isroutine(found) or isinstance(found, (type, partial)):
         found = _guarded(f"{source}()", found)

@@ -16,7 +16,7 @@ import numpy as np
 from convscope.engine.runtime import Runner
 from convscope.errors import EngineError, InputError, UnsupportedError
 from convscope.model.graph import Graph
-from convscope.model.maps import map_axes
+from convscope.model.maps import channel_axes
 from convscope.notation.expression import Read
 from convscope.notation.sizes import is_known, product
 from convscope.survey.data import Item, Source
@@ -93,7 +93,7 @@ class Measuring:
         return same, measured
 
     def _plan(self, activations: dict[str, Array], wanted: tuple[str, ...]) -> Plan:
-        axes = map_axes(self.graph)
+        axes = channel_axes(self.graph)
         layers, first = [], 0
         for name in wanted:
             array = activations.get(name)

@@ -10,7 +10,7 @@ import numpy as np
 from convscope.explain.words import exact, grouped
 from convscope.layers.base import tensor_names
 from convscope.model.graph import Graph
-from convscope.model.maps import map_axes
+from convscope.model.maps import channel_axes
 from convscope.notation.expression import Call, Reduction
 from convscope.typed import Array, Record
 
@@ -216,7 +216,7 @@ def identical(graph: Graph, layer: str, one: int, other: int) -> bool:
     equation = facts.equation
     if equation is None:
         return False
-    place = map_axes(graph)[layer]
+    place = channel_axes(graph)[layer]
     axis = equation.axes[0 if place is None else place]
     if place is None and len(equation.axes) != 1:
         return False
@@ -230,7 +230,7 @@ def identical(graph: Graph, layer: str, one: int, other: int) -> bool:
             return False
         if read.tensor.name in feeds:
             source = feeds[read.tensor.name]
-            if map_axes(graph)[source] != using[0] or not identical(graph, source, one, other):
+            if channel_axes(graph)[source] != using[0] or not identical(graph, source, one, other):
                 return False
         elif not _equal(weights.get(read.tensor.name), using[0], one, other):
             return False

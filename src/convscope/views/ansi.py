@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import sys
 
-from convscope.parts import Span, Words, spans
+from convscope.parts import NO_BREAK, Span, Words, spans
 from convscope.typed import TYPE_CHECKING, Record
-from convscope.views.characters import NO_BREAK, cells, marked
+from convscope.views.characters import cells, marked
 from convscope.views.wrapping import wrap
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
-NO_BREAK = "\u00a0"
-"""A space at which no line is broken; printed as an ordinary one at the terminal."""
+from convscope.parts import NO_BREAK
 
 
 def printable(text: str, keep: str = "") -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from convscope.parts import Figure, Seen, Sizes, Summary, figure
-from convscope.views.characters import NO_BREAK, printable
+from convscope.parts import NO_BREAK, Figure, Seen, Sizes, Summary, figure
+from convscope.views.characters import printable
 
 NONE = "–"
 """What stands where there is no figure; a 0 would be one."""

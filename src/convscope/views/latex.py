@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from convscope.parts import (
+    NO_BREAK,
     Bullets,
     Code,
     Document,
@@ -21,7 +22,7 @@ from convscope.parts import (
     Table,
     spans,
 )
-from convscope.views.characters import NO_BREAK, printable
+from convscope.views.characters import printable
 from convscope.views.latex_table import PAGE, table_lines
 from convscope.views.latex_text import (
     LINE,

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from convscope.parts import Column, Span, Table, Words, spans
-from convscope.views.characters import NO_BREAK, marked
+from convscope.parts import NO_BREAK, Column, Span, Table, Words, spans
+from convscope.views.characters import marked
 from convscope.views.latex_text import LINE, SIZES, points, spelled
 from convscope.views.text_table import fitting
 

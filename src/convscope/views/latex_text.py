@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-from convscope.parts import Words, spans
-from convscope.views.characters import NO_BREAK, marked, printable
+from convscope.parts import NO_BREAK, Words, spans
+from convscope.views.characters import marked, printable
 from convscope.views.wrapping import pieces
 
 LINE = 345.0

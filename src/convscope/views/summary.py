@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 from math import prod
 
-from convscope.errors import SettingError
+from convscope.errors import SettingError, did_you_mean
 from convscope.parts import (
+    NO_BREAK,
     Column,
     Document,
     Figure,
@@ -22,7 +23,7 @@ from convscope.parts import (
 )
 from convscope.typed import TYPE_CHECKING, Record
 from convscope.views import figures
-from convscope.views.characters import NO_BREAK, printable
+from convscope.views.characters import printable
 from convscope.views.figures import NONE
 from convscope.views.wrapping import pieces
 
@@ -298,19 +299,12 @@ def checked(columns: Sequence[str] | None) -> tuple[str, ...]:
     for name in columns:
         if name not in _KINDS:
             raise SettingError(
-                f"a summary has no column {name!r}{_nearest(name, COLUMNS)}; "
+                f"a summary has no column {name!r}{did_you_mean(name, COLUMNS)}; "
                 f"its columns are {', '.join(COLUMNS)}"
             )
     if not columns:
         raise SettingError(f"a summary needs a column; its columns are {', '.join(COLUMNS)}")
     return tuple(columns)
-
-
-def _nearest(name: object, names: Sequence[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(str(name), names, 1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _arrows(summary: Summary, detail: int = 0) -> dict[str, str]:
@@ -424,7 +418,7 @@ def render(
 
             return keras2_text(summary, line_length)
     raise SettingError(
-        f"a summary's style is {', '.join(STYLES)}, not {style!r}{_nearest(style, STYLES)}"
+        f"a summary's style is {', '.join(STYLES)}, not {style!r}{did_you_mean(style, STYLES)}"
     )
 
 

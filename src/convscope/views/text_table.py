@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from convscope.parts import Span, Table, Words, spans
+from convscope.parts import NO_BREAK, Span, Table, Words, spans
 from convscope.views.ansi import Pen, pad
-from convscope.views.characters import NO_BREAK, cells, marked, printable
+from convscope.views.characters import cells, marked, printable
 from convscope.views.wrapping import outline, widest_piece, wrap
 
 GAP = "  "

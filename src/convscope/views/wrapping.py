@@ -14,7 +14,7 @@ _OPERATOR = r"  |, | (?=[+−·/=×<>≤≥] | if | else )"
 _BINDING = {"=": 0, "+": 1, "−": 1, "Σ": 2, "·": 3, "×": 3, "/": 3, ",": 5}
 """Where a formula falls apart first; whatever is not named here binds by 4."""
 
-Range = tuple[int, int]
+Line = tuple[int, int]
 
 _SAME_DIGIT = str.maketrans("123456789", "000000000")
 
@@ -25,7 +25,7 @@ def outline(text: str) -> str:
     return text.translate(_SAME_DIGIT)
 
 
-def wrap(text: str, width: int, hanging: int = 0) -> tuple[Range, ...]:
+def wrap(text: str, width: int, hanging: int = 0) -> tuple[Line, ...]:
     """Return the lines of a text as (start, end) ranges, each at most `width` cells if it can be.
 
     Lines after the first have `hanging` cells less. A piece without a joint that is wider than
@@ -35,8 +35,8 @@ def wrap(text: str, width: int, hanging: int = 0) -> tuple[Range, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _wrap(text: str, width: int, hanging: int) -> tuple[Range, ...]:
-    lines: list[Range] = []
+def _wrap(text: str, width: int, hanging: int) -> tuple[Line, ...]:
+    lines: list[Line] = []
     start = end = -1  # the line so far
     used, room = 0, width
     position = 0

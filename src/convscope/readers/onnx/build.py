@@ -79,7 +79,7 @@ class OpenedGraph(Graph):
 
 
 @dataclass(slots=True)
-class Held:
+class Known:
     """What is known of a tensor.
 
     node      the layer or input that gives it; None for a constant that is no layer yet
@@ -145,7 +145,7 @@ class Builder:
     ) -> None:
         self.source, self.proto = source, source.model.graph
         self.doubts = doubts or Doubts()
-        self.tensors: dict[str, Held] = {}
+        self.tensors: dict[str, Known] = {}
         self.names, self.taken = Names(), set(RESERVED)
         self.shared: dict[Any, Operator] = {}
         self.holders: dict[int, str] = {}
@@ -174,10 +174,10 @@ class Builder:
         given = {n for node in self.proto.node if node.op_type == "Constant" for n in node.output}
         for name, weight in source.weights.items():
             if name not in self.tensors and name not in given:  # a Constant goes before a weight
-                self.tensors[name] = _known(weight)
+                self.tensors[name] = _constant(weight)
         for tensor in self.proto.sparse_initializer:
             if tensor.values.name not in self.tensors:
-                self.tensors[tensor.values.name] = _known(sparse(tensor, source.name))
+                self.tensors[tensor.values.name] = _constant(sparse(tensor, source.name))
         self.result = OpenedGraph(source, shapes)
 
     def wrong(self, what: str) -> SourceError:
@@ -185,7 +185,7 @@ class Builder:
 
     # -- inputs -----------------------------------------------------------------------------------
 
-    def _input(self, value: ValueInfoProto) -> Held:
+    def _input(self, value: ValueInfoProto) -> Known:
         element, shape = typed(value.type)
         whole: Shape | None = shape
         batched = whole is not None and len(whole) > 1 and _is_one(whole[0])
@@ -201,7 +201,7 @@ class Builder:
         self.alone = self.alone or single or not batched
         if batched and whole is not None:
             whole = (1, *whole[1:])
-        return Held(value.name, whole, batched, element)
+        return Known(value.name, whole, batched, element)
 
     # -- nodes ------------------------------------------------------------------------------------
 
@@ -297,7 +297,7 @@ class Builder:
         if found is None:
             return False
         self.made += 0 if node.op_type == "Constant" else found.count
-        self.tensors[name] = _known(found)
+        self.tensors[name] = _constant(found)
         return True
 
     def _use(
@@ -318,7 +318,7 @@ class Builder:
             inputs.pop()
         slots: list[Slot] = []
         feeds: list[str] = []
-        held_inputs: list[Held] = []
+        held_inputs: list[Known] = []
         arrays: dict[str, Constant] = {}
         readable = rule is not None
         elements: list[int | None] = []
@@ -356,7 +356,7 @@ class Builder:
             element, shape = self._infer(tensor)
             batched = any(h.batched for h in held_inputs) and shape is not None
             batched = batched and len(shape or ()) > 1 and _is_one((shape or (0,))[0])
-            own = Held(None, shape, batched, 0).own
+            own = Known(None, shape, batched, 0).own
         key = (use, shapes, tuple(n for n in inputs if n and self.tensors[n].constant), own)
         layer = self.shared.get(key) if arrays else None
         if layer is None:
@@ -382,7 +382,7 @@ class Builder:
                 self.made += math.prod(s if is_known(s) else MOST_FIXED for s in shape)
         # what joins the rows of a batch, or may do so unseen, is right for one image at a time
         self.alone = self.alone or (not batched and any(h.batched for h in held_inputs))
-        self.tensors[tensor] = Held(layer_name, shape, batched, element)
+        self.tensors[tensor] = Known(layer_name, shape, batched, element)
         self.result.fetched[layer_name] = Fetched(tensor, batched)
 
     def _stated(self, use: Use, shapes: tuple[Shape, ...], name: str) -> tuple[Stated | None, str]:
@@ -409,7 +409,7 @@ class Builder:
         return None, reason
 
     def _slot(
-        self, held: Held, rule: Any, place: int, op: str, arrays: dict[str, Constant]
+        self, held: Known, rule: Any, place: int, op: str, arrays: dict[str, Constant]
     ) -> Slot:
         """Return how an input is seen: fed by a layer, a weight, or numbers that shape the equation."""
         constant = held.constant
@@ -537,8 +537,8 @@ class Builder:
         return self._inferred.get(tensor, (0, None))
 
 
-def _known(constant: Constant) -> Held:
-    return Held(None, constant.shape, False, element_of(constant.dtype), constant)
+def _constant(constant: Constant) -> Known:
+    return Known(None, constant.shape, False, element_of(constant.dtype), constant)
 
 
 def _is_one(size: Any) -> bool:

@@ -11,8 +11,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from convscope.errors import ConvscopeError, SettingError, ShapeError, SourceError, UnsupportedError
-from convscope.layers.arguments import nearest
+from convscope.errors import (
+    ConvscopeError,
+    SettingError,
+    ShapeError,
+    SourceError,
+    UnsupportedError,
+    did_you_mean,
+)
 from convscope.model.editing import Change, Edit, Edited, shown
 from convscope.model.remedies import explained_by_trying, numbers_for
 from convscope.notation.sizes import is_known
@@ -31,7 +37,7 @@ Whole: TypeAlias = tuple[int, ...]
 
 
 @dataclass
-class Model:
+class Editable:
     """A stored model that can be edited: where its nodes are, and what edits have replaced.
 
     places     layer → the place of its node among the nodes of the graph
@@ -90,7 +96,7 @@ class Model:
 # -- settings -------------------------------------------------------------------------------------
 
 
-def settings(model: Model, graph: OpenedGraph, layer: str) -> dict[str, dict[str, Any]]:
+def settings(model: Editable, graph: OpenedGraph, layer: str) -> dict[str, dict[str, Any]]:
     """Return the settings of a layer's node as a form can offer them; {} where nobody knows them."""
     if graph.node(layer).layer.opaque or layer not in model.places:
         return {}
@@ -104,8 +110,8 @@ def settings(model: Model, graph: OpenedGraph, layer: str) -> dict[str, dict[str
 
 
 def edited(
-    model: Model, graph: OpenedGraph, edits: Sequence[Edit], seed: int
-) -> tuple[Model, Edited]:
+    model: Editable, graph: OpenedGraph, edits: Sequence[Edit], seed: int
+) -> tuple[Editable, Edited]:
     """Return the model with all edits made at once, and its graph.
 
     Raises `SettingError` or `ShapeError`, which say which layer breaks, why, and which values would do.
@@ -117,7 +123,7 @@ def edited(
             kind = graph.node(edit.layer).layer.kind
             raise SettingError(
                 f"{edit.layer} ({kind}) has no setting {edit.setting!r}"
-                f"{nearest(str(edit.setting), known)}; "
+                f"{did_you_mean(str(edit.setting), known)}; "
                 + (f"it takes {', '.join(known)}" if known else "it takes none")
             )
         if any(e[:2] == edit[:2] for e in edits[:number]):
@@ -164,12 +170,12 @@ def _listed(value: Any) -> Any:
 
 
 def _made(
-    model: Model,
+    model: Editable,
     graph: OpenedGraph,
     edits: Sequence[Edit],
     forms: Mapping[str, Mapping[str, Any]],
     seed: int,
-) -> tuple[Model, Passed]:
+) -> tuple[Editable, Passed]:
     """Return the edited model; raise `Broken` at the first node that cannot be."""
     nodes = dict(model.nodes)
     outputs: dict[int, int] = {}
@@ -206,7 +212,7 @@ def _made(
         external={n: get for n, get in model.source.external.items() if n in read},
     )
     drawn = {n: held for n, held in {**model.drawn, **passed.drawn}.items() if n in read}
-    return Model(source, nodes, drawn), passed
+    return Editable(source, nodes, drawn), passed
 
 
 def _put(model: ModelProto, nodes: Mapping[int, NodeProto]) -> None:
@@ -252,7 +258,7 @@ def _light(
 
 
 def _explained(
-    model: Model,
+    model: Editable,
     graph: OpenedGraph,
     edits: Sequence[Edit],
     forms: Mapping[str, Mapping[str, Any]],

@@ -20,7 +20,7 @@ from convscope.readers.onnx.build import OpenedGraph, build
 if TYPE_CHECKING:
     from convscope.engine.runtime import Runner
     from convscope.model.editing import Edit, Edited
-    from convscope.readers.onnx.editing import Model
+    from convscope.readers.onnx.editing import Editable
     from convscope.readers.onnx.source import Source
 
 SHOWN = 20
@@ -48,7 +48,7 @@ class OnnxModel:
     engine = "ONNX Runtime"
     advice = ""
 
-    def __init__(self, source: Source, edited: Model | None = None) -> None:
+    def __init__(self, source: Source, edited: Editable | None = None) -> None:
         self.source = source
         self._edited = edited
         self.time_limit = TIME_LIMIT
@@ -92,10 +92,10 @@ class OnnxModel:
         other.time_limit = self.time_limit
         return other, made
 
-    def _model(self) -> Model:
-        from convscope.readers.onnx.editing import Model
+    def _model(self) -> Editable:
+        from convscope.readers.onnx.editing import Editable
 
-        return self._edited or Model(self.source)
+        return self._edited or Editable(self.source)
 
     def _data(self) -> bytes:
         """Return the bytes that are run: those of the file, unless it was edited."""

@@ -16,9 +16,14 @@ import torch
 
 from convscope.aten.layer import Operator, Use, state
 from convscope.aten.rule import Fed, Slot, Weight
-from convscope.errors import ConvscopeError, SettingError, ShapeError, UnsupportedError
+from convscope.errors import (
+    ConvscopeError,
+    SettingError,
+    ShapeError,
+    UnsupportedError,
+    did_you_mean,
+)
 from convscope.explain.words import join
-from convscope.layers.arguments import nearest
 from convscope.layers.opaque import Opaque
 from convscope.model.editing import Change, Edit, Edited, shown
 from convscope.model.remedies import explained_by_trying, numbers_for
@@ -188,7 +193,7 @@ def edited(graph: TorchGraph, edits: Sequence[Edit], seed: int) -> Edited:
         if edit.setting not in known:
             raise SettingError(
                 f"{edit.layer} ({graph.node(edit.layer).layer.kind}) has no setting {edit.setting!r}"
-                f"{nearest(edit.setting, known)}; it takes {', '.join(known)}"
+                f"{did_you_mean(edit.setting, known)}; it takes {', '.join(known)}"
             )
         if any(e[:2] == edit[:2] for e in edits[:number]):
             raise SettingError(f"{edit.layer}.{edit.setting} is given twice")

@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from convscope.errors import SettingError
-from convscope.layers.arguments import nearest
+from convscope.errors import SettingError, did_you_mean
 from convscope.readers.example import Example
 from convscope.readers.torch.calls import Frame
 from convscope.readers.torch.inputs import arguments
@@ -198,7 +197,7 @@ def statistics(
     for name in chosen:
         if name not in COLUMNS:
             raise SettingError(
-                f"there is no column {name!r}{nearest(name, COLUMNS)}; there are {', '.join(COLUMNS)}"
+                f"there is no column {name!r}{did_you_mean(name, COLUMNS)}; there are {', '.join(COLUMNS)}"
             )
     settings = tuple(rows or ("depth",))
     for name in settings:
