@@ -9,6 +9,7 @@ startup      whole processes
 arithmetic   one number
 graphs       large graphs
 running      activations
+surveying    a network over many images
 explorer     the page, timed inside Chromium
 
 Every bound is a ratio: to a peer, or to a floor that nobody can go below (Python and numpy imported, an empty
@@ -28,6 +29,7 @@ import explorer
 import graphs
 import running
 import startup
+import surveying
 from row import Row
 
 HERE = Path(__file__).parent
@@ -38,6 +40,7 @@ BENCHES: dict[str, Callable[[], list[Row]]] = {
     **arithmetic.BENCHES,
     **graphs.BENCHES,
     **running.BENCHES,
+    **surveying.BENCHES,
     **explorer.BENCHES,
 }
 

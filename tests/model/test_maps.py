@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from onnx import helper
 from onnx_models import model as onnx_model
@@ -53,3 +55,14 @@ def test_groups_concatenations_and_pooling_keep_it_where_it_is() -> None:
         "dense": None,
     }
     assert {name: found[name] for name in expected} == expected
+
+
+def test_a_file_whose_images_have_their_channels_last(tmp_path: Path) -> None:
+    """A network of Keras's layout, written as ONNX: its images keep the axis, its maps come first."""
+    own = cs.Sequential([cs.Conv2D(4, 3, input_shape=(9, 8, 2)), cs.MaxPooling2D(2), cs.Flatten()])
+    own.export(tmp_path / "net.onnx")
+    found = channel_axes(cs.open(tmp_path / "net.onnx").graph)
+    assert next(iter(found.values())) == 2
+    shapes = cs.open(tmp_path / "net.onnx").graph
+    for name in ("conv2d", "max_pooling2d"):
+        assert shapes.shape(name)[found[name] or 0] == 4

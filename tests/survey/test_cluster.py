@@ -149,7 +149,7 @@ def test_what_is_wrong_with_workers_is_said(
             with pytest.raises(InputError, match=r"has other data in .*every worker needs"):
                 net.survey(data, scheduler=address)
         with monkeypatch.context() as patch:
-            patch.setattr("convscope.survey.measuring.fingerprint", lambda graph: "another")
+            patch.setattr("convscope.survey.measuring.identity", lambda graph: "another")
             with pytest.raises(InputError, match="opened another network, or other weights"):
                 net.survey(data, scheduler=address)
         monkeypatch.setattr(cluster, "__version__", "9.9")

@@ -177,11 +177,10 @@ def test_memory_stays_flat() -> None:
     )
     x = np.random.default_rng(1).integers(0, 256, (20 * measuring.BATCH, 52, 60), np.uint8)
     net.survey(x[:40])  # what is loaded once
-    one = peak(lambda: net.survey(x[: measuring.BATCH]))
-    many = peak(lambda: net.survey(x))
     plain = peak(lambda: kept(net, x[: measuring.BATCH, ..., None].astype(np.float32)))
-    assert many <= 1.2 * one
-    assert one <= 1.2 * plain
+    one, ten, twenty = (peak(lambda n=n: net.survey(x[: n * measuring.BATCH])) for n in (1, 10, 20))  # type: ignore[misc]
+    assert max(one, twenty) <= 1.2 * plain
+    assert twenty <= 1.2 * ten
 
 
 def test_layers_histograms_and_what_cannot_be() -> None:

@@ -116,7 +116,7 @@ def roles(graph: Graph, shape: Shape, name: str | None = None) -> dict[str, int 
     rank = 0 if shape is UNKNOWN_SHAPE else len(shape)
     if rank < 2:
         return {"maps": None, "rows": None, "columns": 0 if rank else None}
-    found = own_axis(graph, shape) if name is None else channel_axes(graph)[name]
+    found = own_axis(shape, graph.layout) if name is None else channel_axes(graph)[name]
     maps = rank - 1 if found is None else found
     spatial = [axis for axis in range(rank) if axis != maps]
     if all(shape[axis] == 1 for axis in spatial) and shape[maps] != 1:  # 1×1×N: a row of N numbers

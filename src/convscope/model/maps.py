@@ -23,10 +23,12 @@ def channel_axes(graph: Graph) -> Mapping[str, int | None]:
     found = _known.get(graph)
     if found is not None and len(found) == len(graph.inputs) + len(graph.nodes):
         return found
-    axes: dict[str, int | None] = {n: own_axis(graph, s) for n, s in graph.inputs.items()}
+    axes: dict[str, int | None] = {
+        n: own_axis(s, graph.image_layout) for n, s in graph.inputs.items()
+    }
     for name, node in graph.nodes.items():
         facts = graph.facts[name]
-        place = own_axis(graph, facts.output_shape)
+        place = own_axis(facts.output_shape, graph.layout)
         if facts.equation is not None and place is not None:
             place = _carried(facts.equation, [axes.get(n) for n in node.inputs], place)
         axes[name] = place
@@ -34,12 +36,12 @@ def channel_axes(graph: Graph) -> Mapping[str, int | None]:
     return axes
 
 
-def own_axis(graph: Graph, shape: Shape) -> int | None:
-    """Return the axis that picks the map in the layout of the network; None for a row of numbers."""
+def own_axis(shape: Shape, layout: str) -> int | None:
+    """Return the axis that picks the map in a layout; None for a row of numbers."""
     rank = 0 if shape is UNKNOWN_SHAPE else len(shape)
     if rank < 2:
         return None
-    if graph.layout == "channels_last":
+    if layout == "channels_last":
         return rank - 1
     return 0 if rank > 3 else max(rank - 3, 0)
 

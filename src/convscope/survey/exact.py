@@ -25,6 +25,9 @@ BINS = 128
 AT_ONCE = 1 << 18
 """So many numbers are counted at a time: their places fit in the processor's cache."""
 
+ALONE = 1 << 13
+"""A row with so many is counted by itself, all of its upper halves; rows with fewer go together, by octaves."""
+
 
 class ExactSums:
     """Sums of float64 without rounding, many side by side.
@@ -116,17 +119,33 @@ class Histograms:
         """Count numbers: float32 (images, rows, places)."""
         images, rows, places = numbers.shape
         keys = numbers.view(np.uint16).reshape(*numbers.shape, 2)[..., _UPPER]
+        if images * places >= ALONE:
+            for row in range(rows):
+                self._enter(row, np.bincount(keys[:, row].ravel()))
+            return
         step = max(1, AT_ONCE // max(1, images * places))
         for first in range(0, rows, step):
             part = keys[:, first : first + step]
             at = np.take(self._places, part, mode="clip")
             if at.size and at.min() < 0:
-                self._grow([int(octave) for octave in np.unique(part[at < 0] >> 7)])
+                new = np.bincount((part >> 7).ravel(), minlength=512) > 0
+                new[self.octaves] = False
+                self._grow([int(octave) for octave in np.flatnonzero(new)])
                 at = np.take(self._places, part, mode="clip")
             many, width = part.shape[1], len(self.octaves) * BINS
             at += (np.arange(many, dtype=np.int32) * width)[:, None]
             counted = np.bincount(at.ravel(), minlength=many * width)
             self.counts[first : first + many] += counted.reshape(many, -1, BINS)
+
+    def _enter(self, row: int, counted: Array) -> None:
+        """Add how often each upper half came in a row, from 0 on."""
+        whole = np.zeros(-(-len(counted) // BINS) * BINS, np.int64)
+        whole[: len(counted)] = counted
+        octaves = whole.reshape(-1, BINS)
+        there = np.flatnonzero(octaves.any(axis=1))
+        if (self._places[there * BINS] < 0).any():
+            self._grow([int(octave) for octave in there if self._places[octave * BINS] < 0])
+        self.counts[row, self._places[there * BINS] // BINS] += octaves[there]
 
     def merge(self, other: Histograms) -> None:
         """Add the counts of another."""

@@ -27,8 +27,9 @@ from convscope.typed import Array, Record
 BATCH = 32
 """Images of a batch."""
 
-TOGETHER = 16 << 20
-"""So many bytes of activations go through together, or one image."""
+TOGETHER, MOST_TOGETHER = 16 << 20, BATCH // 2
+"""So many bytes of activations go through together, and so many images; or one. While they are counted the next
+ones go through: both together are no more than a batch that is run at once."""
 
 MOST_MAPS = 20_000
 """Of so many maps each has a histogram of its own; of more there is one a layer, unless asked for."""
@@ -73,7 +74,7 @@ class Measuring:
         self._runner: Runner = network.backing.runner(graph, wanted, True)
         self.plan = self._plan(self._runner.run({self.input: first}), wanted)
         each = 4 * sum(layer.maps * layer.places for layer in self.plan.layers)
-        self.rows = max(1, min(BATCH, TOGETHER // max(each, 1)))
+        self.rows = max(1, min(MOST_TOGETHER, TOGETHER // max(each, 1)))
 
     def _layers(self, graph: Graph) -> tuple[dict[str, str], tuple[str, ...]]:
         """Return the layers that only move numbers about, and those that are measured."""
@@ -177,7 +178,7 @@ class Measuring:
 
     def fingerprint(self) -> str:
         """Return what tells this network from others: its layers, settings and weights."""
-        return fingerprint(self.graph)
+        return identity(self.graph)
 
 
 def _missing(network: Any, graph: Graph) -> dict[str, str]:
@@ -201,7 +202,7 @@ def _moved(graph: Graph, name: str) -> str | None:
     return node.inputs[0] if alike and read.tensor.role == "input" else None
 
 
-def fingerprint(graph: Graph) -> str:
+def identity(graph: Graph) -> str:
     """Return what tells a network from others: its layers, how they are wired, settings and weights."""
     told = hashlib.sha256(repr(sorted(graph.inputs)).encode())
     for name, node in graph.nodes.items():

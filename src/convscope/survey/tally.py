@@ -7,6 +7,7 @@ number of layers. A `Plan` says which place belongs to which map.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -342,14 +343,14 @@ def _powers(x: Array) -> tuple[Array, Array]:
         for image in x:  # one at a time: float64 takes twice the room
             wide = image.astype(np.float64)
             sums += wide.sum(axis=1)
-            np.multiply(wide, wide, out=wide)
-            squares += wide.sum(axis=1)
+            squares += np.einsum("mp,mp->m", wide, wide)
     return sums, squares
 
 
+@lru_cache(MOST_SAMPLED * 4)
 def _drawn(number: int) -> tuple[int, list[int]]:
     """Return the lot that an image draws, and that of each of its places: the same for everybody."""
-    lots = []
+    lots: list[int] = []
     state = number
     for _ in range(SAMPLED_PLACES + 1):  # SplitMix64
         state = (state + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
