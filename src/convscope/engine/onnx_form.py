@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convscope.engine.memory import let_go
+from convscope.engine.notes import PRODUCER, Notes
 from convscope.errors import EngineError
 from convscope.layers.base import Layer, Value
 from convscope.model.graph import Graph
@@ -120,6 +121,28 @@ class Writer:
             self.written.operators.append(Operator("Identity", [value.name], name, {}, name))
         self.written.values[name] = Value(name)
         return self.written.values[name]
+
+    def notes(self) -> Notes:
+        """Return what an ONNX file should note of the weights, and add those that no operator reads."""
+        operators = {operator.name for operator in self.written.operators}
+        trained: set[str] = set()
+        fixed: set[str] = set()
+        unread: dict[str, dict[str, str]] = {}
+        seen: set[int] = set()
+        for name in self.written.values:
+            layer = self.graph.nodes[name].layer if name in self.graph.nodes else None
+            if layer is None or id(layer) in seen:
+                continue
+            seen.add(id(layer))
+            for weight in layer.weight_shapes or {}:
+                tensors = self._weights.get((id(layer), weight), [])
+                if not tensors and name in operators:
+                    tensors = [f"{name}/{weight}"]
+                    self.written.weights[tensors[0]] = np.asarray(layer.weights[weight])
+                    unread.setdefault(name, {})[weight] = tensors[0]
+                still = not layer.trainable or weight in layer.non_trainable
+                (fixed if still else trained).update(tensors)
+        return Notes(frozenset(trained), frozenset(fixed), unread)
 
     # -- what layers call -------------------------------------------------------------------------
 
@@ -232,7 +255,7 @@ def model_proto(
     proto = helper.make_graph(nodes, graph.name, inputs, results, initializers)
     return helper.make_model(
         proto,
-        producer_name="convscope",
+        producer_name=PRODUCER,
         ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET)],
     )

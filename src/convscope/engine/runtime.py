@@ -97,7 +97,10 @@ def export(graph: Graph, path: Path) -> None:
         raise EngineError(
             f"the weights of {graph.name} are {size:,} bytes, and one ONNX file holds 2 GiB at most"
         )
-    model = model_proto(graph, written, {name: writer.finish(name) for name in graph.outputs})
+    outputs = {name: writer.finish(name) for name in graph.outputs}
+    notes = writer.notes()
+    model = model_proto(graph, written, outputs)
+    onnx.helper.set_model_props(model, notes.written())
     try:
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # the checker raises its own and protobuf's errors

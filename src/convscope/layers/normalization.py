@@ -96,8 +96,7 @@ class Normalization(Layer):
 
         if self._means is None or self._variances is None:
             mean = form.weight("mean", lying)
-            root = form.node("Sqrt", form.weight("variance", lying))
-            deviation = form.node("Max", root, form.constant(SMALLEST))
+            deviation = form.weight("variance", lambda v: lying(_deviations(v)))
         else:
             roots = [max(v**0.5, SMALLEST) for v in self._variances]
             mean = form.constant(_nested(self._means, after))
@@ -113,6 +112,13 @@ class Normalization(Layer):
         yield Sample(cls(axis=None, mean=0.5, variance=2.0), ((5, 7, 3),))
         yield Sample(cls(mean=(0.5, 0.25, 2), variance=(0.25, 2, 4), invert=True), ((5, 7, 3),))
         yield Sample(cls(), ((5, 7, 3),))
+
+
+def _deviations(variances: Any) -> Any:
+    """Return what an array of variances divides by, worked out once and in float32, as Keras does."""
+    import numpy as np
+
+    return np.maximum(np.sqrt(variances), np.float32(SMALLEST))
 
 
 def _nested(values: Sequence[float], after: int) -> Any:

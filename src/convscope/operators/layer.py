@@ -128,6 +128,9 @@ class Operator(Layer):
     arrays    weight name → what gives its numbers
     shape     the output's shape where there is no equation (without the batch)
     written   its weights are constants that the file states, and no parameters
+    kept      weights that belong to it and that it does not read: name → shape
+    constants the weights that are no parameters, though others of it are
+    fixed     the weights that no gradient moves; None where the file does not say what is trained
     """
 
     inputs_taken = (0, None)
@@ -141,17 +144,22 @@ class Operator(Layer):
         explained: bool,
         shape: Shape = (),
         written: bool = False,
+        kept: Mapping[str, Shape] | None = None,
+        fixed: tuple[str, ...] | None = None,
+        constants: tuple[str, ...] = (),
     ) -> None:
-        self.use, self.written = use, written
+        self.constants = constants
+        self.use, self.written, self.kept, self.fixed = use, written, dict(kept or {}), fixed
         super().__init__()
-        self.name, self.trainable = name, None  # an ONNX file does not say what is trained
+        # an ONNX file does not say what is trained, unless we wrote it
+        self.name, self.trainable = name, None if fixed is None else True
         self.arrays = arrays
         self.explained = explained
         self.shape = shape
 
     @property
     def non_trainable(self) -> tuple[str, ...]:  # type: ignore[override]
-        return NOT_TRAINED.get(self.use.op, ())
+        return NOT_TRAINED.get(self.use.op, ()) if self.fixed is None else self.fixed
 
     @property
     def kind(self) -> str:
@@ -167,15 +175,18 @@ class Operator(Layer):
             "explained": self.explained,
             "shape": self.shape,
             "written": self.written,
+            "kept": tuple(self.kept.items()),
+            "fixed": self.fixed,
+            "constants": self.constants,
         }
 
     @property
     def uncounted(self) -> tuple[str, ...]:
-        return tuple(self.initializers()) if self.written else ()
+        return tuple(self.initializers()) if self.written else self.constants
 
     def unread_shapes(self, read: Mapping[str, Shape]) -> Mapping[str, Shape]:
         held = (slot for slot in self.use.slots if isinstance(slot, Weight))
-        return {slot.name: slot.shape for slot in held if slot.name not in read}
+        return {slot.name: slot.shape for slot in held if slot.name not in read} | self.kept
 
     def equation(self, *shapes: Shape) -> Equation:
         stated = state(self.use, tuple(shapes))
@@ -192,7 +203,7 @@ class Operator(Layer):
             slot.name: _stored(self.arrays[slot.name])
             for slot in self.use.slots
             if isinstance(slot, Weight)
-        }
+        } | {name: _stored(self.arrays[name]) for name in self.kept}
 
     def set_weights(self, weights: Sequence[Array]) -> NoReturn:
         """Always raises `UnsupportedError`: the file that was opened is what runs."""

@@ -360,8 +360,16 @@ class Builder:
         key = (use, shapes, tuple(n for n in inputs if n and self.tensors[n].constant), own)
         layer = self.shared.get(key) if arrays else None
         if layer is None:
+            noted = self._noted(node, arrays, number)
             getters = {name: constant.get for name, constant in arrays.items()}
-            layer = Operator(layer_name, use, getters, explained, () if explained else own)
+            layer = Operator(
+                layer_name,
+                use,
+                getters,
+                explained,
+                () if explained else own,
+                **noted,
+            )
             layer.reason = reason
             layer.bits = {
                 n: many for n, c in arrays.items() if (many := bits(c.origin.dtype)) != 32
@@ -384,6 +392,22 @@ class Builder:
         self.alone = self.alone or (not batched and any(h.batched for h in held_inputs))
         self.tensors[tensor] = Known(layer_name, shape, batched, element)
         self.result.fetched[layer_name] = Fetched(tensor, batched)
+
+    def _noted(self, node: NodeProto, arrays: dict[str, Constant], number: int) -> dict[str, Any]:
+        """Return what our own file says of a node's weights: those that it does not read, and which are what."""
+        notes = self.source.notes
+        if notes is None:
+            return {}
+        kept: dict[str, Shape] = {}
+        for name, tensor in notes.unread.get(node.name, {}).items() if number == 0 else ():
+            held = self.tensors.get(tensor)
+            constant = None if held is None else held.constant
+            if constant is not None and name not in arrays and tensor in self.source.weights:
+                arrays[name], kept[name] = constant, constant.shape
+        still = [n for n, c in arrays.items() if c.origin.name in notes.fixed]
+        learned = [n for n, c in arrays.items() if c.origin.name in notes.trained]
+        constants = tuple(n for n in arrays if n not in still and n not in learned)
+        return {"kept": kept, "fixed": tuple(still), "constants": constants}
 
     def _stated(self, use: Use, shapes: tuple[Shape, ...], name: str) -> tuple[Stated | None, str]:
         """Return what an operator's rule states, and why where that is nothing."""

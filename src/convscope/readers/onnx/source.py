@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from convscope.engine.notes import Notes
+from convscope.engine.notes import read as read_notes
 from convscope.engine.onnx_form import EMPTY_FILE
 from convscope.errors import EngineError, SourceError
 from convscope.layers.mapped import check_whole
@@ -55,6 +57,7 @@ class Source:
     file       the whole file where its large weights are mapped and not in `data`
     beside     whether it refers to other files
     inferable  whether onnx's shape inference survives it, as far as is known
+    notes      what it says of its weights, where we wrote it
     """
 
     model: ModelProto
@@ -67,6 +70,11 @@ class Source:
     file: mmap.mmap | None = None
     beside: bool = False
     inferable: bool = True
+    notes: Notes | None = None
+
+    def __post_init__(self) -> None:
+        said = ((prop.key, prop.value) for prop in self.model.metadata_props)
+        self.notes = read_notes(self.model.producer_name, said)
 
     def warn(self, text: str) -> None:
         """Note what is to be said about the model; once, however often it is read."""
