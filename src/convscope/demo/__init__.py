@@ -7,6 +7,7 @@ trained the network.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from convscope.building import Sequential
 from convscope.layers.convolution import Conv2D
@@ -15,7 +16,21 @@ from convscope.layers.flatten import Flatten
 from convscope.layers.pooling import MaxPooling2D
 from convscope.network import Network
 
+if TYPE_CHECKING:
+    from convscope.layers.base import Layer
+
 _HERE = Path(__file__).parent
+
+
+def layers(**kernels: Any) -> list[Layer]:
+    """Return the layers of the digits network; `kernels` are settings of those that have one."""
+    return [
+        Conv2D(32, 3, activation="relu", input_shape=(28, 28, 1), **kernels),
+        Conv2D(64, 3, activation="relu", **kernels),
+        MaxPooling2D(2),
+        Flatten(),
+        Dense(10, activation="softmax", **kernels),
+    ]
 
 
 def network() -> Network:
@@ -26,16 +41,7 @@ def network() -> Network:
     """
     import numpy as np
 
-    model = Sequential(
-        [
-            Conv2D(32, 3, activation="relu", input_shape=(28, 28, 1)),
-            Conv2D(64, 3, activation="relu"),
-            MaxPooling2D(2),
-            Flatten(),
-            Dense(10, activation="softmax"),
-        ],
-        name="digits",
-    )
+    model = Sequential(layers(), name="digits")
     with np.load(_HERE / "digits.npz", allow_pickle=False) as stored:
         for layer in model.layers:
             names = [f"{layer.name}/{weight}" for weight in layer.weight_shapes or ()]

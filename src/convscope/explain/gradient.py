@@ -134,7 +134,7 @@ class Derivative:
         if self.own:
             values.append(self.own)
             names.append("itself")
-        texts, total = _adding_up(values, self.value)
+        texts, total = adding_up_shown(values, self.value)
         rows = tuple((name, text) for name, text in zip(names, texts, strict=True))
         parts.append(
             Table(
@@ -191,7 +191,7 @@ class Shares:
 
     def document(self) -> Document:
         """Return the rows as a table that adds up as it is shown."""
-        texts, total = _adding_up([row.value for row in self.rows], self.value)
+        texts, total = adding_up_shown([row.value for row in self.rows], self.value)
         rows = tuple((row.what, text) for row, text in zip(self.rows, texts, strict=True))
         return Document(
             (
@@ -253,7 +253,7 @@ class Gradient:
         Raises `PositionError` for a position that there is not.
         """
         shape = self._shape()
-        where = _position(position, shape, self.to)
+        where = position_of(position, shape, self.to)
         seed = self.backward.seeds.get(self._node) if self._weight is None else None
         own = 0.0 if seed is None else float(seed[where])
         equations, terms = [], list[Term]()
@@ -265,7 +265,7 @@ class Gradient:
             values = self.backward.values(node)
             value += evaluate(equation, where, values)
             equations.append((node.name, equation))
-            terms += _terms(equation, where, values, node)
+            terms += terms_of(equation, where, values, node)
         groups = _groups(terms, self._weight is not None)
         return Derivative(self.of, self.to, where, value, own, tuple(equations), groups, len(terms))
 
@@ -338,7 +338,7 @@ class Gradient:
         }
 
 
-def _adding_up(values: Sequence[float], total: float) -> tuple[list[str], str]:
+def adding_up_shown(values: Sequence[float], total: float) -> tuple[list[str], str]:
     """Return numbers that add up as they are shown, with six digits of the largest."""
     if not np.isfinite([*values, total]).all():
         return [exact(v) for v in values], exact(total)
@@ -362,7 +362,7 @@ def _largest(array: Array) -> Table:
     )
 
 
-def _position(position: Sequence[int], shape: tuple[int, ...], to: str) -> tuple[int, ...]:
+def position_of(position: Sequence[int], shape: tuple[int, ...], to: str) -> tuple[int, ...]:
     try:
         where = tuple(p.__index__() for p in position)
     except (TypeError, AttributeError) as error:
@@ -380,7 +380,7 @@ def _position(position: Sequence[int], shape: tuple[int, ...], to: str) -> tuple
 # -- terms --------------------------------------------------------------------------------------------
 
 
-def _terms(
+def terms_of(
     equation: Equation, where: tuple[int, ...], values: Mapping[str, Any], node: Node
 ) -> list[Term]:
     """Return the terms of one number of an adjoint equation; those that read nothing are left out."""

@@ -32,6 +32,10 @@ class Callback:
         """Be told how long."""
         self.params = params
 
+    def wants(self, step: int) -> bool:
+        """Whether a step, counted from 1, is to be kept so that it can be taken apart."""
+        return False
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Before the first epoch."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -16,6 +15,7 @@ from convscope.errors import InputError, SettingError, UnsupportedError
 from convscope.layers.base import Layer, drawn_from
 from convscope.learning import constraints, losses, metrics, optimizers, regularizers
 from convscope.learning.callbacks import Callback, CallbackList, History, ProgressBar
+from convscope.learning.taken import Taken
 from convscope.model.graph import Graph, Node
 from convscope.notation import Axis
 from convscope.notation.sizes import is_known
@@ -36,27 +36,6 @@ class Learner(Protocol):
 
     def _by_name(self, given: Any) -> dict[str, Any]:
         """Return what is given for each input."""
-
-
-@dataclass
-class Record:
-    """One step as it was made: enough to make it again and to take any of it apart.
-
-    number      which step it was, counted from 1
-    given       what the step's graph was given: images, targets, shares, weights before, noise
-    found       what it gave: losses, gradients
-    slots       what the optimizer had kept of each weight before
-    after       the weights after
-    """
-
-    number: int
-    learning_rate: float
-    loss: float
-    given: dict[str, Array]
-    found: dict[str, Array]
-    slots: dict[str, dict[str, Array]]
-    after: dict[str, Array]
-    rows: Array = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 class Trainer:
@@ -108,7 +87,7 @@ class Trainer:
         self._steps: dict[Any, Step] = {}
         self.weights: dict[str, Array] = {}
         self._versions: tuple[int, ...] = ()
-        self.record: Record | None = None
+        self.last: Taken | None = None
         self.steps_done = 0
 
     def _bounds(self, owner: str, layer: Layer) -> None:
@@ -217,19 +196,7 @@ class Trainer:
         found = step.run(given)
         loss = self.total(found, share)
         if record:
-            kept = {name: array.copy() for name, array in given.items()}
-            slots = {
-                k: {n: a.copy() for n, a in s.items()} for k, s in self.optimizer.slots.items()
-            }
-            self.record = Record(
-                self.optimizer.iterations + 1,
-                self.optimizer.learning_rate,
-                loss,
-                kept,
-                found,
-                slots,
-                {},
-            )
+            self.last = Taken(self, given, found, loss)
         gradients = {k[1:]: found[k] for k in found if k.startswith("∂")}
         self.optimizer.apply(self.weights, gradients)
         for key, constraint in self.constraints.items():
@@ -238,8 +205,8 @@ class Trainer:
         for key in [k for k in found if k.endswith(" after")]:
             self.weights[key.removesuffix(" after")][...] = found[key]
         self._changed()
-        if record and self.record is not None:
-            self.record.after = {k: a.copy() for k, a in self.weights.items()}
+        if record and self.last is not None:
+            self.last.after = {k: a.copy() for k, a in self.weights.items()}
         return loss, found[self.output]
 
     def total(self, found: Mapping[str, Array], share: Array) -> float:
@@ -317,10 +284,8 @@ class Trainer:
                 batch = {n: a[rows] for n, a in images.items()}
                 loss, output = self.learn(
                     batch, t[rows], None if weights is None else weights[rows],
-                    any(getattr(one, "wants_record", False) for one in told.callbacks),
+                    any(one.wants(self.steps_done + 1) for one in told.callbacks),
                 )  # fmt: skip
-                if self.record is not None:
-                    self.record.rows = rows
                 self._note(loss, t[rows], output)
                 logs = self._logs()
                 told.tell("on_train_batch_end", number, dict(logs))

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         ExplanationReport,
         GradientReport,
         NetworksReport,
+        Steps,
         TraceReport,
     )
     from convscope.network.run import Run
@@ -787,8 +788,26 @@ class Network:
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """Make one step on a batch; return the loss before it, and the metrics."""
+        """Make one step on a batch; return the loss before it, and the metrics.
+
+        `last_step` can then be taken apart.
+        """
         return self._compiled().train_on_batch(x, y, sample_weight, class_weight, return_dict)
+
+    @property
+    def last_step(self) -> Steps:
+        """The last step of `train_on_batch`, to be taken apart.
+
+        `last_step.at("conv2d_1.kernel", (1, 2, 0, 11))` is a report of why that weight moved: every
+        product of its gradient, by image, and what the optimizer made of it. `.gradient(weight)` and
+        `.update(weight)` are arrays.
+        """
+        from convscope.network.reports import Steps
+
+        last = self._compiled().last
+        if last is None:
+            raise NotBuiltError(f"{self.name} has made no step yet: train_on_batch(x, y) makes one")
+        return Steps(last)
 
     def __repr__(self) -> str:
         if self._graph is None:

@@ -22,6 +22,24 @@ class Gradients(Report[Any]):
         return Report(self.facts.shares())
 
 
+class Steps:
+    """A step of training: its arrays, and reports of why single weights moved."""
+
+    __slots__ = ("taken",)
+
+    def __init__(self, taken: Any) -> None:
+        self.taken = taken
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "taken":
+            raise AttributeError(name)
+        return getattr(self.taken, name)
+
+    def at(self, what: str, position: Sequence[int]) -> Report[Any]:
+        """Return why one number of a weight moved, as a report."""
+        return Report(self.taken.at(what, position))
+
+
 def report(facts: Any) -> Any:
     """Return facts as a report, which has all that they have and can be looked at."""
     return Report(facts)

@@ -1,0 +1,246 @@
+"""A film of training: weights, gradients and movements at chosen steps, in one file.
+
+FILE.npz holds, for each step that was chosen, `step/weight/…`, `step/gradient/…`, `step/update/…`, what the
+optimizer had kept, the images and targets of the batch; and the loss and the accuracy over all of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from convscope.engine.writing import complete
+from convscope.errors import InputError, LayerLookupError, PositionError, SourceError
+from convscope.explain.gradient import position_of
+from convscope.explain.words import exact, grouped
+from convscope.learning.callbacks import Callback, Logs
+from convscope.learning.taken import Taken
+from convscope.parts import Column, Document, Heading, Paragraph, Table
+
+if TYPE_CHECKING:
+    from convscope.learning.trainer import Trainer
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+FORMAT = 1
+MOST_FRAMES = 4096
+
+
+def chosen(last: int, many: int = 12) -> tuple[int, ...]:
+    """Return steps to keep of so many: the first ones, then ever fewer, and the last.
+
+    >>> chosen(225)
+    (1, 2, 3, 4, 7, 12, 19, 31, 51, 84, 138, 225)
+    """
+    found = {round(last ** (n / (many - 1))) for n in range(many)} | {1, last}
+    small = 1
+    while len(found) < min(many, last):
+        found.add(small)
+        small += 1
+    return tuple(sorted(found))
+
+
+class FilmMaker(Callback):
+    """Keeps chosen steps while a network learns, and writes them to one file in the end.
+
+    steps    which to keep, counted from 1
+    judged   (x, y) whose accuracy is told at each of them
+    """
+
+    def __init__(self, path: str | Path, steps: Sequence[int], judged: Any = None) -> None:
+        self.path, self.steps, self.judged = Path(path), set(steps), judged
+        if self.path.suffix != ".npz":
+            raise InputError(f"a film is written as .npz: name it {self.path.stem}.npz")
+        self.frames: list[dict[str, Any]] = []
+        self.arrays: dict[str, Array] = {}
+
+    def wants(self, step: int) -> bool:
+        return step in self.steps
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        trainer: Trainer = self.model._compiled()
+        last = trainer.last
+        if last is None or last.number != trainer.steps_done or last.number not in self.steps:
+            return
+        judged: dict[str, float] = {}
+        if self.judged is not None:
+            judged = trainer.evaluate(self.judged[0], self.judged[1], return_dict=True)
+        frame = {"step": last.number, "loss": last.loss, "learning_rate": last.learning_rate}
+        self.frames.append({**frame, "judged": judged})
+        top = str(last.number)
+        for name in last.after:
+            self.arrays[f"{top}/weight/{name}"] = last.given[name]
+        for name, gradient in last.gradients.items():
+            self.arrays[f"{top}/gradient/{name}"] = gradient
+            self.arrays[f"{top}/update/{name}"] = last.update(name)
+            for slot, array in last.slots.get(name, {}).items():
+                self.arrays[f"{top}/{slot}/{name}"] = array
+        for name, array in last.given.items():
+            if name not in last.after:
+                self.arrays[f"{top}/given/{name}"] = array
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        trainer: Trainer = self.model._compiled()
+        said = {
+            "format": FORMAT,
+            "network": self.model.name,
+            "optimizer": trainer.optimizer.keras(),
+            "loss": trainer.loss.kind,
+            "from_logits": trainer.loss.from_logits,
+            "steps": trainer.steps_done,
+            "frames": self.frames,
+        }
+        self.arrays["film"] = np.frombuffer(json.dumps(said).encode(), np.uint8)
+        with (
+            complete(self.path, ".npz", "a film is written as .npz") as part,
+            part.open("wb") as file,
+        ):
+            np.savez_compressed(file, allow_pickle=False, **self.arrays)
+
+
+@dataclass(frozen=True)
+class WeightPath:
+    """One number of a weight through the steps of a film."""
+
+    what: str
+    position: tuple[int, ...]
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
+    gradients: tuple[float, ...]
+    updates: tuple[float, ...]
+
+    def document(self) -> Document:
+        """Return the numbers as a table."""
+        where = ", ".join(map(str, self.position))
+        rows = tuple(
+            (grouped(step), exact(value), exact(gradient), exact(update))
+            for step, value, gradient, update in zip(
+                self.steps, self.values, self.gradients, self.updates, strict=True
+            )
+        )
+        columns = (
+            Column("step", "right"), Column("before", "right"), Column("gradient", "right"),
+            Column("moved", "right"),
+        )  # fmt: skip
+        return Document((Heading(f"The path of {self.what}({where})"), Table(columns, rows)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers as plain data."""
+        return {
+            "of": self.what,
+            "position": list(self.position),
+            "steps": list(self.steps),
+            "values": list(self.values),
+            "gradients": list(self.gradients),
+            "updates": list(self.updates),
+        }
+
+
+class Film:
+    """A film that was written: what is in it, and any of its steps to be taken apart.
+
+    Raises `SourceError` for a file that is no film.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        try:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as held:
+                self._arrays = {name: held[name] for name in held.files}
+            self.said: dict[str, Any] = json.loads(bytes(self._arrays.pop("film")))
+            self.frames: list[dict[str, Any]] = self.said["frames"]
+            good = self.said["format"] == FORMAT and len(self.frames) <= MOST_FRAMES
+            self.steps = tuple(int(frame["step"]) for frame in self.frames)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SourceError(f"{path} is no film of convscope's: {error}") from error
+        except Exception as error:  # zipfile's and zlib's own
+            raise SourceError(f"{path} cannot be read: {error}") from error
+        if not good:
+            raise SourceError(f"{path} is a film of another format than {FORMAT}")
+
+    def arrays(self, step: int, kind: str) -> dict[str, Array]:
+        """Return the arrays of a step: its "weight"s before, "gradient"s or "update"s, by name."""
+        start = f"{self._step(step)}/{kind}/"
+        return {n.removeprefix(start): a for n, a in self._arrays.items() if n.startswith(start)}
+
+    def _step(self, step: int) -> int:
+        if step not in self.steps:
+            raise PositionError(
+                f"step {step} is not in {self.path.name}; it has {', '.join(map(str, self.steps))}"
+            )
+        return step
+
+    def path_of(self, what: str, position: Sequence[int]) -> WeightPath:
+        """Return one number of a weight through the steps."""
+        found = [
+            [self.arrays(s, k).get(what) for k in ("weight", "gradient", "update")]
+            for s in self.steps
+        ]
+        if any(array is None for row in found for array in row):
+            names = ", ".join(self.arrays(self.steps[0], "gradient")) if self.steps else "none"
+            raise LayerLookupError(f"{self.path.name} has no weight {what}; it has {names}")
+        where = position_of(position, found[0][0].shape, what)  # type: ignore[union-attr]
+        numbers = [tuple(float(a[where]) for a in row if a is not None) for row in found]
+        values, gradients, updates = zip(*numbers, strict=True)
+        return WeightPath(what, where, self.steps, values, gradients, updates)
+
+    def taken(self, trainer: Trainer, step: int) -> Taken:
+        """Return a step to be taken apart, of the network that the film is of.
+
+        Raises `InputError` where that network has other weights.
+        """
+        weights = self.arrays(step, "weight")
+        own = {f"{o}.{w}": tuple(s) for o, layer in trainer.layers.items()
+               for w, s in (layer.weight_shapes or {}).items()}  # fmt: skip
+        if {n: a.shape for n, a in weights.items()} != own:
+            raise InputError(
+                f"{self.path.name} is of {self.said['network']}, and its weights are not those of "
+                f"{trainer.network.name}"
+            )
+        frame = self.frames[self.steps.index(step)]
+        given = {**weights, **self.arrays(step, "given")}
+        gradients = self.arrays(step, "gradient")
+        slots: dict[str, dict[str, Array]] = {
+            name: {s: self._arrays[f"{step}/{s}/{name}"] for s in trainer.optimizer.kept
+                   if f"{step}/{s}/{name}" in self._arrays}
+            for name in gradients
+        }  # fmt: skip
+        found = {f"∂{n}": a for n, a in gradients.items()}
+        taken = Taken(trainer, given, found, float(frame["loss"]), step, slots)
+        taken.learning_rate = float(frame["learning_rate"])
+        updates = self.arrays(step, "update")
+        taken.after = {n: a + updates[n] if n in updates else a for n, a in weights.items()}
+        return taken
+
+    def document(self) -> Document:
+        """Return the steps as a table."""
+        judged = list(self.frames[0]["judged"]) if self.frames else []
+        rows = tuple(
+            (grouped(f["step"]), exact(f["loss"]), *(f"{f['judged'][name]:.4f}" for name in judged))
+            for f in self.frames
+        )
+        columns = (
+            Column("step", "right"), Column("loss of the batch", "right"),
+            *(Column(f"held-out {name}", "right") for name in judged),
+        )  # fmt: skip
+        said = f"{self.said['network']} learned for {grouped(self.said['steps'])} steps; {len(rows)} are here."
+        return Document(
+            (Heading(f"The film {self.path.name}"), Paragraph(said), Table(columns, rows))
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the film says of itself as plain data."""
+        return dict(self.said)
+
+
+def compiled(film: Film) -> Mapping[str, Any]:
+    """Return how the network of a film was compiled, as `Network.compile` takes it."""
+    from convscope.learning import losses
+
+    kind = losses.KINDS[film.said["loss"]]
+    return {"optimizer": film.said["optimizer"], "loss": kind(film.said["from_logits"])}

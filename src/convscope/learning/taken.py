@@ -1,0 +1,322 @@
+"""A step of training taken apart: why a weight moved by as much as it did.
+
+conv2d_1.kernel(1, 2, 0, 11) moved by −0.0031: −0.01 · gradient, and the gradient is 18,432 products
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from convscope.equations.penalties import WEIGHT, penalty
+from convscope.errors import LayerLookupError
+from convscope.explain.gradient import SHOWN, Term, adding_up_shown, position_of, terms_of
+from convscope.explain.words import exact, grouped
+from convscope.layers.base import tensor_names
+from convscope.learning.optimizers import Move
+from convscope.notation.adjoint import OUTPUT, adjoint
+from convscope.notation.evaluation import evaluate
+from convscope.notation.ledger import ledger
+from convscope.parts import Column, Document, Formula, Heading, Paragraph, Part, Span, Table
+
+if TYPE_CHECKING:
+    from convscope.learning.trainer import Trainer
+    from convscope.notation import Equation
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Image:
+    """What one image of the batch adds to a gradient.
+
+    number   its place in the batch
+    terms    its products; the largest first
+    """
+
+    number: int
+    terms: tuple[Term, ...]
+
+    @property
+    def partial_sum(self) -> float:
+        """What its products add up to."""
+        return float(sum(term.value for term in self.terms))
+
+
+@dataclass(frozen=True)
+class Movement:
+    """Why one number of a weight moved in one step.
+
+    before, after     what it was, and what it became, as the engine has it (float32)
+    value             by how much it moves, in float64 arithmetic on the float32 numbers that the step had
+    gradient          the derivative of the loss: what the images add, and what the penalty adds
+    engine_gradient   the same as the engine computed it; `rounding` is how far float32 may be off
+    images            what each image adds
+    lines             how the optimizer makes the movement of the gradient; the last is the movement
+    constraint        what may have put the weight back afterwards, if anything may
+    """
+
+    step: int
+    what: str
+    position: tuple[int, ...]
+    optimizer: str
+    before: float
+    after: float
+    value: float
+    gradient: float
+    engine_gradient: float
+    rounding: float
+    penalty: float
+    equations: tuple[tuple[str, Equation], ...]
+    images: tuple[Image, ...]
+    lines: tuple[Move, ...]
+    constraint: str | None = None
+
+    @property
+    def moved(self) -> float:
+        """By how much the engine moved it."""
+        return self.after - self.before
+
+    @property
+    def terms(self) -> int:
+        """How many products the gradient is made of."""
+        return sum(len(image.terms) for image in self.images)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the engine's gradient is as near as float32 allows."""
+        return bool(abs(self.gradient - self.engine_gradient) <= self.rounding)
+
+    def document(self) -> Document:
+        """Return it as parts, in tables that add up as they are shown."""
+        where = ", ".join(map(str, self.position))
+        products = "product" if self.terms == 1 else "products"
+        parts: list[Part] = [
+            Heading(f"Step {grouped(self.step)}: {self.what}({where})"),
+            Paragraph(
+                [
+                    "It moved by ",
+                    Span(exact(self.value), "strong"),
+                    f", from {exact(self.before)} to {exact(self.after)}: {self.optimizer}, and a gradient of "
+                    f"{grouped(self.terms)} {products}"
+                    + (" and a penalty." if self.penalty else "."),
+                ]
+            ),
+        ]
+        for layer, equation in self.equations:
+            parts += [
+                Paragraph(f"The gradient, led back through {layer}:"),
+                Formula(str(equation), equation.latex()),
+            ]
+        parts += [self._images(), self._moves()]
+        room = f"; float32 rounding allows {self.rounding:.3g}"
+        far = abs(self.gradient - self.engine_gradient)
+        parts.append(
+            Paragraph(
+                f"The engine's gradient is {exact(self.engine_gradient)}, which differs by {far:.3g}{room}."
+            )
+        )
+        if self.constraint:
+            parts.append(
+                Paragraph(f"Afterwards {self.constraint} put the whole weight where it may be.")
+            )
+        return Document(tuple(parts))
+
+    def _images(self) -> Table:
+        order = sorted(self.images, key=lambda image: -abs(image.partial_sum))
+        shown = order[: SHOWN - 1] if len(order) > SHOWN else order
+        values = [image.partial_sum for image in shown]
+        names = [
+            f"image {image.number}: {grouped(len(image.terms))} "
+            f"{'product' if len(image.terms) == 1 else 'products'}"
+            for image in shown
+        ]
+        if len(shown) < len(order):
+            values.append(sum(image.partial_sum for image in order[len(shown) :]))
+            names.append(f"the other {grouped(len(order) - len(shown))} images")
+        if self.penalty:
+            values.append(self.penalty)
+            names.append("the penalty for its size")
+        texts, total = adding_up_shown(values, self.gradient)
+        return Table(
+            (Column("from"), Column("adds", "right")),
+            tuple(zip(names, texts, strict=True)),
+            (("gradient", Span(total, "strong")),),
+        )
+
+    def _moves(self) -> Table:
+        rows = tuple((line.name, line.formula, exact(line.value)) for line in self.lines[:-1])
+        last = self.lines[-1]
+        return Table(
+            (Column("then"), Column("is"), Column("value", "right")),
+            (("gradient", "", exact(self.gradient)), *rows),
+            ((last.name, last.formula, Span(exact(last.value), "strong")),),
+            caption=f"How {self.optimizer} makes a movement of it.",
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data, nothing abbreviated."""
+        return {
+            "step": self.step,
+            "of": self.what,
+            "position": list(self.position),
+            "optimizer": self.optimizer,
+            "before": self.before,
+            "after": self.after,
+            "moved": self.moved,
+            "value": self.value,
+            "gradient": self.gradient,
+            "engine_gradient": self.engine_gradient,
+            "difference": self.engine_gradient - self.gradient,
+            "rounding": self.rounding,
+            "penalty": self.penalty,
+            "constraint": self.constraint,
+            "equation": [str(e) for _, e in self.equations],
+            "terms": self.terms,
+            "images": [
+                {
+                    "image": image.number,
+                    "partial_sum": image.partial_sum,
+                    "terms": [term.to_dict() for term in image.terms],
+                }
+                for image in self.images
+            ],
+            "lines": [{"name": m.name, "formula": m.formula, "value": m.value} for m in self.lines],
+        }
+
+
+class Taken:
+    """One step as it was made: enough to make it again, and to take any of it apart.
+
+    number   which step it was, counted from 1
+    loss     the loss of its batch, before it
+    given    what the step was given: images, targets, shares, weights before, what was drawn
+    after    the weights after it
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        given: Mapping[str, Array],
+        found: Mapping[str, Array],
+        loss: float,
+        number: int | None = None,
+        slots: Mapping[str, Mapping[str, Array]] | None = None,
+    ) -> None:
+        self.trainer, self.loss = trainer, loss
+        optimizer = trainer.optimizer
+        self.number = optimizer.iterations + 1 if number is None else number
+        self.learning_rate = optimizer.learning_rate
+        self.given = {name: np.array(array) for name, array in given.items()}
+        self.gradients = {k[1:]: np.array(found[k]) for k in found if k.startswith("∂")}
+        held = optimizer.slots if slots is None else slots
+        self.slots = {k: {n: np.array(a) for n, a in s.items()} for k, s in held.items()}
+        self.after: dict[str, Array] = {}
+
+    @property
+    def rows(self) -> int:
+        """How many images the batch had."""
+        return len(next(iter(self.given[name] for name in self.trainer.graph.inputs)))
+
+    def gradient(self, what: str) -> Array:
+        """Return the gradient of a weight, "conv2d.kernel", as the engine computed it."""
+        return self.gradients[self._named(what)]
+
+    def update(self, what: str) -> Array:
+        """Return by how much each number of a weight moved."""
+        name = self._named(what)
+        found: Array = self.after[name] - self.given[name]
+        return found
+
+    def _named(self, what: str) -> str:
+        if what not in self.gradients:
+            raise LayerLookupError(
+                f"no weight {what} was moved by a gradient; there are {', '.join(self.gradients)}"
+            )
+        return what
+
+    def at(self, what: str, position: Sequence[int]) -> Movement:
+        """Return why one number of a weight moved; negative indices count from the end.
+
+        Raises `LayerLookupError` for a weight that no gradient moves, `PositionError` for a position that
+        there is not.
+        """
+        name = self._named(what)
+        where = position_of(position, self.given[name].shape, what)
+        owner, _, weight = name.rpartition(".")
+        trainer, graph = self.trainer, self.trainer.graph
+        layer = trainer.layers[owner]
+        nodes = [n for n in graph.nodes.values() if n.layer is layer]
+        feeds = [f for n in nodes for f in n.inputs]
+        step = trainer.step(
+            self.rows,
+            True,
+            keep=[f for f in feeds if f in graph.nodes],
+            led=[n.name for n in nodes],
+        )
+        found = step.run(self.given)
+        terms: list[Term] = []
+        equations, total, room = [], 0.0, 0.0
+        for node in nodes:
+            if f"∂{node.name}" not in found:
+                continue
+            equation = adjoint(step.learning[node.name].equation).get(weight)
+            if equation is None:
+                continue
+            values: dict[str, Any] = {
+                w: self.given[f"{owner}.{w}"] for w in layer.weight_shapes or {}
+            }
+            for tensor, feed in zip(tensor_names(len(node.inputs)), node.inputs, strict=True):
+                values[tensor] = found[feed] if feed in found else self.given[feed]
+            for noise in step.learning[node.name].noise:
+                values[noise] = self.given[f"{node.name}/{noise}"]
+            values[OUTPUT] = found[f"∂{node.name}"]
+            one = ledger(equation, where, values)
+            total, room = total + one.value, room + one.rounding
+            equations.append((node.name, equation))
+            terms += terms_of(equation, where, values, node)
+        cost = self._penalty(owner, weight, where)
+        gradient = total + cost
+        room += abs(gradient) * 2.0**-23
+        slots = {n: float(a[where]) for n, a in self.slots.get(name, {}).items()}
+        optimizer = trainer.optimizer
+        slots = {n: slots.get(n, 0.0) for n in optimizer.kept}
+        before = float(self.given[name][where])
+        rate, optimizer.learning_rate = optimizer.learning_rate, self.learning_rate
+        try:
+            lines = optimizer.taken(before, gradient, slots, self.number)
+            called = f"{optimizer!r}"
+        finally:
+            optimizer.learning_rate = rate
+        bound = trainer.constraints.get(name)
+        return Movement(
+            self.number, what, where, called, before, float(self.after[name][where]),
+            lines[-1].value, gradient, float(found[f"∂{name}"][where]), room, cost,
+            tuple(equations), _by_image(terms, self.rows), tuple(lines),
+            None if bound is None else repr(bound),
+        )  # fmt: skip
+
+    def _penalty(self, owner: str, weight: str, where: tuple[int, ...]) -> float:
+        """Return what the cost of a weight's size adds to a derivative."""
+        found = self.trainer.penalties.get((owner, weight))
+        if found is None:
+            return 0.0
+        array = self.given[f"{owner}.{weight}"]
+        equation = adjoint(penalty(array.shape, *found))[WEIGHT]
+        return evaluate(equation, where, {WEIGHT: array, OUTPUT: np.float64(1.0)})
+
+
+def _by_image(terms: Sequence[Term], rows: int) -> tuple[Image, ...]:
+    """Return terms by the image of the batch that they are of."""
+    held: dict[int, list[Term]] = {row: [] for row in range(rows)}
+    for term in terms:
+        back = next((f for f in term.factors if f.role == "gradient"), None)
+        held[back.index[0] if back is not None and back.index else 0].append(term)
+    return tuple(
+        Image(row, tuple(sorted(found, key=lambda term: -abs(term.value))))
+        for row, found in held.items()
+        if found
+    )

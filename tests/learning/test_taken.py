@@ -1,0 +1,186 @@
+"""A step taken apart: every movement is what its products and the optimizer's lines come to; films of steps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import convscope as cs
+from convscope import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input, Model, Sequential
+from convscope.cli.program import main
+from convscope.errors import LayerLookupError, NotBuiltError, PositionError, SourceError
+from convscope.learning.film import Film, FilmMaker, chosen, compiled
+from convscope.network.reports import Steps
+
+rng = np.random.default_rng(6)
+X = rng.normal(size=(40, 6, 8, 2)).astype(np.float32)
+Y = rng.integers(0, 3, 40)
+ROWS = 7
+
+
+def small(**kernels: Any) -> Sequential:
+    return Sequential(
+        [
+            Conv2D(4, 3, activation="relu", input_shape=(6, 8, 2), **kernels),
+            Conv2D(5, 2, activation="relu"),
+            Flatten(),
+            Dense(3, "softmax"),
+        ],
+        seed=1,
+    )
+
+
+def stepped(optimizer: Any, model: Any = None) -> Any:
+    """Return a network after four steps."""
+    model = model or small()
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    for n in range(4):
+        model.train_on_batch(X[n * ROWS : n * ROWS + ROWS], Y[n * ROWS : n * ROWS + ROWS])
+    return model
+
+
+def test_plain_descent_to_the_last_digit() -> None:
+    model = stepped(cs.optimizers.SGD(0.125))  # a rate that float32 has
+    step = model.last_step
+    found = step.at("conv2d_1.kernel", (1, 0, 3, 2))
+    assert (found.step, found.terms) == (4, ROWS * 3 * 5)
+    products = [t.value for image in found.images for t in image.terms]
+    assert all(
+        t.value == np.prod([f.value for f in t.factors]) for i in found.images for t in i.terms
+    )
+    np.testing.assert_allclose(sum(products), found.gradient, rtol=1e-12)
+    assert found.value == -0.125 * found.gradient
+    assert found.agrees and found.engine_gradient != 0
+    assert found.engine_gradient == step.gradient("conv2d_1.kernel")[1, 0, 3, 2]
+    # the engine's own arithmetic, once more: one product and one difference in float32
+    once = np.float32(found.before) - np.float32(0.125) * np.float32(found.engine_gradient)
+    assert found.after == once
+    assert found.after == model.get_layer("conv2d_1").get_weights()[0][1, 0, 3, 2]
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        cs.optimizers.SGD(0.1),
+        cs.optimizers.SGD(0.1, momentum=0.9),
+        cs.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+        cs.optimizers.Adam(0.01),
+        cs.optimizers.RMSprop(0.01),
+        cs.optimizers.RMSprop(0.01, momentum=0.3, centered=True),
+    ],
+)
+def test_every_optimizer_line_by_line(optimizer: Any) -> None:
+    step = stepped(optimizer).last_step
+    for what, position in (
+        ("conv2d.kernel", (2, 1, 1, 3)),
+        ("dense.bias", (2,)),
+        ("dense.kernel", (3, 1)),
+    ):
+        found = step.at(what, position)
+        assert found.agrees
+        np.testing.assert_allclose(found.moved, found.value, rtol=2e-4, atol=1e-7)
+        assert found.lines[-1].value == found.value and found.lines[-1].name == "moved"
+        assert step.update(what)[position] == np.float32(found.after) - np.float32(found.before)
+
+
+def test_a_penalty_a_shared_layer_statistics_and_dropout() -> None:
+    x = Input((6, 8, 2))
+    shared = Conv2D(2, 3, padding="same", kernel_regularizer=cs.regularizers.L2(0.5), name="twice",
+                    kernel_constraint="unit_norm")  # fmt: skip
+    y = Dropout(0.3)(BatchNormalization()(shared(shared(x))))
+    step = stepped(cs.optimizers.SGD(0.125), Model(x, Dense(3, "softmax")(Flatten()(y)))).last_step
+    found = step.at("twice.kernel", (-1, 0, 1, 0))
+    assert found.position == (2, 0, 1, 0)
+    assert [layer for layer, _ in found.equations] == ["twice", "twice_again"]
+    np.testing.assert_allclose(found.penalty, 2 * 0.5 * found.before, rtol=1e-12)
+    total = sum(i.partial_sum for i in found.images) + found.penalty
+    np.testing.assert_allclose(total, found.gradient, rtol=1e-9)
+    assert found.agrees and "UnitNorm" in (found.constraint or "")
+    for what in ("batch_normalization.gamma", "batch_normalization.beta"):
+        assert step.at(what, (1,)).agrees
+
+
+def test_what_cannot_be_taken_apart_is_said() -> None:
+    model = small()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(NotBuiltError, match="made no step"):
+        _ = model.last_step
+    step = stepped("sgd", model).last_step
+    with pytest.raises(LayerLookupError, match=r"no weight conv9\.kernel .*conv2d\.kernel"):
+        step.at("conv9.kernel", (0,))
+    with pytest.raises(PositionError, match=r"\(3, 3, 2, 4\)"):
+        step.at("conv2d.kernel", (3, 0, 0, 0))
+
+
+def test_the_columns_add_up_as_they_are_shown() -> None:
+    text = str(stepped("adam").last_step.at("conv2d.kernel", (2, 1, 1, 3)))
+    rows = [line.split() for line in text.splitlines() if line.startswith(("image ", "gradient  "))]
+    numbers = [float(row[-1].replace("−", "-")) for row in rows]
+    assert len(numbers) > ROWS
+    assert abs(sum(numbers[:ROWS]) - numbers[ROWS]) < 1e-9
+
+
+def film(tmp_path: Path) -> tuple[Sequential, Path]:
+    model = small(kernel_regularizer="l2")
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    path = tmp_path / "small.npz"
+    maker = FilmMaker(path, chosen(12, 5), (X[:9], Y[:9]))
+    model.fit(X, Y, batch_size=10, epochs=3, verbose=0, callbacks=[maker])
+    return model, path
+
+
+def test_a_film_holds_steps_and_any_can_be_taken_apart(tmp_path: Path) -> None:
+    model, path = film(tmp_path)
+    found = Film(path)
+    assert found.steps == chosen(12, 5) and found.steps[-1] == 12
+    assert set(found.frames[0]["judged"]) == {"loss", "accuracy"}
+    last = {n: a + found.arrays(12, "update")[n] for n, a in found.arrays(12, "weight").items()}
+    np.testing.assert_array_equal(last["conv2d.kernel"], model.layers[0].get_weights()[0])
+    other = small(kernel_regularizer="l2")
+    other.compile(**compiled(found))
+    for step in found.steps:
+        movement = Steps(found.taken(other._compiled(), step)).at("conv2d.kernel", (2, 1, 1, 3))
+        assert movement.agrees and movement.step == step
+        assert movement.engine_gradient == pytest.approx(
+            found.arrays(step, "gradient")["conv2d.kernel"][2, 1, 1, 3], rel=1e-4
+        )
+        np.testing.assert_allclose(movement.moved, movement.value, rtol=1e-3, atol=1e-7)
+    line = found.path_of("conv2d.kernel", (2, 1, 1, 3))
+    assert line.steps == found.steps and len(line.values) == 5
+
+
+def test_the_demo_learns_and_its_film_is_taken_apart(tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    path = str(tmp_path / "film.npz")
+    done = run(main, ["train", "demo", "--epochs", "1", "--film", path, "--frames", "4", "--json"])
+    said = json.loads(done.stdout)
+    assert done.exit_code == (0 if said["accuracy"] >= 0.95 else 1), done.stderr
+    assert said["accuracy"] > 0.8 and (said["images"], said["held_out"]) == (1438, 359)
+    assert "45/45" in done.stderr
+    at = ["film", path, "--of", "conv2d_1.kernel:1,2,0,11"]
+    one = json.loads(run(main, [*at, "--step", "1", "--json"]).stdout)
+    assert one["terms"] == 18_432 and len(one["images"]) == 32
+    assert abs(one["difference"]) <= one["rounding"]
+    assert len(json.loads(run(main, [*at, "--json"]).stdout)["values"]) == 4
+    assert "held-out accuracy" in run(main, ["film", path]).stdout
+    again = run(main, ["train", "demo", "--film", path])
+    assert again.exit_code == 1 and "exists already" in again.output
+    wrong = run(main, [*at, "--step", "2", "--json"])
+    assert wrong.exit_code == 2 and "step 2 is not in" in wrong.output
+
+
+def test_what_is_no_film_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 and nothing more")
+    np.savez(tmp_path / "b.npz", x=np.zeros(3))
+    np.savez(
+        tmp_path / "c.npz",
+        film=np.frombuffer(b'{"frames": [{"step": "x"}], "format": 1}', np.uint8),
+    )
+    for name in ("a", "b", "c", "none"):
+        with pytest.raises(SourceError, match=f"{name}.npz"):
+            Film(tmp_path / f"{name}.npz")
