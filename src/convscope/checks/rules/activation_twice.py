@@ -12,6 +12,7 @@ this can hardly become sure of anything. Theia and NeuraLint list it among the c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -68,7 +69,7 @@ def _judged(
         found = softmax(equation)
         assert found is not None
         count = found.over
-        top = float(np.e / (np.e + count - 1))
+        top = math.e / (math.e + count - 1)
         words = (
             f"{own} of what {before} gives, which is a {own} already: no output can be above {decimal(top, 4)}, and "
             f"the differences shrink"
