@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import networks
+import numpy as np
 import pytest
-from screens import OpenPage
+from screens import OpenPage, figure
 from shown import is_the_table
 
 import convscope as cs
@@ -116,3 +117,54 @@ def test_a_list_is_edited_as_text(visit: OpenPage) -> None:
 def test_an_input_has_no_settings(visit: OpenPage) -> None:
     page = visit("digits", "l=input&s=whatif")
     page.page.get_by_text("An input has no settings").wait_for()
+
+
+def test_old_and_new_maps_and_what_comes_out_stand_side_by_side(visit: OpenPage) -> None:
+    page = visit(networks.digits, "l=conv2d_1&s=whatif&i=three")
+    host, network = page.served.host, page.served.network
+    page.page.get_by_label("padding").select_option("same")
+    page.page.get_by_label("strides 1").fill("2")
+    page.page.get_by_label("strides 2").fill("2")
+    beside = page.page.locator(".cs-beside")
+    beside.get_by_text("edited: 13×13×64").wait_for()
+    assert beside.get_by_text("as it is: 24×24×64").is_visible()
+    edits = [("conv2d_1", "strides", (2, 2)), ("conv2d_1", "padding", "same")]
+    picture = host.answer({"ask": "network"}).facts["run"]
+    assert picture["source"] == "three.png"  # the edited network's run is nobody's image
+    old = network.run(network.samples["three"])
+    new = network.edited(edits).run(old["input"])
+    for n, run in enumerate((old, new)):
+        shown = page.page.evaluate(
+            "n => [...document.querySelectorAll('.cs-beside table')[n].rows].map(r => r.innerText.split(/\\s+/))",
+            n,
+        )
+        order = np.argsort(-run.output)[:5]
+        assert [row[0] for row in shown] == [str(k) for k in order]
+        np.testing.assert_allclose(
+            [float(figure(row[1])) for row in shown], run.output[order], atol=5.1e-5
+        )
+    assert "drawn anew (dense)" in beside.inner_text()
+    pixels = """n => { const c = document.querySelectorAll('.cs-beside canvas')[n];
+      return new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size }"""
+    assert min(page.page.evaluate(pixels, n) for n in (0, 1)) > 20
+    page.page.get_by_role("button", name="undo all").click()
+    page.until("whatif", lambda w: not w["edits"])
+    beside.locator("canvas").first.wait_for(state="detached")
+
+
+def test_the_image_is_in_the_address_and_the_place_can_be_shared(visit: OpenPage) -> None:
+    page = visit(networks.digits, "l=dense&o=3&s=input")
+    page.page.get_by_role("button", name="three").click()
+    page.until("input", lambda i: i["source"] == "three.png")
+    assert page.address["i"] == "three"
+    page.screen("Microscope")
+    page.until("microscope", lambda m: m["live"].startswith("dense(3) = 0.99"))
+    page.page.get_by_role("button", name="Share this place").click()
+    link = page.page.get_by_role("textbox", name="The link to this place")
+    assert link.input_value() == page.page.url
+    embed = page.page.get_by_role("textbox", name="To embed it in a page").input_value()
+    assert embed.startswith(f'<iframe src="digits.html#{page.page.url.split("#")[1]}" ')
+    page.keys("Escape")
+    page.go("l=dense&o=5&i=five")
+    page.until("microscope", lambda m: m["live"].startswith("dense(5) = 0.99"))
+    assert page.read("input")["source"] == "five.png"

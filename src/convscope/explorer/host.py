@@ -67,6 +67,8 @@ class SomeNetwork(Protocol):
 
     def whatif(self, edits: Any) -> Any: ...
 
+    def edited(self, edits: Any) -> Any: ...
+
 
 class Host:
     """Answers questions about one network and its runs. Safe to ask from several threads.
@@ -101,6 +103,7 @@ class Host:
             "tiles": self._tiles,
             "settings": self._settings,
             "whatif": self._whatif,
+            "try": self._try,
             "sample": self._sample,
             "image": self._image,
         }
@@ -164,15 +167,24 @@ class Host:
         return {**prepare(picture, shape, last, steps, name, scale), "pixels": scale}
 
     def _add(
-        self, run: SomeRun, source: str, steps: Sequence[Json] = (), pixels: str | None = None
+        self,
+        run: SomeRun,
+        source: str,
+        steps: Sequence[Json] = (),
+        pixels: str | None = None,
+        tried: bool = False,
     ) -> dict[str, Json]:
-        """Remember a run; return what a page is told of it. An old one that no page shows is forgotten."""
-        held = _Held(run, source, list(steps), pixels)
+        """Remember a run; return what a page is told of it. An old one that no page shows is forgotten.
+
+        tried   whether it is of an edited network, beside the run that is shown
+        """
+        held = _Held(run, source, list(steps), pixels, tried)
         with self._lock:
             self._last += 1
             number = self._last
             self._runs[number] = held
-            for old in set(list(self._runs)[:-RUNS_KEPT]) - set(self._shown.values()):
+            alike = [n for n, one in self._runs.items() if one.tried == tried]
+            for old in set(alike[:-RUNS_KEPT]) - set(self._shown.values()):
                 del self._runs[old]
         return held.facts(number)
 
@@ -185,7 +197,7 @@ class Host:
         found["pixels"] = self._scales()
         found["labels"] = list(self.network.labels)
         with self._lock:
-            newest = max(self._runs, default=None)
+            newest = max((n for n, one in self._runs.items() if not one.tried), default=None)
             found["run"] = None if newest is None else self._runs[newest].facts(newest)
         return Answer(found)
 
@@ -265,11 +277,17 @@ class Host:
 
     def _whatif(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
         """The table of what edits would change: [[layer, setting, value], …]."""
-        edits = question.get("edits")
-        if not isinstance(edits, list) or not all(isinstance(e, list) for e in edits):
-            raise InputError(f"edits must be [[layer, setting, value], …], not {edits!r:.80}")
-        given = [[*e[:2], _tuples(e[2])] if len(e) == 3 else e for e in edits]
-        return Answer(self.network.whatif(given).facts.to_dict())
+        return Answer(self.network.whatif(_edits(question)).facts.to_dict())
+
+    def _try(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
+        """What went through the network goes through the edited one: a run beside the one that is shown."""
+        held = self._held(question)
+        given = {name: held.run.activations[name] for name in held.run.graph.inputs}
+        run = self.network.edited(_edits(question)).run(
+            given if len(given) > 1 else next(iter(given.values()))
+        )
+        facts = self._add(run, held.source, held.steps, held.pixels, tried=True)
+        return Answer({"tried": facts})
 
     def _sample(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
         """One of the images that come along goes through the network."""
@@ -338,8 +356,11 @@ class Host:
 class _Held:
     """A run, and what its image is called."""
 
-    def __init__(self, run: SomeRun, source: str, steps: list[Json], pixels: str | None) -> None:
+    def __init__(
+        self, run: SomeRun, source: str, steps: list[Json], pixels: str | None, tried: bool
+    ) -> None:
         self.run, self.source, self.steps, self.pixels = run, source, steps, pixels
+        self.tried = tried
         self._ranges: dict[str, Json] | None = None
 
     def facts(self, number: int) -> dict[str, Json]:
@@ -385,6 +406,14 @@ def _scale(question: Mapping[str, Any]) -> str | None:
 def _most(size: Any) -> int:
     """Return a size, and a bound for one that is open."""
     return size if type(size) is int else 1 << 31
+
+
+def _edits(question: Mapping[str, Any]) -> list[Any]:
+    """Return the edits that a question asks about, each as networks take it."""
+    edits = question.get("edits")
+    if not isinstance(edits, list) or not all(isinstance(e, list) for e in edits):
+        raise InputError(f"edits must be [[layer, setting, value], …], not {edits!r:.80}")
+    return [[*e[:2], _tuples(e[2])] if len(e) == 3 else e for e in edits]
 
 
 def _tuples(value: Json) -> Any:

@@ -622,7 +622,14 @@ class Network:
 
         layers, depth   which rows of the table to show, as in `summary`
 
-        The same as `edit(…).changes()`; see `edit` for what is raised.
+        The same as `edited(edits).changes()`; see `edit` for what is raised.
+        """
+        return self.edited(edits).changes(layers, depth)
+
+    def edited(self, edits: Iterable[Sequence[Any]]) -> Network:
+        """Return this network with edits of several layers, (layer, setting, value) each, made at once.
+
+        The same as `edit` for one layer; see there for what is raised.
         """
         from convscope.model.editing import Edit
 
@@ -630,7 +637,7 @@ class Network:
         for one in given:
             if len(one) != 3 or not all(isinstance(word, str) for word in one[:2]):
                 raise SettingError(f"an edit is (layer, setting, value), not {one!r:.80}")
-        return self._edit([Edit(*one) for one in given]).changes(layers, depth)
+        return self._edit([Edit(*one) for one in given])
 
     def changes(
         self, layers: str | Sequence[Any] | None = None, depth: int | None = None

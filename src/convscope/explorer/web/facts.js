@@ -25,6 +25,13 @@ export async function contributions(net, { layer, at }, feed) {
 	return new Map(Array.from(groups.channels, (channel, n) => [channel, groups.partials[n]]));
 }
 
+/** The largest numbers that come out, with the names of their classes where they have any. @param {Network} net @param {Run} run */
+export const outcome = ({ told: { labels } }, { largest, output, shapes }) => largest.map(({ position, value }) => {
+	const where = `${output}(${position.join(", ")})`;
+	const label = labels.length === shapes[output]?.[0] && position.length === 1 ? labels[position[0]] : undefined;
+	return { name: label ?? where, where, label, value: Number(value) };
+});
+
 /** @param {Run | null} run */
 export const steps = (run) => run !== null && run.steps.length > 0 && h("ol.cs-steps", run.steps.map(({ step, words, before, after }) =>
 	h("li", h("b", step), words ? `: ${words}` : "", before && after && dim(` ${times(before)} → ${times(after)}`))));

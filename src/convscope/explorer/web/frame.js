@@ -1,7 +1,7 @@
 // The page's frame: what is on the screen, where we are, what moves where.
 
 import { between } from "./arrays.js";
-import { attributes, fill, h, inFrame, say } from "./elements.js";
+import { attributes, fill, h, inFrame, message, say } from "./elements.js";
 import { MODELS, SCREENS, parsePlace, placeText, screens } from "./address.js";
 import { Ramp } from "./colours.js";
 import { dialog, finder, tool } from "./finder.js";
@@ -13,6 +13,7 @@ import { mentalModels } from "./models.js";
 import { whatIf } from "./whatif.js";
 import { input } from "./input.js";
 import { KEYS, keyed } from "./keys.js";
+import { sharing } from "./share.js";
 
 /** @import {Model, Run} from "./types" */
 /** @import {Place} from "./address.js" */
@@ -31,6 +32,8 @@ export class App {
 		this.net = net;
 		this.place = this.first = place; // first: where an address without a # leads
 		this.alone = Boolean(model.get("page")); // whether the page is ours: its address, its keys, its title
+		/** @type {string | undefined} which of the images that come along went through, if it was chosen here */
+		this.sample = undefined;
 		this.closing = new AbortController();
 		this.mark = `cs${Math.random().toString(36).slice(2, 8)}`; // ids differ from other explorers' on the page
 		/** @type {Place[]} where Esc goes back to */
@@ -59,6 +62,7 @@ export class App {
 		this.help = dialog("Keys", h("table.cs-keys", h("tbody", Object.entries(KEYS).map(([keys, what]) =>
 			h("tr", h("th", { scope: "row" }, h("kbd", keys)), h("td", what))))));
 		this.finder = finder(this);
+		this.share = sharing(this);
 		const { warnings } = net.told;
 		const other = () => (this.ramp.scheme === "light" ? "dark" : "light");
 		fill(root,
@@ -66,13 +70,13 @@ export class App {
 				h("h1", h("span.cs-brand", "convscope"), " ", h("span.cs-net", net.told.name), this.source),
 				h("div.cs-tabs", { role: "tablist", "aria-label": "Screens" }, [...this.tabs.values()]),
 				h("div.cs-tools", tool("⌕", "Find a layer (/)", () => this.finder.open()),
-					this.alone && tool("↗", "Copy the link to this place", () => this.copy()),
+					this.alone && tool("↗", "Share this place: a link, or to embed it", () => this.share.open()),
 					tool("?", "Help: keys (?)", () => this.help.showModal()),
 					tool("◐", "Light or dark", () => this.setScheme(other())))),
 			this.banner,
 			warnings.length > 0 && h("details.cs-warnings", h("summary", `${warnings.length} remarks on the file`),
 				h("ul", warnings.map((warning) => h("li", warning)))),
-			this.ribbon.element, this.main, this.status, this.help, this.finder.element);
+			this.ribbon.element, this.main, this.status, this.help, this.finder.element, this.share.element);
 		const { signal } = this.closing;
 		this.dark.addEventListener("change", () => this.setScheme(this.scheme), { signal });
 		if (this.alone) {
@@ -85,6 +89,7 @@ export class App {
 		watching.observe(root);
 		signal.addEventListener("abort", () => watching.disconnect());
 		this.setScheme(null);
+		this.imaged();
 	}
 
 	get layer() {
@@ -135,12 +140,26 @@ export class App {
 		return this.open(name, { screen: screen === "input" || screen === "network" ? "microscope" : screen }, screen === "network");
 	}
 
+	/** Let the image go through that the address names. */
+	async imaged() {
+		const { sample } = this.place;
+		if (sample === undefined || sample === this.sample) return;
+		this.sample = sample; // it is asked for once
+		try {
+			this.ran((await this.link.ask({ ask: "sample", name: sample })).facts.run, sample);
+		} catch (error) {
+			say(this.banner, message(error));
+			this.banner.hidden = false;
+		}
+	}
+
 	addressed() {
 		const text = location.hash.slice(1);
 		/** @type {Partial<Place>} what an address does not say */
 		const unsaid = { screen: "microscope", colour: "layer", sort: "index", edits: [] };
 		this.place = parsePlace(text, this.net, text ? { ...this.place, ...unsaid } : this.first);
 		this.refresh();
+		this.imaged();
 	}
 
 	up() {
@@ -175,19 +194,6 @@ export class App {
 		if (!this.ribbon.element.hidden) this.ribbon.show();
 	}
 
-	/** The address of what is on the screen, to the clipboard. */
-	async copy() {
-		let said = "The link to this place is copied.";
-		try {
-			await navigator.clipboard.writeText(location.href);
-		} catch {
-			said = `Copy it from the address bar: ${location.href}`;
-		}
-		say(this.banner, said);
-		this.banner.hidden = false;
-		setTimeout(() => (this.banner.hidden = true), 2500);
-	}
-
 	/** Tell people who listen rather than look, once the pointer rests. @param {string} sentence */
 	tell(sentence) {
 		clearTimeout(this.telling);
@@ -204,9 +210,10 @@ export class App {
 		this.refresh();
 	}
 
-	/** @param {Run} run */
-	ran(run) {
+	/** @param {Run} run @param {string} [sample]  if it is one of those that come along */
+	ran(run, sample) {
 		this.net.run = run;
+		this.place.sample = this.sample = sample;
 		const shape = this.net.shape(this.place.layer);
 		this.go({ at: this.place.at.map((p, axis) => Math.min(p, Math.max(0, shape[axis] - 1))) });
 	}

@@ -2,7 +2,7 @@
 
 import { decimal, grouped, times } from "./texts.js";
 import { choice, dim, fill, h, latest, memo, say, small, table, wrong } from "./elements.js";
-import { steps } from "./facts.js";
+import { outcome, steps } from "./facts.js";
 import { portrait } from "./image.js";
 import { drawingPad } from "./pad.js";
 
@@ -60,13 +60,10 @@ export function input(app) {
 		if (!run) return fill(current, h("p", "No image has gone through the network yet."));
 		if (!drawn(run.id, ramp.scheme)) return;
 		const limit = net.limit(run.output);
-		const output = run.largest.map(({ position, value }) => {
-			const width = `${limit > 0 ? Math.max(0, Number(value) / limit) * 120 : 0}px`;
-			const { labels } = net.told;
-			const name = labels.length && position.length === 1 ? labels[position[0]] : undefined;
-			const where = `${run.output}(${position.join(", ")})`;
-			return [name === undefined ? where : [h("b", name), " ", dim(where)], decimal(Number(value), 4), h("span.cs-meter", { style: { width } })];
-		});
+		const output = outcome(net, run).map(({ where, label, value }) => [
+			label === undefined ? where : [h("b", label), " ", dim(where)], decimal(value, 4),
+			h("span.cs-meter", { style: { width: `${limit > 0 ? Math.max(0, value / limit) * 120 : 0}px` } }),
+		]);
 		fill(current,
 			h("h2", `What goes in: ${run.source}`),
 			h("div.cs-current-body", h("div.cs-pictures", net.told.inputs.map(({ name }) => figure(name))),
@@ -135,7 +132,7 @@ export function input(app) {
 			const { facts } = await newest(app.link.ask({ ...question, pixels }, bytes));
 			say(busy, "");
 			if (facts.offer) propose(facts, question, bytes);
-			else app.ran(facts.run);
+			else app.ran(facts.run, question.ask === "sample" ? question.name : undefined);
 		} catch (error) {
 			say(busy, "");
 			fill(answer, wrong(error));

@@ -159,9 +159,9 @@ export class Network {
 		return this.now(this.values(layer));
 	}
 
-	/** @param {string} layer @param {number[]} maps @param {number} side @returns {Promise<Tiles>} */
-	async tiles(layer, maps, side) {
-		return { maps, ...(await this.ask({ ask: "tiles", run: this.run?.id, layer, maps, side })) };
+	/** @param {string} layer @param {number[]} maps @param {number} side @param {{id: number} | null} [run] @returns {Promise<Tiles>} */
+	async tiles(layer, maps, side, run = this.run) {
+		return { maps, ...(await this.ask({ ask: "tiles", run: run?.id, layer, maps, side })) };
 	}
 
 	/** @param {string} layer @returns {Promise<number[]>} */

@@ -72,6 +72,18 @@ export function stack(app) {
 		const shown = () => byName.get(name)?.element;
 		while (!shown()?.isConnected && listed < names.length) extend();
 		shown()?.scrollIntoView({ block: "start" });
+		held = name;
+	}
+
+	// rows above grow when they are drawn: the layer stays in its place until somebody moves
+	/** @type {string | null} */
+	let held = null;
+	const growing = new ResizeObserver(() => held !== null && byName.get(held)?.element.scrollIntoView({ block: "start" }));
+	growing.observe(rows);
+	const { signal } = app.closing;
+	signal.addEventListener("abort", () => growing.disconnect());
+	for (const moved of ["wheel", "touchmove", "pointerdown", "keydown"]) {
+		window.addEventListener(moved, () => (held = null), { signal, capture: true, passive: true });
 	}
 
 	function list() {

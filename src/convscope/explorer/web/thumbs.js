@@ -2,29 +2,34 @@
 
 import { range } from "./arrays.js";
 import { sized } from "./elements.js";
+import { Form } from "./form.js";
 import { drawBars, drawSheet, scaleOf } from "./colours.js";
 
+/** @import {Run} from "./types" */
 /** @import {App} from "./frame.js" */
 
 /**
  * Draw a few of a layer's maps; false where the host has not told them, or others have been asked for meanwhile.
  * @param {App} app @param {string} name @param {HTMLCanvasElement} canvas @param {{wide: number, tall: number}} room @param {() => boolean} wanted
+ * @param {Run | null} [run]  the one that is shown, or another; colours go as far as the larger of both
  */
-export async function thumbnail({ net, ramp }, name, canvas, { wide, tall }, wanted) {
-	const form = net.form(name);
+export async function thumbnail({ net, ramp }, name, canvas, { wide, tall }, wanted, run = net.run) {
+	const form = new Form(net.layer(name).axes, run?.shapes[name] ?? []);
+	const limit = Math.max(net.limit(name), ...(run?.ranges[name] ?? []).map(Math.abs));
 	const row = form.rows === 1;
 	const across = row || form.maps < 4 ? 1 : form.maps < 9 ? 2 : 3;
 	const side = row ? 1024 : Math.max(4, Math.floor((tall * 2) / across));
-	const tiles = await net.tiles(name, range(Math.min(form.maps, across * across)), side).catch(() => null);
+	const maps = range(Math.min(form.maps, across * across));
+	const tiles = await net.tiles(name, maps, side, run).catch(() => null);
 	if (!wanted()) return false;
 	if (!tiles) { // another run's maps are not this one's; it is asked again when the host is back
 		sized(canvas, 1, 1);
 		return false;
 	}
-	if (row) drawBars(sized(canvas, wide, tall), tiles.data, wide, tall, ramp, net.limit(name));
+	if (row) drawBars(sized(canvas, wide, tall), tiles.data, wide, tall, ramp, limit);
 	else {
 		const scale = Math.max(1, Math.floor(side / Math.max(form.rows, form.columns)));
-		drawSheet(canvas, { tiles, across, scale, high: scale, gap: 2, each: false, ...scaleOf(net, name, "layer") }, ramp);
+		drawSheet(canvas, { tiles, across, scale, high: scale, gap: 2, each: false, ...scaleOf(net, name, "layer"), limit }, ramp);
 	}
 	return true;
 }

@@ -4,6 +4,7 @@ import { range } from "./arrays.js";
 import { grouped, times } from "./texts.js";
 import { choice, dim, fill, h, latest, scrolled, sized, small, table, wrong } from "./elements.js";
 import { fieldText, weightsText } from "./facts.js";
+import { sideBySide } from "./beside.js";
 
 /** @import {Props} from "./elements.js" */
 /** @import {Change, Dropped, Setting} from "./types" */
@@ -24,8 +25,9 @@ export function whatIf(app) {
 	const list = h("p.cs-edits");
 	const result = h("div.cs-result", { "aria-live": "polite" });
 	const problem = h("div", { "aria-live": "polite" });
+	const beside = sideBySide(app);
 	let told = "[]"; // the edits that the address has
-	const element = h("section.cs-whatif", title, form, list, problem, result);
+	const element = h("section.cs-whatif", title, form, list, problem, beside.element, result);
 
 	async function show() {
 		const { net, layer: { name, kind, input }, place: { edits } } = app;
@@ -120,8 +122,10 @@ export function whatIf(app) {
 		fill(list, edits.map(([layer, name, value]) => h("code", `${layer}.${name}=${value}`)), edits.length
 			? small("undo all", () => reset()) : dim("Change a setting: the figures of every layer after it follow at once."));
 		try {
-			draw((await newest(app.link.ask({ ask: "whatif", edits }))).facts);
+			const { facts } = await newest(app.link.ask({ ask: "whatif", edits }));
+			draw(facts);
 			fill(problem);
+			await beside.show(edits, facts);
 		} catch (error) {
 			fill(problem, wrong(error)); // beside the table as it was
 		}
