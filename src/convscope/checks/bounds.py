@@ -8,7 +8,7 @@ equation, with its weights parted by sign. What is not understood is unbounded, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from convscope.notation.anatomy import Main, anatomy
 from convscope.notation.evaluation import evaluate_box
 from convscope.notation.expression import Binary, Expression, Read
 from convscope.notation.sizes import is_known
-from convscope.typed import Array
+from convscope.typed import Array, Record
 
 RISING = frozenset(
     [
@@ -60,7 +60,7 @@ MOST_PLACES = 64
 """Layers whose outputs have so few positions are evaluated at all of them; others in the middle."""
 
 
-class Bounds(NamedTuple):
+class Bounds(Record):
     """The smallest and largest that each channel can be, as far as is known."""
 
     low: Array

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from convscope.explain.words import grouped, join
 from convscope.parts import Bullets, Document, Heading, Paragraph, Part, Span, Words
+from convscope.typed import Record
 
 Certainty: TypeAlias = Literal["fact", "predicted", "advice"]
 """How sure a finding is: it follows from the equations; it was measured by others, on networks of this
@@ -26,7 +27,7 @@ LISTED = 24
 """So many further layers are named one by one."""
 
 
-class Repair(NamedTuple):
+class Repair(Record):
     """What would mend a finding, tried on this network.
 
     words   what to do, and what comes of it
@@ -41,7 +42,7 @@ class Repair(NamedTuple):
         return {"words": self.words, "edits": [list(edit) for edit in self.edits]}
 
 
-class Finding(NamedTuple):
+class Finding(Record):
     """One thing that a rule found.
 
     layer     where
@@ -58,7 +59,7 @@ class Finding(NamedTuple):
     repair: Repair | None = None
 
 
-class Rule(NamedTuple):
+class Rule(Record):
     """A rule as it is listed: its name, what it is called, how sure it is, and where it comes from.
 
     needs_run   whether it looks at the numbers of a run, and so needs an image

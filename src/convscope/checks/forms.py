@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from convscope.notation import Axis, Equation, Expression, Size
@@ -21,7 +19,7 @@ from convscope.notation.expression import (
 )
 from convscope.notation.functions import compute
 from convscope.notation.index import Index
-from convscope.typed import Array
+from convscope.typed import Array, Record
 
 
 def degree(equation: Equation) -> int:
@@ -111,7 +109,7 @@ def _is_axis(index: Index, axis: Axis, size: Size) -> bool:
     return (low, high) == (0, size - 1) and all(atom is axis for atom in moving)
 
 
-class Activation(NamedTuple):
+class Activation(Record):
     """The function that a layer applies last: its names, outermost first; alone where it does only that."""
 
     names: tuple[str, ...]
@@ -128,7 +126,7 @@ def activation(equation: Equation) -> Activation | None:
     return Activation(found.activation, alone)
 
 
-class Normalised(NamedTuple):
+class Normalised(Record):
     """A layer that shifts and scales each channel by weights: which are subtracted, and which divide."""
 
     subtracted: Read | None
@@ -175,7 +173,7 @@ def filter_axis(equation: Equation) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-class Softmax(NamedTuple):
+class Softmax(Record):
     """Over how many numbers a softmax is, and along which axis of the output."""
 
     over: int

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
-from typing import NamedTuple
 
 from convscope.notation import Axis, Equation
 from convscope.notation.anatomy import anatomy
 from convscope.notation.equation import Fit
 from convscope.notation.expression import Read
 from convscope.notation.sizes import is_known
+from convscope.typed import Record
 
 MOST_TAPS = 4096
 """Windows of more positions along an axis are not walked through."""
@@ -18,7 +18,7 @@ MOST_TAPS = 4096
 MOST_READ = 1 << 20
 
 
-class Along(NamedTuple):
+class Along(Record):
     """What one input is read at along one of its dimensions, as an output axis moves.
 
     dimension   which dimension of the input

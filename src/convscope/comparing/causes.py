@@ -8,7 +8,6 @@ flatten, the channels or the scale of the image. One is named only when it makes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from convscope.notation.expression import Call, Number, Read
 from convscope.notation.functions import Function
 from convscope.notation.rewriting import Rewriting
 from convscope.notation.sizes import is_known
-from convscope.typed import Array
+from convscope.typed import Array, Record
 
 EPSILONS = (1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12, 2e-5, 1e-2)
 """What frameworks add to a variance: Keras 1e-3, PyTorch and ONNX 1e-5, and others that were seen."""
@@ -33,7 +32,7 @@ SLOPES = (0.01, 0.1, 0.2, 0.3)
 SCALES = {"1/255": 1 / 255, "255": 255.0}
 
 
-class Trial(NamedTuple):
+class Trial(Record):
     """One thing to try: in words, with which equations and weights of nodes, and which image."""
 
     words: str

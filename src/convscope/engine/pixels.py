@@ -8,7 +8,6 @@ something around 1, the pixels go in as they are.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from convscope.errors import ConvscopeError, InputError, SettingError, did_you_mean
 from convscope.layers.base import tensor_names
@@ -17,7 +16,7 @@ from convscope.model.graph import Graph, Node
 from convscope.notation.equation import Equation
 from convscope.notation.expression import reads
 from convscope.notation.sizes import Shape, is_known
-from convscope.typed import Array
+from convscope.typed import Array, Record
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
@@ -34,7 +33,7 @@ MOST_LAYERS = 16
 """So many layers are looked at after the input."""
 
 
-class Scale(NamedTuple):
+class Scale(Record):
     """One way from pixels to numbers.
 
     apply      takes (rows, columns, channels) in float32, 0 … 255
@@ -78,7 +77,7 @@ SCALES = {
 """By the name that is given on the command line and in the explorer."""
 
 
-class Chosen(NamedTuple):
+class Chosen(Record):
     """A scale's name, and in words why it was chosen; `noticed` where the network itself says so."""
 
     name: str

@@ -9,13 +9,14 @@ answer is an offer of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from convscope.engine.images import as_input, flat, open_image, plain, transparent
 from convscope.engine.pixels import Scale, scale_named
 from convscope.equations.layout import Layout
 from convscope.errors import InputError, did_you_mean
 from convscope.notation.sizes import Shape, is_known, shape_text
+from convscope.typed import Record
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -207,7 +208,7 @@ class _Work:
         )
 
 
-class _Way(NamedTuple):
+class _Way(Record):
     """How a picture is brought to another size."""
 
     filter: Any

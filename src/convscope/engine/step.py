@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from convscope.layers.base import Layer, Learning, tensor_names
 from convscope.model.graph import Graph, Node
 from convscope.notation import Axis, Equation
 from convscope.notation.adjoint import OUTPUT, adjoint
+from convscope.typed import Record
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -27,7 +28,7 @@ SHARE = "share"
 """By what each image's loss is multiplied before all are added."""
 
 
-class Goal(NamedTuple):
+class Goal(Record):
     """A loss of one output: its equation over a batch, which reads "in" and `target`."""
 
     output: str

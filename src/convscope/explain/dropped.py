@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 from convscope.errors import ConvscopeError
 from convscope.layers.base import Layer
@@ -13,12 +13,13 @@ from convscope.model.facts import Facts
 from convscope.notation import Axis, Equation
 from convscope.notation.index import Index
 from convscope.notation.sizes import is_known
+from convscope.typed import Record
 
 MOST_READ = 1_000_000
 """Where windows read more positions than this along an axis, what they leave out is not counted."""
 
 
-class Dropped(NamedTuple):
+class Dropped(Record):
     """What a stride leaves out along one axis.
 
     axis, word    the output's axis (y), and what a position along it is called (row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from convscope.explain.dropped import Dropped, dropped
 from convscope.explain.folding import folds
@@ -33,6 +33,7 @@ from convscope.parts import (
     Words,
     figure,
 )
+from convscope.typed import Record
 
 FIGURES = ("output_shape", "weights", "params", "macs", "receptive_field")
 """What is compared of every layer, as `summary --json` calls it."""
@@ -48,7 +49,7 @@ NEW: Style = "strong"
 """How what is new is marked."""
 
 
-class History(NamedTuple):
+class History(Record):
     """Where an edited network comes from: the graph before the first edit, and all edits since.
 
     redrawn, unknown, notes   as in `Edited`, of all edits together
@@ -80,7 +81,7 @@ class History(NamedTuple):
         return cls(before.origin, tuple(changes.values()), redrawn, unknown, notes)
 
 
-class LayerChange(NamedTuple):
+class LayerChange(Record):
     """One layer before and after; `old` is None for a layer that was added, `new` for one that is gone.
 
     dropped   what its strides leave out now, where it changed and has any

@@ -17,11 +17,13 @@ import ipaddress
 import secrets
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from convscope.typed import Record
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -47,7 +49,7 @@ DECLARED = {"/ask": JSON, "/image": PICTURES}
 """The content types that each path takes."""
 
 
-class Limits(NamedTuple):
+class Limits(Record):
     """How much and how long: bytes, seconds, and how many at once."""
 
     question: int = 1 << 20

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+from convscope.typed import Record
 
 
-class Answer(NamedTuple):
+class Answer(Record):
     """An answer: facts that can be written as JSON, and a body of raw numbers."""
 
     facts: dict[str, Any]

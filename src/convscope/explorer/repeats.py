@@ -11,7 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple
+
+from convscope.typed import Record
 
 FEW = 24
 """A network of so many layers is shown layer by layer."""
@@ -25,7 +26,7 @@ _LONGEST = 24
 """So many layers has a block that is found without names, at most."""
 
 
-class Step(NamedTuple):
+class Step(Record):
     """What is looked at of a layer."""
 
     name: str
@@ -34,7 +35,7 @@ class Step(NamedTuple):
     shape: object = None
 
 
-class Piece(NamedTuple):
+class Piece(Record):
     """A layer, or several blocks of layers that are alike."""
 
     name: str

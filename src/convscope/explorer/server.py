@@ -16,7 +16,7 @@ import threading
 import webbrowser
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple, NoReturn, Self
+from typing import Any, NoReturn, Self
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -42,9 +42,10 @@ from convscope.explorer.guard import (
 from convscope.explorer.joining import script, web
 from convscope.explorer.listening import Service, listen
 from convscope.explorer.protocol import Answer, AnyHost, as_bytes
+from convscope.typed import Record
 
 
-class StaticFile(NamedTuple):
+class StaticFile(Record):
     """A file of the page, as it is sent."""
 
     media_type: str

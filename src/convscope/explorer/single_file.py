@@ -13,13 +13,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from math import prod
-from typing import Any, BinaryIO, NamedTuple, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 from convscope.errors import InputError, SettingError
 from convscope.explorer import description
 from convscope.explorer.host import MOST_VALUES, Host
 from convscope.explorer.joining import script, web
 from convscope.explorer.known_edits import known_edits, told
+from convscope.typed import Record
 from convscope.version import __version__
 from convscope.views.characters import printable
 
@@ -31,7 +32,7 @@ LIMIT = 64
 MIB = 1 << 20
 
 
-class Tensor(NamedTuple):
+class Tensor(Record):
     """An activation (weight is None) or a weight of a layer, as the host gives it; size is in bytes."""
 
     layer: str

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from convscope.errors import SettingError, did_you_mean
 from convscope.layers.arguments import number
 from convscope.learning.named import Configured, resolved
+from convscope.typed import Record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +33,7 @@ REFUSED = (
 UNCHANGED = (None, False, 0.99)
 
 
-class Move(NamedTuple):
+class Move(Record):
     """One line of how a weight was moved: what it is called, how it is computed, and what it comes to."""
 
     name: str

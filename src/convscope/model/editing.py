@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from typing import Any, NamedTuple
+from typing import Any
 
 from convscope.errors import (
     ConvscopeError,
@@ -21,12 +21,13 @@ from convscope.layers.opaque import Opaque
 from convscope.model.graph import Graph, Node
 from convscope.model.settings import plain_setting
 from convscope.notation.sizes import UNKNOWN_SHAPE
+from convscope.typed import Record
 
 LONGEST = 80
 """Values are shown up to so many characters."""
 
 
-class Edit(NamedTuple):
+class Edit(Record):
     """One setting of one layer, and what it shall be."""
 
     layer: str
@@ -37,7 +38,7 @@ class Edit(NamedTuple):
         return f"{self.layer}.{self.setting} = {shown(self.value)}"
 
 
-class Change(NamedTuple):
+class Change(Record):
     """One setting that was edited: what it was and what it is, as plain data."""
 
     layer: str
@@ -46,7 +47,7 @@ class Change(NamedTuple):
     new: Any
 
 
-class Edited(NamedTuple):
+class Edited(Record):
     """What edits make of a graph.
 
     changes     every edit, also one that sets what was so before

@@ -24,7 +24,6 @@ which it is clipped (see `slopes`). What only keeps numbers in range (a softmax'
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from convscope.errors import ShapeError
 from convscope.notation.equation import Equation
@@ -57,6 +56,7 @@ from convscope.notation.rewriting import filled, substituted, unlike
 from convscope.notation.sizes import Size, is_known, largest, product
 from convscope.notation.slopes import slope
 from convscope.notation.solving import Bordering, Solution, overhang, surely_inside, within
+from convscope.typed import Record
 
 OUTPUT = "dout"
 """What the gradient of the output is called."""
@@ -72,7 +72,7 @@ def adjoint(equation: Equation) -> dict[str, Equation]:
     return _Adjoint(filled(equation)).equations()
 
 
-class _Use(NamedTuple):
+class _Use(Record):
     """One read, and what reaches it: ± over · gradient[axes] / under, summed over axes and bound.
 
     A factor of `over` or a divisor of `under` is an expression over those axes.

@@ -10,8 +10,6 @@ explorer's script from the JSON) takes it apart the same way.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from convscope.notation.equation import Equation
 from convscope.notation.expression import (
     Call,
@@ -25,9 +23,10 @@ from convscope.notation.expression import (
 )
 from convscope.notation.index import Axis
 from convscope.notation.sizes import Size
+from convscope.typed import Record
 
 
-class Main(NamedTuple):
+class Main(Record):
     """The reduction whose terms a ledger lists, in groups.
 
     reduction   the sum, maximum or mean itself
@@ -58,7 +57,7 @@ class Main(NamedTuple):
         return index.bounds({axis: (0, axis.size - 1) for axis in index.axes()})[1] + 1
 
 
-class Anatomy(NamedTuple):
+class Anatomy(Record):
     """The parts of an equation.
 
     axes           what the position runs along, for `preactivation` and everything in it

@@ -12,7 +12,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +34,7 @@ from convscope.notation.expression import (
 )
 from convscope.notation.functions import Formula, Function, primitive
 from convscope.notation.index import Axis, Remainder
-from convscope.typed import Array
+from convscope.typed import Array, Record
 
 _OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "div"}
 
@@ -48,7 +48,7 @@ LEAST = {"float16": 2.0**-25}
 """Half the smallest number of a type, where numbers so small are met: a rounding is off by that at least."""
 
 
-class FloatRange(NamedTuple):
+class FloatRange(Record):
     """What numbers a type holds.
 
     largest    what is larger becomes infinite

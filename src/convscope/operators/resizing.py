@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import NamedTuple
 
 from convscope.equations.moving import framed
 from convscope.equations.resizing import (
@@ -27,6 +26,7 @@ from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
 from convscope.notation import Axis, Equation, Index
 from convscope.operators.rule import LARGEST, Node, Rule
+from convscope.typed import Record
 
 MOST_CHECKED = 1 << 16
 """Along longer axes no regular order is looked for."""
@@ -35,7 +35,7 @@ CROPPED = "tf_crop_and_resize"
 """The way of resizing in which a part of the map is resized, which may reach beyond it."""
 
 
-class Along(NamedTuple):
+class Along(Record):
     """How one axis is resized: how long it was and becomes, by what scale, from where to where of it (0 … 1)."""
 
     size: int

@@ -6,7 +6,6 @@ out[n, o, y, x] = bias[o] + Σ c, i, j  in[n, c, y·s + i·d − top, x·s + j·
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from convscope.equations import convolution as stated
 from convscope.equations.pooling import Reduce, global_pooling, place_of_largest, pooling
@@ -18,12 +17,13 @@ from convscope.notation.expression import Padding
 from convscope.notation.sizes import is_known, largest, shape_text, tidy
 from convscope.operators.elements import INT64
 from convscope.operators.rule import Node, Rule
+from convscope.typed import Record
 
 AUTO = {"NOTSET": None, "SAME_UPPER": "same", "SAME_LOWER": "same_lower", "VALID": None}
 """ONNX's words for padding, and ours; None where it is numbers."""
 
 
-class Window(NamedTuple):
+class Window(Record):
     """How a window slides: everything along each spatial axis."""
 
     sizes: tuple[Size, ...]

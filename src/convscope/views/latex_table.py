@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from convscope.parts import NO_BREAK, Column, Span, Table, Words, spans
+from convscope.typed import Record
 from convscope.views.characters import marked
 from convscope.views.latex_text import LINE, SIZES, points, spelled
 from convscope.views.text_table import fitting
@@ -21,7 +21,7 @@ _CELL = 2.6
 """Points of the cells in which columns are laid out: half a digit."""
 
 
-class _Setting(NamedTuple):
+class _Setting(Record):
     """How a table is set.
 
     size    LaTeX's name of its letters; none for its normal ones

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from convscope.engine.onnx_form import Operator
 from convscope.notation import Axis
+from convscope.typed import Record
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
 
-class Laid(NamedTuple):
+class Laid(Record):
     """A tensor of the ONNX graph, and what axis each of its dimensions is."""
 
     name: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from convscope.engine.lowering.board import Board, Laid
 from convscope.notation import Axis, Index
 from convscope.notation.expression import Outside, Read
 from convscope.notation.index import is_divided
+from convscope.typed import Record
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -24,7 +25,7 @@ MOST_TAPS = 128
 """A window of more taps than this is gathered, not cut out tap by tap."""
 
 
-class Held(NamedTuple):
+class Held(Record):
     """A tensor that equations read: how large it is, and which of its dimensions lies at each place."""
 
     name: str
@@ -37,7 +38,7 @@ class Held(NamedTuple):
         return Held(name, tuple(shape), tuple(range(len(shape))))
 
 
-class _Group(NamedTuple):
+class _Group(Record):
     """Dimensions whose indices share axes: where each place of those axes reads."""
 
     dims: tuple[int, ...]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from convscope.engine.lowering.board import Laid, joined
 from convscope.engine.lowering.reading import MOST_TAPS
@@ -30,6 +30,7 @@ from convscope.notation.expression import (
 )
 from convscope.notation.index import ExactQuotient, Quotient, Remainder, as_index, same
 from convscope.notation.rewriting import Rewriting, substituted
+from convscope.typed import Record
 
 if TYPE_CHECKING:
     from convscope.engine.lowering.expressions import Lowering
@@ -132,7 +133,7 @@ def _matrix(
 # -- windows ------------------------------------------------------------------------------------------
 
 
-class _Window(NamedTuple):
+class _Window(Record):
     """An index (step·place + spacing·tap + start)/by."""
 
     place: Axis
@@ -168,7 +169,7 @@ def _is_digits(window: _Window, size: int) -> bool:
     return whole and (step, spacing, start, by) == (tap.size, 1, 0, 1)
 
 
-class _Convolution(NamedTuple):
+class _Convolution(Record):
     """What a sum of products needs to be a convolution, ordered as ONNX wants it."""
 
     windows: list[_Window]
@@ -374,7 +375,7 @@ def pooled(low: Lowering, node: Reduction) -> Laid | None:
 # -- what taps give back ------------------------------------------------------------------------------
 
 
-class _Back(NamedTuple):
+class _Back(Record):
     """A place that gets something from every window around it: place = by·output + spacing·tap − start."""
 
     place: Axis

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from convscope.engine.backing import OwnLayers
 from convscope.errors import EngineError, WeightsError
@@ -17,6 +17,7 @@ from convscope.readers.keras.config import Operand, Part
 from convscope.readers.keras.layers import BITS
 from convscope.readers.keras.sharing import same
 from convscope.readers.keras.weights import as_float32
+from convscope.typed import Record
 
 if TYPE_CHECKING:
     from convscope.engine.backing import Backing
@@ -117,7 +118,7 @@ def numbers(variable: Any) -> Any:
 # -- layers without an equation -------------------------------------------------------------------
 
 
-class Call(NamedTuple):
+class Call(Record):
     """One call of a live layer: the layer, and Keras's own note of what it is called with."""
 
     layer: Any

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
+
+from convscope.typed import Record
 
 Tensor = Any
 
@@ -87,7 +89,7 @@ class Call:
 _NONE = object()
 
 
-class About(NamedTuple):
+class About(Record):
     """What an operator's schema says.
 
     changes   places and names of the arguments that it changes
@@ -131,7 +133,7 @@ def about(func: Any) -> About:
     return About(name, tuple(arguments), tuple(changes), random, ignored)
 
 
-class Failure(NamedTuple):
+class Failure(Record):
     """Where a forward stopped: the exception, the modules around, the operator and what it was given."""
 
     error: BaseException

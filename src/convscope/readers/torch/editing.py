@@ -10,7 +10,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -31,6 +31,7 @@ from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, shape_text
 from convscope.readers.torch.build import TorchGraph
 from convscope.readers.torch.calls import Value
 from convscope.readers.torch.onnx_form import unwritable
+from convscope.typed import Record
 
 LARGEST = 1 << 31
 
@@ -44,7 +45,7 @@ RECORDED = (
 )
 
 
-class Form(NamedTuple):
+class Form(Record):
     """One setting: its value, and what may stand in its place.
 
     many    how many numbers "sizes" are
