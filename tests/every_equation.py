@@ -1,6 +1,6 @@
 """Write down every equation there is, and compare two such files: for changes that should change nothing.
 
-    python tests/every_equation.py before.json          # every sample, operator and conformance case
+    python tests/every_equation.py before.json          # every sample, operator, call and conformance case
     python tests/every_equation.py after.json before.json   # the same, and what differs; exit status 1 if anything does
 
 Of every equation: text, LaTeX, JSON, shape and why, weights, counts, and what single outputs and the
@@ -117,6 +117,22 @@ def nodes() -> Iterator[tuple[str, Facts]]:
     yield from _of_model("small", onnx_models.small())
 
 
+def calls() -> Iterator[tuple[str, Facts]]:
+    """Yield every layer of every case of a PyTorch operator."""
+    from aten.cases import CASES
+    from aten.test_every_rule import recorded
+
+    for number, case in enumerate(CASES):
+        _, graph, _, _ = recorded(case)
+        for name, facts in graph.facts.items():
+            layer = graph.nodes[name].layer
+            said = {"opaque": layer.reason, "shape": list(map(plain, facts.output_shape))}  # type: ignore[attr-defined]
+            yield (
+                f"{case.op}-{number} {name}",
+                described(facts.equation) if facts.equation else said,
+            )
+
+
 def _of_model(name: str, model: ModelProto) -> Iterator[tuple[str, Facts]]:
     try:
         graph = convscope.open(model).graph
@@ -158,7 +174,7 @@ def compared(old: dict[str, Facts], new: dict[str, Facts]) -> list[str]:
 
 def main(path: str, before: str | None = None) -> int:
     warnings.simplefilter("ignore")
-    found = dict(layers()) | dict(nodes())
+    found = dict(layers()) | dict(nodes()) | dict(calls())
     found = json.loads(json.dumps(found))
     Path(path).write_text(json.dumps(found), encoding="utf-8")
     print(f"{len(found)} equations", file=sys.stderr)

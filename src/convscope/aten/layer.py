@@ -8,12 +8,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from convscope.aten import rules
-from convscope.aten.rule import Call, Fed, NoEquation, Slot, Weight
+from convscope.aten.rule import Call, Fed, NoEquation, Rule, Slot, Weight
 from convscope.errors import SettingError, ShapeError, UnsupportedError
 from convscope.layers.base import Initializer, Layer, tensor_names
 from convscope.notation import Equation, Size
 from convscope.notation.sizes import Shape, product, shape_text
 from convscope.operators.batch import check_reads, settled
+from convscope.operators.elements import TORCH
 
 if TYPE_CHECKING:
     from convscope.typed import Array
@@ -31,6 +32,7 @@ class Use(NamedTuple):
     dtype      of its output
     output     which of the outputs it is
     wanted     the output's shape that PyTorch gave, with the batch; None after an edit
+    reads      the types of the tensors that are fed, each once; by default its own
     """
 
     op: str
@@ -40,6 +42,7 @@ class Use(NamedTuple):
     dtype: str
     output: int
     wanted: Shape | None
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,23 @@ def call_of(use: Use, shapes: Sequence[Shape]) -> Call:
             if isinstance(slot, Weight):
                 names[key] = slot.name
     slots = {key: slot for key, slot in use.slots if slot is not None}
-    return Call(use.op, dict(use.settings), slots, whole, names, use.output, use.wanted)
+    return Call(
+        use.op,
+        dict(use.settings),
+        slots,
+        whole,
+        names,
+        use.output,
+        use.wanted,
+        use.dtype,
+        use.reads,
+    )
+
+
+def computes(rule: Rule, use: Use) -> bool:
+    """Whether a rule's equation is of the numbers that a call reads."""
+    kinds = {TORCH.get(dtype, "") for dtype in use.reads or (use.dtype,)}
+    return kinds <= rule.takes and TORCH.get(use.dtype, "") != ""
 
 
 @lru_cache(maxsize=4096)
@@ -81,8 +100,9 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
     rule = rules().get(use.op)
     if rule is None:
         return Stated(None, reason=f"{use.op} has no equation here")
-    if use.dtype not in FLOATS:
-        return Stated(None, reason=f"its numbers are {use.dtype}")
+    if not computes(rule, use):
+        kinds = " and ".join(use.reads or (use.dtype,))
+        return Stated(None, reason=f"its numbers are {kinds}")
     call = call_of(use, shapes)
     batched = frozenset(
         name
@@ -101,8 +121,8 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
         if 0 in equation.shape:
             raise NoEquation("its output is empty")
         held = {slot.name: slot.shape for _, slot in use.slots if isinstance(slot, Weight)}
-        if equation.weights != held:
-            raise NoEquation("it does not read all of its weights")
+        if any(held.get(name) != shape for name, shape in equation.weights.items()):
+            raise NoEquation("it does not read all of a weight")
     except NoEquation as error:
         return Stated(None, reason=str(error))
     except (SettingError, ShapeError, TypeError, ValueError, ArithmeticError, LookupError) as error:
@@ -151,10 +171,10 @@ class Operator(Layer):
         trained = {name for name, trainable in self.held if trainable}
         return tuple(name for name in self.initializers() if name not in trained)
 
-    @property
-    def unread(self) -> dict[str, Shape]:  # type: ignore[override]
-        """Parameters that a weight was computed from."""
-        return dict(self.folded)
+    def unread_shapes(self, read: Mapping[str, Shape]) -> Mapping[str, Shape]:
+        """Return parameters that a weight was computed from, and weights that only training changes."""
+        held = (slot for _, slot in self.use.slots if isinstance(slot, Weight))
+        return {slot.name: slot.shape for slot in held if slot.name not in read} | dict(self.folded)
 
     @property
     def uncounted(self) -> tuple[str, ...]:

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from convscope.aten.rule import Call, NoEquation, Rule, Write, axes_of
 from convscope.equations.layout import Layout
-from convscope.equations.normalising import Row, along, group_of_maps, normalised, one_map
+from convscope.equations.normalising import (
+    Row,
+    along,
+    group_of_maps,
+    normalised,
+    one_map,
+    whole_maps,
+)
 from convscope.notation import Axis, Equation, Expression, Index
 
 
@@ -15,6 +22,11 @@ def _affine(given: Call, *at: Index) -> tuple[Expression | None, Expression | No
     """Return the scale and the shift of a number, where there are any."""
     scale = given.read("weight", *at) if given.has("weight") else None
     return scale, given.read("bias", *at) if given.has("bias") else None
+
+
+def _by_the_batch(given: Call) -> bool:
+    """Whether maps are normalised by what the batch holds: in training, or without running numbers."""
+    return bool(given["training"]) or not given.has("running_mean")
 
 
 def _layout(axes: tuple[Axis, ...]) -> Layout:
@@ -26,11 +38,12 @@ def batch(given: Call) -> Equation:
         raise NoEquation("it is a by-product of the normalisation")
     if given["use_input_stats"]:
         return instance(given)
-    if given["training"]:
-        raise NoEquation("it normalises by the batch that is there: it is set to training")
     axes = axes_of(given.shape())
     if len(axes) < 2:
         raise NoEquation("its input has no channels")
+    if _by_the_batch(given):
+        row = whole_maps(axes)
+        return row.layer(given.tensor("input"), axes, given.number("eps"), *_affine(given, axes[1]))
     c = axes[1]
     mean, variance = given.read("running_mean", c), given.read("running_var", c)
     x = given.read("input", *axes)
@@ -92,6 +105,8 @@ def write_batch(given: Call, form: Write) -> str:
     if given.op == "instance_norm" and given["use_input_stats"]:
         return write_instance(given, form)
     channels = int(given.shape()[1])
+    if _by_the_batch(given):
+        return _write_by_the_batch(given, form)
     return form.node(
         "BatchNormalization",
         form.input("input"),
@@ -101,6 +116,25 @@ def write_batch(given: Call, form: Write) -> str:
         form.input("running_var"),
         epsilon=given.number("eps"),
     )
+
+
+def _write_by_the_batch(given: Call, form: Write) -> str:
+    """Step by step: ONNX's own gives running numbers as well, which are nobody's here."""
+    shape, x = given.shape(), form.input("input")
+    axes = form.whole(*(n for n in range(len(shape)) if n != 1))
+    away = form.node("Sub", x, form.node("ReduceMean", x, axes, keepdims=1))
+    square = form.node("ReduceMean", form.node("Mul", away, away), axes, keepdims=1)
+    root = form.node("Sqrt", form.node("Add", square, form.number(given.number("eps"))))
+    return _scaled(given, form, form.node("Div", away, root), len(shape))
+
+
+def _scaled(given: Call, form: Write, value: str, rank: int) -> str:
+    """Write each channel's scale and shift."""
+    side = form.whole(-1, *(1,) * (rank - 2))
+    for name, op in (("weight", "Mul"), ("bias", "Add")):
+        if given.has(name):
+            value = form.node(op, value, form.node("Reshape", form.input(name), side))
+    return value
 
 
 def write_instance(given: Call, form: Write) -> str:
@@ -127,11 +161,7 @@ def write_group(given: Call, form: Write) -> str:
         epsilon=given.number("eps"),
     )
     value = form.node("Reshape", value, form.whole(*shape))
-    side = form.whole(-1, *(1,) * (len(shape) - 2))
-    for name, op in (("weight", "Mul"), ("bias", "Add")):
-        if given.has(name):
-            value = form.node(op, value, form.node("Reshape", form.input(name), side))
-    return value
+    return _scaled(given, form, value, len(shape))
 
 
 def write_layer(given: Call, form: Write) -> str:

@@ -5,48 +5,76 @@ out[n, c, y, x] = max(in[n, c, y, x], 0)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from functools import reduce
 
-from convscope.aten.rule import Call, Given, NoEquation, Rule, Spelled, Write, axes_of, spelled
+from convscope.aten.rule import Call, NoEquation, Rule, Spelled, Write, axes_of, spelled
 from convscope.equations import formulas
-from convscope.notation import Equation, Expression, call
+from convscope.equations.pointwise import (
+    DIFFERS,
+    EQUAL,
+    GREATER,
+    both,
+    chosen,
+    either,
+    negated,
+    one_of,
+    power,
+    truncated,
+)
+from convscope.notation import Axis, Equation, Expression, call
+from convscope.notation.expression import Number
 from convscope.notation.functions import (
     ABS,
+    AT_LEAST,
     ERF,
     EXP,
+    FLOOR,
     LOG,
     MAXIMUM,
     MINIMUM,
+    ROUND,
     SELECT,
+    SIGN,
     SQRT,
     TANH,
     Function,
 )
 from convscope.operators.activations import GELU_TANH
+from convscope.operators.elements import ALL, FLOATS, NUMBERS, Kind
 
 Of = Callable[[Call, Expression], Expression]
 
-MOST_FACTORS = 8
-"""Powers of more factors are not written out."""
+_Written = Callable[[Call, Write], str]
 
 
-def _each(of: Of, write: Callable[[Call, Write], str] | None = None) -> Rule:
+def _each(of: Of, write: _Written | None = None, takes: frozenset[Kind] = FLOATS) -> Rule:
     """Return the rule of an operator that treats every number by itself."""
 
     def state(given: Call) -> Equation:
         axes = axes_of(given.shape())
         return Equation(axes, of(given, given.read(None, *axes)))
 
-    return Rule(state, write)
+    return Rule(state, write, takes)
 
 
-def _function(function: Function, onnx: str | None, **settings: object) -> Rule:
+def _function(
+    function: Function, *onnx: str, takes: frozenset[Kind] = FLOATS, **settings: object
+) -> Rule:
+    """Return the rule of a function, which ONNX operators one after another compute."""
+
     def write(given: Call, form: Write) -> str:
-        assert onnx is not None
-        return form.node(onnx, form.input(given.first()), **settings)
+        x = form.input(given.first())
+        for op in onnx:
+            x = form.node(op, x, **settings)
+        return x
 
-    return _each(lambda given, x: call(function, x), write if onnx else None)
+    return _each(lambda given, x: call(function, x), write if onnx else None, takes)
+
+
+def _named(name: str) -> Rule:
+    """Return the rule of a primitive that ONNX calls alike."""
+    return _function(Function(name, ("x",)), name.capitalize())
 
 
 def _spelled(op: str, **settings: str) -> Rule:
@@ -136,36 +164,25 @@ def _softplus(given: Call, x: Expression) -> Expression:
 
 
 def _threshold(given: Call, x: Expression) -> Expression:
-    return call(SELECT, x - given.number("threshold"), x, given.number("value"))
+    return call(formulas.THRESHOLD, x, given.number("threshold"), given.number("value"))
 
 
-def _power(given: Call, x: Expression) -> Expression:
-    if "exponent" not in given.settings and not isinstance(given.slots.get("exponent"), Given):
-        raise NoEquation("its exponent is known only when it runs")
-    exponent = (
-        given.number("exponent")
-        if "exponent" in given.settings
-        else float(given.values("exponent")[0])
-    )
-    if exponent in (0.5, -0.5):
-        root = call(SQRT, x)
-        return root if exponent > 0 else 1.0 / root
-    if exponent != int(exponent):
-        return call(EXP, exponent * call(LOG, x))
-    count = int(exponent)
-    if not 1 <= abs(count) <= MOST_FACTORS:
-        raise NoEquation(f"its exponent is {count}")
-    product = reduce(lambda a, b: a * b, [x] * abs(count))
-    return product if count > 0 else 1.0 / product
+def _write_threshold(given: Call, form: Write) -> str:
+    x = form.input(given.first())
+    above = form.node("Greater", x, form.number(given.number("threshold")))
+    return form.node("Where", above, x, form.number(given.number("value")))
 
 
-def _write_power(given: Call, form: Write) -> str:
-    exponent = (
-        given.number("exponent")
-        if "exponent" in given.settings
-        else float(given.values("exponent")[0])
-    )
-    return form.node("Pow", form.input(given.first()), form.number(exponent))
+def _write_shrink(given: Call, form: Write) -> str:
+    edge = given.number("lambd")
+    bias = edge if given.op == "softshrink" else 0.0
+    return form.node("Shrink", form.input(given.first()), lambd=edge, bias=bias)
+
+
+def _rounded(given: Call, x: Expression) -> Expression:
+    if given["decimals"] not in (None, 0):
+        raise NoEquation("it rounds to places behind the point")
+    return call(ROUND, x)
 
 
 def _same(given: Call, form: Write) -> str:
@@ -186,7 +203,10 @@ def _dropout(given: Call, x: Expression) -> Expression:
 
 
 def _pair(
-    combine: Callable[[Expression, Expression], Expression], onnx: str, turned: bool = False
+    combine: Callable[[Expression, Expression], Expression],
+    onnx: str,
+    turned: bool = False,
+    takes: frozenset[Kind] = NUMBERS,
 ) -> Rule:
     """Return the rule of an operator of two numbers at one position; tensors are broadcast.
 
@@ -194,26 +214,155 @@ def _pair(
     """
 
     def state(given: Call) -> Equation:
-        if given["rounding_mode"] is not None:
-            raise NoEquation("it rounds")
-        axes = given.together("self", "other")
-        a, b = given.spread("self", axes), given.spread("other", axes)
+        axes, a, b = _both(given)
         factor = given["alpha"]
         if factor not in (None, 1):
             b, a = (b, given.number("alpha") * a) if turned else (given.number("alpha") * b, a)
         return Equation(axes, combine(b, a) if turned else combine(a, b))
 
     def write(given: Call, form: Write) -> str:
-        values = [
-            form.input(name) if given.has(name) else form.number(given.number(name))
-            for name in ("self", "other")
-        ]
+        values = _values(given, form, "self", "other")
         if given["alpha"] not in (None, 1):
             place = 0 if turned else 1
             values[place] = form.node("Mul", values[place], form.number(given.number("alpha")))
         return form.node(onnx, *(reversed(values) if turned else values))
 
-    return Rule(state, write)
+    return Rule(state, write, takes)
+
+
+def _both(given: Call, second: str = "other") -> tuple[tuple[Axis, ...], Expression, Expression]:
+    """Return the axes of two tensors, or a tensor and a number, and the number of each at a position."""
+    axes = given.together("self", second)
+    return axes, given.spread("self", axes), given.spread(second, axes)
+
+
+def _values(given: Call, form: Write, *names: str) -> list[str]:
+    return [form.input(n) if given.has(n) else form.number(given.number(n)) for n in names]
+
+
+def _condition(
+    combine: Callable[[Expression, Expression], Expression],
+    onnx: Callable[[Write, str, str], str],
+) -> Rule:
+    """Return the rule of a condition on two numbers: 1 where it holds, else 0."""
+
+    def state(given: Call) -> Equation:
+        axes, a, b = _both(given)
+        return Equation(axes, combine(a, b))
+
+    def write(given: Call, form: Write) -> str:
+        a, b = _values(given, form, "self", "other")
+        return form.counted(onnx(form, a, b))
+
+    return Rule(state, write, ALL)
+
+
+def _compared(op: str) -> Callable[[Write, str, str], str]:
+    return lambda form, a, b: form.node(op, a, b)
+
+
+def _logical(op: str) -> Callable[[Write, str, str], str]:
+    """ONNX's And, Or and Xor of what is not 0."""
+
+    def write(form: Write, a: str, b: str) -> str:
+        held = [form.node("Not", form.node("Equal", x, form.number(0.0))) for x in (a, b)]
+        return form.node(op, *held)
+
+    return write
+
+
+def _holds(x: Expression) -> Expression:
+    return call(DIFFERS, x, 0.0)
+
+
+def _not(given: Call, x: Expression) -> Expression:
+    return call(EQUAL, x, 0.0)
+
+
+def _write_not(given: Call, form: Write) -> str:
+    return form.counted(form.node("Equal", form.input(given.first()), form.number(0.0)))
+
+
+def _bitwise(given: Call) -> None:
+    if set(given.reads) - {"bool"}:
+        raise NoEquation("it works on the bits of its numbers")
+
+
+def _divided(given: Call) -> Equation:
+    """aten::div, whole where it is told how to round."""
+    axes, a, b = _both(given)
+    match given["rounding_mode"]:
+        case "floor":
+            return Equation(axes, call(FLOOR, a / b))
+        case "trunc":
+            return Equation(axes, truncated(a / b))
+    return Equation(axes, a / b)
+
+
+def _write_divided(given: Call, form: Write) -> str:
+    value = form.node("Div", *_values(given, form, "self", "other"))
+    match given["rounding_mode"]:
+        case "floor":
+            return form.node("Floor", value)
+        case "trunc":
+            return _write_truncated(form, value)
+    return value
+
+
+def _write_truncated(form: Write, x: str) -> str:
+    down, up = form.node("Floor", x), form.node("Ceil", x)
+    return form.node("Where", form.node("Greater", x, form.number(0.0)), down, up)
+
+
+def _floor_divided(given: Call) -> Equation:
+    axes, a, b = _both(given)
+    return Equation(axes, call(FLOOR, a / b))
+
+
+def _remainder(given: Call) -> Equation:
+    """aten::remainder with the sign of the divisor, aten::fmod with that of the number."""
+    axes, a, b = _both(given)
+    times = truncated(a / b) if given.op == "fmod" else call(FLOOR, a / b)
+    return Equation(axes, a - b * times)
+
+
+def _write_remainder(given: Call, form: Write) -> str:
+    a, b = _values(given, form, "self", "other")
+    times = form.node("Div", a, b)
+    times = _write_truncated(form, times) if given.op == "fmod" else form.node("Floor", times)
+    return form.node("Sub", a, form.node("Mul", b, times))
+
+
+def _power(given: Call) -> Equation:
+    axes, x, exponent = _both(given, "exponent")
+    return Equation(axes, power(x, exponent.value if isinstance(exponent, Number) else exponent))
+
+
+def _write_power(given: Call, form: Write) -> str:
+    return form.node("Pow", *_values(given, form, "self", "exponent"))
+
+
+def _combined(given: Call) -> Equation:
+    """aten::addcmul, addcdiv and lerp: a number and a share of two others."""
+    names = ("end", "weight") if given.op == "lerp" else ("tensor1", "tensor2")
+    axes = given.together("self", *names)
+    x, a, b = (given.spread(name, axes) for name in ("self", *names))
+    if given.op == "lerp":
+        return Equation(axes, x + b * (a - x))
+    part = a * b if given.op == "addcmul" else a / b
+    value = given["value"]
+    return Equation(axes, x + (part if value in (None, 1) else float(value) * part))
+
+
+def _write_combined(given: Call, form: Write) -> str:
+    names = ("end", "weight") if given.op == "lerp" else ("tensor1", "tensor2")
+    x, a, b = _values(given, form, "self", *names)
+    if given.op == "lerp":
+        return form.node("Add", x, form.node("Mul", b, form.node("Sub", a, x)))
+    part = form.node("Mul" if given.op == "addcmul" else "Div", a, b)
+    if given["value"] not in (None, 1):
+        part = form.node("Mul", form.number(float(given["value"])), part)
+    return form.node("Add", x, part)
 
 
 def _prelu(given: Call) -> Equation:
@@ -238,28 +387,23 @@ def _copy(given: Call) -> Equation:
     return Equation(axes, given.spread("src", axes))
 
 
+def _write_copy(given: Call, form: Write) -> str:
+    return form.node("Expand", form.input("src"), form.whole(*map(int, given.wanted or ())))
+
+
 def _choice(condition: str, yes: str, no: str) -> Callable[[Call], Equation]:
-    """Return what states: `yes` where a condition that is known holds, else `no`."""
+    """Return what states: `yes` where a condition holds, else `no`."""
 
     def state(given: Call) -> Equation:
         axes = given.together(condition, yes, no)
-        chosen = call(
-            SELECT,
-            given.spread(condition, axes),
-            given.spread(yes, axes),
-            given.spread(no, axes),
-        )
-        return Equation(axes, chosen)
+        return Equation(axes, chosen(*(given.spread(name, axes) for name in (condition, yes, no))))
 
     return state
 
 
 def _writes_choice(condition: str, yes: str, no: str) -> Callable[[Call, Write], str]:
     def write(given: Call, form: Write) -> str:
-        either = [
-            form.input(name) if given.has(name) else form.number(given.number(name))
-            for name in (yes, no)
-        ]
+        either = _values(given, form, yes, no)
         where = form.node("Greater", form.input(condition), form.number(0.0))
         return form.node("Where", where, *either)
 
@@ -302,18 +446,38 @@ def _write_glu(given: Call, form: Write) -> str:
 _ADD = _pair(lambda a, b: a + b, "Add")
 _SUB = _pair(lambda a, b: a - b, "Sub")
 _MUL = _pair(lambda a, b: a * b, "Mul")
-_DIV = _pair(lambda a, b: a / b, "Div")
+_DIV = Rule(_divided, _write_divided)
 _LARGER = _pair(lambda a, b: call(MAXIMUM, a, b), "Max")
 _SMALLER = _pair(lambda a, b: call(MINIMUM, a, b), "Min")
-_SAME = _each(_unchanged, _same)
-_POWER = _each(_power, _write_power)
+_SAME = _each(_unchanged, _same, ALL)
+_TWO, _TEN = math.log(2.0), math.log(10.0)
+
+
+def _logic(op: str, combine: Callable[[Expression, Expression], Expression]) -> dict[str, Rule]:
+    """Return the rules of aten::logical_…, and of aten::bitwise_… of what is true or false."""
+    rule = _condition(lambda a, b: combine(_holds(a), _holds(b)), _logical(op.capitalize()))
+
+    def bits(given: Call) -> Equation:
+        _bitwise(given)
+        axes, a, b = _both(given)
+        return Equation(axes, combine(a, b))
+
+    only = Rule(bits, rule.onnx, ALL)
+    return {f"logical_{op}": rule, f"bitwise_{op}": only, f"__{op}__": only}
+
+
+def _bitwise_not(given: Call) -> Equation:
+    _bitwise(given)
+    axes = axes_of(given.shape())
+    return Equation(axes, negated(given.read(None, *axes)))
+
 
 RULES = {
     "relu": _function(formulas.RELU, "Relu"),
     "relu6": _between(0.0, 6.0),
     "hardtanh": _between("min_val", "max_val"),
     "sigmoid": _function(formulas.SIGMOID, "Sigmoid"),
-    "log_sigmoid": _function(formulas.LOG_SIGMOID, "LogSigmoid"),
+    "log_sigmoid": _function(formulas.LOG_SIGMOID, "Neg", "Softplus", "Neg"),
     "tanh": _function(TANH, "Tanh"),
     "silu": _each(lambda given, x: call(formulas.SILU, x), _write_silu),
     "mish": _function(formulas.MISH, "Mish"),
@@ -339,16 +503,73 @@ RULES = {
     "softplus": _each(
         _softplus, lambda given, form: form.node("Softplus", form.input(given.first()))
     ),
-    "threshold": _each(_threshold),
-    "hardshrink": _each(lambda given, x: call(formulas.HARD_SHRINK, x, given.number("lambd"))),
-    "softshrink": _each(lambda given, x: call(formulas.SOFT_SHRINK, x, given.number("lambd"))),
+    "threshold": _each(_threshold, _write_threshold),
+    "hardshrink": _each(
+        lambda given, x: call(formulas.HARD_SHRINK, x, given.number("lambd")), _write_shrink
+    ),
+    "softshrink": _each(
+        lambda given, x: call(formulas.SOFT_SHRINK, x, given.number("lambd")), _write_shrink
+    ),
     "exp": _function(EXP, "Exp"),
     "log": _function(LOG, "Log"),
     "sqrt": _function(SQRT, "Sqrt"),
     "erf": _function(ERF, "Erf"),
-    "abs": _function(ABS, "Abs"),
-    "neg": _each(lambda given, x: 0.0 - x, _write_negative),
-    "square": _each(lambda given, x: x * x, _write_square),
+    "abs": _function(ABS, "Abs", takes=NUMBERS),
+    "neg": _each(lambda given, x: 0.0 - x, _write_negative, NUMBERS),
+    "square": _each(lambda given, x: x * x, _write_square, NUMBERS),
+    "sign": _function(SIGN, "Sign", takes=NUMBERS),
+    **{
+        name: _named(name)
+        for name in (
+            "floor",
+            "ceil",
+            "sin",
+            "cos",
+            "tan",
+            "asin",
+            "acos",
+            "atan",
+            "sinh",
+            "cosh",
+            "asinh",
+            "acosh",
+            "atanh",
+        )
+    },
+    "round": _each(_rounded, lambda given, form: form.node("Round", form.input(given.first()))),
+    "trunc": _each(
+        lambda given, x: truncated(x),
+        lambda given, form: _write_truncated(form, form.input(given.first())),
+    ),
+    "frac": _each(lambda given, x: x - truncated(x)),
+    "expm1": _each(lambda given, x: call(EXP, x) - 1.0),
+    "log1p": _each(
+        lambda given, x: call(Function("log1p", ("x",)), x),
+        lambda given, form: form.node(
+            "Log", form.node("Add", form.input(given.first()), form.number(1.0))
+        ),
+    ),
+    "log2": _each(lambda given, x: call(LOG, x) / _TWO),
+    "log10": _each(lambda given, x: call(LOG, x) / _TEN),
+    "exp2": _each(lambda given, x: call(EXP, _TWO * x)),
+    "isnan": _each(
+        lambda given, x: call(DIFFERS, x, x),
+        lambda given, form: form.counted(form.node("IsNaN", form.input(given.first()))),
+    ),
+    "logical_not": _each(_not, _write_not, ALL),
+    "bitwise_not": Rule(_bitwise_not, _write_not, ALL),
+    **_logic("and", both),
+    **_logic("or", either),
+    **_logic("xor", one_of),
+    "eq": _condition(lambda a, b: call(EQUAL, a, b), _compared("Equal")),
+    "ne": _condition(
+        lambda a, b: call(DIFFERS, a, b),
+        lambda form, a, b: form.node("Not", form.node("Equal", a, b)),
+    ),
+    "gt": _condition(lambda a, b: call(GREATER, a, b), _compared("Greater")),
+    "lt": _condition(lambda a, b: call(GREATER, b, a), _compared("Less")),
+    "ge": _condition(lambda a, b: call(AT_LEAST, a, b), _compared("GreaterOrEqual")),
+    "le": _condition(lambda a, b: call(AT_LEAST, b, a), _compared("LessOrEqual")),
     "rsqrt": _each(lambda given, x: 1.0 / call(SQRT, x), _write_rsqrt),
     "reciprocal": _each(
         lambda given, x: 1.0 / x,
@@ -358,13 +579,21 @@ RULES = {
     "clip": _each(_clamp, _write_clamp),
     "clamp_min": _each(_clamp, _write_clamp),
     "clamp_max": _each(_clamp, _write_clamp),
-    "pow": _POWER,
+    "pow": Rule(_power, _write_power, NUMBERS),
+    "floor_divide": Rule(
+        _floor_divided,
+        lambda given, form: form.node(
+            "Floor", form.node("Div", *_values(given, form, "self", "other"))
+        ),
+        NUMBERS,
+    ),
+    "remainder": Rule(_remainder, _write_remainder, NUMBERS),
+    "fmod": Rule(_remainder, _write_remainder, NUMBERS),
+    **{name: Rule(_combined, _write_combined) for name in ("addcmul", "addcdiv", "lerp")},
     "dropout": _each(_dropout, _same),
     "feature_dropout": _each(_dropout, _same),
     "alpha_dropout": _each(_dropout, _same),
-    **{
-        name: _SAME for name in ("identity", "clone", "contiguous", "detach", "alias", "lift_fresh")
-    },
+    **{name: _SAME for name in ("identity", "clone", "contiguous", "detach", "alias")},
     "add": _ADD,
     "sub": _SUB,
     "subtract": _SUB,
@@ -378,9 +607,11 @@ RULES = {
     "minimum": _SMALLER,
     "prelu": Rule(_prelu, _write_prelu),
     "glu": Rule(_glu, _write_glu),
-    "copy": Rule(_copy),
+    "copy": Rule(_copy, _write_copy, ALL),
     "where": Rule(
-        _choice("condition", "self", "other"), _writes_choice("condition", "self", "other")
+        _choice("condition", "self", "other"), _writes_choice("condition", "self", "other"), ALL
     ),
-    "masked_fill": Rule(_choice("mask", "value", "self"), _writes_choice("mask", "value", "self")),
+    "masked_fill": Rule(
+        _choice("mask", "value", "self"), _writes_choice("mask", "value", "self"), ALL
+    ),
 }

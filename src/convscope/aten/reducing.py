@@ -1,134 +1,172 @@
-"""Reductions along axes, and what weighs every number against the others of its row.
+"""Reductions along axes, orders, and what weighs every number against the others of its row.
 
 out[n, c] = mean i<7, j<7  in[n, c, i, j]
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 from convscope.aten.rule import Call, NoEquation, Rule, Write, axes_of
-from convscope.equations import formulas
-from convscope.notation import Axis, Equation, Expression, Max, Mean, Sum, call, local
-from convscope.notation.functions import ABS, EXP, LOG, MAXIMUM, SQRT
-
-Reduce = Callable[[tuple[Axis, ...], Expression], Expression]
-
-_NAMES = {1: ("k",), 2: ("i", "j"), 3: ("h", "i", "j")}
-
-
-def _gone(given: Call, name: str = "dim") -> tuple[int, ...]:
-    if given.output:
-        raise NoEquation("it says where the number was found")
-    return given.axes(name)
+from convscope.equations import formulas, reducing
+from convscope.equations.ordering import ordered, place_of_largest
+from convscope.equations.reducing import REDUCTIONS
+from convscope.notation import Equation, call, local
+from convscope.notation.functions import MAXIMUM, MINIMUM
+from convscope.operators.elements import ALL, FLOATS, NUMBERS, Kind
 
 
-def _axes(
-    given: Call, gone: tuple[int, ...]
-) -> tuple[tuple[Axis, ...], dict[int, Axis], list[object]]:
-    """Return the output's axes, those that run, and the indices of the read."""
+def _keeps(given: Call) -> int:
+    return int(bool(given["keepdim"]))
+
+
+def _along(given: Call) -> tuple[Any, Any, Any, bool, Any]:
+    """Return what a reduction takes: how it reads, the shape, the axes, whether they stay, their names."""
     shape = given.shape()
-    keep = bool(given["keepdim"])
-    called = axes_of(shape)
-    names = _NAMES.get(len(gone), tuple(f"i{n}" for n in range(1, len(gone) + 1)))
-    runs = {
-        place: called[place].like(name, shape[place])
-        for place, name in zip(gone, names, strict=True)
-    }
-    stays = [n for n in range(len(shape)) if keep or n not in runs]
-    out = axes_of([1 if n in runs else shape[n] for n in stays])
-    where = dict(zip(stays, out, strict=True))
-    return out, runs, [runs[n] if n in runs else where[n] for n in range(len(shape))]
+    if not shape:
+        raise NoEquation("it reduces a single number")
+    return given.reader(), shape, given.axes("dim"), bool(given["keepdim"]), axes_of
 
 
-def _reduced(reduce: Reduce, onnx: str | None) -> Rule:
-    def state(given: Call) -> Equation:
-        if given.has("other"):
-            raise NoEquation("it compares two tensors")
-        out, runs, at = _axes(given, _gone(given))
-        if not runs:
-            raise NoEquation("it reduces a single number")
-        value = given.read(given.first(), *at)
-        return Equation(out, reduce(tuple(runs.values()), value))
+def _written(given: Call, form: Write, op: str) -> str:
+    axes = form.whole(*given.axes("dim"))
+    return form.node(op, form.input(given.first()), axes, keepdims=_keeps(given))
 
-    def write(given: Call, form: Write) -> str:
-        assert onnx is not None
-        axes = form.whole(*_gone(given))
-        return form.node(
-            onnx, form.input(given.first()), axes, keepdims=int(bool(given["keepdim"]))
-        )
 
-    return Rule(state, write if onnx else None)
+def _reduced(kind: str, onnx: str, takes: frozenset[Kind] = FLOATS) -> Rule:
+    return Rule(
+        lambda given: reducing.reduction(REDUCTIONS[kind], *_along(given)),
+        lambda given, form: _written(given, form, onnx),
+        takes,
+    )
 
 
 def _largest(given: Call) -> Equation:
-    """aten::max and aten::min, of all numbers, along an axis, or of two tensors."""
+    """aten::max and aten::min, of all numbers, along an axis (and where), or of two tensors."""
     smallest = given.op == "min"
     if given.has("other"):
         axes = given.together("self", "other")
         a, b = given.spread("self", axes), given.spread("other", axes)
-        if smallest:
-            return Equation(axes, 0.0 - call(MAXIMUM, 0.0 - a, 0.0 - b))
-        return Equation(axes, call(MAXIMUM, a, b))
-    rule = _SMALLEST if smallest else _LARGEST
-    return rule.state(given)
+        return Equation(axes, call(MINIMUM if smallest else MAXIMUM, a, b))
+    if given.output:
+        return place_of_largest(*_along(given), smallest)
+    return reducing.reduction(REDUCTIONS[given.op], *_along(given))
 
 
 def _write_largest(given: Call, form: Write) -> str:
     if given.has("other"):
-        op = "Min" if given.op == "min" else "Max"
-        return form.node(op, form.input("self"), form.input("other"))
-    rule = _SMALLEST if given.op == "min" else _LARGEST
-    assert rule.onnx is not None
-    return rule.onnx(given, form)
+        return form.node(given.op.capitalize(), form.input("self"), form.input("other"))
+    if given.output:
+        return _write_place(given, form)
+    return _written(given, form, f"Reduce{given.op.capitalize()}")
+
+
+def _place(given: Call) -> Equation:
+    """aten::argmax and argmin: along an axis, or counted over all numbers."""
+    return place_of_largest(*_along(given), given.op == "argmin")
+
+
+def _write_place(given: Call, form: Write) -> str:
+    op = "ArgMin" if given.op in ("argmin", "min") else "ArgMax"
+    x = form.input(given.first())
+    if given["dim"] is not None:
+        place = given.axis("dim")
+        return form.counted(form.node(op, x, axis=place, keepdims=_keeps(given)))
+    flat = form.node(op, form.node("Reshape", x, form.whole(-1)), axis=0, keepdims=0)
+    ones = (1,) * (len(given.shape()) * _keeps(given))
+    return form.counted(form.node("Reshape", flat, form.whole(*ones)))
+
+
+def _wanted(given: Call) -> tuple[int, int, bool, bool]:
+    """Return along which axis numbers are put in order, how many, whether downwards, and whether their places are asked."""
+    place = given.axis("dim", default=-1)
+    if given.op == "topk":
+        if given["sorted"] is False:
+            raise NoEquation("it leaves the order open")
+        return place, given.whole("k"), bool(given["largest"]), given.output == 1
+    where = given.output == 1 or given.op == "argsort"
+    return place, int(given.shape()[place]), bool(given["descending"]), where
+
+
+def _in_order(given: Call) -> Equation:
+    """aten::sort, argsort and topk: the numbers in order, or where each was."""
+    place, many, downwards, where = _wanted(given)
+    shape = given.shape()
+    axes = axes_of([many if n == place else s for n, s in enumerate(shape)])
+    return ordered(given.reader(), shape, place, axes, not downwards, where)
+
+
+def _write_order(given: Call, form: Write) -> str:
+    place, many, downwards, where = _wanted(given)
+    x = form.input(given.first())
+    values, places = form.outputs(
+        "TopK", 2, x, form.whole(many), axis=place, largest=int(downwards)
+    )
+    return form.counted(places) if where else values
+
+
+def _norm_of(given: Call) -> float:
+    kind = given["ord"] if "ord" in given.settings else given["p"]
+    return 2.0 if kind is None else float(kind)
 
 
 def _norm(given: Call) -> Equation:
-    kind = given["ord"] if "ord" in given.settings else given["p"]
-    order = 2.0 if kind is None else float(kind)
-    if order not in (1.0, 2.0):
-        raise NoEquation(f"it is the norm of order {order:g}")
-    out, runs, at = _axes(given, _gone(given))
-    x = given.read(None, *at)
-    axes = tuple(runs.values())
-    if order == 1.0:
-        return Equation(out, Sum(*axes)(call(ABS, x)))
-    return Equation(out, call(SQRT, Sum(*axes)(x * x)))
+    return reducing.reduction(reducing.norm(_norm_of(given)), *_along(given))
 
 
 def _write_norm(given: Call, form: Write) -> str:
-    kind = given["ord"] if "ord" in given.settings else given["p"]
-    op = "ReduceL1" if kind == 1 else "ReduceL2"
-    axes = form.whole(*_gone(given))
-    return form.node(op, form.input(given.first()), axes, keepdims=int(bool(given["keepdim"])))
+    op = {1.0: "ReduceL1", 2.0: "ReduceL2"}.get(_norm_of(given))
+    if op is None:
+        raise NoEquation(f"ONNX has no norm of order {_norm_of(given):g}")
+    return _written(given, form, op)
 
 
-def _spread_of(given: Call) -> tuple[int, int]:
-    """Return over how many numbers a variance goes, and what they are divided by."""
-    gone = _gone(given)
-    count = 1
-    for place in gone:
-        count *= int(given.shape()[place])
+def _divided_by(given: Call) -> tuple[float, float]:
+    """Return by how much less than the count of its numbers a variance divides, and by what."""
     less = given["correction"]
     if less is None:
         less = 0 if given["unbiased"] is False else 1
-    return count, count - int(less)
+    count = 1.0
+    for place in given.axes("dim"):
+        count *= int(given.shape()[place])
+    if count <= less:
+        raise NoEquation("it divides by nothing")
+    return float(less), count - float(less)
 
 
 def _variance(given: Call) -> Equation:
-    """aten::var and aten::std: about the mean, divided by n − correction."""
-    count, divisor = _spread_of(given)
-    if divisor < 1:
-        raise NoEquation("it divides by nothing")
-    out, runs, at = _axes(given, _gone(given))
-    axes = tuple(runs.values())
-    stays = tuple(a for a in out if any(a is i for i in at))
-    image = given.tensor()
-    mean = local("μ", stays, Mean(*axes)(image[tuple(at)]))
-    away = image[tuple(at)] - mean[stays]
-    value: Expression = Sum(*axes)(away * away) / float(divisor)
-    del count
-    return Equation(out, call(SQRT, value) if given.op == "std" else value)
+    """aten::var and aten::std about the mean, and var_mean and std_mean, which give the mean as well."""
+    if given.output:
+        return reducing.reduction(REDUCTIONS["mean"], *_along(given))
+    return reducing.variance(*_along(given), _divided_by(given)[0], given.op.startswith("std"))
+
+
+def _write_variance(given: Call, form: Write) -> str:
+    if given.output:
+        return _written(given, form, "ReduceMean")
+    x, axes = form.input(given.first()), form.whole(*given.axes("dim"))
+    away = form.node("Sub", x, form.node("ReduceMean", x, axes, keepdims=1))
+    squares = form.node("ReduceSumSquare", away, axes, keepdims=_keeps(given))
+    value = form.node("Div", squares, form.number(_divided_by(given)[1]))
+    return form.node("Sqrt", value) if given.op.startswith("std") else value
+
+
+def _cumulative(given: Call) -> Equation:
+    if given.output:
+        raise NoEquation("it says where each number was found")
+    axes = axes_of(given.shape())
+    kind = {"cumsum": "sum", "cummax": "max", "logcumsumexp": "log_sum_exp"}[given.op]
+    return reducing.cumulative(
+        REDUCTIONS[kind],
+        given.tensor(),
+        axes,
+        given.axis("dim"),
+        "zero" if kind == "sum" else "-inf",
+    )
+
+
+def _write_cumulative(given: Call, form: Write) -> str:
+    return form.node("CumSum", form.input(given.first()), form.whole(given.axis("dim")))
 
 
 def _over_a_row(logarithm: bool) -> Rule:
@@ -149,21 +187,30 @@ def _over_a_row(logarithm: bool) -> Rule:
     return Rule(state, write)
 
 
-_LARGEST = _reduced(lambda axes, x: Max(*axes)(x), "ReduceMax")
-_SMALLEST = _reduced(lambda axes, x: 0.0 - Max(*axes)(0.0 - x), "ReduceMin")
-
 RULES = {
-    "mean": _reduced(lambda axes, x: Mean(*axes)(x), "ReduceMean"),
-    "sum": _reduced(lambda axes, x: Sum(*axes)(x), "ReduceSum"),
-    "amax": _LARGEST,
-    "amin": _SMALLEST,
-    "max": Rule(_largest, _write_largest),
-    "min": Rule(_largest, _write_largest),
-    "logsumexp": _reduced(lambda axes, x: call(LOG, Sum(*axes)(call(EXP, x))), "ReduceLogSumExp"),
+    "mean": _reduced("mean", "ReduceMean"),
+    "sum": _reduced("sum", "ReduceSum", ALL),
+    "amax": _reduced("max", "ReduceMax", NUMBERS),
+    "amin": _reduced("min", "ReduceMin", NUMBERS),
+    "max": Rule(_largest, _write_largest, NUMBERS),
+    "min": Rule(_largest, _write_largest, NUMBERS),
+    "argmax": Rule(_place, _write_place, NUMBERS),
+    "argmin": Rule(_place, _write_place, NUMBERS),
+    "sort": Rule(_in_order, _write_order, NUMBERS),
+    "argsort": Rule(_in_order, _write_order, NUMBERS),
+    "topk": Rule(_in_order, _write_order, NUMBERS),
+    "prod": Rule(
+        lambda given: reducing.product(*_along(given)),
+        lambda given, form: _written(given, form, "ReduceProd"),
+        NUMBERS,
+    ),
+    "logsumexp": _reduced("log_sum_exp", "ReduceLogSumExp"),
     "linalg_vector_norm": Rule(_norm, _write_norm),
     "norm": Rule(_norm, _write_norm),
-    "var": Rule(_variance),
-    "std": Rule(_variance),
+    **{name: Rule(_variance, _write_variance) for name in ("var", "std", "var_mean", "std_mean")},
+    "cumsum": Rule(_cumulative, _write_cumulative, ALL),
+    "cummax": Rule(_cumulative),
+    "logcumsumexp": Rule(_cumulative),
     "softmax": _over_a_row(False),
     "_softmax": _over_a_row(False),
     "log_softmax": _over_a_row(True),

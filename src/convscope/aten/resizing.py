@@ -1,4 +1,4 @@
-"""Resizing by the nearest number or by a straight line between two.
+"""Resizing by the nearest number, or by a mixture of those around.
 
 out[n, c, y, x] = in[n, c, y // 2, x // 2]
 """
@@ -6,73 +6,130 @@ out[n, c, y, x] = in[n, c, y // 2, x // 2]
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
-from convscope.aten.rule import Call, Given, NoEquation, Rule, Spelled, Write
+from convscope.aten.rule import Call, NoEquation, Rule, Write, axes_of
+from convscope.equations.resizing import (
+    LINEAR,
+    LINES,
+    PLACES,
+    ROUNDED,
+    Curve,
+    Line,
+    cubic,
+    interpolated,
+    nearest,
+    simplest,
+)
 from convscope.notation import Equation
+from convscope.notation.expression import Outside
 
 
-def _sizes(call: Call, spatial: int) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Return the sizes that a resizing gives, and its scales."""
-    shape = tuple(map(int, call.shape()))[2:]
-    given = call["output_size"]
-    factors = call["scale_factors"]
-    if factors is None:
-        factors = tuple(call[n] for n in ("scales_d", "scales_h", "scales_w", "scales")[4 - spatial - 1 :] if n in call.settings)  # fmt: skip
-        factors = factors if factors and None not in factors else None
-    if given is not None:
-        sizes = tuple(given)
-        scales = tuple(m / n for m, n in zip(sizes, shape, strict=True))
-        if factors is not None and len(factors) == spatial:
-            scales = tuple(map(float, factors))
-        return sizes, scales
-    if factors is None:
+def _factors(call: Call, spatial: int) -> tuple[float | None, ...]:
+    """Return by how much each axis is enlarged, where that is told."""
+    told = call["scale_factors"]
+    names = ("scales_d", "scales_h", "scales_w")[3 - spatial :] if spatial > 1 else ("scales",)
+    return tuple(told) if told is not None else tuple(call[name] for name in names)
+
+
+def _lengths(call: Call, spatial: int) -> tuple[int, ...]:
+    """Return the sizes that a resizing gives."""
+    if call["output_size"] is not None:
+        return tuple(call["output_size"])
+    factors = _factors(call, spatial)
+    if None in factors:
         raise NoEquation("its size is known only when it runs")
-    sizes = tuple(int(s * f) for s, f in zip(shape, factors, strict=True))
-    return sizes, tuple(map(float, factors))
+    sizes = tuple(map(int, call.shape()[2:]))
+    return tuple(int(s * f) for s, f in zip(sizes, factors, strict=True) if f is not None)
 
 
-def _settings(call: Call, spatial: int, mode: str) -> tuple[dict[str, Any], list[float]]:
-    sizes, scales = _sizes(call, spatial)
-    shape = call.shape()[2:]
-    if mode == "nearest":
-        settings = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-        if call.op.startswith("_upsample_nearest_exact"):
-            settings = {
-                "coordinate_transformation_mode": "half_pixel",
-                "nearest_mode": "round_prefer_ceil",
-            }
-    elif call["align_corners"]:
-        settings = {"coordinate_transformation_mode": "align_corners"}
-    else:
-        settings = {"coordinate_transformation_mode": "half_pixel"}
-    for size, length, scale in zip(shape, sizes, scales, strict=True):
-        if int(size * scale) != length:
-            raise NoEquation("its scale and its size differ")
-    return {"mode": mode, **settings}, [1.0, 1.0, *scales]
+def _nearest(spatial: int, exact: bool) -> Rule:
+    """Return the rule of the number on whose place a position falls, or, `exact`, whose middle is nearest."""
+    where, rounding = ("half_pixel", "round_prefer_ceil") if exact else ("asymmetric", "floor")
 
-
-def _resized(spatial: int, mode: str) -> Rule:
     def state(call: Call) -> Equation:
-        settings, scales = _settings(call, spatial, mode)
-        tidy = tuple(float(Fraction(s).limit_denominator(1 << 10)) for s in scales)
-        return call.as_onnx(
-            Spelled("Resize", (call.first(), None, Given(tidy, (len(tidy),))), settings)
-        )
+        sizes, lengths = tuple(map(int, call.shape()[2:])), _lengths(call, spatial)
+        factors = _factors(call, spatial)
+        axes = axes_of((*call.shape()[:2], *lengths))
+        at = []
+        for axis, size, length, factor in zip(axes[2:], sizes, lengths, factors, strict=True):
+            scale = float(factor or length / size)
+            found = (
+                ROUNDED[rounding](PLACES[where](y, scale, size, length)) for y in range(length)
+            )
+            at.append(nearest(axis, size, [min(max(p, 0), size - 1) for p in found]))
+        return Equation(axes, call.read(None, *axes[:2], *at))
 
     def write(call: Call, form: Write) -> str:
-        settings, _ = _settings(call, spatial, mode)
-        sizes, _ = _sizes(call, spatial)
-        whole = form.whole(*map(int, call.shape()[:2]), *sizes)
-        return form.node("Resize", form.input(call.first()), "", "", whole, **settings)
+        return _written(
+            call,
+            form,
+            spatial,
+            mode="nearest",
+            coordinate_transformation_mode=where,
+            nearest_mode=rounding,
+        )
 
     return Rule(state, write)
 
 
+def _mixed(spatial: int, curve: Curve, mode: str, smooth: bool = False) -> Rule:
+    def state(call: Call) -> Equation:
+        sizes, lengths = tuple(map(int, call.shape()[2:])), _lengths(call, spatial)
+        axes = axes_of((*call.shape()[:2], *lengths))
+        lines = map(_line, [call] * spatial, sizes, lengths, _factors(call, spatial))
+        beyond: Outside = "zero" if smooth else "edge"
+        every = [None, None, *lines]
+        return interpolated(call.tensor(), axes, call.shape(), every, curve, beyond, smooth)
+
+    def write(call: Call, form: Write) -> str:
+        where = "align_corners" if call["align_corners"] else "half_pixel"
+        more = {"cubic_coeff_a": -0.75} if mode == "cubic" else {}
+        return _written(
+            call, form, spatial, mode=mode, coordinate_transformation_mode=where, **more
+        )
+
+    return Rule(state, None if smooth else write)
+
+
+def _line(call: Call, size: int, length: int, factor: float | None) -> Line | None:
+    """Return where the positions of an axis lie; None where it is left alone."""
+    if call["align_corners"]:
+        if call.op.endswith("_aa"):
+            raise NoEquation(
+                "it is aligned at its corners and takes in as many numbers as if it were not"
+            )
+        line = LINES["align_corners"](Fraction(1), size, length)
+    else:
+        scale = Fraction(length, size) if not factor else simplest(float(factor))
+        line = LINES["half_pixel"](scale, size, length)
+    return None if line == (Fraction(1), Fraction(0)) and size == length else line
+
+
+def _written(call: Call, form: Write, spatial: int, **settings: object) -> str:
+    """Write a resizing to its sizes, or by the factors that were told: positions follow from those."""
+    lengths, factors = _lengths(call, spatial), _factors(call, spatial)
+    x = form.input(call.first())
+    if None in factors or settings["coordinate_transformation_mode"] == "align_corners":
+        return form.node(
+            "Resize", x, "", "", form.whole(*map(int, call.shape()[:2]), *lengths), **settings
+        )
+    sizes = map(int, call.shape()[2:])
+    if any(int(s * float(f or 0)) != m for s, f, m in zip(sizes, factors, lengths, strict=True)):
+        raise NoEquation("its scale and its size differ")
+    scales = form.scales(1.0, 1.0, *(float(f or 0) for f in factors))
+    return form.node("Resize", x, "", scales, **settings)
+
+
+_KEYS = -0.75
+"""The slope of PyTorch's curve; where it smooths, that of others, −0.5."""
+
 RULES = {
-    **{f"upsample_nearest{n}d": _resized(n, "nearest") for n in (1, 2, 3)},
-    **{f"_upsample_nearest_exact{n}d": _resized(n, "nearest") for n in (1, 2, 3)},
-    "upsample_linear1d": _resized(1, "linear"),
-    "upsample_bilinear2d": _resized(2, "linear"),
-    "upsample_trilinear3d": _resized(3, "linear"),
+    **{f"upsample_nearest{n}d": _nearest(n, False) for n in (1, 2, 3)},
+    **{f"_upsample_nearest_exact{n}d": _nearest(n, True) for n in (1, 2, 3)},
+    "upsample_linear1d": _mixed(1, LINEAR, "linear"),
+    "upsample_bilinear2d": _mixed(2, LINEAR, "linear"),
+    "upsample_trilinear3d": _mixed(3, LINEAR, "linear"),
+    "upsample_bicubic2d": _mixed(2, cubic(_KEYS), "cubic"),
+    "_upsample_bilinear2d_aa": _mixed(2, LINEAR, "linear", smooth=True),
+    "_upsample_bicubic2d_aa": _mixed(2, cubic(-0.5), "cubic", smooth=True),
 }

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from convscope.equations.layout import Layout
 from convscope.equations.layout import axes_of as named_axes
 from convscope.equations.merging import aligned, broadcast
 from convscope.equations.stating import NoEquation
@@ -21,6 +22,7 @@ from convscope.notation import weight as given_weight
 from convscope.notation.expression import Number
 from convscope.notation.sizes import Shape, is_one
 from convscope.operators import rules as onnx_rules
+from convscope.operators.elements import FLOATS, Kind
 from convscope.operators.rule import (
     MOST_AXES,
     Fed,
@@ -79,16 +81,27 @@ class Write(Protocol):
     def filled(self, value: float, sizes: Sequence[int]) -> str:
         """Return a constant of one number everywhere."""
 
+    def scales(self, *numbers: float) -> str:
+        """Return a constant row of float32, which scales are whatever the numbers are."""
+
+    def outputs(self, op: str, count: int, *inputs: str, **attributes: Any) -> tuple[str, ...]:
+        """Add one operator of so many outputs; return their names."""
+
+    def counted(self, name: str) -> str:
+        """Return whole numbers, or what is true or false, as the floats that all other numbers are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How an operator becomes an equation, and ONNX operators.
 
-    onnx   writes the call and returns the name of its output; None where ONNX has no such operator
+    onnx    writes the call and returns the name of its output; None where ONNX has no such operator
+    takes   the kinds of numbers with which the equation is what the operator computes
     """
 
     state: Callable[[Call], Equation]
     onnx: Callable[[Call, Write], str] | None = None
+    takes: frozenset[Kind] = FLOATS
 
 
 class Call:
@@ -97,6 +110,7 @@ class Call:
     settings   everything that is no tensor, by the names of the schema
     slots      the tensors by name; those of a list as tensors.0, tensors.1 …
     wanted     the shape of the output that PyTorch gave; None where nothing was run
+    dtype      of the output, and `reads` those of what is fed
     """
 
     def __init__(
@@ -108,8 +122,11 @@ class Call:
         names: Mapping[str, str],
         output: int = 0,
         wanted: Shape | None = None,
+        dtype: str = "float32",
+        reads: Sequence[str] = (),
     ) -> None:
         self.op, self.settings, self.slots = op, settings, slots
+        self.dtype, self.reads = dtype, reads
         self._shapes, self._names = shapes, names
         self.output, self.wanted = output, wanted
 
@@ -167,6 +184,23 @@ class Call:
         if isinstance(self.slots[name], Weight):  # one that serves a batch of one serves any
             at = tuple(0 if is_one(s) else a for s, a in zip(self.shape(name), at, strict=True))
         return self.read(name, *at)
+
+    def reader(self, name: str | None = None) -> Callable[..., Expression]:
+        """Return what reads a tensor, at one index after another."""
+        return lambda *at: self.read(name, *at)
+
+    @property
+    def layout(self) -> Layout:
+        """PyTorch's order of axes, for the builders of equations."""
+        lead = Axis("n", (*self.shape(), 1)[0], "image")
+        return Layout(channels_last=False, taps_first=False, lead=(lead,))
+
+    def addend(self, name: str) -> Tensor | float | None:
+        """Return what is added for each unit, if anything is."""
+        if not self.has(name):
+            return None
+        read = self.read(name, Axis("o"))
+        return read.value if isinstance(read, Number) else self.tensor(name)
 
     def together(self, *names: str) -> tuple[Axis, ...]:
         """Return the axes of tensors that are broadcast together."""

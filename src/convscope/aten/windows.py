@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
-from convscope.aten.rule import Call, NoEquation, Rule, Spelled, Write, axes_of, spelled
-from convscope.equations.layout import MAP_NAMES, WINDOW_NAMES, WORDS
-from convscope.equations.pooling import Reduce
-from convscope.notation import Axis, Equation, Expression, Max, Mean, Pieces
-
-MOST_WINDOWS = 64
-"""Windows of several sizes are written out one by one, so many of them."""
+from convscope.aten.rule import Call, NoEquation, Rule, Spelled, Write, spelled
+from convscope.equations.adaptive import adaptive_pooling, bounds
+from convscope.equations.pooling import place_of_largest
+from convscope.equations.sliding import slide
+from convscope.notation import Equation, Max, Mean
 
 
 def _batched(call: Call, spatial: int) -> None:
@@ -96,81 +93,84 @@ def _pool(spatial: int, op: str) -> Rule:
         } | _pads(call, spatial)
         if op == "MaxPool":
             settings["dilations"] = call.wholes("dilation", spatial)
-            if call.output:
-                raise NoEquation("it says where the largest number was found")
         else:
             settings["count_include_pad"] = int(bool(call["count_include_pad"]))
         return Spelled(op, (call.first(),), settings)
 
-    return spelled(spell)
-
-
-def _adaptive(spatial: int, average: bool) -> Rule:
-    """Return the rule of pooling to a given size: position y averages ⌊y·n/m⌋ … ⌈(y+1)·n/m⌉ − 1."""
+    rule = spelled(spell)
 
     def state(call: Call) -> Equation:
-        _batched(call, spatial)
-        if call.output:
-            raise NoEquation("it says where the largest number was found")
-        shape = call.shape()
-        sizes = shape[2:]
-        asked = call["output_size"]
-        asked = (asked,) * spatial if not isinstance(asked, tuple) else asked
-        asked = asked * spatial if len(asked) == 1 else asked
-        wanted = tuple(s if a is None else a for a, s in zip(asked, sizes, strict=True))
-        n, c = axes_of(shape)[:2]
-        out = tuple(map(Axis, MAP_NAMES[spatial], wanted, WORDS[spatial]))
-        reduce = Mean if average else Max
-        if any(size % count for size, count in zip(sizes, wanted, strict=True)):
-            return Equation((n, c, *out), _uneven(call, reduce, (n, c), out, sizes))
-        taps, at = [], []
-        for axis, name, size, count in zip(out, WINDOW_NAMES[spatial], sizes, wanted, strict=True):
-            tap = axis.like(name, size // count)
-            taps.append(tap)
-            at.append(tap if count == 1 else axis * (size // count) + tap)
-        return Equation((n, c, *out), reduce(*taps)(call.tensor()[(n, c, *at)]))
+        if not call.output:
+            return rule.state(call)
+        settings, shape = spell(call).settings, call.shape()
+        pads = settings["pads"]
+        moves = slide(
+            shape[2:], settings["kernel_shape"], settings["strides"], settings["dilations"],
+            tuple(zip(pads[:spatial], pads[spatial:], strict=True)), bool(settings["ceil_mode"]),
+        )  # fmt: skip
+        return place_of_largest(moves, call.tensor(), shape[2:], shape[1], call.layout, whole=False)
 
     def write(call: Call, form: Write) -> str:
-        shape = call.shape()
-        asked = call["output_size"]
-        asked = (asked,) * spatial if not isinstance(asked, tuple) else asked
-        asked = asked * spatial if len(asked) == 1 else asked
-        wanted = tuple(s if a is None else a for a, s in zip(asked, shape[2:], strict=True))
-        kernel = [s // w for s, w in zip(shape[2:], wanted, strict=True)]
-        if any(s % w for s, w in zip(shape[2:], wanted, strict=True)):
-            raise NoEquation("its windows are of several sizes")
-        op = "AveragePool" if average else "MaxPool"
-        if all(w == 1 for w in wanted):
-            op, settings = f"Global{op}", {}
-        else:
-            settings = {"kernel_shape": kernel, "strides": kernel}
-        return form.node(op, form.input(call.first()), **settings)
+        if not call.output:
+            assert rule.onnx is not None
+            return rule.onnx(call, form)
+        said = spell(call)
+        settings = {n: list(v) if isinstance(v, tuple) else v for n, v in said.settings.items()}
+        _, places = form.outputs(op, 2, form.input(call.first()), **settings)
+        size = math.prod(map(int, call.shape()[2:]))  # ONNX counts over all maps
+        return form.counted(form.node("Mod", places, form.whole(size)))
 
     return Rule(state, write)
 
 
-def _uneven(
-    call: Call, reduce: Reduce, lead: Sequence[Axis], out: Sequence[Axis], sizes: Sequence[int]
-) -> Expression:
-    """Return a pooling whose windows are of several sizes: one expression for every position."""
-    if math.prod(axis.size for axis in out) > MOST_WINDOWS:
-        raise NoEquation("its windows are of several sizes, and many")
+def _sizes(call: Call, spatial: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the sizes of the maps that are pooled, and those that are wanted."""
+    _batched(call, spatial)
+    sizes, asked = tuple(map(int, call.shape()[2:])), call["output_size"]
+    asked = asked if isinstance(asked, tuple) else (asked,)
+    asked = asked * spatial if len(asked) == 1 else asked
+    return sizes, tuple(s if a is None else a for a, s in zip(asked, sizes, strict=True))
 
-    def build(taps: Sequence[Axis], at: Sequence[Any]) -> Expression:
-        place = len(at)
-        if place == len(out):
-            return reduce(*taps)(call.tensor()[(*lead, *at)])
-        axis, size = out[place], sizes[place]
-        bodies = []
-        for y in range(axis.size):
-            start, end = y * size // axis.size, -(-(y + 1) * size // axis.size)
-            tap = axis.like(WINDOW_NAMES[len(out)][place], end - start)
-            bodies.append(build([*taps, tap], [*at, tap + start]))
-        if len(bodies) == 1:
-            return bodies[0]
-        return Pieces(axis, tuple(range(1, axis.size + 1)), tuple(bodies))
 
-    return build([], [])
+def _adaptive(spatial: int, average: bool) -> Rule:
+    """Return the rule of pooling to a given size."""
+
+    def state(call: Call) -> Equation:
+        if call.output:
+            raise NoEquation("it says where the largest number was found")
+        sizes, wanted = _sizes(call, spatial)
+        reduce = Mean if average else Max
+        return adaptive_pooling(reduce, call.tensor(), sizes, wanted, call.shape()[1], call.layout)
+
+    def write(call: Call, form: Write) -> str:
+        if call.output:
+            raise NoEquation("it says where the largest number was found")
+        sizes, wanted = _sizes(call, spatial)
+        x, op = form.input(call.first()), "AveragePool" if average else "MaxPool"
+        if all(w == 1 for w in wanted):
+            return form.node(f"Global{op}", x)
+        if not any(s % w for s, w in zip(sizes, wanted, strict=True)):
+            kernel = [s // w for s, w in zip(sizes, wanted, strict=True)]
+            return form.node(op, x, kernel_shape=kernel, strides=kernel)
+        for axis, (size, many) in enumerate(zip(sizes, wanted, strict=True), 2):
+            x = _along_axis(form, x, axis, bounds(size, many), average)
+        return x
+
+    return Rule(state, write)
+
+
+def _along_axis(
+    form: Write, x: str, axis: int, spans: Sequence[tuple[int, int]], average: bool
+) -> str:
+    """Write windows of several sizes along one axis, one by one."""
+    if spans == [(n, n + 1) for n in range(len(spans))]:
+        return x
+    parts = []
+    for first, end in spans:
+        part = form.node("Slice", x, form.whole(first), form.whole(end), form.whole(axis))
+        op = "ReduceMean" if average else "ReduceMax"
+        parts.append(form.node(op, part, form.whole(axis), keepdims=1))
+    return form.node("Concat", *parts, axis=axis)
 
 
 RULES = {

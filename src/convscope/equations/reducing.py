@@ -15,7 +15,7 @@ from convscope.equations.normalising import moments
 from convscope.equations.stating import NoEquation, all_known
 from convscope.notation import Axis, Equation, Expression, Index, Max, Mean, Size, Sum, Tensor, call
 from convscope.notation.expression import Outside
-from convscope.notation.functions import ABS, EXP, LOG, SQRT
+from convscope.notation.functions import ABS, EXP, LOG, POW, SQRT
 from convscope.notation.index import as_index
 
 MOST_MULTIPLIED = 64
@@ -35,6 +35,17 @@ REDUCTIONS: Mapping[str, Reduce] = {
     "log_sum": lambda axes, x: call(LOG, Sum(*axes)(x)),
     "log_sum_exp": lambda axes, x: call(LOG, Sum(*axes)(call(EXP, x))),
 }
+
+
+def norm(order: float) -> Reduce:
+    """Return the norm of an order: (Σ |x|^p)^(1/p), the largest |x| for ∞; raise `NoEquation` below 1."""
+    if order in (1.0, 2.0):
+        return REDUCTIONS["l1" if order == 1.0 else "l2"]
+    if order == float("inf"):
+        return lambda axes, x: Max(*axes)(call(ABS, x))
+    if not order >= 1:
+        raise NoEquation(f"it is the norm of order {order:g}")
+    return lambda axes, x: call(POW, Sum(*axes)(call(POW, call(ABS, x), order)), 1 / order)
 
 
 def reduction(

@@ -329,6 +329,10 @@ class Evaluator:
 
     def reduce(self, node: Reduction, given: Mapping[Axis, Any], depth: int) -> Any:
         """Return a sum, maximum or mean over axes."""
+        with np.errstate(all="ignore"):
+            return self._reduced(node, given, depth)
+
+    def _reduced(self, node: Reduction, given: Mapping[Axis, Any], depth: int) -> Any:
         inner, deeper = self.open(node, given, depth)
         leading = tuple(range(len(node.axes)))
         sizes = tuple(axis.size for axis in node.axes)

@@ -182,7 +182,8 @@ def ledger(
             bias = sum(float(evaluator.value(piece, inner, 0)) for piece in parts.added)
         terms = math.prod(axis.size for axis in parts.main.reduction.axes)
         kind = parts.main.reduction.kind
-        groups = _group(parts.main, inner, evaluator)
+        with np.errstate(all="ignore"):  # infinities of both signs may be among the terms
+            groups = _group(parts.main, inner, evaluator)
     return Ledger(
         equation, where, float(value), before, bias, terms, kind, parts.activation, parts.whole,
         readings, groups, float(rounding + LEAST.get(dtype, 0.0)), dtype,

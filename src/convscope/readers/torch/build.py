@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from convscope.aten.layer import FLOATS, Operator, Use, state
+from convscope.aten.layer import Operator, Use, state
 from convscope.aten.rule import Fed, Given, Slot, Weight
 from convscope.errors import ShapeError
 from convscope.layers.base import Layer
@@ -21,8 +21,6 @@ from convscope.model.graph import Graph, Totals
 from convscope.notation import Size
 from convscope.notation.sizes import UNKNOWN, UNKNOWN_SHAPE, Shape
 from convscope.readers.torch.calls import Call, Recording, Value
-
-KINDS = frozenset(getattr(torch, name) for name in FLOATS)
 
 MOST_GIVEN = 1024
 """Constants of more numbers than this do not shape an equation."""
@@ -213,12 +211,12 @@ class _Builder:
             settings = _region(call)
         name = self._name(call, value, outputs)
         shapes = tuple(self.result.shape(n) for n in feeds)
-        dtype = str(value.dtype).removeprefix("torch.")
-        floats = all(v.dtype in KINDS for _, v in named if isinstance(v, Value) and v.fed)
+        fed = (v.dtype for _, v in named if isinstance(v, Value) and v.fed)
+        kinds = {str(dtype).removeprefix("torch.") for dtype in fed}
         fixed = tuple(sorted(settings.items()))
         use = Use(
-            call.op, fixed, tuple(slots), self.rows, dtype if floats else "of several kinds",
-            value.place, value.shape,
+            call.op, fixed, tuple(slots), self.rows, str(value.dtype).removeprefix("torch."),
+            value.place, value.shape, tuple(sorted(kinds)),
         )  # fmt: skip
         stated = state(use, shapes)
         explained = stated.equation is not None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convscope.aten import rules
-from convscope.aten.layer import FLOATS, Operator, call_of
+from convscope.aten.layer import Operator, call_of, computes
 from convscope.aten.rule import OPSET, Call, Given, NoEquation, Weight
 from convscope.errors import EngineError, OutputError, UnsupportedError
 from convscope.readers.torch.build import TorchGraph
@@ -144,7 +144,7 @@ class _Writer:
         layer = node.layer
         assert isinstance(layer, Operator)
         rule = rules().get(layer.use.op)
-        if rule is None or rule.onnx is None or layer.use.dtype not in FLOATS:
+        if rule is None or rule.onnx is None or not computes(rule, layer.use):
             raise UnsupportedError(
                 f"{name} ({layer.kind}) cannot be written as ONNX: no rule says how {layer.use.op} is written"
             )
@@ -169,24 +169,34 @@ class _Writer:
             last.output[0] = name
             last.name = name
         else:
-            self._add("Identity", [output], name, name, {})
+            self._add("Identity", [output], [name], name, {})
 
     def _add(
-        self, op: str, inputs: Sequence[str], output: str, name: str, settings: dict[str, Any]
+        self,
+        op: str,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        name: str,
+        settings: dict[str, Any],
     ) -> None:
         from onnx import helper
 
-        self.nodes.append(helper.make_node(op, list(inputs), [output], name=name, **settings))
+        self.nodes.append(helper.make_node(op, list(inputs), list(outputs), name=name, **settings))
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
         """Add one operator; return its output's name. An input named "" is left out."""
+        return self.outputs(op, 1, *inputs, **attributes)[0]
+
+    def outputs(self, op: str, count: int, *inputs: str, **attributes: Any) -> tuple[str, ...]:
+        """Add one operator of so many outputs; return their names."""
         self._count += 1
-        output = f"{self._name}/{op}_{self._count}"
+        name = f"{self._name}/{op}_{self._count}"
         given = list(inputs)
         while given and not given[-1]:
             given.pop()
-        self._add(op, given, output, output, attributes)
-        return output
+        names = (name, *(f"{name}:{n}" for n in range(1, count)))
+        self._add(op, given, names, name, attributes)
+        return names
 
     def input(self, name: str) -> str:
         """Return the ONNX tensor of one of the call's tensors; "" where it is left out."""
@@ -229,6 +239,18 @@ class _Writer:
             np.full(tuple(sizes), value, dtype=self.dtype),
             ("filled", value, tuple(sizes)),
         )
+
+    def scales(self, *numbers: float) -> str:
+        """Return a constant row of float32, which scales are whatever the numbers are."""
+        array = np.array(numbers, dtype=np.float32)
+        name = f"{self._name}/scales_{len(self.initializers)}"
+        return self._constant(name, array, ("scales", numbers))
+
+    def counted(self, name: str) -> str:
+        """Return whole numbers, or what is true or false, as the floats that all other numbers are."""
+        from onnx import helper
+
+        return self.node("Cast", name, to=helper.np_dtype_to_tensor_dtype(np.dtype(self.dtype)))
 
     def _constant(self, name: str, array: Any, key: Any) -> str:
         """Return the name of a constant, written once."""
