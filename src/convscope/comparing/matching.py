@@ -32,14 +32,16 @@ def matched(a: Units, b: Units) -> list[Pair]:
     taken: set[str] = set()
     for unit in a:
         feeds = tuple(partner.get(f) for f in unit.feeds)
-        fits = [
-            other
-            for other in b
-            if other.name not in taken
-            and other.signature == unit.signature
-            and None not in feeds
-            and _same_feeds(unit, feeds, other)
+        open_ = [
+            o
+            for o in b
+            if o.name not in taken and None not in feeds and _same_feeds(unit, feeds, o)
         ]
+        fits = (
+            [o for o in open_ if o.signature == unit.signature]
+            or [o for o in open_ if (o.kind, o.said) == (unit.kind, unit.said)]
+            or [o for o in open_ if _rough(o) == _rough(unit)]
+        )
         chosen = _closest(a.graph, unit, b.graph, fits)
         if chosen is not None:
             partner[unit.name] = chosen.name

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,20 +18,23 @@ import numpy as np
 from convscope.checks.forms import (
     activation,
     added_weight,
+    applied,
     at_own_place,
     degree,
     kernels,
-    normalised,
     passes_on,
     softmax,
     weighs,
 )
+from convscope.equations import formulas
 from convscope.model.graph import Graph
 from convscope.notation import Equation
 from convscope.notation.anatomy import anatomy
 from convscope.notation.evaluation import evaluate
-from convscope.notation.expression import Binary, Expression, Number, Read, Reduction
+from convscope.notation.expression import Binary, Call, Expression, Number, Read, Reduction
+from convscope.notation.functions import Function, compute
 from convscope.notation.sizes import is_known, product
+from convscope.typed import Array
 
 
 @dataclass
@@ -41,7 +45,8 @@ class Unit:
     kind      "sum", "norm", "scale", "max", "mean", "softmax", "function", "add", "multiply" or "other"
     said      what it computes, in sizes and settings that have no layout: what must be the same in a twin
     feeds     the units, or inputs of the network, that it reads, moves skipped
-    function  the activation that it ends with, "" for none
+    function  the activation that it ends with, as people call it; "" for none
+    curve     what that makes of GRID, by which it is known whatever it is written with
     """
 
     nodes: list[str]
@@ -49,6 +54,7 @@ class Unit:
     said: tuple[Any, ...]
     feeds: tuple[str, ...]
     function: str = ""
+    curve: tuple[float, ...] = ()
     normal: tuple[Any, ...] = ()
     pads: tuple[Any, ...] = field(default=())
 
@@ -60,7 +66,7 @@ class Unit:
     @property
     def signature(self) -> tuple[Any, ...]:
         """What must be the same in a twin, of whatever format and whether folded or not."""
-        return (self.kind, self.said, self.function)
+        return (self.kind, self.said, _short_all(self.curve) or self.function)
 
 
 class Units:
@@ -101,7 +107,7 @@ class Units:
     def padding(self, unit: Unit) -> tuple[Any, ...]:
         """Return how far a unit's windows reach beyond its input, its own padding and that of moves before it."""
         equation = self.equation_of(unit.nodes[0])
-        own = () if equation is None or unit.kind == "other" else _padding(self.graph, equation)
+        own = () if equation is None or unit.kind == "other" else _padding(equation)
         return (*own, *unit.pads)
 
     def biased(self, unit: Unit) -> bool:
@@ -124,7 +130,7 @@ class Units:
             self.through[name] = node.inputs[0]
             self._pads[name] = (
                 *self._pads.get(node.inputs[0], ()),
-                *_padding(self.graph, equation),
+                *_padding(equation),
             )
             return
         before = self.all.get(feeds[0]) if feeds else None
@@ -133,55 +139,78 @@ class Units:
         )
         if before is not None and alone and self._joined(name, equation, before):
             return
-        if len(feeds) == 2 and self._gated(name, equation, feeds):
+        if len(feeds) > 1 and self._gated(name, equation, feeds):
             return
         kind, said = described(self.graph, equation)
         pads = tuple(p for n in node.inputs for p in self._pads.get(n, ()))
-        own = activation(equation)
-        function = ".".join(own.names) if own is not None and kind != "function" else ""
-        over = softmax(equation)
-        if over is not None and kind == "sum":
-            function = f"softmax over {over.over}"
-        self._new(Unit([name], kind, said, feeds, function, pads=pads))
+        unit = Unit([name], kind, said, feeds, pads=pads)
+        own, over = activation(equation), softmax(equation)
+        if kind == "function":
+            self._apply(unit, [GRID], equation)
+        elif own is not None and not own.alone:
+            unit.curve = tuple(map(float, applied(equation, np.array(GRID))))
+            unit.function = called(unit.curve) or ".".join(own.names)
+        elif over is not None and kind == "sum":
+            unit.function = f"softmax over {over.over}"
+        if kind == "norm":
+            unit.normal = _epsilons(equation)
+        self._new(unit)
 
     def _new(self, unit: Unit) -> None:
         self.all[unit.name] = unit
 
     def _joined(self, name: str, equation: Equation, before: Unit) -> bool:
         """Let a node be part of the unit before it: a bias, a normalisation, an activation."""
-        if before.function or len(self.graph.nodes[name].inputs) != 1:
+        if len(self.graph.nodes[name].inputs) != 1:
             return False
-        own, over = activation(equation), softmax(equation)
-        if before.kind == "scale" and (scale := scaled(equation)) is not None:
+        over = softmax(equation)
+        if is_function(equation):
+            self._apply(before, (before.curve or GRID,), equation)
+        elif before.function:
+            return False
+        elif before.kind == "scale" and (scale := scaled(equation)) is not None:
             slope, offset = before.said
             before.said = (_short(scale[0] * slope), _short(scale[0] * offset + scale[1]))
-        elif own is not None and own.alone and before.kind != "function":
-            before.function = ".".join(own.names)
         elif over is not None and not equation.weights and before.kind == "sum":
             before.function = f"softmax over {over.over}"
-        elif before.kind == "sum" and degree(equation) == 1 and at_own_place(equation):
-            if normalised(equation) is not None:
-                before.normal = _numbers(equation)
+        elif before.kind in ("sum", "norm") and degree(equation) == 1 and at_own_place(equation):
+            before.normal = (*before.normal, *_epsilons(equation))
         else:
             return False
         self._renamed(before, name)
         return True
 
+    def _apply(self, unit: Unit, given: Sequence[tuple[float, ...]], equation: Equation) -> None:
+        unit.curve = curve(equation, given)
+        unit.function = called(unit.curve) or ".".join(
+            filter(None, (_names(equation), unit.function))
+        )
+
     def _gated(self, name: str, equation: Equation, feeds: Sequence[str]) -> bool:
-        """Let x · sigmoid(x), written as two operators, be the one function that it is."""
-        if not _is_product(equation) or feeds[0] == feeds[1]:
+        """Let a function that is written as several operators be one: x · sigmoid(x), or x where x > 0."""
+        if equation.weights or not at_own_place(equation):
             return False
-        for inner, gate in (feeds, feeds[::-1]):
-            unit, base = self.all.get(gate), self.all.get(inner)
-            if unit is None or base is None or unit.kind != "function" or unit.feeds != (inner,):
+        deeper = [n for f in feeds if f in self.all for n in self.all[f].feeds]
+        for inner in dict.fromkeys((*feeds, *deeper)):
+            base = self.all.get(inner)
+            gates = [self.all[f] for f in dict.fromkeys(feeds) if f != inner and f in self.all]
+            if base is None or len(gates) + (inner in feeds) != len(set(feeds)):
                 continue
-            if unit.said != ("sigmoid",) or self._readers[inner] != 2 or self._readers[gate] != 1:
+            if any(g.kind != "function" or g.feeds != (inner,) for g in gates):
                 continue
-            if base.function:
+            uses = sum(f == inner for f in feeds) + len(gates)
+            if self._readers[inner] != uses or any(self._readers[g.name] != 1 for g in gates):
                 continue
-            del self.all[gate], self.all[inner]
-            base.nodes += [gate, name]
-            base.function = "silu"
+            before = base.curve or GRID
+            curves = {g.name: _through(g.curve, before) for g in gates} | {inner: before}
+            if any(found is None for found in curves.values()):
+                continue
+            del self.all[inner]
+            for gate in gates:
+                del self.all[gate.name]
+                base.nodes += gate.nodes
+            base.nodes.append(name)
+            self._apply(base, [curves[f] or () for f in feeds], equation)
             self._new(base)
             return True
         return False
@@ -222,15 +251,14 @@ def described(graph: Graph, equation: Equation) -> tuple[str, tuple[Any, ...]]:
     scale = scaled(equation)
     if scale is not None:
         return "scale", (_short(scale[0]), _short(scale[1]))
-    own = activation(equation)
-    if own is not None and own.alone:
-        return "function", own.names
+    if is_function(equation):
+        return "function", ()
     parts = anatomy(equation)
     if parts.main is not None:
         sizes = tuple(axis.size for axis in parts.main.reduction.axes)
         return parts.main.reduction.kind, (sizes, _windows(equation), bool(equation.weights))
-    if normalised(equation) is not None:
-        return "norm", (_numbers(equation),)
+    if at_own_place(equation) and degree(equation) == 1 and len(equation.inputs) == 1:
+        return "norm", ()
     if at_own_place(equation) and len(equation.inputs) > 1:
         if degree(equation) == 1:
             return "add", (len(equation.inputs),)
@@ -273,17 +301,92 @@ def _windows(equation: Equation) -> tuple[Any, ...]:
     )
 
 
-def _padding(graph: Graph, equation: Equation) -> tuple[Any, ...]:
+def _padding(equation: Equation) -> tuple[Any, ...]:
+    """Return how wide the borders are that an equation reads in, dimensions without one left out."""
+    found = {
+        tuple(pair for pair in read.padding if any(pair))
+        for read, _, _ in equation.inlined
+        if read.padding is not None and read.tensor.role == "input"
+    }
+    return tuple(sorted(pair for pairs in found for pair in pairs))
+
+
+def _epsilons(equation: Equation) -> tuple[float, ...]:
+    """Return what is added under roots, as a normalisation's epsilon is."""
+    bodies = [equation.expression, *(item.expression for item in equation.locals)]
     return tuple(
-        (fit.before, fit.after) for fit in equation.fits.values() if fit.before or fit.after
+        _short(number.value)
+        for body in bodies
+        for root in body.walk()
+        if isinstance(root, Call) and root.function.name == "sqrt"
+        for number in root.walk()
+        if isinstance(number, Number)
     )
 
 
-def _numbers(equation: Equation) -> tuple[Any, ...]:
-    """Return the numbers that are written in an equation: an epsilon."""
-    bodies = [equation.expression, *(item.expression for item in equation.locals)]
-    found = {float(n.value) for body in bodies for n in body.walk() if isinstance(n, Number)}
-    return tuple(sorted(float(f"{value:.6g}") for value in found))
+# -- functions of one number ----------------------------------------------------------------------
+
+GRID = tuple(float(x) for x in np.linspace(-9, 9, 49))
+"""Functions are the same where they are at all of these."""
+
+
+def is_function(equation: Equation) -> bool:
+    """Whether a layer does something to each number by itself, without weights, that is no shift or scale."""
+    return (
+        not equation.weights
+        and len(equation.inputs) == 1
+        and degree(equation) == 2
+        and at_own_place(equation)
+        and all(map(is_known, equation.shape))
+    )
+
+
+def curve(equation: Equation, given: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+    """Return what a layer makes of numbers, several for each output where it reads several."""
+    at, shape = (0,) * len(equation.shape), tuple(equation.shape)
+    names = sorted(equation.inputs, key=lambda tensor: tensor.name)
+    found = [
+        evaluate(
+            equation,
+            at,
+            {
+                t.name: np.broadcast_to(np.float64(n), shape)
+                for t, n in zip(names, numbers, strict=True)
+            },
+        )
+        for numbers in zip(*given[: len(names)], strict=True)
+    ]
+    return tuple(found)
+
+
+@cache
+def _known() -> dict[tuple[float, ...], str]:
+    named = {
+        value.name: value
+        for value in vars(formulas).values()
+        if isinstance(value, Function) and len(value.parameters) == 1
+    }
+    with np.errstate(all="ignore"):
+        return {_short_all(compute(f, [np.array(GRID)], np)): name for name, f in named.items()}
+
+
+def called(values: tuple[float, ...]) -> str:
+    """Return what people call the function that has these values; "" for none that is known."""
+    return _known().get(_short_all(values), "")
+
+
+def _short_all(values: Array | Sequence[float]) -> tuple[float, ...]:
+    return tuple(float(f"{value:.5g}") + 0.0 for value in np.asarray(values, np.float64))
+
+
+def _through(gate: tuple[float, ...], before: tuple[float, ...]) -> tuple[float, ...] | None:
+    """Return a function's values where another comes before it; None where that is not simply known."""
+    return gate if before == GRID else None
+
+
+def _names(equation: Equation) -> str:
+    own = activation(equation)
+    return ".".join(own.names) if own is not None else "function"
 
 
 def _is_product(equation: Equation) -> bool:
