@@ -289,8 +289,7 @@ class _Comparing:
         shape = self.runs[1][other.name].shape
         there = [tuple(int(p) for p in np.unravel_index(int(way[at]), shape)) for at in positions]
         values = [
-            (left.at(at, given[0]), right.at(p, given[1]))
-            for at, p in zip(positions, there, strict=True)
+            _numbers(left, right, at, p, given) for at, p in zip(positions, there, strict=True)
         ]
         worst = max(range(len(values)), key=lambda n: _excess(*values[n]))
         x, y = values[worst]
@@ -334,10 +333,26 @@ class _Comparing:
         return None
 
 
+def _numbers(
+    left: Computing,
+    right: Computing,
+    at: tuple[int, ...],
+    there: tuple[int, ...],
+    given: tuple[dict[str, Array], dict[str, Array]],
+) -> tuple[Number, Number]:
+    """Return two numbers with their rooms; where they are nearer than one rounding, that is room enough."""
+    x, y = left.value(at, given[0]), right.value(there, given[1])
+    least = 2.0**-24 * min(abs(x), abs(y))
+    if x == y or abs(x - y) <= least < np.inf:
+        return Number(x, least), Number(y, least)
+    return left.at(at, given[0]), right.at(there, given[1])
+
+
 def _positions(apart: Array) -> list[tuple[int, ...]]:
     """Return where to compare: where the engines differ most, the corners, and a few more."""
     count = apart.size
-    order = np.argsort(-apart.reshape(-1), kind="stable")[: TRIED // 2]
+    most = min(TRIED // 2, count)
+    order = np.argpartition(-apart.reshape(-1), most - 1)[:most]
     rng = np.random.default_rng(list(apart.shape))
     flat = [*map(int, order), 0, count - 1, *(int(rng.integers(count)) for _ in range(TRIED // 2))]
     return [tuple(int(p) for p in np.unravel_index(n, apart.shape)) for n in dict.fromkeys(flat)]

@@ -73,6 +73,11 @@ class Computing:
             self.links[first].equation, position, self._values(first, position, given), "float32"
         )
 
+    def value(self, position: Sequence[int], given: Mapping[str, Array]) -> float:
+        """Return the number at a position alone, which costs a quarter of what its room costs."""
+        last = self.unit.name
+        return evaluate(self.links[last].equation, position, self._of(last, position, given))
+
     def at(self, position: Sequence[int], given: Mapping[str, Array]) -> Number:
         """Return the number at a position, and its room: each node's own roundings, led on by those after it."""
         nodes = [name for name in self.unit.nodes if name in self.links]
