@@ -15,6 +15,9 @@ from convscope.notation.sizes import Shape, is_known, shape_text
 from convscope.survey.data import Item, Source
 from convscope.typed import Array
 
+AS_THEY_ARE = "numbers as they are in the array"
+"""What is done to an array that holds no pixels: nothing."""
+
 LOOKED_AT = 16
 """So many images are looked at before a survey starts."""
 
@@ -57,7 +60,12 @@ class Preparation:
             words = [f"{step['step']}: {step['words']}" for step in found["steps"]]
             return found["array"], words
         array = as_input(item.content, self.shape, self.channels_last, item.name)
-        return array.astype("float32", copy=False), ["numbers as they are in the array"]
+        return array.astype("float32", copy=False), [AS_THEY_ARE]
+
+    @property
+    def pictures(self) -> bool:
+        """Whether the images are pictures, whose pixels become numbers."""
+        return self.words != [AS_THEY_ARE]
 
     def pixels_of(self, item: Item) -> Array:
         """Return the image as it goes in, as pixels: uint8 of the network's shape, without the batch.

@@ -114,7 +114,9 @@ def _told(measuring: Measuring, state: State) -> Iterator[str]:
     yield f"{measuring.graph.name} over {measuring.source.words}"
     for step in measuring.preparation.words:
         yield f"every image: {step}"
-    yield f"pixels go in as {measuring.preparation.pixels.name}: {measuring.preparation.pixels.why}"
+    if measuring.preparation.pictures:
+        pixels = measuring.preparation.pixels
+        yield f"pixels go in as {pixels.name}: {pixels.why} (--pixels changes that)"
     if state.done:
         yield f"resumed: {sum(last - first for first, last in state.done):,} images are done"
     if state.tally.plan.histograms == "layers" and measuring.asked.histograms == "auto":

@@ -19,7 +19,6 @@ from convscope.cli.shared import (
     open_network,
     pixels_option,
     set_labels,
-    set_pixels,
     show,
 )
 
@@ -110,7 +109,7 @@ def command(
         if target is not None:
             check_target(target, force)
     network = open_network(model)
-    set_pixels(network, pixels)
+    network.pixels = pixels
     set_labels(network, model, labels)
     named = None if layers is None else [layer_named(network, n.strip()) for n in layers.split(",")]
     asked = Asked(None if named is None else tuple(named), top, histograms, prepare)

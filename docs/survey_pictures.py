@@ -1,0 +1,60 @@
+"""Survey the digits with the demo network and take the pictures that survey.md shows.
+
+Needs the test extra (scikit-learn for the digits, Playwright) and Debian's Chromium:
+
+    pip install -e '.[test]'; apt-get install chromium
+    python docs/survey_pictures.py            writes docs/images/survey-*.png
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import sync_playwright
+from sklearn.datasets import load_digits
+
+import convscope
+
+IMAGES = Path(__file__).parent / "images"
+SIDE = 28
+
+
+def digits(folder: Path) -> None:
+    """Write the 1,797 digits as the network was trained on them (training/digits.py), a folder for each class."""
+    found = load_digits()
+    for number, (small, label) in enumerate(zip(found.images, found.target, strict=True)):
+        place = folder / str(label)
+        place.mkdir(parents=True, exist_ok=True)
+        grey = Image.fromarray(np.rint(small / 16 * 255).astype(np.uint8))
+        grey.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(place / f"{number:04}.png")
+
+
+def main() -> None:
+    """Take both pictures: the maps of the second layer, and the ledger of one patch."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        digits(Path(folder) / "digits")
+        survey = convscope.open("demo").survey(Path(folder) / "digits")
+        survey.page(Path(folder) / "survey.html")
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1180, "height": 720}, color_scheme="light")
+        page.goto((Path(folder) / "survey.html").as_uri())
+        page.evaluate("document.getElementById('layer-1').scrollIntoView()")
+        _kept(page.screenshot(), "survey-maps.png")
+        page.click("#p1-53-0")
+        _kept(page.locator("dialog").screenshot(), "survey-ledger.png")
+        chromium.close()
+
+
+def _kept(png: bytes, name: str) -> None:
+    with Image.open(io.BytesIO(png)) as image:
+        image.convert("RGB").quantize(256).save(IMAGES / name, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
