@@ -75,6 +75,7 @@ from convscope.layers.relu import ReLU as _ReLU
 from convscope.layers.repeat_vector import RepeatVector as _RepeatVector
 from convscope.layers.rescaling import Rescaling as _Rescaling
 from convscope.layers.reshape import Reshape as _Reshape
+from convscope.layers.resizing import Resizing as _Resizing
 from convscope.layers.rms_normalization import RMSNormalization as _RMSNormalization
 from convscope.layers.separable import SeparableConv1D as _SeparableConv1D
 from convscope.layers.separable import SeparableConv2D as _SeparableConv2D
@@ -200,6 +201,7 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "Resizing",
     "Run",
     "SeparableConv1D",
     "SeparableConv2D",
@@ -1670,6 +1672,31 @@ class Reshape(_Reshape):
     def __init__(
         self,
         target_shape: _Shape,
+        *,
+        name: str | None = None,
+        input_shape: _Shape | None = None,
+        batch_input_shape: _Shape | None = None,
+        batch_shape: _Shape | None = None,
+        input_dim: _Extent | None = None,
+        weights: Sequence[Any] | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+    ) -> None: ...
+
+class Resizing(_Resizing):
+    """Each map made of another size: (rows, columns, channels) → (height, width, channels)."""
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        interpolation: str = 'bilinear',
+        crop_to_aspect_ratio: bool = False,
+        pad_to_aspect_ratio: bool = False,
+        fill_mode: str = 'constant',
+        fill_value: float = 0.0,
+        antialias: bool = False,
+        data_format: str | None = None,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,

@@ -72,6 +72,8 @@ def not_comparable(sample: Sample) -> str | None:
             "Keras up to 3.15 sums the wrong numbers (keras-team/keras#23425, mended in #23469); "
             "test_activations compares with the paper's algorithm"
         )
+    if str(found.get("interpolation")).startswith("lanczos"):
+        return "Keras on PyTorch has no Lanczos (test_lanczos compares with Pillow)"
     if layer.kind == "LayerNormalization" and found["axis"] == 1:
         return (
             "Keras's torch backend takes any run of axes for the last ones and fails "

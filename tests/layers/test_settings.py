@@ -162,7 +162,6 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("Cropping1D", {"cropping": (1, 2, 3)}, "cropping must be one number or 1 of them or 1 pairs"),
     ("UpSampling2D", {"size": 0}, "UpSampling2D: size must be at least 1, not 0"),
-    ("UpSampling2D", {"interpolation": "bicubic"}, "interpolation='bicubic' is not supported"),
     (
         "UpSampling2D",
         {"interpolation": "bilinaer"},
@@ -389,7 +388,7 @@ def test_symbols_give_the_same_shapes(sample: Sample) -> None:
     assert {n: _put_in(s, numbers) for n, s in found.weights.items()} == expected.weights
 
 
-FIXED = {"Reshape", "Pad", "Unstack"}
+FIXED = {"Reshape", "Pad", "Unstack", "Resizing"}
 """Kinds whose settings do not make sense for an input of another size, or that are stated once it is known."""
 
 
@@ -408,8 +407,9 @@ def _put_in(shape: tuple[Any, ...], numbers: dict[Any, int]) -> tuple[int, ...]:
 @pytest.mark.parametrize("sample", samples())
 def test_unknown_sizes_stay_unknown(sample: Sample) -> None:
     """With all sizes unknown there is still a shape of the right rank, and no traceback."""
-    if sample.layer.settings().get("options", {}).get("mode") == "reflect":
-        pytest.skip("where a mirror lies is said once the size is known")
+    mirrored = sample.layer.settings().get("options", {}).get("mode") == "reflect"
+    if mirrored or sample.layer.kind == "Resizing":
+        pytest.skip("where an output lies is said once the size is known")
     expected = sample.layer.equation(*sample.shapes).shape
     found = sample.layer.equation(*((UNKNOWN,) * len(s) for s in sample.shapes)).shape
     assert len(found) == len(expected)

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 from convscope.equations.layout import MAP_NAMES, WORDS
 from convscope.equations.moving import sliced
-from convscope.errors import ShapeError
 from convscope.layers.arguments import whole
 from convscope.layers.base import Form, Sample, Value
+from convscope.layers.resizing import Resizing
 from convscope.layers.spatial import Spatial
 from convscope.notation import Axis, Equation, Size, source
 from convscope.notation.printing import counted
@@ -31,7 +31,8 @@ class CenterCrop(Spatial):
     >>> layer.equation((28, 30, 3)).shape
     (24, 20, 3)
 
-    Keras's arguments. No weights. Raises `ShapeError` for a map that is smaller, which Keras would enlarge.
+    Keras's arguments. A map that is smaller is resized instead, the middle of the wanted shape cut out of it first
+    (see `Resizing`), as Keras does. No weights.
     """
 
     rank = 2
@@ -47,15 +48,24 @@ class CenterCrop(Spatial):
     def _first(self, sizes: Shape) -> list[Size]:
         """Return where the crop begins along each axis."""
         wanted = (self.height, self.width)
-        if any(surely_less(n, k) for n, k in zip(sizes, wanted, strict=True)):
-            raise ShapeError(
-                f"CenterCrop: a map of {sizes[0]}×{sizes[1]} is smaller than {self.height}×{self.width}; "
-                f"Keras would enlarge it: put a Resizing before it"
-            )
         return [tidy((n - k) // 2) for n, k in zip(sizes, wanted, strict=True)]
+
+    def _resizing(self, shape: Shape) -> Resizing | None:
+        """Return what is done instead with a map that is smaller."""
+        sizes, _ = self.split(shape)
+        if not any(
+            surely_less(n, k) for n, k in zip(sizes, (self.height, self.width), strict=True)
+        ):
+            return None
+        return Resizing(
+            self.height, self.width, crop_to_aspect_ratio=True, data_format=self.data_format
+        )
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
+        resizing = self._resizing(shape)
+        if resizing is not None:
+            return resizing.equation(shape)
         sizes, channels = self.split(shape)
         first = self._first(sizes)
         out = [
@@ -69,6 +79,9 @@ class CenterCrop(Spatial):
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         (x,) = inputs
+        resizing = self._resizing(form.input_shape())
+        if resizing is not None:
+            return resizing.onnx(form, x)
         sizes, _ = self.split(form.input_shape())
         first = self._first(sizes)
         ends = [start + k for start, k in zip(first, (self.height, self.width), strict=True)]
@@ -79,3 +92,4 @@ class CenterCrop(Spatial):
     def samples(cls) -> Iterable[Sample]:
         yield Sample(cls(4, 5), ((7, 8, 3),))
         yield Sample(cls(3, 8, "channels_first"), ((2, 6, 11),))
+        yield Sample(cls(6, 9), ((5, 11, 2),))

@@ -13,17 +13,15 @@ from fractions import Fraction
 from typing import Any
 
 from convscope.equations.layout import MAP_NAMES, WORDS
-from convscope.equations.resizing import LINEAR, LINES, interpolated
-from convscope.errors import SettingError
+from convscope.equations.resizing import LINES
+from convscope.errors import ShapeError
 from convscope.layers.arguments import choice, known_per_axis
 from convscope.layers.base import Form, Sample, Value
+from convscope.layers.resizing import DIFFERS, INTERPOLATIONS, TORCH, mixed, written
 from convscope.layers.spatial import Spatial
 from convscope.notation import Axis, Equation, source
 from convscope.notation.printing import counted
-from convscope.notation.sizes import Shape
-
-REFUSED = ("bicubic", "lanczos3", "lanczos5")
-"""Interpolations that Keras knows and convscope cannot state."""
+from convscope.notation.sizes import Shape, is_known
 
 
 class UpSampling(Spatial):
@@ -53,25 +51,37 @@ class UpSampling(Spatial):
         # the half-pixel rule: position y lies at (y + 1/2)/s − 1/2
         lines = [LINES["half_pixel"](Fraction(s), 0, 0) for s in self._factors]
         every = self.layout.image(None, lines)
-        return interpolated(source(shape), axes, shape, every, LINEAR)
+        return mixed(source(shape), axes, shape, every, self.interpolation)
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
-        y = form.node(
-            "Resize",
-            form.channels_first(inputs[0], self.channels_last),
-            "",
-            form.constant([1, 1, *self._factors]),
-            **(
-                {
-                    "mode": "nearest",
-                    "nearest_mode": "floor",
-                    "coordinate_transformation_mode": "asymmetric",
-                }
-                if self.interpolation == "nearest"
-                else {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
-            ),
-        )
+        x = form.channels_first(inputs[0], self.channels_last)
+        if self.interpolation.startswith("lanczos"):
+            sizes, _ = self.split(form.input_shape())
+            if not all(map(is_known, sizes)):
+                raise ShapeError(
+                    f"{self.kind}: {self.interpolation} is written for a known size only"
+                )
+            wanted = [n * s for n, s in zip(sizes, self._factors, strict=True)]
+            return Value(
+                written(form, x, sizes, wanted, self.interpolation, False), self.channels_last
+            )
+        half = {"coordinate_transformation_mode": "half_pixel"}
+        ways: dict[str, dict[str, Any]] = {
+            "nearest": {
+                "mode": "nearest",
+                "nearest_mode": "floor",
+                "coordinate_transformation_mode": "asymmetric",
+            },
+            "bilinear": {"mode": "linear", **half},
+            "bicubic": {"mode": "cubic", "cubic_coeff_a": TORCH, **half},
+        }
+        scales = form.constant([1, 1, *self._factors])
+        y = form.node("Resize", x, "", scales, **ways[self.interpolation])
         return Value(y, self.channels_last)
+
+    def differs(self, equation: Equation) -> str:
+        """Tell of the backends of Keras whose bicubic curve is another."""
+        return DIFFERS if self.interpolation == "bicubic" else ""
 
 
 class UpSampling1D(UpSampling):
@@ -104,8 +114,7 @@ class UpSampling2D(UpSampling):
     >>> layer.equation((14, 14, 32)).shape
     (28, 28, 32)
 
-    Keras's arguments; `interpolation` is "nearest" or "bilinear". No weights. Raises `SettingError`
-    for the other interpolations, which are not supported.
+    Keras's arguments; `interpolation` is "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5". No weights.
     """
 
     rank = 2
@@ -120,14 +129,7 @@ class UpSampling2D(UpSampling):
         super().__init__(**common)
         self.set_factors(size, data_format)
         self.size = self._factors
-        if interpolation in REFUSED:
-            raise SettingError(
-                f"{self.kind}: interpolation={interpolation!r} is not supported; "
-                f"'nearest' and 'bilinear' are"
-            )
-        self.interpolation = choice(
-            interpolation, f"{self.kind}: interpolation", ("nearest", "bilinear")
-        )
+        self.interpolation = choice(interpolation, f"{self.kind}: interpolation", INTERPOLATIONS)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -135,6 +137,7 @@ class UpSampling2D(UpSampling):
         yield Sample(cls((3, 2), interpolation="bilinear"), ((3, 5, 4),))
         yield Sample(cls((2, 3), "channels_first"), ((4, 3, 5),))
         yield Sample(cls((4, 5), "channels_first", "bilinear"), ((4, 3, 5),))
+        yield Sample(cls((3, 2), interpolation="bicubic"), ((3, 5, 4),))
 
 
 class UpSampling3D(UpSampling):

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import pytest
 from campaigns import often
+from readers.keras.test_keras_applications import randomise
 
 import convscope
 
@@ -32,6 +33,8 @@ SIZES = {"Inception": 75, "Xception": 75, "NASNet": 64, "ConvNeXt": 40}
 
 TRACED = 5
 
+NOT_THERE = {"NASNetMobile": "Keras on PyTorch refuses to make it, for a fault of its own"}
+
 
 def test_there_are_thirty_four_and_more_would_be_seen() -> None:
     assert len(EVERY) >= 34
@@ -39,8 +42,14 @@ def test_there_are_thirty_four_and_more_would_be_seen() -> None:
 
 @pytest.mark.parametrize("name", often(EVERY, "MobileNetV3Large", "EfficientNetV2B0"))
 def test_it_opens_counts_and_proves(name: str) -> None:
+    if name in NOT_THERE:
+        with pytest.raises(ValueError, match="not available with the torch backend"):
+            EVERY[name](weights=None)
+        return
     size = next((s for start, s in SIZES.items() if name.startswith(start)), 40)
     model = EVERY[name](weights=None, include_top=False, input_shape=(size, size, 3))
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    randomise(model, rng)
     net = convscope.open(model)
     rows, totals = net.facts().rows, net.facts().totals
     assert net.warnings == [] and [r.name for r in rows if r.opaque] == []
@@ -48,7 +57,6 @@ def test_it_opens_counts_and_proves(name: str) -> None:
     assert totals.trainable == sum(int(np.prod(w.shape)) for w in model.trainable_weights)
     assert rows[-1].output_shape == tuple(model.output.shape)
 
-    rng = np.random.default_rng(zlib.crc32(name.encode()))
     image = rng.normal(size=(size, size, 3)).astype(np.float32) * 50 + 120
     names = [str(n) for n in rng.choice(list(net.graph.nodes), TRACED, replace=False)]
     wanted = [*names, *(feed for n in names for feed in net.graph.nodes[n].inputs)]

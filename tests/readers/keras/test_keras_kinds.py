@@ -36,6 +36,10 @@ MODELS: dict[str, Callable[[], Any]] = {
     "RMSNormalization": lambda: chain(L.RMSNormalization()),
     "renorm": lambda: chain(L.BatchNormalization(renorm=True)),
     "CenterCrop": lambda: chain(L.CenterCrop(4, 5)),
+    "Resizing": lambda: chain(
+        L.Resizing(9, 5, "bicubic"), L.Resizing(4, 6, crop_to_aspect_ratio=True), L.CenterCrop(7, 9)
+    ),
+    "UpSampling2D": lambda: chain(L.UpSampling2D((2, 3), interpolation="bicubic")),
     "Adaptive": lambda: chain(L.AdaptiveAveragePooling2D((3, 4)), L.AdaptiveMaxPooling2D(2)),
     "EinsumDense": lambda: chain(
         L.EinsumDense("...c,cd->...d", 5, bias_axes="d", activation="relu")

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(
     ("odd", "why"),
     [
-        (layers.UpSampling2D(2, interpolation="bicubic", name="odd"), "'bicubic' is not supported"),
-        (layers.UpSampling2D((3, 2), interpolation="lanczos5", name="odd"), "'lanczos5' is not"),
+        (layers.LayerNormalization(axis=(1, -1), name="odd"), "count all of them from one side"),
+        (layers.Resizing(5, 4, "lanczos5", antialias=True, name="odd"), "with antialias is not"),
     ],
     ids=lambda v: getattr(v, "name", ""),
 )

@@ -67,6 +67,8 @@ STATED: dict[str, Callable[[Any, Any], Any]] = {
     "adaptive": lambda x, z: ops.adaptive_average_pool(x, (3, 2)) - ops.adaptive_max_pool(z, (3, 2)),
     "activations": lambda x, z: ops.leaky_relu(x, 0.3) + ops.elu(z, 0.5) + ops.gelu(x) + ops.celu(z),
     "more activations": lambda x, z: ops.gelu(x, approximate=False) + ops.threshold(z, 0.1, 7.0) + ops.relu6(x),
+    "resize": lambda x, z: ops.image.resize(x, (9, 7), interpolation="bicubic")
+    + ops.image.resize(z, (9, 7), interpolation="nearest"),
     "glu": lambda x, z: ops.glu(x),
 }  # fmt: skip
 OPAQUE: dict[str, Callable[[Any, Any], Any]] = {
