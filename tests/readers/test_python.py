@@ -68,7 +68,7 @@ def test_a_live_model_of_another_framework_is_opened(tmp_path: Path) -> None:
     ("name", "said"),
     [
         ("net.pt", r"would run whatever code it holds.*convscope\.open\(module, shape="),
-        ("net.safetensors", "holds weights and no network"),
+        ("net.safetensors", "header would be 0 bytes"),
         ("net.tflite", r"tf2onnx\.convert --tflite"),
         ("net.pb", r"tf2onnx\.convert --saved-model"),
         ("net.png", "--image"),

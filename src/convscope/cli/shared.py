@@ -175,9 +175,21 @@ def _engine(context: click.Context, _: click.Parameter, engine: str | None) -> N
         context.meta.setdefault(_EXAMPLE, {})["engine"] = engine
 
 
+def _weights(context: click.Context, _: click.Parameter, weights: str | None) -> None:
+    if weights is not None:
+        context.meta.setdefault(_EXAMPLE, {})["weights"] = weights
+
+
 def example_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command what PyTorch modules are opened with; `open_network` finds it."""
     for option in (
+        click.option(
+            "--weights",
+            metavar="FILE.safetensors",
+            expose_value=False,
+            callback=_weights,
+            help="For a PyTorch module: weights in the places of its own.",
+        ),
         click.option(
             "--engine",
             type=click.Choice(["onnxruntime"]),

@@ -51,6 +51,10 @@ class Archive:
     def __contains__(self, name: str) -> bool:
         return name in self._members
 
+    def names(self) -> list[str]:
+        """Return the names of all members."""
+        return list(self._members)
+
     def _check(self, members: list[zipfile.ZipInfo]) -> None:
         seen: set[str] = set()
         for member in members:

@@ -47,12 +47,13 @@ def open(
     shape: Any = None,
     training: bool = False,
     engine: str | None = None,
+    weights: Any = None,
     **keywords: Any,
 ) -> Network:
     """Return the network that a source names or holds.
 
-    source     a network of convscope's own; the name of an .onnx, .keras or .h5 file; a live torch.nn.Module,
-               keras.Model or onnx.ModelProto; "module:attribute" or "file.py:attribute", which runs that
+    source     a network of convscope's own; the name of an .onnx, .keras, .h5 or .pt2 file, or of a
+               .safetensors file (weights alone); a live torch.nn.Module, keras.Model or onnx.ModelProto; "module:attribute" or "file.py:attribute", which runs that
                Python code of yours; or "demo", the network that convscope ships
     example    for a PyTorch module: what it is called with, once, to see what it does (tensors, arrays;
                tuples, lists and dicts of them); a module without one shows its parameters only
@@ -60,13 +61,14 @@ def open(
                dict of them for several
     training   whether a PyTorch module's parts keep their own flags; else all evaluate
     engine     "onnxruntime": what a PyTorch module computes is compared with ONNX Runtime on the same graph
+    weights    a .safetensors file: its weights in the places of a PyTorch module's, which itself keeps its own
     keywords   what a PyTorch module is called with by name
 
     Raises `SourceError`, which says what can be opened, for anything else; `ForwardError` where a module's
-    forward fails on the example. What a file says and convscope leaves out is a `SourceWarning` each, and
+    forward fails on the example; `WeightsError` for weights that do not fit. What a file says and convscope leaves out is a `SourceWarning` each, and
     stays in the network's `warnings`.
     """
-    given = Example(example, shape, keywords, training, engine)
+    given = Example(example, shape, keywords, training, engine, weights)
     if isinstance(source, Network):
         _none_taken(given, "a network that is open already")
         return source
@@ -107,5 +109,5 @@ def _anywhere(source: str) -> str:
 def _none_taken(given: Example, what: str) -> None:
     if given != NOTHING:
         raise SettingError(
-            f"an example, a shape, training and engine are for PyTorch modules, not for {what}"
+            f"an example, a shape, training, engine and weights are for PyTorch modules, not for {what}"
         )

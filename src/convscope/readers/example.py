@@ -19,6 +19,7 @@ class Example(Record):
     keywords   what it is called with by name
     training   whether its modules keep their own flags; else all of them evaluate
     engine     what runs it: None for PyTorch itself, or "onnxruntime"
+    weights    a .safetensors file whose weights stand in the places of the module's own
     """
 
     args: tuple[Any, ...] = ()
@@ -26,6 +27,7 @@ class Example(Record):
     keywords: Mapping[str, Any] = {}
     training: bool = False
     engine: str | None = None
+    weights: Any = None
 
     @property
     def given(self) -> bool:

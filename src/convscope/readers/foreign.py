@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 _PICKLE = (
     "opening it would run whatever code it holds. Load it in Python, where you trust it, and open the live "
-    "module: convscope.open(module, shape=(3, 224, 224)), or file.py:module with --shape 3,224,224"
+    "module: convscope.open(module, shape=(3, 224, 224)), or file.py:module with --shape 3,224,224; or write it "
+    "with torch.export.save (.pt2) or safetensors, which hold no code"
 )
 _WEIGHTS = (
     "it holds weights and no network: load them into the model's own code in Python, and open the live "
@@ -24,11 +25,9 @@ _ADVICE = {
     ".pt": f"it is a PyTorch file: {_PICKLE}",
     ".pth": f"it is a PyTorch file: {_PICKLE}",
     ".ckpt": f"it is a checkpoint: {_PICKLE}",
-    ".pt2": f"it is an exported PyTorch program: {_PICKLE}",
     ".pkl": "it is a pickle, and opening a pickle runs whatever code it holds: export to ONNX",
     ".pickle": "it is a pickle, and opening a pickle runs whatever code it holds: export to ONNX",
     ".joblib": "it is a pickle, and opening a pickle runs whatever code it holds: export to ONNX",
-    ".safetensors": _WEIGHTS,
     ".bin": _WEIGHTS,
     ".gguf": _WEIGHTS,
     ".index": _WEIGHTS,
@@ -98,7 +97,7 @@ def _name(name: str) -> str | None:
                 f"--output net.onnx, then open net.onnx"
             )
         found = sorted(
-            p.name for p in path.iterdir() if p.suffix.lower() in (".onnx", ".keras", ".h5")
+            p.name for p in path.iterdir() if p.suffix.lower() in (".onnx", ".keras", ".h5", ".pt2")
         )
         there = f"; networks in it: {', '.join(found[:9])}" if found else ""
         return f"{path} is a folder, not a network{there}"

@@ -28,6 +28,8 @@ ACCEPTS = ".keras and .h5 files, a live keras.Model"
 
 ZIP, HDF5, PICKLE = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x80"
 SUFFIXES = (".keras", ".h5", ".hdf5")
+OTHERS = (".pt2", ".safetensors")
+"""Files that say by their name that another reader has them, whatever their first bytes."""
 CONFIG, METADATA = "config.json", "metadata.json"
 WEIGHTS, NPZ = "model.weights.h5", "model.weights.npz"
 
@@ -37,8 +39,9 @@ def is_mine(source: Any) -> bool:
     if not isinstance(source, (str, os.PathLike)):
         return _is_live(source)
     path = os.fspath(source)
-    if os.path.splitext(path)[1].lower() in SUFFIXES:
-        return True
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix in SUFFIXES or suffix in OTHERS:
+        return suffix in SUFFIXES
     try:
         if not os.path.isfile(path):
             return False

@@ -16,12 +16,15 @@ from convscope.readers.torch.inputs import arguments
 from convscope.readers.torch.module import BothEngines, TorchModule
 from convscope.readers.torch.recording import record
 from convscope.readers.torch.shadow import plain
+from convscope.readers.torch.weights import with_weights
 
 
 def opened(source: Any, example: Example) -> Network:
     """Return the network of a module."""
     module = plain(source)
     name = type(module).__name__
+    if example.weights is not None:
+        module = with_weights(module, example.weights)
     if example.engine not in (None, "torch", "onnxruntime"):
         raise SettingError(f"engine is torch or onnxruntime, not {example.engine!r}")
     backs = BothEngines if example.engine == "onnxruntime" else TorchModule
@@ -39,16 +42,21 @@ def opened(source: Any, example: Example) -> Network:
     if any(p.device.type == "meta" for p in module.parameters()):
         given = given.with_inputs({n: t.to("meta") for n, t in given.inputs.items()})
     recording = record(module, given.args, given.kwargs, given.inputs, False, example.training)
-    batched = not _alone(recording)
-    graph = build(recording, module, name, batched)
+    graph, batched = graph_of(recording, module, name)
     if recording.failure is not None:
         raise forward_error(graph, recording)
     notes = list(recording.warnings)
-    if batched and _mixed(graph):
-        graph = build(recording, module, name, False)
-        batched = False
     backing = backs(module, given, batched, example.training)
     return Network(name, graph=graph, backing=backing, warnings=notes)
+
+
+def graph_of(recording: Recording, module: Any, name: str) -> tuple[TorchGraph, bool]:
+    """Return the graph of a recording, and whether its inputs have a batch whose rows stay apart."""
+    batched = not _alone(recording)
+    graph = build(recording, module, name, batched)
+    if batched and _mixed(graph) and recording.failure is None:
+        return build(recording, module, name, False), False
+    return graph, batched
 
 
 def _lazy(module: Any) -> bool:
