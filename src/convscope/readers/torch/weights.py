@@ -7,10 +7,9 @@ from typing import Any
 
 import torch
 
-from convscope.errors import WeightsError
+from convscope.errors import WeightsError, did_you_mean
 from convscope.files.safetensors import Stored, header, numbers
 from convscope.files.source_file import SourceFile
-from convscope.layers.arguments import nearest
 from convscope.notation.sizes import shape_text
 from convscope.readers.torch.shadow import shadow
 
@@ -74,7 +73,7 @@ def _check(file: SourceFile, kind: str, stored: dict[str, Stored], places: dict[
         said.append(f"it lacks {_listed(missing)}")
     if more:
         said.append(
-            f"{_listed(more)} {'are' if len(more) > 1 else 'is'} not among the module's{nearest(more[0], places)}"
+            f"{_listed(more)} {'are' if len(more) > 1 else 'is'} not among the module's{did_you_mean(more[0], places)}"
         )
     for name, one in stored.items():
         if name in places and one.shape != tuple(places[name][2].shape):
