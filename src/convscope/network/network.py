@@ -290,6 +290,7 @@ class Network:
         force: bool = False,
         workers: int | None = None,
         scheduler: str | None = None,
+        verbose: str | int = "auto",
     ) -> Survey:
         """Return what every map does over a whole data set: a `Survey`.
 
@@ -304,6 +305,7 @@ class Network:
                     it is to be gone on with, `resume`, or replaced, `force`
         workers     so many processes on this machine; or `scheduler`, the address of a Dask scheduler. They open the
                     network and the data themselves, from the files that both come from
+        verbose     0 for silence; otherwise a progress bar on stderr, at a terminal
 
         An image that cannot be taken is skipped, counted and named. Activations are counted batch by batch and let
         go. Raises `InputError` for data that cannot be surveyed, `OutputError` for a file that cannot be written,
@@ -318,15 +320,17 @@ class Network:
         """
         from pathlib import Path
 
+        from convscope.survey.bar import Bar
         from convscope.survey.measuring import Asked
         from convscope.survey.work import survey
 
         names = None if layers is None else tuple(self.graph.node(layer).name for layer in layers)
         asked = Asked(names, top, histograms, tuple(prepare))
-        return survey(
-            self, data, asked, out=None if out is None else Path(out), resume=resume, force=force,
-            workers=workers, scheduler=scheduler,
-        )  # fmt: skip
+        with Bar() as bar:
+            return survey(
+                self, data, asked, out=None if out is None else Path(out), resume=resume, force=force,
+                workers=workers, scheduler=scheduler, progress=bar.show if verbose else None,
+            )  # fmt: skip
 
     def export(self, path: str | Path, image: Any = None, *, limit: float = 64) -> None:
         """Write the network as an ONNX file, or, with an image, as the explorer in one HTML file.

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from convscope.engine.estimate import check_run
 from convscope.engine.runtime import Runner
 from convscope.errors import EngineError, InputError, UnsupportedError
 from convscope.model.graph import Graph
@@ -71,6 +72,7 @@ class Measuring:
         self.graph = graph = network.backing.at(graph, {self.input: first})
         self.missing = _missing(network, graph)
         self.same, wanted = self._layers(graph)
+        check_run(graph, wanted)
         self._runner: Runner = network.backing.runner(graph, wanted, True)
         self.plan = self._plan(self._runner.run({self.input: first}), wanted)
         each = 4 * sum(layer.maps * layer.places for layer in self.plan.layers)

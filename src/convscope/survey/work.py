@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import InputError, SettingError
+from convscope.survey.bar import Progress
 from convscope.survey.data import open_data
 from convscope.survey.measuring import BATCH, Asked, Measuring
 from convscope.survey.stored import State, check_target, joined, left, save
 from convscope.survey.survey import Survey
 from convscope.survey.tally import Tally
-from convscope.typed import Record
 from convscope.version import __version__
 
 CHECKPOINT_SECONDS = 30.0
@@ -24,14 +24,6 @@ CHECKPOINT_SECONDS = 30.0
 
 LEAST_BATCHES = 8
 """A worker's task is at least so many batches: 256 images."""
-
-
-class Progress(Record):
-    """How far it is: images done, of how many (None: nobody knows), and how many a second."""
-
-    done: int
-    total: int | None
-    rate: float
 
 
 def survey(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
 
 import click
 
@@ -21,9 +20,6 @@ from convscope.cli.shared import (
     set_labels,
     show,
 )
-
-if TYPE_CHECKING:
-    from convscope.survey.work import Progress
 
 DATA_HELP = (
     "DATA is a folder of images (sub-folders are labels) or of .tar shards, a .zip or .tar of images, an "
@@ -99,6 +95,7 @@ def command(
     Which never fire, which are copies of one another, which images and places drive each most. Ctrl-C
     leaves --out as a file that --resume goes on with.
     """
+    from convscope.survey.bar import Bar
     from convscope.survey.measuring import Asked
     from convscope.survey.work import survey
     from convscope.views.report import Report
@@ -113,10 +110,10 @@ def command(
     set_labels(network, model, labels)
     named = None if layers is None else [layer_named(network, n.strip()) for n in layers.split(",")]
     asked = Asked(None if named is None else tuple(named), top, histograms, prepare)
-    with _Line() as line:
+    with Bar() as bar:
         found = survey(
             network, data, asked, out=out, resume=resume, force=force, workers=workers,
-            scheduler=scheduler, progress=line.show, told=say,
+            scheduler=scheduler, progress=bar.show, told=say,
         )  # fmt: skip
     if found.skipped:
         say(
@@ -133,46 +130,3 @@ def command(
     for written in (out, parquet, page):
         if written is not None:
             say(f"wrote {written}")
-
-
-class _Line:
-    """A line on stderr: images done, images a second, time left. Only at a terminal."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def show(self, progress: Progress) -> None:
-        """Bring the line up to date."""
-        import sys
-
-        if sys.stderr is None or not sys.stderr.isatty():
-            return
-        if self._bar is None:
-            from rich.console import Console
-            from rich.progress import (
-                BarColumn,
-                MofNCompleteColumn,
-                Progress,
-                TextColumn,
-                TimeRemainingColumn,
-            )
-
-            self._bar = Progress(
-                TextColumn("survey"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]} images/s"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._bar.start()
-            self._task = self._bar.add_task("survey", total=progress.total, rate="–")
-        self._bar.update(self._task, completed=progress.done, rate=f"{progress.rate:,.0f}")
-
-    def __exit__(self, *raised: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
