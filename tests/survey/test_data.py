@@ -132,6 +132,16 @@ def test_what_python_holds() -> None:
     assert figures(channels_first) == figures(network(3).survey(np.repeat(x[..., None], 3, axis=3)))
 
 
+def test_a_network_without_an_axis_of_channels_takes_pixels_too(tmp_path: Path) -> None:
+    x, y = images()
+    net = Sequential([Flatten(input_shape=(9, 8)), Dense(3, activation="softmax")], seed=1)
+    found = net.survey((x, y))
+    assert found.state.facts["prepared"]["steps"] == ["divide by 255: value = pixel / 255"]
+    assert figures(found) == figures(net.survey(x.astype(np.float32) / np.float32(255)))
+    assert figures(found) == figures(net.survey(folder(tmp_path / "set")))
+    assert sum(map(sum, found.confusion.values())) == COUNT
+
+
 def test_one_bad_image_is_skipped_counted_and_named(tmp_path: Path) -> None:
     data = folder(tmp_path / "set")
     (data / "cat" / "9.png").write_bytes(b"no picture")

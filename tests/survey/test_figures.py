@@ -213,3 +213,22 @@ def test_correlations_are_numpys_over_what_was_drawn() -> None:
     assert np.allclose(found["conv2d"].correlations(), want, atol=1e-12)
     everything = kept(net, x)["conv2d"].reshape(-1, 5).astype(np.float64)
     assert np.abs(np.corrcoef(everything.T) - want).max() < 0.25  # a sample of 240
+
+
+def test_a_model_of_float64_is_counted_as_float32() -> None:
+    """What float32 does not hold is infinite there, and counted as that."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    scale = np.array([1.0, 1e300], np.float64).reshape(1, 2, 1, 1)
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["image", "scale"], ["out"], "scaled")],
+        "wide",
+        [helper.make_tensor_value_info("image", TensorProto.DOUBLE, ["n", 2, 3, 4])],
+        [helper.make_tensor_value_info("out", TensorProto.DOUBLE, ["n", 2, 3, 4])],
+        [numpy_helper.from_array(scale, "scale")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    x = np.random.default_rng(3).uniform(1, 2, (5, 2, 3, 4))
+    found = cs.open(model).survey(x)["scaled"]
+    assert found[0].mean == pytest.approx(x[:, 0].mean(), rel=1e-6)
+    assert (found[1].mean, found[1].not_finite, found[1].top) == (None, 1.0, ())

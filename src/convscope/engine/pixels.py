@@ -120,7 +120,10 @@ def chosen(graph: Graph) -> Chosen:
     >>> found.name, found.why
     ('0-255', 'its own rescaling takes 0 … 255 to −1 … 1')
     """
-    names, ends = _first_numbers(graph)
+    import numpy as np
+
+    with np.errstate(over="ignore", invalid="ignore"):  # weights of float64 may be beyond float32
+        names, ends = _first_numbers(graph)
     if not names:
         return Chosen("0-1", "nothing in the network says otherwise")
     slope = max(abs(high - low) for low, high in ends)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from convscope.engine.images import as_input
-from convscope.engine.pixels import Chosen
+from convscope.engine.images import as_input, flat, open_image, plain
+from convscope.engine.pixels import Chosen, applied
 from convscope.engine.preparing import prepare
 from convscope.errors import InputError
 from convscope.notation.sizes import Shape, is_known, shape_text
@@ -46,7 +46,9 @@ class Preparation:
     def _made(self, item: Item) -> tuple[Array, list[str]]:
         if item.content is None:
             raise InputError(item.why)
-        if isinstance(item.content, bytes) or hasattr(item.content, "getbands"):
+        if _picture(item) and len(self.shape) != 3:
+            return self._flat(item)
+        if _picture(item):
             found = prepare(
                 item.content,
                 self.shape,
@@ -62,6 +64,19 @@ class Preparation:
         array = as_input(item.content, self.shape, self.channels_last, item.name)
         return array.astype("float32", copy=False), [AS_THEY_ARE]
 
+    def _flat(self, item: Item) -> tuple[Array, list[str]]:
+        """Return the pixels of a picture for a network whose input has no axis of channels: (28, 28)."""
+        given = item.content
+        image = flat(
+            plain(open_image(given, item.name) if isinstance(given, bytes) else given, item.name)
+        )
+        pixels = np.asarray(image)
+        scale = self.pixels.scale
+        numbers = applied(scale, pixels[..., None] if pixels.ndim == 2 else pixels, item.name)
+        numbers = numbers[..., 0] if numbers.shape[-1] == 1 else numbers
+        array = as_input(numbers, self.shape, self.channels_last, item.name)
+        return array, [f"{scale.step}: {scale.words}"]
+
     @property
     def pictures(self) -> bool:
         """Whether the images are pictures, whose pixels become numbers."""
@@ -73,7 +88,7 @@ class Preparation:
         An array's numbers become pixels from its smallest, 0, to its largest, 255.
         """
         pixels: Array
-        if isinstance(item.content, bytes) or hasattr(item.content, "getbands"):
+        if _picture(item) and len(self.shape) == 3:
             last, name = self.channels_last, item.name
             found = prepare(item.content, self.shape, last, self.steps, name, "0-255")
             pixels = found["array"][0].astype(np.uint8)
@@ -131,6 +146,10 @@ class Preparation:
         }
 
 
+def _picture(item: Item) -> bool:
+    return isinstance(item.content, bytes) or hasattr(item.content, "getbands")
+
+
 class _Unfit(InputError):
     """A picture that would have to be changed, and nobody has said how."""
 
@@ -151,8 +170,6 @@ class _Unfit(InputError):
 
 def _size(item: Item) -> tuple[int, ...] | None:
     """Return the size of a picture, as far as it can be read."""
-    from convscope.engine.images import open_image
-
     try:
         if isinstance(item.content, bytes):
             return open_image(item.content, item.name).size

@@ -55,7 +55,11 @@ class Measured(Record):
         """Return an activation as float32 (images, maps, places), without a copy where that can be."""
         if self.axis is not None:
             array = np.moveaxis(array, self.axis, 1)
-        return np.ascontiguousarray(array, np.float32).reshape(len(array), self.maps, -1)
+        with np.errstate(
+            over="ignore"
+        ):  # a number of float64 that float32 does not hold is infinite
+            array = np.ascontiguousarray(array, np.float32)
+        return array.reshape(len(array), self.maps, -1)
 
     def position(self, map_: int, place: int) -> tuple[int, ...]:
         """Return the position of a number in the layer's output, without the batch."""
