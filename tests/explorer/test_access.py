@@ -154,10 +154,13 @@ def test_nothing_moves_for_those_who_asked_for_that(visit: OpenPage) -> None:
         assert page.page.evaluate(moving) == 0
 
 
-@pytest.mark.parametrize("network", ["digits", "branches", "hostile"])
-def test_a_window_of_390_pixels_holds_everything(visit: OpenPage, network: str) -> None:
+@pytest.mark.parametrize(
+    ("network", "width"), [("digits", 390), ("branches", 390), ("hostile", 390), ("branches", 640)]
+)
+def test_a_narrow_window_holds_everything(visit: OpenPage, network: str, width: int) -> None:
+    """390 pixels, a phone; 640, a window of 1,280 at 200 %."""
     page = visit(network)
-    page.page.set_viewport_size({"width": 390, "height": 800})
+    page.page.set_viewport_size({"width": width, "height": 800})
     graph = page.served.network.graph
     layers = [list(graph.nodes)[1], list(graph.nodes)[-1]]
     for screen in SCREENS:

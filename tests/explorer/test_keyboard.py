@@ -80,9 +80,9 @@ def test_screens_layers_colours_and_help(visit: OpenPage) -> None:
         page.until("live", lambda text: text.startswith("colours: "))
         assert page.address.get("c") == colour
     page.keys("?")
-    assert page.page.get_by_role("dialog", name="Keys").is_visible()
+    assert page.page.get_by_role("dialog", name="Keys and words").is_visible()
     page.keys("Escape")
-    assert not page.page.get_by_role("dialog", name="Keys").is_visible()
+    assert not page.page.get_by_role("dialog", name="Keys and words").is_visible()
     assert page.read("tab") == "Microscope"
     page.keys("/")
     page.page.keyboard.type("dens")

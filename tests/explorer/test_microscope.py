@@ -14,6 +14,8 @@ from campaigns import often
 from screens import OpenPage, Visit, figure
 from shown import holds
 
+import convscope as cs
+
 PIXEL = (11, 8, 38)
 
 
@@ -291,3 +293,31 @@ def test_a_volume_is_drawn_plane_by_plane_and_a_row_of_maps_of_one_number_as_bar
     assert page.page.locator(".cs-steppers label").count() == 1
     width = page.page.locator(".cs-map").evaluate("c => c.clientWidth / c.clientHeight")
     assert width > 2  # nine bars beside one another
+
+
+def unfinished() -> tuple[Any, ...]:
+    """A weight that is no number, where the window's corner lies in the padding."""
+    layer = cs.Conv2D(2, 3, padding="same", input_shape=(5, 6, 3), name="conv")
+    network = networks.drawn(cs.Sequential([layer], name="unfinished"))
+    kernel, bias = layer.get_weights()
+    kernel[0, 0, 1, 1] = np.nan
+    layer.set_weights([kernel, bias])
+    return network, networks.image(5, 6, 3)
+
+
+def test_a_weight_that_is_no_number_around_padding_and_in_the_funnel(visit: OpenPage) -> None:
+    page = visit(unfinished)
+    shown = page.number("conv", (0, 0, 1))
+    words = "A weight that is no finite number meets their zeros there, which makes NaN"
+    assert shown["output"] == "NaN" and words in shown["reads"]
+    assert np.isfinite(float(figure(shown["engine"])))
+    assert [value for _, value in shown["tiles"]][1] == "NaN"
+    inside = page.number("conv", (2, 3, 1))
+    assert inside["output"] == inside["engine"] == "NaN" and words not in inside["reads"]
+    assert words not in page.number("conv", (0, 0, 0))["reads"]
+    for _ in range(3):
+        page.page.get_by_role("button", name="Add one more").click()
+    hint = page.page.get_by_text("3 partial sums")
+    hint.focus()
+    style = "e => getComputedStyle(e, '::after').content"
+    assert "its window times its slice" in hint.evaluate(style)

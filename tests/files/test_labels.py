@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import pytest
 
 from convscope.errors import ConvscopeError
-from convscope.files.labels import read_labels
+from convscope.files.labels import noted_labels, read_labels
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,32 @@ def test_what_holds_none_is_said(tmp_path: Path, content: bytes) -> None:
         read_labels(file)
     with pytest.raises(ConvscopeError, match="cannot read labels"):
         read_labels(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("""{0: 'person', 1: "bird's nest", 2: 'x'}""", ["person", "bird's nest", "x"]),
+        ('["a", "b"]', ["a", "b"]),
+        ('{"id2label": {"1": "b", "0": "a"}}', ["a", "b"]),
+        ("{0: 'a', 2: 'c'}", []),
+        ("{0: 'a', 1: __import__('os')}", []),
+        ("{0: 'a", []),
+        ("plain words", []),
+    ],
+)
+def test_notes_in_a_model_file(text: str, found: list[str]) -> None:
+    assert noted_labels([("author", "[]"), ("names", text)]) == found
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_an_onnx_file_that_names_its_classes(tmp_path: Path, count: int) -> None:
+    import convscope as cs
+
+    network = cs.Sequential([cs.Dense(3, input_shape=(5,))])
+    network.export(str(tmp_path / "m.onnx"))
+    model = onnx.load(tmp_path / "m.onnx")
+    names = [f"class {n}" for n in range(count)]
+    model.metadata_props.add(key="names", value=str(dict(enumerate(names))))
+    onnx.save(model, tmp_path / "m.onnx")
+    assert cs.open(tmp_path / "m.onnx").labels == (names if count == 3 else [])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from convscope.errors import InputError
+from convscope.errors import ConvscopeError, InputError
 from convscope.files.json_text import read_json
 
 LARGEST = 4 << 20
@@ -25,11 +26,55 @@ def read_labels(path: Path) -> list[str]:
         raise InputError(f"cannot read labels from {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} holds no labels: it is not UTF-8 text") from error
+    return _labels(data, text, str(path))
+
+
+KEYS = ("labels", "classes", "class_names", "names", "id2label")
+"""What notes in a model file that name its classes are called."""
+
+_NUMBERED = re.compile(r"""\s*(\d{1,7})\s*:\s*(?:'([^'\\]*)'|"([^"\\]*)")\s*(?:,|$)""")
+
+
+def noted_labels(notes: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the class names among a model file's notes, (name, text) each; none where there are none.
+
+    JSON as in `read_labels`, or as Python writes a dictionary: {0: 'person', 1: "bird's nest"}.
+
+    >>> noted_labels([("author", "me"), ("names", "{0: 'cat', 1: 'dog'}")])
+    ['cat', 'dog']
+    """
+    for key, text in notes:
+        if key not in KEYS or not text.lstrip().startswith(("{", "[")):
+            continue
+        try:
+            return _labels(text.encode(), text, key)
+        except ConvscopeError:
+            found = _python_dictionary(text.strip())
+            if found:
+                return found
+    return []
+
+
+def _python_dictionary(text: str) -> list[str]:
+    if len(text) > LARGEST or not text.endswith("}"):
+        return []
+    found: list[str] = []
+    at, end = 1, len(text) - 1
+    while at < end:
+        one = _NUMBERED.match(text, at, end)
+        if one is None or int(one[1]) != len(found):
+            return []
+        found.append(one[2] if one[2] is not None else one[3])
+        at = one.end()
+    return found
+
+
+def _labels(data: bytes, text: str, path: str) -> list[str]:
     if len(data) > LARGEST:
         raise InputError(f"{path} has {len(data):,} bytes; labels may have at most {LARGEST:,}")
     if not text.lstrip().startswith(("{", "[")):
         return [line.strip() for line in text.splitlines() if line.strip()]
-    found = read_json(data, str(path))
+    found = read_json(data, path)
     if isinstance(found, Mapping):
         found = _in_order(found.get("id2label", found), path)
     labels = [one[-1] if isinstance(one, list) and one else one for one in found]
@@ -38,7 +83,7 @@ def read_labels(path: Path) -> list[str]:
     return labels
 
 
-def _in_order(found: object, path: Path) -> list[object]:
+def _in_order(found: object, path: str) -> list[object]:
     if not isinstance(found, Mapping) or sorted(found) != sorted(map(str, range(len(found)))):
         raise InputError(
             f"{path} holds no labels: an object names every class by its number, from 0 on, as in "

@@ -63,7 +63,9 @@ export function sentence({ led: { terms, reduction }, groups: { sizes, count, of
 	const padded = inside.reduce((sum, one) => sum + (one ? 0 : 1), 0) - between;
 	const where = between ? `${grouped(between)} of them fall between its numbers, where the stride leaves gaps` : "";
 	const beyond = padded ? (between ? `${grouped(padded)} lie beyond its edge` : `${grouped(padded)} of them lie in the padding`) : "";
-	const outside = where || beyond ? ` ${[where, beyond].filter(Boolean).join("; ")} (hatched).` : "";
+	// 0 · NaN is NaN, and ∞ · 0 too; the engine does not go where there is nothing
+	const lost = products?.some((product, n) => !inside[n] && Number.isNaN(product));
+	const outside = where || beyond ? ` ${[where, beyond].filter(Boolean).join("; ")} (hatched).${lost ? " A weight that is no finite number meets their zeros there, which makes NaN; the engine leaves the padding out." : ""}` : "";
 	const all = grouped(count);
 	if (count > 1 && sizes.length) {
 		const window = sizes.length > 1 ? `a ${times(sizes)} window` : `a window of ${sizes[0]}`;

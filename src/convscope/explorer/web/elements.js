@@ -161,8 +161,15 @@ export function svg(tag, values, ...children) {
 /** @typedef {CanvasRenderingContext2D} Pen */
 /** @typedef {ArrayLike<number>} Numbers */
 
+/** @type {WeakMap<HTMLCanvasElement, Pen>} */
+const PENS = new WeakMap();
+
 /** @param {HTMLCanvasElement} canvas */
-export const penOf = (canvas) => /** @type {Pen} */ (canvas.getContext("2d"));
+export function penOf(canvas) {
+	const pen = PENS.get(canvas) ?? /** @type {Pen} */ (canvas.getContext("2d"));
+	PENS.set(canvas, pen);
+	return pen;
+}
 
 /** Empty, sharp on any screen; in CSS pixels. @param {HTMLCanvasElement} canvas @param {number} width @param {number} height */
 export function sized(canvas, width, height) {

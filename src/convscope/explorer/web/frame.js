@@ -12,6 +12,7 @@ import { Microscope } from "./microscope.js";
 import { mentalModels } from "./models.js";
 import { whatIf } from "./whatif.js";
 import { input } from "./input.js";
+import { HINTS } from "./hints.js";
 import { KEYS, keyed } from "./keys.js";
 import { sharing } from "./share.js";
 
@@ -59,8 +60,9 @@ export class App {
 		};
 		/** @type {Screen | null} */
 		this.shown = null;
-		this.help = dialog("Keys", h("table.cs-keys", h("tbody", Object.entries(KEYS).map(([keys, what]) =>
-			h("tr", h("th", { scope: "row" }, h("kbd", keys)), h("td", what))))));
+		this.help = dialog("Keys and words", h("table.cs-keys", h("tbody", Object.entries(KEYS).map(([keys, what]) =>
+			h("tr", h("th", { scope: "row" }, h("kbd", keys)), h("td", what))))),
+			h("h3", "Words"), h("dl.cs-words", Object.entries(HINTS).filter(([word]) => word !== "sees").flatMap(([word, what]) => [h("dt", word), h("dd", what)])));
 		this.finder = finder(this);
 		this.share = sharing(this);
 		const { warnings } = net.told;

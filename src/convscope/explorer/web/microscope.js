@@ -6,6 +6,7 @@ import { added, decimal, exact, grouped, places, readBack, scientific, signed } 
 import { Part, fill, folded, h, link, memo, pixelled, say, table, unfold, wrong } from "./elements.js";
 import { scaleOf } from "./colours.js";
 import { steps } from "./facts.js";
+import { hinted } from "./hints.js";
 import { FEW_ROWS, sentence, sumOf } from "./account.js";
 import { board } from "./board.js";
 import { funnel } from "./funnel.js";
@@ -19,6 +20,8 @@ import { magnifier } from "./lens.js";
 /** @import {Props} from "./elements.js" */
 /** @import {Detail, EquationJson, Patch, Values} from "./types" */
 /** @import {Now, Sum} from "./account.js" */
+
+const THUMBS = 256; // so many small pictures of maps are kept
 
 /** One output number, taken apart. */
 export class Microscope extends Part {
@@ -35,6 +38,8 @@ export class Microscope extends Part {
 	/** @type {number | null} how much of the sum has been added, whole parts and a piece of the next; null: all of it */
 	added = null;
 	few = FEW_ROWS;
+	/** @type {Map<string, HTMLCanvasElement>} */
+	thumbs = new Map();
 	unfolded = false; // whether the small ones stand one by one too
 	sorted = false; // whether the largest come first
 	/** @type {number | null} the group that the lens keeps */
@@ -265,7 +270,7 @@ export class Microscope extends Part {
 		if (this.stepped(steps.map(([name]) => name))) {
 			fill(this.total, steps.map(([name, text]) => {
 				if (text === undefined) return /\w/.test(name) ? h("span.cs-act", name) : name;
-				return h(`span.cs-step ${name === "output" ? "cs-final" : ""}`, h("span.cs-step-name", name), h("span.cs-step-value"));
+				return h(`span.cs-step ${name === "output" ? "cs-final" : ""}`, h("span.cs-step-name", hinted(name, true)), h("span.cs-step-value"));
 			}));
 		}
 		const shown = this.total.querySelectorAll(".cs-step-value");
@@ -364,8 +369,19 @@ export class Microscope extends Part {
 		if (read) this.down(feeds[read.name], read.index);
 	}
 
-	/** @param {Patch} patch @param {string} name @param {number} map */
+	/** One map in colours, drawn once. @param {Patch} patch @param {string} name @param {number} map */
 	thumb(patch, name, map) {
+		const { net, ramp, place: { colour } } = this.app;
+		const key = `${net.run?.id} ${map} ${ramp.scheme} ${colour} ${name}`;
+		const found = this.thumbs.get(key) ?? this.drawn(patch, name, map);
+		this.thumbs.delete(key);
+		this.thumbs.set(key, found); // the latest use last
+		if (this.thumbs.size > THUMBS) this.thumbs.delete(/** @type {string} */ (this.thumbs.keys().next().value));
+		return found;
+	}
+
+	/** @param {Patch} patch @param {string} name @param {number} map */
+	drawn(patch, name, map) {
 		const { net, ramp, place: { colour } } = this.app;
 		const form = net.form(name);
 		const plane = form.plane(patch, map);

@@ -5,6 +5,7 @@ import { decimal, exact, grouped, places, times } from "./texts.js";
 import { choice, dim, fill, folded, h, link, memo, message, say, sized, small, table, unfold } from "./elements.js";
 import { COLOURS, SORTS } from "./address.js";
 import { Atlas } from "./atlas.js";
+import { hinted } from "./hints.js";
 import { contributions, fieldText, weightsText } from "./facts.js";
 
 /** @import {Props} from "./elements.js" */
@@ -133,7 +134,7 @@ function stackRow(stack, name) {
 	const details = folded("The maps as a table", () => tabulate());
 	const { kind, weights, params, macs, receptive_field } = app.net.layer(name);
 	const output = h("dd", times(app.net.shape(name)));
-	const fact = (/** @type {string} */ what, /** @type {any} */ text) => h("div", h("dt", what), h("dd", text));
+	const fact = (/** @type {string} */ what, /** @type {any} */ text) => h("div", h("dt", hinted(what)), h("dd", text));
 	const element = h("article.cs-row", { "aria-label": name },
 		h("header",
 			h("h2", link(name, () => app.open(name, { screen: "microscope" }, true)), " ", dim(kind)),

@@ -93,9 +93,11 @@ const withoutZeros = (text) => (text.includes(".") ? text.replace(/\.?0*$/, "") 
 /** @param {(number | string | null)[] | null} sizes */
 export const times = (sizes) => (!sizes ? "?" : sizes.length ? sizes.map((s) => s ?? "?").join("×") : "one number");
 
+const THOUSANDS = new Intl.NumberFormat("en-US");
+
 /** @param {number | string | null} value */
 export const grouped = (value) =>
-	typeof value === "number" ? value.toLocaleString("en-US").replace("-", "−") : (value ?? "–");
+	typeof value === "number" ? THOUSANDS.format(value).replace("-", "−") : (value ?? "–");
 
 /** How many decimals show a number of this size well. @param {number} largest */
 export function places(largest) {

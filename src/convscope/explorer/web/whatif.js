@@ -4,6 +4,7 @@ import { range } from "./arrays.js";
 import { grouped, times } from "./texts.js";
 import { choice, dim, fill, h, latest, scrolled, sized, small, table, wrong } from "./elements.js";
 import { fieldText, weightsText } from "./facts.js";
+import { hinted } from "./hints.js";
 import { sideBySide } from "./beside.js";
 
 /** @import {Props} from "./elements.js" */
@@ -141,7 +142,7 @@ export function whatIf(app) {
 		const most = 400;
 		fill(result,
 			h("div.cs-scroll", scrolled("The layers, old and new"),
-				table(["layer", "output", "weights", "parameters", "MACs", "sees"], layers.slice(0, most).map((l) => [
+				table(["layer", "output", "weights", ...["parameters", "MACs", "sees"].map((word) => hinted(word, true))], layers.slice(0, most).map((l) => [
 					[l.name, l.weights_redrawn.length > 0
 						&& h("span.cs-badge", { title: `drawn anew: ${l.weights_redrawn.join(", ")}` }, "weights drawn anew")],
 					cell(l, ({ output_shape }) => (output_shape ? times(output_shape.slice(1)) : "?")),

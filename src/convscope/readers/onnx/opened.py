@@ -12,6 +12,7 @@ from convscope.engine.backing import at_sizes
 from convscope.engine.estimate import MANY, allowance
 from convscope.engine.onnx_file import TIME_LIMIT, StoredEngine
 from convscope.errors import OutputError
+from convscope.files.labels import noted_labels
 from convscope.layers.mapped import check_whole
 from convscope.model.graph import Graph
 from convscope.network import Network
@@ -35,7 +36,11 @@ def opened(source: Source) -> Network:
     ]
     more = [f"{source.name}: {len(said) - SHOWN} more of these"] if len(said) > SHOWN else []
     warnings = [*source.warnings, *said[:SHOWN], *more]
-    return Network(source.name, graph=graph, backing=OnnxModel(source), warnings=warnings)
+    network = Network(source.name, graph=graph, backing=OnnxModel(source), warnings=warnings)
+    labels = noted_labels((prop.key, prop.value) for prop in source.model.metadata_props)
+    if labels and graph.facts[graph.outputs[0]].output_shape[-1:] == (len(labels),):
+        network.labels = labels  # of classes, one for each number that comes out
+    return network
 
 
 class OnnxModel:
