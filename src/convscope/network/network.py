@@ -176,7 +176,8 @@ class Network:
         for name in graph.outputs:
             if name in missing:
                 raise not_computed(graph, name, missing[name], self.backing.advice)
-            if graph.nodes[name].layer.opaque and not all(map(is_known, graph.shape(name))):
+            open_ = (n for n in graph.needed([name]) if not all(map(is_known, graph.shape(n))))
+            if any(graph.nodes[n].layer.opaque for n in open_):
                 raise EngineError(
                     f"the output {name} of {self.name} has no shape before it runs: use run(image)"
                 )

@@ -84,8 +84,9 @@ class Fit(Record):
 Inlined: TypeAlias = tuple[Read, tuple[Index, ...], frozenset[Axis]]
 """A read, its indices, and the axes that reductions around it run over."""
 
-Piece: TypeAlias = tuple[Index, Size, Size]
-"""An index, and from where to before where it must lie for a piece to hold."""
+Piece: TypeAlias = tuple[Index, Size, Size, Axis | None]
+"""An index, and from where to before where it must lie: for a piece to hold, or for a local to be read at its axis,
+which then is as far inside as the index is."""
 
 
 class Equation:
@@ -124,12 +125,23 @@ class Equation:
         """Every read as `inlined` has it, with the pieces in which it stands."""
         return tuple(self._inline(self.expression, {}, frozenset(), ()))
 
+    @cached_property
+    def _bordered(self) -> tuple[tuple[Inlined, tuple[Piece, ...]], ...]:
+        """The same, but for locals with a border: what lies in it reads nothing, so that their axes stay."""
+        if not any(
+            isinstance(read.tensor, Local) and read.padding is not None
+            for read in reads([self.expression])
+        ):
+            return self._placed
+        return tuple(self._inline(self.expression, {}, frozenset(), (), True))
+
     def _inline(
         self,
         node: Expression,
         replaced: Mapping[Axis, Index],
         bound: frozenset[Axis],
         pieces: tuple[Piece, ...],
+        borders: bool = False,
     ) -> Iterator[tuple[Inlined, tuple[Piece, ...]]]:
         if isinstance(node, Read):
             indices = node.indices
@@ -137,19 +149,24 @@ class Equation:
                 indices = tuple(index.substitute(replaced) for index in indices)
             if isinstance(node.tensor, Local):
                 inner = dict(zip(node.tensor.axes, indices, strict=True))
-                yield from self._inline(node.tensor.expression, inner, bound, pieces)
+                if borders and node.padding is not None:
+                    sizes = node.tensor.shape or ()
+                    moved = ((i, 0, s, a) for (a, i), s in zip(inner.items(), sizes, strict=True))
+                    pieces, inner = (*pieces, *moved), {}
+                yield from self._inline(node.tensor.expression, inner, bound, pieces, borders)
             else:
                 yield (node, indices, bound), pieces
             return
         if isinstance(node, Pieces):
             along = node.along.substitute(replaced) if replaced else node.along
             for start, end, body in zip((0, *node.ends[:-1]), node.ends, node.bodies, strict=True):
-                yield from self._inline(body, replaced, bound, (*pieces, (along, start, end)))
+                here = (*pieces, (along, start, end, None))
+                yield from self._inline(body, replaced, bound, here, borders)
             return
         axes = getattr(node, "axes", ())
         bound = bound.union(axes) if axes else bound
         for part in node.parts():
-            yield from self._inline(part, replaced, bound, pieces)
+            yield from self._inline(part, replaced, bound, pieces, borders)
 
     @cached_property
     def locals(self) -> tuple[Local, ...]:
@@ -236,7 +253,7 @@ class Equation:
         ranges: dict[Axis, Range] = dict(zip(self.axes, box, strict=True))
         name = name or self.inputs[0].name
         result: tuple[Range, ...] | None = None
-        for (read, indices, bound), pieces in self._placed:
+        for (read, indices, bound), pieces in self._bordered:
             if read.tensor.name != name or read.tensor.role != "input":
                 continue
             here = _held(pieces, ranges | _running(bound))
@@ -320,11 +337,11 @@ def hull(a: Sequence[Range], b: Sequence[Range]) -> tuple[Range, ...]:
 
 def _held(pieces: Iterable[Piece], ranges: Mapping[Axis, Range]) -> Mapping[Axis, Range] | None:
     """Return the ranges as far as all of some pieces hold; None where one holds nowhere."""
-    for along, start, end in pieces:
+    for along, start, end, within in pieces:
         low, high = along.bounds(ranges)
         if surely_less(high, start) or surely_less(end - 1, low):
             return None
-        axis = along.single()
+        axis = within or along.single()
         if axis is not None:
             ranges = {**ranges, axis: (largest(low, start), smallest(high, tidy(end - 1)))}
     return ranges

@@ -226,7 +226,7 @@ def test_open_sizes_are_known_when_an_image_comes() -> None:
 def test_what_has_no_equation_keeps_its_name_shape_and_values() -> None:
     nodes = [
         node("Conv", ["x", "w"], ["a"]),
-        node("TopK", ["a", "k"], ["b", "places"], "best", axis=1),
+        node("TopK", ["a", "k"], ["b", "places"], "best", axis=1, sorted=0),
         node("Relu", ["b"], ["y"]),
         node("Cast", ["places"], ["z"], to=TensorProto.FLOAT),
         node("LSTM", ["seq", "W", "R"], ["", "last"], hidden_size=2),

@@ -26,6 +26,9 @@ SMALL = 1 << 14
 MOST_COMPUTED = 512
 """Operators on so many numbers together are computed; of more, two could make a very large one."""
 
+MOST_WRITTEN = 1 << 18
+"""The same of numbers that an exporter wrote out, where it is known how many come of them: a mask of windows."""
+
 MOST_MOVED = 1 << 30
 """Arrays of at most so many numbers are given another shape."""
 
@@ -144,8 +147,11 @@ ARITHMETIC: dict[str, Callable[..., Array]] = {
     "Equal": _two(np.equal),
     "Less": _two(np.less),
     "Greater": _two(np.greater),
+    "GreaterOrEqual": _two(np.greater_equal),
+    "LessOrEqual": _two(np.less_equal),
     "And": _two(np.logical_and),
     "Or": _two(np.logical_or),
+    "Xor": _two(np.logical_xor),
     "Not": _one(np.logical_not),
     "Neg": _one(np.negative),
     "Abs": _one(np.abs),
@@ -168,9 +174,16 @@ def fold(op: str, given: Attributes, inputs: Sequence[Constant]) -> Constant | N
             return _filled(given, inputs[0])
         if op in RETYPED:
             return RETYPED[op](given, *inputs)
-        if op in MOVES and inputs and inputs[0].count > SMALL:
+        if (
+            op in MOVES
+            and inputs
+            and inputs[0].count > (MOST_WRITTEN if inputs[0].written else SMALL)
+        ):
             return _moved(MOVES[op], given, inputs)
-        most = SMALL if op in MOVES else MOST_COMPUTED
+        written = (
+            all(c.written or not c.shape for c in inputs) and _comes_to(op, inputs) <= MOST_WRITTEN
+        )
+        most = MOST_WRITTEN if written else SMALL if op in MOVES else MOST_COMPUTED
         if sum(c.count for c in inputs) > most:
             return None
         with np.errstate(all="ignore"):
@@ -183,7 +196,7 @@ def fold(op: str, given: Attributes, inputs: Sequence[Constant]) -> Constant | N
                 return None
     except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, SourceError):
         return None  # ONNX Runtime will say what is wrong with it
-    if found.size > SMALL:
+    if found.size > (MOST_WRITTEN if written else SMALL):
         return None
     one = bool(inputs) and (inputs[0].same or (op == "Expand" and inputs[0].count == 1))
     return Constant(
@@ -194,6 +207,24 @@ def fold(op: str, given: Attributes, inputs: Sequence[Constant]) -> Constant | N
         one and (op in MOVES or op == "Expand"),
         inputs[0].origin if op in MOVES else None,
     )
+
+
+def _comes_to(op: str, inputs: Sequence[Constant]) -> int:
+    """Return how many numbers an operator makes of others, at most; very many where that is not plain."""
+    if op in MOVES or op in _ONE_BY_ONE:
+        return inputs[0].count
+    if op == "Concat":
+        return sum(c.count for c in inputs)
+    if op not in _TOGETHER:
+        return MOST_WRITTEN + 1
+    return math.prod(np.broadcast_shapes(*(c.shape for c in inputs)))
+
+
+_ONE_BY_ONE = ("Slice", "Not", "Neg", "Abs", "Floor", "Ceil", "Sqrt", "ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin")  # fmt: skip
+_TOGETHER = (
+    "Add", "Sub", "Mul", "Div", "Max", "Min", "Mod", "Pow", "Equal", "Less", "Greater", "GreaterOrEqual", "LessOrEqual",
+    "And", "Or", "Xor", "Where",
+)  # fmt: skip
 
 
 def _filled(given: Attributes, shape: Constant) -> Constant | None:
@@ -240,6 +271,12 @@ def _cast(given: Attributes, first: Constant) -> Constant:
     return replace(found, written=True) if first.dtype.kind in "iub" else found
 
 
+def _cast_like(given: Attributes, first: Constant, like: Constant) -> Constant:
+    from onnx import helper
+
+    return _cast({"to": helper.np_dtype_to_tensor_dtype(like.dtype)}, first)
+
+
 def _dequantised(
     given: Attributes, first: Constant, scale: Constant, zero: Constant | None = None
 ) -> Constant | None:
@@ -278,6 +315,7 @@ def _dequantised(
 
 RETYPED: dict[str, Callable[..., Constant | None]] = {
     "Cast": _cast,
+    "CastLike": _cast_like,
     "DequantizeLinear": _dequantised,
 }
 """The same numbers in another type: done, as moves are, when somebody asks for them."""
