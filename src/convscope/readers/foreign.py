@@ -104,5 +104,5 @@ def _name(name: str) -> str | None:
     if path.exists():
         return None
     folder = path.parent
-    files = [str(p) for p in folder.iterdir() if p.is_file()] if folder.is_dir() else []
-    return f"there is no file {str(path)!r}{did_you_mean(path, files)}"
+    names = [p.name for p in folder.iterdir() if p.is_file()] if folder.is_dir() else []
+    return f"there is no file {str(path)!r}{did_you_mean(path.name, names)}"
