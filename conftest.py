@@ -28,6 +28,9 @@ os.environ["COLUMNS"] = "100"
 for name in ("NO_COLOR", "FORCE_COLOR"):
     os.environ.pop(name, None)
 
+# processes that tests start find compiled files, as installed packages have them: each would compile all it imports
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 if "PYTEST_XDIST_WORKER" in os.environ:  # the cores are shared by the workers already
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")

@@ -79,8 +79,8 @@ def deep_rows() -> list[Row]:
         process(KERAS.format(few=FEW, many=MANY, out=str(out)), KERAS_BACKEND="torch")
         stacked, wired = map(float, out.read_text().split())
     cost(200)
-    half = statistics.median(cost(5000) for _ in range(3))
-    full = statistics.median(cost(10000) for _ in range(3))
+    pairs = [(cost(5000), cost(10000)) for _ in range(5)]
+    half, full = map(statistics.median, zip(*pairs, strict=True))
     what = "a layer in a network of 10,000, built with add and summarised"
     return [
         Row(
@@ -146,8 +146,8 @@ def onnx_rows() -> list[Row]:
         for path, count in zip(paths, (5000, 10000), strict=True):
             write(count, path)
         whole(paths[0])
-        half, full = (statistics.median(whole(path) for _ in range(3)) for path in paths)
-        peer = statistics.median(inferred(paths[1]) for _ in range(3))
+        taken = [(whole(paths[0]), whole(paths[1]), inferred(paths[1])) for _ in range(3)]
+        half, full, peer = map(statistics.median, zip(*taken, strict=True))
     return [
         Row(
             "an ONNX file of 10,000 nodes opened and summarised", f"{full:.2f} s",

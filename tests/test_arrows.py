@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import convscope
@@ -54,9 +55,14 @@ def modules() -> Iterator[tuple[str, Path]]:
 KNOWN = {name.removesuffix(".__init__") for name, _ in modules()}
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imported(path: Path, nested: bool) -> set[str]:
     """Return the convscope modules that a file imports; with `nested` also inside functions."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     found = set()
     for node in ast.walk(tree) if nested else tree.body:
         if isinstance(node, ast.ImportFrom) and node.module == "convscope":
@@ -106,7 +112,7 @@ def test_every_arrow_points_the_right_way() -> None:
 def test_onnx_runtime_has_one_door() -> None:
     doors = []
     for name, path in modules():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             doors += [name for n in names if n.split(".")[0] == "onnxruntime"]

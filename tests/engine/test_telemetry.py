@@ -88,6 +88,7 @@ def elsewhere(calls: str) -> list[str]:
     return found
 
 
+@pytest.mark.full  # it takes a minute, whichever Python watches
 def test_no_request_leaves_the_machine(strace: str, tmp_path: Path) -> None:
     watching: dict[str, Any] = {
         name: watched(strace, code, tmp_path / name)
