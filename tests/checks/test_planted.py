@@ -105,6 +105,7 @@ PLANTED = [
     Planted("unread-positions", "conv2d", lambda: Sequential([Conv2D(4, 1, strides=2, activation=RELU, input_shape=(8, 10, 3))])),
     Planted("unread-positions", "conv1d", lambda: Sequential([Conv1D(4, 4, strides=3, activation=RELU, input_shape=(15, 2))])),
     Planted("unread-positions", "conv3d", lambda: Sequential([Conv3D(2, 2, strides=2, activation=RELU, input_shape=(5, 4, 6, 1))])),
+    Planted("unread-positions", "separable_conv2d", lambda: Sequential([SeparableConv2D(4, 3, strides=2, activation=RELU, input_shape=(28, 31, 2))])),
     Planted("unread-positions", "max_pooling1d", lambda: Sequential([MaxPooling1D(4, input_shape=(13, 3))])),
     Planted("unread-positions", "depthwise_conv2d", lambda: Sequential([DepthwiseConv2D(2, strides=3, activation=RELU, input_shape=(8, 11, 3))])),
     # padding

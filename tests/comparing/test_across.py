@@ -118,7 +118,27 @@ def test_a_mean_over_the_padding_is_named() -> None:
         for counted in (False, True)
     ]
     report = twins[0].compare(twins[1], RNG.random((3, 9, 8), dtype=np.float32))
-    assert "left the padding out" in str(report.first.cause if report.first else "")
+    said = "count_include_pad = True, and False would agree"
+    assert said in str(report.first.cause if report.first else "")
+
+
+@pytest.mark.parametrize("exported", [False, True])
+def test_corners_and_centres_of_pixels_are_named(exported: bool, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    one, other = (
+        convscope.open(
+            torch.nn.Upsample(scale_factor=2, mode="bilinear", align_corners=aligned),
+            torch.rand(1, 3, 5, 6),
+        )
+        for aligned in (False, True)
+    )
+    said = "align_corners = True, and False would agree"
+    if exported:
+        other.export(tmp_path / "net.onnx")
+        other = convscope.open(str(tmp_path / "net.onnx"))
+        said = "coordinate_transformation_mode = 'align_corners', and 'half_pixel' would agree"
+    report = one.compare(other, RNG.random((3, 5, 6), dtype=np.float32))
+    assert said in str(report.first.cause if report.first else report)
 
 
 def test_a_folded_normalisation_is_the_same_layer(model: Network, image: np.ndarray) -> None:

@@ -142,8 +142,8 @@ def _of_sum(
         or degree_of(before.expression) != 1
     ):
         return None
-    box = _box(subject, equation, main)
-    if box is None or main.read.tensor.role != "input":
+    box = None if main.read.tensor.role != "input" else _box(subject, equation, main)
+    if box is None:
         return None
     padded = main.read.padding is not None and any(b or a for b, a in main.read.padding)
     incoming = given[0].with_zero() if padded else given[0]

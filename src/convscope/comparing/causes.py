@@ -8,6 +8,9 @@ flatten, the channels or the scale of the image. One is named only when it makes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +18,9 @@ from convscope.checks.forms import activation, added_weight, kernels, normalised
 from convscope.comparing.matching import order
 from convscope.comparing.units import Unit, Units, moves
 from convscope.equations import formulas
+from convscope.equations.stating import NoEquation
+from convscope.errors import ConvscopeError
+from convscope.model.editing import with_settings
 from convscope.notation import Equation, Expression
 from convscope.notation.anatomy import anatomy
 from convscope.notation.expression import Call, Number, Read
@@ -56,6 +62,7 @@ def trials(a: Units, one: Unit, b: Units, other: Unit) -> Iterator[Trial]:
     for name in _chain(b, other):
         equation = b.graph.facts[name].equation
         if equation is not None:
+            yield from _of_settings(b, name)
             yield from _of_equation(name, equation)
             yield from _of_weights(b, name, equation)
     yield from _taken_over(a, one, b, other)
@@ -72,6 +79,58 @@ def _chain(b: Units, unit: Unit) -> list[str]:
             found.append(name)
             stack.extend(b.graph.nodes[name].inputs)
     return found
+
+
+# -- other settings -------------------------------------------------------------------------------
+
+WORDS = {
+    "coordinate_transformation_mode": (
+        "half_pixel",
+        "align_corners",
+        "asymmetric",
+        "pytorch_half_pixel",
+    ),
+    "nearest_mode": ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil"),
+    "approximate": ("none", "tanh"),
+    "interpolation": ("nearest", "bilinear", "bicubic"),
+}
+"""Settings that are words, and what they may be in one framework or another."""
+
+
+def _of_settings(b: Units, name: str) -> Iterator[Trial]:
+    """Yield a node with one of its switches the other way: align_corners, half-pixel centres, count_include_pad."""
+    layer, facts = b.graph.nodes[name].layer, b.graph.facts[name]
+    use = getattr(layer, "use", None)
+    key = next((k for k in ("settings", "attributes") if hasattr(use, k)), "")
+    given = dict(getattr(use, key)) if key else layer.settings()
+    for setting, value in given.items():
+        others = (not value,) if isinstance(value, bool) else WORDS.get(setting, ())
+        if setting == "count_include_pad":
+            others = (type(value)(not value),)
+        for word in others:
+            if word == value:
+                continue
+            try:
+                if key:
+                    changed = copy(layer)
+                    changed.use = _replaced(use, key, tuple({**given, setting: word}.items()))  # type: ignore[attr-defined]
+                else:
+                    changed = with_settings(layer, {setting: word})
+                equation = changed.equation(*facts.input_shapes)
+                if equation.weights != facts.weights or equation.shape != facts.output_shape:
+                    continue
+            except (ConvscopeError, NoEquation):
+                continue
+            yield Trial(
+                f"{name} has {setting} = {value!r}, and {word!r} would agree", {name: equation}
+            )
+
+
+def _replaced(use: Any, key: str, value: Any) -> Any:
+    """Return the use of an operator with other settings, as a dataclass or a tuple with names makes it."""
+    return (
+        use._replace(**{key: value}) if hasattr(use, "_replace") else replace(use, **{key: value})
+    )
 
 
 # -- other equations ------------------------------------------------------------------------------
