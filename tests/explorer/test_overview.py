@@ -161,3 +161,22 @@ def test_a_small_network_is_drawn_map_by_map(visit: OpenPage) -> None:
     page.page.locator(".cs-column-head").nth(3).focus()
     page.keys("Enter")
     page.until("microscope", lambda m: m["live"].startswith("max_pooling2d["))
+
+
+def mobile() -> tuple[Any, ...]:
+    """Each map by itself, then all maps of one place, and only then windows of several maps."""
+    layers = [
+        cs.Conv2D(7, 3, input_shape=(11, 13, 3), name="stem"),
+        cs.DepthwiseConv2D(3, padding="same", name="each"),
+        cs.Conv2D(5, 1, name="mixed"),
+        cs.Conv2D(6, 3, name="windows"),
+    ]
+    return networks.drawn(cs.Sequential(layers, name="mobile")), networks.image(11, 13, 3)
+
+
+def test_it_opens_at_a_convolution_of_several_maps_away_from_the_border(visit: OpenPage) -> None:
+    page = visit(mobile)
+    shown = page.until("microscope", lambda m: m["live"].startswith("windows["))
+    rows, columns = map(int, shown["live"].split(" at ")[1].split(" = ")[0].split(","))
+    assert 2 <= rows < 5 and 2 <= columns < 7
+    assert len(shown["tiles"]) == 5

@@ -22,12 +22,27 @@ export { compiled } from "./compiler.js";
 export { errorFunction } from "./functions.js";
 export { account } from "./account.js";
 
-/** The first layer whose filters read several maps, or else the first with an equation. @param {Network} net */
-function firstLayer(net) {
+const LOOKED = 24; // at so many layers it is looked whether they teach
+
+/**
+ * The first layer whose numbers each sum windows of several maps, or else numbers of several maps, or else the first
+ * with an equation. @param {Network} net
+ */
+async function firstLayer(net) {
 	const layers = [...net.layers.values()].filter(({ input }) => !input);
-	const deep = layers.find(({ equation, macs, axes, inputs: [feed] }) =>
+	const deep = layers.filter(({ equation, macs, axes, inputs: [feed] }) =>
 		equation && macs && axes.rows !== null && net.layers.has(feed) && net.form(feed).maps > 3);
-	return (deep ?? layers.find(({ equation }) => equation) ?? layers[0] ?? net.layer(net.names[0])).name;
+	/** @type {string | null} */
+	let mixes = null;
+	for (const { name } of deep.slice(0, LOOKED)) {
+		const { equation } = await net.ask(net.detail(name)).catch(() => ({ equation: null })); // a file may have left it out
+		if (!equation) continue;
+		const { index, ledger: { main } } = equation;
+		if (!main || main.over === null || Number(index[main.over].size) < 4) continue; // each map by itself
+		if (main.window.some((/** @type {number} */ axis) => Number(index[axis].size) > 1)) return name;
+		mixes ??= name;
+	}
+	return mixes ?? (deep[0] ?? layers.find(({ equation }) => equation) ?? layers[0] ?? net.layer(net.names[0])).name;
 }
 
 export default {
@@ -42,7 +57,7 @@ export default {
 		link.heard = (status, text) => (app ? app.hostIs(status, text) : fill(root, h("p.cs-wait", text)));
 		try {
 			const net = new Network(link, (await link.ask({ ask: "network" })).facts);
-			const layer = firstLayer(net);
+			const layer = await firstLayer(net);
 			/** @type {Place} */
 			const place = {
 				screen: net.run ? "microscope" : "stack", layer, at: await net.liveliest(layer), model: "real", colour: "layer", sort: "index", edits: [],

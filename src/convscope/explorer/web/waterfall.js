@@ -19,7 +19,7 @@ export function waterfall(micro) {
 
 	/** @param {Sum} sum */
 	function draw({ led, groups, listed, values, texts, sums, total }) {
-		element.hidden = led.reduction === "max" || !values.every(Number.isFinite);
+		element.hidden = led.reduction === "max" || !values.every(Number.isFinite) || values.length < 2;
 		if (element.hidden) return;
 		const { app: { ramp }, litTile, litTerm, added } = micro;
 		const come = added === null ? Infinity : Math.floor(added);
