@@ -9,6 +9,7 @@ startup      whole processes
 arithmetic   one number
 graphs       large graphs
 running      activations
+learning     steps of training, and gradients
 surveying    a network over many images
 explorer     the page, timed inside Chromium
 
@@ -27,6 +28,7 @@ from pathlib import Path
 import arithmetic
 import explorer
 import graphs
+import learning
 import running
 import startup
 import surveying
@@ -40,6 +42,7 @@ BENCHES: dict[str, Callable[[], list[Row]]] = {
     **arithmetic.BENCHES,
     **graphs.BENCHES,
     **running.BENCHES,
+    **learning.BENCHES,
     **surveying.BENCHES,
     **explorer.BENCHES,
 }

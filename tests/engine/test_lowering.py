@@ -88,7 +88,8 @@ def test_forms_become_the_operators_made_for_them() -> None:
     assert "ConvTranspose" in operators(Conv2DTranspose(4, 3, strides=2), shape, "out")
     assert operators(Dense(7, use_bias=False), (5,), "in") == {"MatMul"}
     assert "MaxPool" in operators(MaxPooling2D(2), (10, 12, 5), "out")
-    assert "Gather" not in operators(MaxPooling2D(2), (10, 12, 5), "in")
+    assert "MaxUnpool" in operators(MaxPooling2D(2), (10, 13, 5), "in")
+    assert "Col2Im" in operators(MaxPooling2D(3, strides=2), (10, 13, 5), "in")
 
 
 @pytest.mark.parametrize("name", sorted(PRIMITIVES))

@@ -32,12 +32,19 @@ def network(seed: int = 7) -> Sequential:
 
 
 def enlarged(small: Array) -> Array:
-    """Return one 8×8 image with values 0 … 16 as a 28×28 image with values 0 … 255."""
+    """Return 8×8 images with values 0 … 16 as 28×28 images with values 0 … 255, bicubic.
+
+    All at once: beneath one another they are made wider, and beside one another higher, as Pillow does with one.
+    """
     import numpy as np
     from PIL import Image
 
-    grey = Image.fromarray(np.rint(small / 16 * 255).astype(np.uint8))
-    return np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+    count, rows, columns = small.shape
+    grey = np.rint(small / 16 * 255).astype(np.uint8).reshape(count * rows, columns)
+    wide = Image.fromarray(grey).resize((SIDE, count * rows), Image.Resampling.BICUBIC)
+    beside = np.asarray(wide).reshape(count, rows, SIDE).transpose(1, 0, 2).reshape(rows, -1)
+    high = Image.fromarray(beside).resize((count * SIDE, SIDE), Image.Resampling.BICUBIC)
+    return np.asarray(high).reshape(SIDE, count, SIDE).transpose(1, 0, 2)
 
 
 def images() -> tuple[Array, Array]:
@@ -48,7 +55,7 @@ def images() -> tuple[Array, Array]:
 
     with np.load(Path(__file__).parent / "images.npz", allow_pickle=False) as held:
         small, digits = held["images"], held["digits"]
-    return np.stack([enlarged(one) for one in small]), digits.astype(np.int64)
+    return enlarged(small), digits.astype(np.int64)
 
 
 def split(seed: int = 7) -> tuple[Any, Any, Any, Any]:

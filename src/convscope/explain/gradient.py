@@ -22,7 +22,7 @@ from convscope.notation.evaluation import Evaluator, evaluate, evaluate_all
 from convscope.notation.expression import Binary, Number, Reduction, addends, factors, leads_back
 from convscope.notation.sizes import shape_text
 from convscope.parts import Column, Document, Formula, Heading, Paragraph, Part, Span, Table, Words
-from convscope.typed import Array
+from convscope.typed import Array, Record
 
 SHOWN = 12
 """How many rows a document lists before it gathers the smallest in one."""
@@ -32,15 +32,14 @@ def _short(value: float) -> str:
     return f"{value:.6g}".replace("-", "−").replace("inf", "∞").replace("nan", "NaN")
 
 
-@dataclass(frozen=True)
-class Factor:
+class Factor(Record):
     """One number that a term multiplies.
 
     what    what it is called in the network: "conv2d_1.kernel", "conv2d", "∂/∂ conv2d_1"
     """
 
     what: str
-    index: tuple[int, ...]
+    index: tuple[int, ...]  # type: ignore[assignment]  # a tuple's own method of that name is not used
     value: float
     role: str
 
@@ -49,8 +48,7 @@ class Factor:
         return f"{self.what}{where} = {_short(self.value)}"
 
 
-@dataclass(frozen=True)
-class Term:
+class Term(Record):
     """One way in which the number depends on what is asked about: a product, and its factors.
 
     layer    the layer that it leads back through
@@ -414,13 +412,17 @@ def terms_of(
                 shape = evaluator.shape(part.tensor)
                 inside = inside & np.asarray(evaluator.inside(part, inner, places, shape))
                 reads.append((part, places, array))
-        for at in zip(*np.nonzero(inside), strict=True) if sizes else [()]:
-            if sizes or inside.all():
-                held = tuple(
-                    _factor(part, places, array, at, node) for part, places, array in reads
-                )
-                word = None if out is None else f"{body.axes[out].word} {at[out]}"
-                found.append(Term(float(product[at]), held, node.name, word))
+        held = np.flatnonzero(inside)
+        called = None if out is None else body.axes[out].word
+        outs = [] if out is None else np.unravel_index(held, sizes)[out].tolist()
+        words = [None] * len(held) if out is None else [f"{called} {at}" for at in outs]
+        columns = [_factors(*read, held, node) for read in reads]
+        values_held = np.ravel(product)[held].tolist()
+        rows = zip(*columns, strict=True) if columns else [()] * len(held)
+        found += [
+            Term(value, row, node.name, word)
+            for value, row, word in zip(values_held, rows, words, strict=True)
+        ]
     return found
 
 
@@ -436,7 +438,10 @@ def _signed(node: Expression, sign: float) -> list[tuple[Expression, float]]:
     return [(node, sign)]
 
 
-def _factor(part: Read, places: Sequence[Array], array: Array, at: Any, node: Node) -> Factor:
+def _factors(
+    part: Read, places: Sequence[Array], array: Array, held: Array, node: Node
+) -> list[Factor]:
+    """Return what a read gives to each term that is held."""
     name = part.tensor.name
     feeds = dict(zip(tensor_names(len(node.inputs)), node.inputs, strict=True))
     role: str = part.tensor.role
@@ -450,7 +455,10 @@ def _factor(part: Read, places: Sequence[Array], array: Array, at: Any, node: No
         what, role = f"∂/∂ {node.name} ({name[1:]})", "gradient"
     else:
         what = f"{node.name} ({name})"
-    return Factor(what, tuple(int(p[at]) for p in places), float(array[at]), role)
+    columns = [np.ravel(p)[held].tolist() for p in places]
+    at = zip(*columns, strict=True) if columns else [()] * len(held)
+    values = np.ravel(array)[held].tolist()
+    return [Factor(what, where, value, role) for where, value in zip(at, values, strict=True)]
 
 
 def _groups(terms: Sequence[Term], weight: bool) -> tuple[Group, ...]:

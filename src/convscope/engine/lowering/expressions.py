@@ -69,6 +69,9 @@ class Lowering:
         if split is None:
             return self.value(expression)
         made, digits = split
+        put = sums.placed(self, made, digits)
+        if put is not None:
+            return put
         self.board.beside |= {little: high for _, high, little in digits}
         return sums.digits_together(self, self.value(made), digits)
 

@@ -13,11 +13,14 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from convscope.engine.lowering.board import Laid, joined
-from convscope.engine.lowering.reading import MOST_TAPS
+from convscope.engine.lowering.reading import MOST_TAPS, places
 from convscope.notation import Axis, Index
 from convscope.notation.expression import (
     Binary,
+    Call,
     Expression,
     Inside,
     Local,
@@ -28,12 +31,17 @@ from convscope.notation.expression import (
     Tensor,
     factors,
 )
+from convscope.notation.functions import SAME
 from convscope.notation.index import ExactQuotient, Quotient, Remainder, as_index, same
 from convscope.notation.rewriting import Rewriting, substituted
 from convscope.typed import Record
 
 if TYPE_CHECKING:
     from convscope.engine.lowering.expressions import Lowering
+
+
+INT64 = 7
+"""What ONNX calls whole numbers (TensorProto.INT64)."""
 
 
 def total(low: Lowering, node: Reduction) -> Laid:
@@ -632,3 +640,60 @@ def _axes_of(node: Expression) -> set[Axis]:
         elif isinstance(part, Place):
             found |= part.index.axes()
     return found
+
+
+def placed(low: Lowering, node: Expression, digits: Digits) -> Laid | None:
+    """Return a product that is not 0 at one of the low digits only, put there: MaxUnpool.
+
+    So is the gradient of a maximum over windows side by side: dout where the maximum was, 0 elsewhere.
+    """
+    parts = list(factors(node))
+    gates = [p for p in parts if isinstance(p, Call) and p.function is SAME]
+    if len(gates) != 1 or len(parts) < 2 or len(digits) > 3:
+        return None
+    first, place = gates[0].arguments
+    highs, lows = [d[1] for d in digits], [d[2] for d in digits]
+    others = [p for p in parts if p is not gates[0]]
+    if not isinstance(first, Read) or not isinstance(place, Place):
+        return None
+    if place.index.axes() != set(lows) or any(_axes_of(p) & set(lows) for p in (first, *others)):
+        return None
+    at, _ = places(place.index, lows)
+    if sorted(at.ravel().tolist()) != list(range(_size(lows))):
+        return None
+    board = low.board
+    value = low.value(others[0])
+    for more in others[1:]:
+        value = board.together("Mul", value, low.value(more))
+    chosen = low.value(first)
+    rest = [a for a in joined([value, chosen]) if a not in highs]
+    order = [*rest, *highs]
+    wide = [h.size * little.size for _, h, little in digits]
+    strides = [math.prod(wide[n + 1 :]) for n in range(len(wide))]
+    table = np.zeros(_size(lows), np.int64)
+    table[at] = sum(
+        np.arange(little.size).reshape([-1 if m == n else 1 for m in range(len(lows))]) * stride
+        for n, (little, stride) in enumerate(zip(lows, strides, strict=True))
+    )
+    spatial = sum(
+        (np.arange(h.size) * little.size * stride).reshape(
+            [-1 if m == n else 1 for m in range(len(highs))]
+        )
+        for n, (h, little, stride) in enumerate(zip(highs, lows, strides, strict=True))
+    )
+    shape = [1, _size(rest), *(h.size for h in highs)]
+    x = board.shaped(board.ordered(board.whole(value, order), order).name, shape)
+    k = board.shaped(board.ordered(board.whole(chosen, order), order).name, shape)
+    offset = board.node("Gather", board.constant(table, "int64"), board.node("Cast", k, to=INT64))
+    offset = board.node("Add", offset, board.constant(spatial, "int64"))
+    own = np.arange(_size(rest)).reshape([-1] + [1] * len(highs)) * math.prod(wide)
+    offset = board.node("Add", offset, board.constant(own, "int64"))
+    taps = [little.size for little in lows]
+    name = board.node("MaxUnpool", x, offset, kernel_shape=taps, strides=taps)
+    axes = [*rest, *(d[0] for d in digits)]
+    name = board.shaped(name, [*(a.size for a in rest), *wide])
+    cut = [(n + len(rest), d[0].size) for n, d in enumerate(digits) if wide[n] != d[0].size]
+    if cut:
+        numbers = [[0] * len(cut), [size for _, size in cut], [n for n, _ in cut]]
+        name = board.node("Slice", name, *(board.constant(n, "int64") for n in numbers))
+    return Laid(name, tuple(axes))
