@@ -126,7 +126,7 @@ def calls() -> Iterator[tuple[str, Facts]]:
         _, graph, _, _ = recorded(case)
         for name, facts in graph.facts.items():
             layer = graph.nodes[name].layer
-            said = {"opaque": layer.reason, "shape": list(map(plain, facts.output_shape))}  # type: ignore[attr-defined]
+            said = {"opaque": layer.reason, "shape": list(map(plain, facts.output_shape))}
             yield (
                 f"{case.op}-{number} {name}",
                 described(facts.equation) if facts.equation else said,

@@ -68,7 +68,7 @@ def rows_of(
 def equation_of(graph: TorchGraph, name: str) -> Equation:
     layer = graph.nodes[name].layer
     found = graph.facts[name].equation
-    assert found is not None, layer.reason  # type: ignore[attr-defined]
+    assert found is not None, layer.reason
     return found
 
 
@@ -101,9 +101,9 @@ def test_its_numbers_and_its_gradient_are_pytorchs(case: Case) -> None:
         reached = torch.from_numpy(rng.normal(size=tuple(out.shape)).astype(np.float32))
         expected = [g.numpy() for g in torch.autograd.grad(out, inputs, reached)]
         (name,) = graph.nodes
-        found = _gradients(graph, name, values, reached.numpy())
+        grown = _gradients(graph, name, values, reached.numpy())
         for n, theirs in enumerate(expected):
-            assert np.allclose(found[f"x{n}"], theirs, 1e-4, 1e-4), str(equation_of(graph, name))
+            assert np.allclose(grown[f"x{n}"], theirs, 1e-4, 1e-4), str(equation_of(graph, name))
 
 
 def _gradients(
@@ -126,7 +126,10 @@ def _gradients(
     return sums
 
 
-@pytest.mark.parametrize("case", [case for case in NAMED if rules()[case.values[0].op].onnx])  # type: ignore[attr-defined]
+@pytest.mark.parametrize(
+    "case",
+    [named for named, case in zip(NAMED, CASES, strict=True) if rules()[case.op].onnx],
+)
 def test_its_onnx_form_gives_pytorchs_numbers(case: Case) -> None:
     _, graph, inputs, values = recorded(case)
     layers = of_rule(graph, case)

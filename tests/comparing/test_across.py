@@ -41,7 +41,7 @@ def keras_twin() -> Network:
     for layer in model.layers:
         layer.set_weights(
             [
-                a if a.ndim > 1 else RNG.random(a.shape, dtype=np.float32) + 0.5
+                a if a.ndim > 1 else np.asarray(RNG.random(a.shape, dtype=np.float32) + 0.5)
                 for a in layer.get_weights()
             ]
         )

@@ -56,8 +56,8 @@ def _drawn(network: Network) -> Network:
     """Give every row of weights, which would be zeros and ones, numbers of its own."""
     rng = np.random.default_rng(7)
     for layer in network.layers:
-        arrays = [
-            a if a.ndim > 1 else (rng.random(a.shape, dtype=np.float32) + 0.25)
+        arrays: list[np.ndarray[Any, Any]] = [
+            a if a.ndim > 1 else np.asarray(rng.random(a.shape, dtype=np.float32) + 0.25)
             for a in layer.get_weights()
         ]
         if arrays:
@@ -75,7 +75,7 @@ def _pair(planted: Planted) -> tuple[Network, Network]:
         held = mine.weights
         its.set_weights(
             [
-                planted.changes.get(its.name or "", {}).get(name, lambda a: a)(held[name].copy())
+                planted.changes.get(its.name or "", {}).get(name, np.asarray)(held[name].copy())
                 if name in held and held[name].shape == array.shape
                 else array
                 for name, array in its.weights.items()

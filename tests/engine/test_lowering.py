@@ -52,8 +52,8 @@ def test_every_sample_over_a_batch(sample: Sample) -> None:
     values[OUTPUT] = rng.normal(size=tuple(equation.shape)).astype(np.float32)
     equations = {"out": equation} | {f"d{n}": e for n, e in adjoint(equation).items()}
     found = program(equations, values).run(values)
-    for name, one in equations.items():
-        close(found[name], evaluate_all(one, values), f"{name}: {one}")
+    for name, each in equations.items():
+        close(found[name], evaluate_all(each, values), f"{name}: {each}")
 
 
 def operators(layer: Layer, shape: tuple[int, ...], of: str) -> set[str]:

@@ -191,7 +191,7 @@ REQUIRED = {
     "num_query_heads": 4,
     "num_key_value_heads": 2,
     "output_size": 2,
-    "layer": K["Conv2D"](4, 3),
+    "layer": K["Conv2D"](filters=4, kernel_size=3),
 }
 """A value for each setting that has no default in Keras 3 (pool_size has one in Keras 2, and here)."""
 

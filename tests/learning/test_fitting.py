@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -184,7 +184,7 @@ def test_the_bar_is_kerass() -> None:
         (lambda: small().fit(X, Y + 1), InputError, "run from 1 to 4"),
         (lambda: small().fit(X, Y * 0.5), InputError, "whole numbers 0 … 3"),
         (lambda: small().fit(X[:, 1:], Y), InputError, "7, 9, 2"),
-        (lambda: small().fit(X, Y, callbacks=[print]), SettingError, "builtins.builtin_function"),
+        (lambda: small().fit(X, Y, callbacks=cast(Any, [print])), SettingError, "builtins.builtin_function"),
         (lambda: small().fit(X, Y, validation_split=1.5), SettingError, "validation_split"),
         (lambda: small().fit(X, Y, batch_size=0), SettingError, "batch_size"),
         (lambda: Model(a := Input((3,)), [Dense(2)(a), Dense(3)(a)]).compile("sgd", "mse"),

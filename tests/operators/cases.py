@@ -24,7 +24,7 @@ class Case(NamedTuple):
 
     op: str
     given: Sequence[Shape | Array]
-    held: Sequence[Shape | Array | None] = ()
+    held: Sequence[Shape | Array | np.floating[Any] | None] = ()
     settings: Mapping[str, Any] = {}
     outputs: int = 1
     wide: bool = True

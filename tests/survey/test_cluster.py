@@ -129,7 +129,7 @@ def slowed(gate: str) -> None:
             time.sleep(0.02)
         yield from real(self, *given)
 
-    Measuring.measure = measure  # type: ignore[method-assign]
+    Measuring.measure = measure  # type: ignore[method-assign,assignment]
 
 
 def test_what_is_wrong_with_workers_is_said(

@@ -167,7 +167,7 @@ def test_an_edited_network_is_no_longer_the_live_one() -> None:
 def test_a_layer_that_fails_in_keras_is_an_error_with_its_name() -> None:
     x, broken = keras.Input((4, 3)), False
 
-    class Broken(keras.layers.Layer):
+    class Broken(keras.layers.Layer):  # type: ignore[misc]
         def call(self, x: Any) -> Any:
             if broken:
                 raise ValueError("no numbers today")

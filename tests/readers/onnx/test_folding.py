@@ -32,7 +32,8 @@ def test_a_mask_of_windows_is_one_constant() -> None:
         node("Add", ["x", "mask"], ["y"], "masked"),
     ]
     weights = {
-        "zeros": np.array([0]), "ones": np.array([1]), "nothing": np.float32(0), "far": np.float32(-100),
+        "zeros": np.array([0]), "ones": np.array([1]), "nothing": np.array(0, np.float32),
+        "far": np.array(-100, np.float32),
     }  # fmt: skip
     net = convscope.open(onnx_models.model(nodes, {"x": [1, 36, 36]}, ["y"], weights, opset=18))
     assert list(net.graph.nodes) == ["masked"]

@@ -156,11 +156,13 @@ def test_a_sparse_weight_whose_places_lie_outside_is_refused_when_it_is_read() -
 def odd_file(what: str) -> ModelProto:
     """Return a file that is odd outside its nodes, and that ONNX Runtime runs."""
     nodes = [node("Conv", ["x", "w"], ["c"], "conv"), node("Mul", ["c", "k"], ["y"], "scale")]
-    weights = {"w": KERNEL, "k": np.float32(3)}
+    weights = {"w": KERNEL, "k": np.array(3, np.float32)}
     if what == "not in order":
         nodes.reverse()
     if what == "a constant and a weight of one name":
-        nodes.insert(0, node("Constant", [], ["k"], value=numpy_helper.from_array(np.float32(2))))
+        nodes.insert(
+            0, node("Constant", [], ["k"], value=numpy_helper.from_array(np.array(2, np.float32)))
+        )
     model = onnx_models.model(nodes, {"x": [1, 3, 7, 9]}, ["y"], weights)
     more = model.graph.initializer
     match what:

@@ -39,7 +39,7 @@ def network() -> Any:
         ]
     )
     rng = np.random.default_rng(4)
-    model.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in model.get_weights()])
+    model.set_weights([np.asarray(rng.uniform(0.5, 1.5, w.shape)) for w in model.get_weights()])
     return model
 
 

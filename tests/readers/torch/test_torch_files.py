@@ -197,7 +197,7 @@ def test_weights_of_a_file_stand_in_a_module(
     torch.manual_seed(6)
     module, other = Small().eval(), Small().eval()
     with torch.no_grad():
-        other.again[1].running_mean.uniform_(1, 2)  # type: ignore[union-attr,operator]
+        other.again[1].running_mean.uniform_(1, 2)  # type: ignore[operator]
     path = tmp_path / "small.safetensors"
     safetensors.save_file(other.state_dict(), path)
     given = [np.random.default_rng(3).random(shape, np.float32) for shape in SHAPES]
