@@ -63,6 +63,7 @@ class Shot(NamedTuple):
 
 SHOTS = {
     "microscope": Shot("#l=conv2d_1&o=7&y=15&x=17&m=real", ".cs-final"),
+    "network": Shot("#l=conv2d_1&o=7&y=15&x=17&m=real&s=network", ".cs-columns-picture"),
     "models": Shot("#l=conv2d_1&o=7&y=15&x=17&m=apart&s=models", ".cs-models [role=radio]"),
     "stack": Shot("#l=conv2d_1&o=7&y=15&x=17&m=real&s=stack&sort=energy", ".cs-atlas", "dark"),
 }
