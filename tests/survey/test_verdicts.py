@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
-from convscope import BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Flatten, ReLU, Sequential
+import convscope as cs
+from convscope import (
+    BatchNormalization,
+    Concatenate,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Flatten,
+    Input,
+    Model,
+    ReLU,
+    Sequential,
+)
 from convscope.survey.survey import Survey
 
 
@@ -39,16 +53,18 @@ def test_each_kind_is_found_with_what_it_rests_on() -> None:
     told = {(v.layer, v.kind): v for v in survey.verdicts}
     never = told["conv2d", "never fired"]
     assert never.maps == (1,) and not never.proved
-    assert never.evidence == (
-        "every number is 0, in 90 images × 20 places; each number sees 3×3 pixels of the image"
+    assert never.evidence.startswith(
+        "every number is 0, in 90 images × 20 places; each number sees 3×3 pixels of the image; "
+        "its bias is −1, the largest number of its kernel is 0 (of the layer's maps "
     )
     assert told["conv2d", "constant"].maps == (2,)
     assert told["conv2d", "constant"].evidence.startswith("every number is 0.75, in 90 images")
     assert told["conv2d", "always on"].maps == (3,)
     copies = told["conv2d", "copies"]
     assert copies.maps == (4, 5) and copies.proved
-    assert "the same weights on the same inputs" in copies.evidence
+    assert "the same weights on the same inputs: equal for any image" in copies.evidence
     assert told["conv2d", "alike"].maps == (4, 6)
+    assert told["conv2d", "alike"].evidence.endswith("their weights differ")
     # the normalisation has its own numbers for each map, and here they are the same
     assert told["batch_normalization", "copies"].maps == (4, 5)
     assert told["dense", "constant"].maps == (0,)
@@ -81,3 +97,31 @@ def test_equal_filters_on_different_inputs_are_no_copies() -> None:
     for layer in ("conv2d", "depthwise_conv2d", "re_lu"):
         assert (layer, "copies", (0, 1)) in told
         assert (layer, "alike", (2, 3)) in told
+
+
+def test_what_weights_do_not_say_is_not_said() -> None:
+    """A concatenation of a layer with itself: equal maps, which no weight of its own proves."""
+    x = Input((5, 4, 3))
+    maps = Conv2D(2, 2)(x)
+    net = Model(x, Concatenate()([maps, maps]))
+    data = np.random.default_rng(0).normal(size=(50, 5, 4, 3)).astype(np.float32)
+    told = [v for v in net.survey(data).verdicts if v.layer == "concatenate"]
+    assert [(v.kind, v.maps, v.proved) for v in told] == [
+        ("alike", (0, 2), False),
+        ("alike", (1, 3), False),
+    ]
+    assert told[0].evidence.endswith("do not say whether they are equal for any image")
+
+
+def test_copies_are_proved_in_an_onnx_file(tmp_path: Path) -> None:
+    net = Sequential([Conv2D(4, 3, activation="relu", input_shape=(7, 6, 2))], seed=1)
+    kernel, bias = net.layers[0].get_weights()
+    kernel[..., 3], bias[3] = kernel[..., 1], bias[1]
+    net.layers[0].set_weights([kernel, bias])
+    net.export(tmp_path / "net.onnx")
+    x = np.random.default_rng(0).normal(size=(50, 7, 6, 2)).astype(np.float32)
+    told = cs.open(tmp_path / "net.onnx").survey(x).verdicts
+    assert {v.layer for v in told if v.kind == "copies" and v.maps == (1, 3)} == {
+        "conv2d",
+        "conv2d/Relu_3",
+    }

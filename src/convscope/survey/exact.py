@@ -25,7 +25,7 @@ BINS = 128
 AT_ONCE = 1 << 18
 """So many numbers are counted at a time: their places fit in the processor's cache."""
 
-ALONE = 1 << 13
+ALONE = 1 << 16
 """A row with so many is counted by itself, all of its upper halves; rows with fewer go together, by octaves."""
 
 

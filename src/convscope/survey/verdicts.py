@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convscope.explain.words import exact, grouped
+from convscope.explain.words import exact, grouped, scientific
 from convscope.layers.base import tensor_names
 from convscope.model.graph import Graph
 from convscope.model.maps import channel_axes
-from convscope.notation.expression import Call, Reduction
-from convscope.typed import Array, Record
+from convscope.notation.expression import Call, Inside, Place, Reduction
+from convscope.typed import Record
 
 if TYPE_CHECKING:
     from convscope.survey.survey import LayerFigures, Survey
@@ -98,6 +98,8 @@ def _of_values(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
         if low[place] == high[place]:
             kind = "never fired" if low[place] == 0 else "constant"
             told = f"every number is {exact(float(low[place]))}, in {over}"
+            if weighed := weights_in_words(survey.graph, name, place):
+                told += f"; {weighed}"
             yield Verdict(kind, name, maps, told)
             continue
         if clipped and low[place] > 0:
@@ -181,64 +183,98 @@ def _of_pairs(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
         if one in taken:
             continue
         others = [int(n) for n in np.flatnonzero(near[one]) if int(n) not in taken]
-        copies = [n for n in others if identical(survey.graph, layer.name, one, n)]
-        rest = [n for n in others if n not in copies]
+        proofs = {n: identical(survey.graph, layer.name, one, n) for n in others}
         least = min((float(alike[one, n]) for n in others), default=1.0)
-        how = (
-            f"correlation {least:.5f} or more in a sample of {survey.sampled} images"
-            if least < 1
-            else f"correlation 1 in a sample of {survey.sampled} images"
-        )
-        if copies:
-            taken |= {one, *copies}
-            yield Verdict(
-                "copies", layer.name, (one, *copies),
-                f"{how}; the same weights on the same inputs, so that they are equal for any image",
-                True,
-            )  # fmt: skip
-        if rest:
-            taken |= set(rest)
-            yield Verdict(
-                "alike", layer.name, (one, *rest),
-                f"{how}; their weights differ, so that they are no copies",
-            )  # fmt: skip
+        more = " or more" if least < 1 else ""
+        how = f"correlation {least:.5f}{more} in a sample of {survey.sampled} images"
+        for proof, kind, why in (
+            (True, "copies", "the same weights on the same inputs: equal for any image"),
+            (False, "alike", "their weights differ"),
+            (None, "alike", "their weights do not say whether they are equal for any image"),
+        ):
+            if maps := [n for n in others if proofs[n] is proof]:
+                taken |= {one, *maps} if proof else set(maps)
+                yield Verdict(kind, layer.name, (one, *maps), f"{how}; {why}", proof is True)
 
 
-def identical(graph: Graph, layer: str, one: int, other: int) -> bool:
+def identical(graph: Graph, layer: str, one: int, other: int) -> bool | None:
     """Return whether the weights prove that two maps of a layer are equal for any image.
 
-    They are where every weight has the same numbers for both, and where what each reads of the inputs is
-    the same: all maps of them, or maps that are copies themselves.
+    They do where every weight has the same numbers for both, and where what each reads of the inputs is
+    the same: all maps of them, or maps that are copies themselves. False where weights differ; None where
+    that cannot be said.
     """
     if layer in graph.inputs:
-        return one == other
-    node, facts = graph.nodes[layer], graph.facts[layer]
-    equation = facts.equation
+        return True if one == other else None
+    by_map = _reads_by_map(graph, layer)
+    if by_map is None:
+        return None
+    weights = dict(graph.nodes[layer].layer.weights)
+    found: bool | None = True
+    for name, place, source in by_map:
+        if source:
+            same = (
+                identical(graph, source, one, other)
+                if channel_axes(graph)[source] == place
+                else None
+            )
+        elif (weight := weights.get(name)) is None:
+            same = None
+        else:
+            same = bool(np.array_equal(np.take(weight, one, place), np.take(weight, other, place)))
+        if same is False:
+            return False
+        found = found and same
+    return found
+
+
+def _reads_by_map(graph: Graph, layer: str) -> list[tuple[str, int, str]] | None:
+    """Return what a layer's equation reads at the place of its own map: tensor, its axis, and what feeds it.
+
+    What feeds it is "" for a weight. None where the map decides in another way what a number is.
+    """
+    node, equation = graph.nodes[layer], graph.facts[layer].equation
     if equation is None:
-        return False
+        return None
     place = channel_axes(graph)[layer]
-    axis = equation.axes[0 if place is None else place]
     if place is None and len(equation.axes) != 1:
-        return False
+        return None
+    axis = equation.axes[0 if place is None else place]
+    for stated in (equation.expression, *(local.expression for local in equation.locals)):
+        for part in stated.walk():
+            indices = part.indices if isinstance(part, Inside) else ()
+            indices = (part.index,) if isinstance(part, Place) else indices
+            if any(axis in index.axes() for index in indices):
+                return None
     feeds = dict(zip(tensor_names(len(node.inputs)), node.inputs, strict=True))
-    weights = dict(node.layer.weights)
+    found = []
     for read, indices, _ in equation.inlined:
         using = [n for n, index in enumerate(indices) if axis in index.axes()]
-        if not using:
+        if len(using) > 1 or (using and indices[using[0]].single() is not axis):
+            return None
+        if using:
+            found.append((read.tensor.name, using[0], feeds.get(read.tensor.name, "")))
+    return found
+
+
+def weights_in_words(graph: Graph, layer: str, map_: int) -> str:
+    """Return how large a map's weights are beside those of the layer's other maps; "" without any.
+
+    A filter whose numbers are all but 0 was given up in training; one like the others may fire for other images.
+    """
+    told = []
+    weights = dict(graph.nodes[layer].layer.weights)
+    for name, place, source in _reads_by_map(graph, layer) or ():
+        weight = weights.get(name)
+        if source or weight is None or weight.shape[place] < 2:
             continue
-        if len(using) > 1 or indices[using[0]].single() is not axis:
-            return False
-        if read.tensor.name in feeds:
-            source = feeds[read.tensor.name]
-            if channel_axes(graph)[source] != using[0] or not identical(graph, source, one, other):
-                return False
-        elif not _equal(weights.get(read.tensor.name), using[0], one, other):
-            return False
-    return True
-
-
-def _equal(weight: Array | None, axis: int, one: int, other: int) -> bool:
-    if weight is None:
-        return False
-    a, b = np.take(weight, one, axis), np.take(weight, other, axis)
-    return bool(np.array_equal(a, b))
+        largest = np.abs(np.moveaxis(weight, place, 0).reshape(weight.shape[place], -1)).max(axis=1)
+        if weight.ndim == 1:
+            told.append(f"its {name} is {exact(float(weight[map_]))}")
+        else:
+            usual = float(np.median(largest))
+            told.append(
+                f"the largest number of its {name} is {scientific(float(largest[map_]))} (of the layer's "
+                f"maps {scientific(usual)} is usual)"
+            )
+    return ", ".join(dict.fromkeys(told))
