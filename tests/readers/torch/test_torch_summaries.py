@@ -18,6 +18,8 @@ import convscope as cs
 from convscope.cli.program import main
 
 from .architectures import made
+from .modules import TRAPS
+from .modules import made as trap
 
 CODE = """
 import torch
@@ -153,23 +155,77 @@ COLUMNS = (
 )
 
 
-@pytest.mark.parametrize("name", ["resnet", "mobilenetv2", "swin"])
+NETWORKS = [
+    *("resnet", "mobilenetv2", "swin", "segformer"),
+    *(
+        "branches",
+        "functional",
+        "shared",
+        "normed",
+        "views",
+        "frozen",
+        "hooked",
+        "kinds",
+        "attention",
+        "encoder",
+    ),
+]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_the_drop_in_holds_torchinfos_totals(name: str) -> None:
-    module, shape = made(name)
-    theirs = torchinfo.summary(
-        module, input_size=(1, *shape), verbose=0, mode="eval", col_names=COLUMNS
-    )
-    ours = cs.summary(module, input_size=(1, *shape), verbose=0, col_names=COLUMNS)
-    for figure in (
-        "total_params",
-        "trainable_params",
-        "total_mult_adds",
-        "total_output_bytes",
-        "total_param_bytes",
-    ):
+    if name in TRAPS:
+        module, x = trap(name)
+    else:
+        module, shape = made(name)
+        x = torch.rand(1, *shape)
+    theirs = torchinfo.summary(module, input_data=x, verbose=0, mode="eval", col_names=COLUMNS)
+    ours = cs.summary(module, input_data=x, verbose=0, col_names=COLUMNS)
+    for figure in ("total_mult_adds", "total_output_bytes"):
         assert getattr(ours, figure) == getattr(theirs, figure), figure
+    every = list(module.parameters())
+    assert ours.total_params == sum(p.numel() for p in every)
+    assert ours.trainable_params == sum(p.numel() for p in every if p.requires_grad)
+    assert ours.total_param_bytes == sum(p.numel() * p.element_size() for p in every)
+    if name != "shared":  # torchinfo counts a weight that two modules hold twice
+        assert (ours.total_params, ours.trainable_params) == (
+            theirs.total_params,
+            theirs.trainable_params,
+        )
+        # and leaves the bytes of parameters out that a module with modules in it holds by itself
+        assert theirs.total_param_bytes <= ours.total_param_bytes
     # torchinfo adds the 64 bytes of Python's empty dictionary of keyword arguments
     assert ours.total_input == theirs.total_input - sys.getsizeof({})
+    printed = str(theirs).partition("Total params")[2].splitlines()
+    if (ours.total_params, ours.total_param_bytes) == (
+        theirs.total_params,
+        theirs.total_param_bytes,
+    ):
+        own = str(ours).partition("Total params")[2].splitlines()
+        assert [line for line in own if "=" not in line] == [
+            line for line in printed if "=" not in line
+        ]
+
+
+def test_the_drop_in_takes_torchinfos_options() -> None:
+    module = nn.Sequential(
+        nn.Embedding(9, 4), nn.Sequential(nn.Linear(4, 5), nn.ReLU()), nn.Linear(5, 2)
+    )
+    options: dict[str, Any] = {
+        "batch_dim": 0, "dtypes": [torch.long], "device": "cpu", "verbose": 0, "mode": "eval",
+        "cache_forward_pass": False, "col_names": COLUMNS, "col_width": 16,
+    }  # fmt: skip
+    for rows, depth in ((("depth",), 3), (("ascii_only",), 1), (("var_names", "depth"), 2)):
+        theirs = torchinfo.summary(module, (7,), row_settings=rows, depth=depth, **options)
+        ours = cs.summary(module, (7,), row_settings=rows, depth=depth, **options)
+        assert len(str(ours).splitlines()) == len(str(theirs).splitlines())
+        for own, other in zip(str(ours).splitlines(), str(theirs).splitlines(), strict=True):
+            if "(" not in own and "=" not in own:
+                assert own.split() == other.split()
+    whole = cs.summary(module, input_data=[torch.ones(3, 7, dtype=torch.long)], verbose=0)
+    assert whole.summary_list[0].out == (3, 7, 2)
+    with pytest.raises(cs.errors.SettingError, match="input_size or input_data"):
+        cs.summary(module, (1, 7), torch.ones(1, 7), verbose=0)
 
 
 def test_the_drop_in_prints_once_and_names_what_it_cannot(

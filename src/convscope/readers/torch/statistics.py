@@ -123,11 +123,10 @@ class ModelStatistics:
 
     def _label(self, line: Line) -> str:
         ascii_only = "ascii_only" in self.rows
-        begin = ("+ " if ascii_only else "├─") if line.level else ""
+        begin = "+ " if ascii_only else "├─" if line.level < 2 else "└─"
+        begin = begin if line.level else ""
         step = "    " if ascii_only else "│    "
-        name = (
-            f" ({line.path.rpartition('.')[2]})" if "var_names" in self.rows and line.level else ""
-        )
+        name = f" ({line.path.rpartition('.')[2] or line.kind})" if "var_names" in self.rows else ""
         number = f": {line.level}-{line.place}" if "depth" in self.rows and line.level else ""
         return f"{step * (line.level - 1)}{begin}{line.kind}{name}{number}"
 
@@ -163,14 +162,15 @@ class ModelStatistics:
 
 
 def _line(label: str, cells: Sequence[str], first: int, width: int) -> str:
-    return f"{label:<{first}} " + "".join(f"{cell[: width - 1]:<{width}}" for cell in cells)
+    text = "".join(f"{cell[: width - 1]:<{width}}" for cell in cells)
+    return f"{label:<{first}} {text}".rstrip()
 
 
 def _readable(count: int, least: float = 1e6) -> str:
     if not least:
         return f": {count:,}"
     unit, size = next(((u, s) for u, s in (("T", 1e12), ("G", 1e9)) if count >= s), ("M", 1e6))
-    return f" (Units.{ {'T': 'TERABYTES', 'G': 'GIGABYTES', 'M': 'MEGABYTES'}[unit] }): {count / size:,.2f}"
+    return f" (Units.{ {'T': 'TERABYTES', 'G': 'GIGABYTES', 'M': 'MEGABYTES'}[unit] }): {f'{count / size:,.2f}' if count else 0}"
 
 
 def _walk(line: Line) -> Iterable[Line]:
