@@ -43,12 +43,13 @@ export function columns(app) {
 		const { net, ramp, place: { colour, layer } } = app;
 		for (const button of heads.querySelectorAll("button")) attributes(button, { "aria-current": button.dataset.layer === layer || null });
 		if (!changed(net.run?.id, ramp.scheme, colour, element.clientWidth)) return paint();
-		const told = await newest(Promise.all(names.map(async (name) => {
+		details = new Map();
+		held = new Map();
+		await newest(Promise.all(names.map(async (name) => {
 			const { input, equation } = net.layer(name);
 			if (!input && equation) details.set(name, await net.ask(net.detail(name)));
 			if (net.has(name)) held.set(name, await net.ask(net.values(name)));
-		})).catch(() => null));
-		if (!told) changed();
+		})).catch(() => changed())); // what cannot be had is not drawn, and asked for again
 		lay();
 		paint();
 		say(note, rest());

@@ -1,5 +1,6 @@
 // The whole network at a glance: its layers and the blocks that repeat, and how they are wired.
 
+import { product } from "./arrays.js";
 import { grouped, times } from "./texts.js";
 import { attributes, breakable, dim, fill, h, inFrame, link, memo, small, svg } from "./elements.js";
 import { columns } from "./columns.js";
@@ -10,7 +11,8 @@ import { thumbnail } from "./thumbs.js";
 
 const NODE = { wide: 150, tall: 146, gap: 34, thumb: 44, lane: 18, row: 34, left: 14 };
 const ZOOMS = [0.6, 0.75, 1, 1.25, 1.6];
-const COLUMNS = 14; // a chain of so many layers is drawn map by map
+const COLUMNS = 14; // a chain of so many layers is drawn map by map,
+const NUMBERS = 1 << 22; // if all that they give is not more than this
 
 /** @typedef {{name: string, layers: string[], times: number, place: [number, number], feeds: number[], entry: Entry | null}} Node  layers: of it, the last first */
 /** @typedef {{x: number, y: number}} Point */
@@ -19,6 +21,7 @@ const COLUMNS = 14; // a chain of so many layers is drawn map by map
 export function overview(app) {
 	const { overview: entries } = app.net.told;
 	const chain = entries.length <= COLUMNS && entries.every(({ blocks, place: [, lane], feeds }) => blocks.flat().length === 1 && !lane && feeds.length < 2);
+	const prefix = shared([...app.net.layers.values()].filter(({ input }) => !input).map(({ name }) => name)).length;
 	const maps = columns(app);
 	let zoom = 2;
 	/** @type {Entry | null} the block that is looked into */
@@ -46,7 +49,7 @@ export function overview(app) {
 
 	function show() {
 		const { net } = app;
-		if (chain && net.run) {
+		if (chain && net.run && net.names.reduce((sum, name) => sum + product(net.shape(name)), 0) <= NUMBERS) {
 			if (drawn("columns")) {
 				fill(head);
 				fill(body, maps.element);
@@ -109,6 +112,9 @@ export function overview(app) {
 			lines, nodes.map((node) => card(node, corner(node), wide, tall)));
 	}
 
+	/** A name without what all names of the network begin with. @param {string} name */
+	const own = (name) => (app.net.layer(name)?.input ? name : name.slice(prefix) || name);
+
 	/** @param {Node} node @param {Point} at @param {number} wide @param {number} tall */
 	function card({ name, layers, times: many, entry }, { x, y }, wide, tall) {
 		const { net } = app;
@@ -122,7 +128,7 @@ export function overview(app) {
 			"data-key": key, "data-layers": layers.join("\n"), title: one ? `${name} (${what})` : `${layers[layers.length - 1]} … ${last}`,
 			"aria-label": `${name}${many > 1 ? `, ${many} times` : ""}, ${what}, ${size}`, onclick: () => (one ? app.visit(name) : enter(entry)),
 			style: { left: `${x}px`, top: `${y}px`, width: `${wide}px`, height: `${tall}px` },
-		}, h("span.cs-node-name", breakable(name), many > 1 && h("b", ` × ${many}`)), h("span.cs-node-what", `${what} · ${size}`), h("span.cs-thumb", canvas));
+		}, h(`span.cs-node-name ${name.length - prefix > 24 ? "cs-long-name" : ""}`, breakable(own(name)), many > 1 && h("b", ` × ${many}`)), h("span.cs-node-what", `${what} · ${size}`), h("span.cs-thumb", canvas));
 		cards.set(key, { button, canvas, name: last, done: "" });
 		seen.observe(button);
 		return button;
@@ -147,6 +153,13 @@ export function overview(app) {
 	}
 
 	return { element, show, up };
+}
+
+/** What all names begin with, up to where they are joined. @param {string[]} names */
+function shared(names) {
+	let [first = ""] = names;
+	for (const name of names) while (!name.startsWith(first)) first = first.slice(0, -1);
+	return names.length > 1 ? first.slice(0, first.search(/[^/]*$/)) : "";
 }
 
 /** @param {Entry} entry @returns {Node} */
