@@ -192,8 +192,8 @@ CASES: list[Case] = [
     _plain("to", lambda x: x.to(torch.float32, copy=True)),
     _plain("_to_copy", lambda x: torch.ops.aten._to_copy(x)),
     _plain("type_as", lambda x, y: x.type_as(y), held=[torch.zeros(2, dtype=torch.float64)], smooth=False),
-    _plain("to", lambda x: x.to(torch.int64), smooth=False, unwritten="no longer those"),
-    _plain("to", lambda x: (x > 0).to(torch.float32), smooth=False, unwritten="no longer those"),
+    _plain("to", lambda x: x.to(torch.int64), smooth=False),
+    _plain("to", lambda x: (x > 0).to(torch.float32), smooth=False),
     # -- several tensors
     Case("add", [(2, 3, 5), (3, 1)], lambda x, y: torch.add(x, y, alpha=2)),
     Case("add", [(2, 3, 5)], lambda x: x + 1.5),
@@ -343,6 +343,7 @@ CASES: list[Case] = [
     Case("index_select", [(2, 7, 5)], lambda x, i: x.index_select(1, i), [torch.tensor([6, 0, 2, 2])]),
     Case("index", [(2, 7, 5)], lambda x, i: x[:, i], [torch.tensor([6, 0, -3])]),
     Case("index_select", [(3, 7)], lambda x, i: x.index_select(0, i), [torch.tensor([2, 0])]),
+    Case("embedding", [(2, 3)], lambda x, w: F.embedding(x.abs().long(), w), [(7, 4)], smooth=False),
     Case("gather", [(2, 3, 4)], lambda x, i: x.gather(2, i), [torch.tensor([[[3, 0], [1, 1], [0, 2]], [[0, 2], [3, 1], [1, 0]]])]),
     Case("index", [(2, 7, 5, 4)], lambda x, i, j: x[:, i, j], [torch.tensor([[6], [0]]), torch.tensor([1, 4, 2])]),
     Case("index", [(2, 7, 5, 4)], lambda x, i, j: x[:, i, :, j], [torch.tensor([6, 0, 3]), torch.tensor([1, 3, 2])]),

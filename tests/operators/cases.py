@@ -97,6 +97,7 @@ CASES: list[Case] = [
     _one("GlobalAveragePool"), _one("GlobalMaxPool"),
     # products
     Case("Gemm", [(1, 6)], [(4, 6), (4,)], {"transB": 1, "alpha": 0.5, "beta": 2.0}),
+    Case("Gemm", [(6, 1)], [(6, 4), (1, 4)], {"transA": 1}),
     Case("MatMul", [(1, 3, 4, 5)], [(5, 6)]), Case("MatMul", [(1, 3, 4, 5), (3, 5, 6)]),
     Case("Einsum", [(1, 3, 4), (1, 5, 4)], (), {"equation": "bij,bkj->bik"}),
     Case("Einsum", [(1, 3, 4)], [(4, 5)], {"equation": "...j,jk"}),
@@ -142,6 +143,8 @@ CASES: list[Case] = [
     Case("Gather", [(1, 7, 5)], [whole(6, 0, 2, 2)], {"axis": 1}),
     Case("Gather", [(1, 7, 5)], [np.array([[6, 0, 2], [1, -1, 4]])], {"axis": 1}),
     Case("Gather", [(1, 7, 5)], [np.array(-2)], {"axis": 2}),
+    Case("Gather", [(1, 7, 5), np.array([6, 0, -2])], (), {"axis": 1}),
+    Case("Gather", [np.array([[5, 0, -1, 2]])], [(6, 3)], {"axis": 0}),
     Case("GatherElements", [(1, 3, 4)], [np.array([[[3, 0], [1, 1], [-1, 2]]])], {"axis": 2}),
     Case("GatherND", [(2, 3, 4)], [np.array([[1, 2], [0, -1], [1, 0]])]),
     Case("Pad", [(1, 3, 5, 4)], [whole(0, 0, 1, 2, 0, 0, 3, 0), np.float32(1.5)]),

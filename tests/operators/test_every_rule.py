@@ -36,6 +36,12 @@ def model_of(case: Case) -> tuple[ModelProto, dict[str, Array]]:
         f"w{n}": drawn(one, 50 + n, case.wide) for n, one in enumerate(case.held) if one is not None
     }
     names = [*fed, *("" if one is None else f"w{n}" for n, one in enumerate(case.held))]
+    if (
+        case.op == "Gather"
+        and not isinstance(case.held[:1] and case.held[0], np.ndarray)
+        and case.held
+    ):
+        names = names[::-1]  # a table, and which of its rows
     outputs = [f"y{n}" for n in range(case.outputs)]
     nodes = [helper.make_node(case.op, names, outputs, "node", **case.settings)]
     if case.op == "Constant":

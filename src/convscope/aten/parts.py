@@ -12,9 +12,10 @@ from itertools import pairwise
 
 from convscope.aten.rule import Call, Given, NoEquation, Rule, Write, axes_of
 from convscope.equations import moving
+from convscope.equations.looking_up import gathered
 from convscope.equations.merging import broadcast
 from convscope.notation import Equation
-from convscope.operators.elements import ALL
+from convscope.operators.elements import ALL, INT64
 
 
 def _sliced(given: Call, place: int, taken: range) -> Equation:
@@ -121,6 +122,17 @@ def _along(given: Call) -> tuple[int, list[int], tuple[int, ...]]:
     return place, where, slot.shape
 
 
+def _embedding(given: Call) -> Equation:
+    """Rows of a table, by their numbers."""
+    table, rows = given.shape("weight"), given.shape("indices")
+    return gathered(given.reader("weight"), table, 0, given.reader("indices"), rows, axes_of)
+
+
+def _write_embedding(given: Call, form: Write) -> str:
+    rows = form.node("Cast", form.input("indices"), to=INT64)
+    return form.node("Gather", form.input("weight"), rows, axis=0)
+
+
 def _index_select(given: Call) -> Equation:
     place, where, _ = _along(given)
     axes = axes_of([len(where) if n == place else s for n, s in enumerate(given.shape("self"))])
@@ -213,6 +225,7 @@ RULES = {
     "unbind": Rule(_select, _write_select, ALL),
     "diagonal": Rule(_diagonal, takes=ALL),
     "index_select": Rule(_index_select, _write_index_select, ALL),
+    "embedding": Rule(_embedding, _write_embedding, ALL),
     "gather": Rule(_gather, _write_gather, ALL),
     "index": Rule(_index, _write_index, ALL),
 }

@@ -305,11 +305,12 @@ def _write_divided(given: Call, form: Write) -> str:
         case "floor":
             return form.node("Floor", value)
         case "trunc":
-            return _write_truncated(form, value)
+            return write_truncated(form, value)
     return value
 
 
-def _write_truncated(form: Write, x: str) -> str:
+def write_truncated(form: Write, x: str) -> str:
+    """Write a number without what is behind its point."""
     down, up = form.node("Floor", x), form.node("Ceil", x)
     return form.node("Where", form.node("Greater", x, form.number(0.0)), down, up)
 
@@ -329,7 +330,7 @@ def _remainder(given: Call) -> Equation:
 def _write_remainder(given: Call, form: Write) -> str:
     a, b = _values(given, form, "self", "other")
     times = form.node("Div", a, b)
-    times = _write_truncated(form, times) if given.op == "fmod" else form.node("Floor", times)
+    times = write_truncated(form, times) if given.op == "fmod" else form.node("Floor", times)
     return form.node("Sub", a, form.node("Mul", b, times))
 
 
@@ -539,7 +540,7 @@ RULES = {
     "round": _each(_rounded, lambda given, form: form.node("Round", form.input(given.first()))),
     "trunc": _each(
         lambda given, x: truncated(x),
-        lambda given, form: _write_truncated(form, form.input(given.first())),
+        lambda given, form: write_truncated(form, form.input(given.first())),
     ),
     "frac": _each(lambda given, x: x - truncated(x)),
     "expm1": _each(lambda given, x: call(EXP, x) - 1.0),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from convscope.aten.pointwise import write_truncated
 from convscope.aten.rule import Call, NoEquation, Rule, Write, axes_of
 from convscope.equations import moving
 from convscope.equations.pointwise import DIFFERS, truncated
@@ -101,9 +102,16 @@ def _cast(given: Call) -> Equation:
 
 
 def _write_cast(given: Call, form: Write) -> str:
-    if TORCH[given.dtype] != "float" or any(TORCH[d] != "float" for d in given.reads):
-        raise NoEquation("its numbers are no longer those that all others are")
-    return form.node("Identity", form.input("self"))
+    """All numbers are floats there; whole and true ones are floats that look so."""
+    x = form.input("self")
+    before, after = TORCH.get((given.reads or ("float32",))[0], ""), TORCH[given.dtype]
+    if after == "truth" and before != "truth":
+        return form.counted(form.node("Not", form.node("Equal", x, form.number(0.0))))
+    return (
+        write_truncated(form, x)
+        if before == "float" and after == "whole"
+        else form.node("Identity", x)
+    )
 
 
 _MOVED = Rule(_moved, _write_moved, ALL)

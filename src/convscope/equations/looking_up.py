@@ -7,7 +7,9 @@ Where an equation reads does not depend on what it reads, so that all rows stand
 
 from __future__ import annotations
 
-from convscope.notation import Axis, Expression, Sum, Tensor, call
+from collections.abc import Callable, Sequence
+
+from convscope.notation import Axis, Equation, Expression, Size, Sum, Tensor, call
 from convscope.notation.expression import Place
 from convscope.notation.functions import Formula, Function
 
@@ -23,4 +25,29 @@ IF_ROW = Function(
 
 def looked_up(where: Expression, table: Tensor, v: Axis, o: Axis) -> Expression:
     """Return number o of the row of a table that another number names; v runs over all rows."""
-    return Sum(v)(call(IF_ROW, where, Place(v * 1), table[v, o], float(v.size)))
+    return named_row(where, table[v, o], v)
+
+
+def named_row(where: Expression, number: Expression, v: Axis) -> Expression:
+    """Return a number at the place v that another number names; v runs over all places."""
+    return Sum(v)(call(IF_ROW, where, Place(v * 1), number, float(v.size)))
+
+
+def gathered(
+    image: Callable[..., Expression],
+    shape: Sequence[Size],
+    place: int,
+    where: Callable[..., Expression],
+    by: Sequence[Size],
+    named: Callable[[Sequence[Size]], tuple[Axis, ...]],
+) -> Equation:
+    """Return the numbers of a tensor of this shape at places along one axis that are known only when it runs.
+
+    image, where   read the tensor and the places, at one index after another
+    by             the shape of the places; its axes stand where the one axis was
+    """
+    axes = named((*shape[:place], *by, *shape[place + 1 :]))
+    behind = place + len(by)
+    v = Axis("v", shape[place], "row")
+    number = image(*axes[:place], v, *axes[behind:])
+    return Equation(axes, named_row(where(*axes[place:behind]), number, v))

@@ -74,7 +74,9 @@ def _grouped_parts(led: Ledger, groups: Groups) -> list[Part]:
         sentence += f" {grouped(outside)} of them lie {where}, shown in brackets."
     axes = zip(led.equation.axes, led.position, strict=True)
     here = ", ".join(f"{'map' if a.word in _MAPS else a.word} {p}" for a, p in axes)
-    parts: list[Part] = [Paragraph(f"{here[:1].upper()}{here[1:]}. {sentence}")]
+    parts: list[Part] = [
+        Paragraph(f"{here[:1].upper()}{here[1:]}. {sentence}" if here else sentence)
+    ]
     order = np.argsort(-np.abs(groups.partials), kind="stable").tolist()
     column = _column(led, groups, order)
     if window and len(window) <= 2 and int(np.prod(window)) <= LARGEST_WINDOW:

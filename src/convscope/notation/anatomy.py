@@ -25,6 +25,9 @@ from convscope.notation.index import Axis
 from convscope.notation.sizes import Size
 from convscope.typed import Record
 
+CONDITIONS = ("select", "same", "equal", "differs", "greater", "at_least")
+"""Functions that ask for something, and so are no activation of what stands inside."""
+
 
 class Main(Record):
     """The reduction whose terms a ledger lists, in groups.
@@ -104,8 +107,10 @@ def anatomy(equation: Equation) -> Anatomy:
 def _peeled(expression: Expression) -> tuple[Expression, tuple[str, ...]]:
     """Return what stands inside the functions applied last, and their names."""
     names: tuple[str, ...] = ()
-    while isinstance(expression, Call) and all(
-        isinstance(a, Number) for a in expression.arguments[1:]
+    while (
+        isinstance(expression, Call)
+        and expression.function.name not in CONDITIONS
+        and all(isinstance(a, Number) for a in expression.arguments[1:])
     ):
         names += (expression.function.name,)
         expression = expression.arguments[0]

@@ -31,6 +31,7 @@ from convscope.notation.expression import (
     Read,
     Reduction,
     addends,
+    factors,
 )
 from convscope.notation.functions import Formula, Function, primitive
 from convscope.notation.index import Axis, Remainder
@@ -283,7 +284,7 @@ class _Rounding:
         u = self.unit
         match node:
             case Number(value):
-                return value, abs(value) * u
+                return value, _written(value, u)
             case Read(tensor) if isinstance(tensor, Local):
                 inner, inside = self.evaluator.held(node, given)
                 value, error = self.of(tensor.expression, inner, depth)
@@ -329,12 +330,18 @@ class _Rounding:
             return self.apply(function.name, arguments)
         given = dict(zip(function.parameters, arguments, strict=True))
 
+        whole = _is_straight(function.formula)
+
         def step(part: Formula) -> tuple[Any, Any]:
             if isinstance(part, str):
                 return given[part]
             if isinstance(part, (int, float)):
-                return part, abs(part) * self.unit
-            return self.range.held(*self.apply(part[0], [step(p) for p in part[1:]]))
+                return part, _written(part, self.unit)
+            parts = [step(p) for p in part[1:]]
+            value, error = self.apply(part[0], parts)
+            if whole and part[0] in _COUNTING:  # no engine rounds whole numbers
+                error = np.where(_is_whole(value, *parts, most=1 / self.unit), 0.0, error)
+            return self.range.held(value, error)
 
         return step(function.formula)
 
@@ -348,9 +355,11 @@ class _Rounding:
                 # of the operands and not of the result, since an engine may fold a mean into a bias;
                 # but equal numbers leave exactly 0
                 same = (np.equal(a, b) if name == "sub" else False) & np.equal(ea + eb, 0.0)
-                return value, np.where(same, 0.0, ea + eb + u * (np.abs(a) + np.abs(b)))
+                exact = same | _is_condition(*arguments)
+                return value, np.where(exact, 0.0, ea + eb + u * (np.abs(a) + np.abs(b)))
             case "mul", [(a, ea), (b, eb)]:
-                return value, np.abs(a) * eb + np.abs(b) * ea + ea * eb + u * np.abs(value)
+                passed = np.abs(a) * eb + np.abs(b) * ea + ea * eb + u * np.abs(value)
+                return value, np.where(_is_condition(*arguments), 0.0, passed)
             case "div", [(a, ea), (b, eb)]:
                 room = np.maximum(np.abs(b) - eb, np.abs(b) * 0.5)
                 off = np.divide(ea + np.abs(value) * eb, room) + u * np.abs(value)
@@ -365,6 +374,8 @@ class _Rounding:
                 return value, ea
         # a function of the library: off by a few units, and by as much as its argument's error moves it
         error: Any = 4 * u * (np.abs(value) + np.minimum(np.abs(values[0]), 1.0))
+        if name in _EXACT:
+            error = 0.0 * np.where(np.isfinite(error), error, 0.0)
         if (
             name == "erf"
         ):  # PyTorch takes it from 1: Abramowitz & Stegun 7.1.26, off by 1.5e-7 at most
@@ -373,7 +384,7 @@ class _Rounding:
             arguments = [arguments[0], (values[1], 0.0)]  # a whole number is one in every type
         for place, (a, ea) in enumerate(arguments):
             moves = [
-                np.abs(primitive(name, [*values[:place], moved, *values[place + 1 :]], np) - value)
+                _apart(primitive(name, [*values[:place], moved, *values[place + 1 :]], np), value)
                 for moved in (np.maximum(a - ea, 0.0) if name == "sqrt" else a - ea, a + ea)
             ]
             error = error + np.maximum(*moves)
@@ -394,6 +405,9 @@ class _Rounding:
             if isinstance(part, Reduction) and part.kind == "sum":
                 terms, errors, sizes = self.terms(part, given, depth)
                 leading = tuple(range(len(sizes)))
+                if _counts(part, terms, errors, self.inner):
+                    value = value + terms.sum(axis=leading)
+                    continue
                 value, error = value + terms.sum(axis=leading), error + errors.sum(axis=leading)
                 size = size + np.abs(terms).sum(axis=leading) + errors.sum(axis=leading)
                 count += _roundings(math.prod(sizes), _is_product(part.body))
@@ -401,7 +415,8 @@ class _Rounding:
                 term, its_error = self.of(part, given, depth)
                 value, error, size = value + term, error + its_error, size + np.abs(term)
                 count += 1
-        error = error + (count * self.inner + self.unit - self.inner) * size
+        more = count * self.inner + self.unit - self.inner if count else 0.0
+        error = error + more * size
         return value, self.range.beyond(size, error)
 
     def first(self, node: Reduction, given: Mapping[Axis, Any], depth: int) -> tuple[Any, Any]:
@@ -440,6 +455,55 @@ class _Rounding:
         finally:
             self.unit = unit
         return full(values, sizes, deeper), full(errors, sizes, deeper), sizes
+
+
+def _written(value: float, unit: float) -> float:
+    """Return how far a number that is written in an equation may be off in an engine: whole ones are not."""
+    exact = math.isinf(value) or (value == round(value) and abs(value) < 1 / unit)
+    return 0.0 if exact else abs(value) * unit
+
+
+def _apart(a: Any, b: Any) -> Any:
+    """Return how far numbers are apart; not at all for two of the same infinity."""
+    return np.where(np.equal(a, b), 0.0, np.abs(a - b))
+
+
+_EXACT = ("select", "at_least", "sign", "floor", "ceil", "round")
+"""Functions that every engine gives to the last digit."""
+
+
+_COUNTING = ("add", "sub", "mul")
+
+
+def _is_straight(formula: Formula) -> bool:
+    """Whether a formula only chooses, counts and rounds: an engine that does so in another way comes to the same."""
+    if not isinstance(formula, tuple):
+        return True
+    known = formula[0] in (*_COUNTING, *_EXACT, "abs", "max", "min")
+    return known and all(map(_is_straight, formula[1:]))
+
+
+def _is_condition(*arguments: tuple[Any, Any]) -> Any:
+    """Whether numbers are what conditions are, 0 or 1, without any error: no engine rounds what is made of them."""
+    found: Any = True
+    for value, error in arguments:
+        found = found & (np.equal(value, 0.0) | np.equal(value, 1.0)) & np.equal(error, 0.0)
+    return found
+
+
+def _is_whole(value: Any, *arguments: tuple[Any, Any], most: float) -> Any:
+    """Whether whole numbers without any error make a whole number that is not too large to be exact."""
+    found = np.abs(value) < most
+    for number, error in arguments:
+        found = found & np.equal(number, np.rint(number)) & np.equal(error, 0.0)
+    return found
+
+
+def _counts(node: Reduction, terms: Array, errors: Array, unit: float) -> bool:
+    """Whether a sum only counts: its terms are whole numbers that were not read, and come to no large one."""
+    if any(isinstance(factor, Read) for factor in factors(node.body)) or np.any(errors):
+        return False
+    return bool(np.equal(terms, np.rint(terms)).all() and np.abs(terms).sum() < 1 / unit)
 
 
 def _is_sum(node: Expression) -> bool:

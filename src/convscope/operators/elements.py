@@ -30,3 +30,13 @@ TORCH: Mapping[str, Kind] = {
     "float32": "float", "float64": "float", "float16": "float", "bfloat16": "float", "int32": "whole",
     "int64": "whole", "int8": "small", "uint8": "small", "int16": "small", "bool": "truth",
 }  # fmt: skip
+
+BY_NUMBERS: Mapping[str, str] = dict.fromkeys(
+    (
+        "GridSample", "RoiAlign", "MaxRoiPool", "DeformConv", "ScatterElements", "ScatterND", "MaxUnpool",
+        "grid_sampler_2d", "grid_sampler_3d", "grid_sampler", "scatter", "scatter_add", "index_put", "max_unpool2d",
+        "max_unpool3d",
+    ),
+    "where it reads, or writes, depends on numbers that it reads",
+)  # fmt: skip
+"""Operators whose windows no equation can tell: said over the whole map, it would have products that nobody does."""

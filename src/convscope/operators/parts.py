@@ -7,14 +7,16 @@ out[n, c] = in[n, ⟨6, 0, 2⟩[c]]
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from convscope.equations import moving
+from convscope.equations.looking_up import gathered
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
 from convscope.notation import Equation
 from convscope.notation.sizes import Shape, shape_text
 from convscope.operators.elements import ALL
-from convscope.operators.rule import ANYWHERE, LARGEST, Node, Rule
+from convscope.operators.rule import ANYWHERE, LARGEST, Fed, Node, Rule
 
 
 def slices(node: Node) -> Equation:
@@ -80,10 +82,13 @@ def _where(node: Node, sizes: Shape, numbers: Sequence[int]) -> list[int]:
 
 def gather(node: Node) -> Equation:
     """x[…, places, …]: the axes of the places stand where the one axis was."""
-    shape, numbers = node.shape(), node.whole_values(1)
+    shape = node.shape()
     place = node.axis(node.whole("axis", 0, -LARGEST), len(shape))
+    if isinstance(node.slot(1), Fed):
+        reads = partial(node.read, 0), partial(node.read, 1)
+        return gathered(reads[0], shape, place, reads[1], node.shape(1), node.layout.axes)
     by = node.slot(1).shape  # type: ignore[union-attr]
-    where = _where(node, (shape[place],), numbers)
+    where = _where(node, (shape[place],), node.whole_values(1))
     if not where:
         raise NoEquation("it reads or gives nothing")
     out = node.layout.axes((*shape[:place], *by, *shape[place + 1 :]))

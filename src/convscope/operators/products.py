@@ -12,15 +12,9 @@ from convscope.equations.einsum import sizes_of, spelled_out
 from convscope.equations.products import matrix_product
 from convscope.equations.stating import is_number
 from convscope.errors import ShapeError
-from convscope.notation import Axis, Equation, Expression, Size, Sum
-from convscope.notation.sizes import is_known, shape_text
+from convscope.notation import Equation
+from convscope.notation.sizes import shape_text
 from convscope.operators.rule import Node, Rule, read_at, spread
-
-
-def _same(node: Node, a: Size, b: Size) -> None:
-    if is_known(a) and is_known(b) and a != b:
-        shapes = " and ".join(shape_text(node.shape(place)) for place in (0, 1))
-        raise ShapeError(f"{node.op}: the matrices {shapes} do not fit together")
 
 
 def gemm(node: Node) -> Equation:
@@ -28,21 +22,21 @@ def gemm(node: Node) -> Equation:
     if len(a) != 2 or len(b) != 2:
         raise ShapeError(f"{node.op} takes matrices, not {shape_text(a)} and {shape_text(b)}")
     across, down = node.flag("transA"), node.flag("transB")
-    _same(node, a[0] if across else a[1], b[1] if down else b[0])
-    n = Axis("n", a[1] if across else a[0], "image")
-    o = Axis("o", b[0] if down else b[1], "unit", role="out")
-    k = Axis("k", a[0] if across else a[1], "input", role="in")
-    left = node.read(0, *((k, n) if across else (n, k)))
-    right = node.read(1, *((o, k) if down else (k, o)))
-    total: Expression = Sum(k)(left * right)
+    turned = a[::-1] if across else a, b[::-1] if down else b
+    product = matrix_product(
+        lambda *at: node.read(0, *(at[::-1] if across else at)),
+        lambda *at: node.read(1, *(at[::-1] if down else at)),
+        turned, node.layout.axes, node.op,
+    )  # fmt: skip
+    axes, total = product.axes, product.expression
     alpha, beta = node.number("alpha", 1.0), node.number("beta", 1.0)
     if alpha != 1.0:
         total = alpha * total
     if node.has(2) and beta != 0.0:
-        bias = spread(node, 2, (n, o))
+        bias = spread(node, 2, axes)
         if not is_number(bias, 0):
             total = (bias if beta == 1.0 else beta * bias) + total
-    return Equation((n, o), total)
+    return Equation(axes, total)
 
 
 def matmul(node: Node) -> Equation:
