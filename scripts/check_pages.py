@@ -38,6 +38,8 @@ def pages() -> dict[str, str]:
         "|---|---|---|",
         *rows,
         "",
+        "What they find in networks that people use: [false alarms](false-alarms.md).",
+        "",
         "`--ignore aliasing` leaves a rule out, `--ignore unread-positions:conv2d` what it finds in one layer; so",
         "does a list in a project's `pyproject.toml`:",
         "",

@@ -18,6 +18,7 @@ import numpy as np
 from convscope.checks.finding import Finding, Repair
 from convscope.checks.forms import passes_on
 from convscope.checks.subject import Subject
+from convscope.notation.expression import Read
 
 TITLE = "A layer that changes nothing"
 CERTAINTY = "fact"
@@ -27,6 +28,8 @@ SOURCE = "From the equation: the output at a position is the input at that posit
 def find(subject: Subject) -> Iterator[Finding]:
     """Yield the layers that pass on what comes in, also while they are trained."""
     for node, facts, equation in subject.stated():
+        if hasattr(node.layer, "use") and isinstance(equation.expression, Read):
+            continue  # an operator that exporters and recordings are full of: a view, a copy, a dropout at rest
         if len(node.inputs) != 1 or not passes_on(equation) or _in_training(node.layer.settings()):
             continue
         given = {node.inputs[0]: subject.random(facts.input_shapes[0])}

@@ -53,7 +53,10 @@ def find(subject: Subject) -> Iterator[Finding]:
                 _proof(subject, node.name, main, idle),
                 _repair(subject, node.name),
             )
-        unread = {n: s for n, s in facts.weights.items() if n not in equation.weights}
+        folded = dict(getattr(node.layer, "folded", ()))  # what a weight was computed from is read
+        unread = {
+            n: s for n, s in facts.weights.items() if n not in equation.weights and n not in folded
+        }
         if unread:
             count = int(sum(product(shape) for shape in unread.values()))
             named = ", ".join(f"{name} ({times(shape)})" for name, shape in unread.items())
