@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from convscope.errors import LayerLookupError, NotComputedError
+from convscope.errors import LayerLookupError, NotComputedError, SettingError
 from convscope.model.graph import Graph, Which
 from convscope.model.positions import position_in
 from convscope.typed import TYPE_CHECKING, Array
@@ -147,6 +147,37 @@ class Run:
         to = next(iter(self.graph.inputs)) if to is None else to
         found = gradient(self.graph, self.activations, of, to, loss, target, from_logits, dtype)
         return Gradients(found)
+
+    def gradients(
+        self,
+        of: tuple[str, Sequence[int]] | str | None = None,
+        *,
+        loss: str | None = None,
+        target: Any = None,
+        from_logits: bool = False,
+    ) -> dict[str, Array]:
+        """Return what a small change of each weight does to one number, or to a loss: all weights at once.
+
+        "layer.weight" → an array as large as the weight, in float32: the layers' equations led back are said
+        as ONNX and run by ONNX Runtime. `gradient` takes any one of them apart, in float64. For what may be
+        asked, and what is raised, see there.
+        """
+        from convscope.engine.leading import gradients
+
+        asked: tuple[str, Sequence[int]] | str | None = of
+        if loss is None:
+            if of is None or isinstance(of, str):
+                raise SettingError("gradients needs of=(layer, position), or loss=…")
+            name = self.graph.node(of[0]).name
+            asked = (name, position_in(self.graph, name, of[1]))
+        elif of is not None:
+            if not isinstance(of, str):
+                raise SettingError(
+                    "a loss is of a whole output: give of= a layer's name, or nothing"
+                )
+            asked = self.graph.node(of).name
+        inputs = {name: self.activations[name] for name in self.graph.inputs}
+        return gradients(self.graph, inputs, asked, loss, target, from_logits)
 
     def compare(self, layer: Which, position: Sequence[int]) -> ComparisonReport:
         """Return the four pictures that learners have of a convolution, side by side at one number.
