@@ -29,6 +29,7 @@ import arithmetic
 import explorer
 import graphs
 import learning
+import modules
 import running
 import startup
 import surveying
@@ -42,6 +43,7 @@ BENCHES: dict[str, Callable[[], list[Row]]] = {
     **arithmetic.BENCHES,
     **graphs.BENCHES,
     **running.BENCHES,
+    **modules.BENCHES,
     **learning.BENCHES,
     **surveying.BENCHES,
     **explorer.BENCHES,

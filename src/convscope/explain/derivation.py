@@ -130,7 +130,7 @@ class LayerExplanation:
     def _parts(self) -> list[Part]:
         facts, equation = self.facts, self.equation
         shapes = " and ".join(shape_in_words(s) for s in facts.input_shapes)
-        feeds = join(self.feeds)
+        feeds = join([f"layer {name}" if name.isdigit() else name for name in self.feeds])
         parts: list[Part] = [
             Heading(f"{self.name} ({self.kind})"),
             Paragraph(
