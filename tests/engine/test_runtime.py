@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from convscope.building import Sequential
 from convscope.engine import runtime, sessions
 from convscope.engine.runtime import Engine, export
 from convscope.errors import EngineError
@@ -386,3 +388,26 @@ def test_more_weights_than_a_file_holds(tmp_path: Path, monkeypatch: pytest.Monk
         export(exported(), tmp_path / "net.onnx")
     assert str(error.value) == said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_session_beside_others_does_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
+    from convscope.engine.native import onnxruntime
+    from convscope.engine.sessions import beside_others
+
+    entries: list[str] = []
+
+    class Noted(onnxruntime().SessionOptions):  # type: ignore[misc]
+        def add_session_config_entry(self, name: str, value: str) -> None:
+            entries.append(f"{name}={value}")
+            super().add_session_config_entry(name, value)
+
+    monkeypatch.setattr(onnxruntime(), "SessionOptions", Noted)
+    x = np.ones((1, 7, 6, 2), np.float32)
+    found = []
+    for beside in (False, True):
+        entries.clear()
+        net = Sequential([Conv2D(3, 2, input_shape=(7, 6, 2))], seed=1)
+        with beside_others() if beside else nullcontext():
+            found.append(net.predict(x))
+        assert ("session.intra_op.allow_spinning=0" in entries) is beside
+    assert np.array_equal(*found)

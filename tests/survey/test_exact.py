@@ -5,9 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from convscope.survey import exact
 from convscope.survey.exact import ExactSums, Histograms
 
 numbers = some.floats(allow_nan=False, allow_infinity=False, min_value=-1e77, max_value=1e77).map(
@@ -32,7 +34,12 @@ def test_sums_are_exact_and_the_order_does_not_matter(values: list[float], lots:
         assert off == 0
 
 
-def test_histograms_count_the_upper_bits_of_every_number() -> None:
+@pytest.mark.parametrize("alone", [1, 1 << 30])
+def test_histograms_count_the_upper_bits_of_every_number(
+    alone: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a row has so many numbers that it is counted by itself."""
+    monkeypatch.setattr(exact, "ALONE", alone)
     rng = np.random.default_rng(3)
     x = (rng.normal(size=(5, 3, 77)) * 10.0 ** rng.integers(-42, 38, (5, 3, 77))).astype(np.float32)
     x[0, 1, :4] = 0, -0.0, np.inf, np.nan

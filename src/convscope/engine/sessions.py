@@ -7,7 +7,9 @@ ends, and what it takes is known. Anything else runs in a child process with lim
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -35,6 +37,23 @@ READY_SECONDS = 60.0
 
 QUICK_SECONDS = 0.1
 """A run that took less is not watched when it comes again: what it takes depends on shapes alone."""
+
+
+_beside: ContextVar[bool] = ContextVar("convscope beside", default=False)
+
+
+@contextmanager
+def beside_others() -> Iterator[None]:
+    """Let sessions made in this block leave the processor to others as soon as a run is done.
+
+    Threads of ONNX Runtime else go on looking for work for a while, which makes the next run quicker, and is in
+    the way of whoever computes between two runs.
+    """
+    token = _beside.set(True)
+    try:
+        yield
+    finally:
+        _beside.reset(token)
 
 
 class AnySession(Protocol):
@@ -110,6 +129,8 @@ class Session:
         # Its plan of one block for all values is for those that it can drop. Where most are kept, values
         # that take each other's places in memory are faster: they are still in the processor's cache.
         options.enable_mem_pattern = kept == 1
+        if _beside.get():
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # nothing is read from there: every array that the model refers to is handed over below
         folder = str(Path(__file__).parents[1])
         options.add_session_config_entry(

@@ -15,6 +15,7 @@ import numpy as np
 
 from convscope.engine.estimate import check_run
 from convscope.engine.runtime import Runner
+from convscope.engine.sessions import beside_others
 from convscope.errors import EngineError, InputError, UnsupportedError
 from convscope.model.graph import Graph
 from convscope.model.maps import channel_axes
@@ -73,7 +74,8 @@ class Measuring:
         self.missing = _missing(network, graph)
         self.same, wanted = self._layers(graph)
         check_run(graph, wanted)
-        self._runner: Runner = network.backing.runner(graph, wanted, True)
+        with beside_others():
+            self._runner: Runner = network.backing.runner(graph, wanted, True)
         self.plan = self._plan(self._runner.run({self.input: first}), wanted)
         each = 4 * sum(layer.maps * layer.places for layer in self.plan.layers)
         self.rows = max(1, min(MOST_TOGETHER, TOGETHER // max(each, 1)))
