@@ -88,7 +88,8 @@ def test_operators_of_onnx() -> None:
             for tensor, shape in zip(
                 tensor_names(len(node.inputs)), facts.input_shapes, strict=True
             ):
-                values[tensor] = rng.uniform(0.2, 0.9, size=shape)
+                low = 1.2 if kind == "Acosh" else 0.2  # which has no value below 1
+                values[tensor] = rng.uniform(low, low + 0.7, size=shape)
             try:
                 prove(e, values)
                 proved += 1
