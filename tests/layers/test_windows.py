@@ -48,7 +48,8 @@ def test_the_border_of_a_window_matters_somewhere(sample: Sample) -> None:
                 for side, n in zip(window, array.shape, strict=True)
             )
             noticed = False
-            for other in (1000.0, -1000.0):
+            others = [float(x.ravel()[-corner]) for x in ours.inputs if x is not array]
+            for other in (1000.0, -1000.0, 0.0, *others):  # 0 and an equal matter to comparisons
                 changed = array.copy()
                 changed[place] = other
                 after = evaluate_box(ours.equation, whole, {**ours.values, name: changed})

@@ -48,6 +48,7 @@ class Operation(Layer):
     """
 
     inputs_taken: tuple[int, int | None] = (1, None)
+    only_trained = ("operation", "options", "given", "output")  # code says it, which no form writes
 
     def __init__(
         self,
