@@ -11,15 +11,17 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import torch
 from given import case, samples
 
 from convscope.layers import kinds, spellings
 from convscope.layers.activations import Activation
 from convscope.layers.base import Layer, Sample
+from convscope.layers.operation import Operation
 from convscope.model.facts import facts_of
 
 NOT_IN_KERAS: dict[str, str] = {
-    "Operation": "it is keras.ops (test_keras_operations compares each)",
+    "Operation": "it is one of keras.ops, and not a layer",
     "Arithmetic": "what a config says of `x + 3` is an operation and not a layer",
 }
 """Kinds that Keras does not have, with the reason why we do."""
@@ -32,7 +34,57 @@ OF_SINGLE_NETWORKS = {
 """Classes that single networks of keras.applications bring along."""
 
 
-def kerass(name: str) -> Any:
+class Spoken:
+    """An operation of keras.ops, dressed as a layer of Keras for these tests."""
+
+    weights: tuple[Any, ...] = ()
+    non_trainable_weights: tuple[Any, ...] = ()
+
+    def __init__(self, operation: str, options: Any, given: Any, output: int, **_: Any) -> None:
+        options = dict(options)
+        self.later = {k: options.pop(k) for k in ("constant_values",) if k in options}
+        self.given, self.output = given, output
+        rooms = (
+            keras.src.ops.numpy,
+            keras.src.ops.nn,
+            keras.src.ops.math,
+            keras.src.ops.core,
+            keras.src.ops.linalg,
+        )
+        kind = next(getattr(room, operation) for room in rooms if hasattr(room, operation))
+        self.operation, self.listed = kind(**options), operation == "Stack"
+
+    def build(self, *shapes: Any) -> None:
+        """Nothing is to be built."""
+
+    def set_weights(self, weights: list[Any]) -> None:
+        assert weights == []
+
+    def count_params(self) -> int:
+        return 0
+
+    def call(self) -> None:
+        """What has a signature without training."""
+
+    def __call__(self, *inputs: Any) -> Any:
+        tensors = list(inputs[0]) if isinstance(inputs[0], list) else list(inputs)
+        if self.listed:
+            return self.operation.call(tensors)
+        feeds, dtype = iter(tensors), tensors[0].dtype
+        given = [
+            next(feeds) if isinstance(one, str) else one
+            for one in self.given or ["in"] * len(tensors)
+        ]
+        given = [torch.tensor(one, dtype=dtype) if isinstance(one, list) and any(isinstance(v, float) for v in one)
+                 else one for one in given]  # fmt: skip
+        found = self.operation.call(*given, **self.later)
+        found = found[self.output] if isinstance(found, (list, tuple)) else found
+        return found.to(dtype)
+
+
+def kerass(name: str, layer: Layer | None = None) -> Any:
+    if isinstance(layer, Operation):
+        return Spoken
     return OF_SINGLE_NETWORKS.get(name) or getattr(keras.layers, name)
 
 
@@ -49,14 +101,14 @@ def keras_settings(layer: Layer, **common: Any) -> dict[str, Any]:
 
 
 def build(layer: Layer) -> Any:
-    return kerass(layer.kind)(**keras_settings(layer))
+    return kerass(layer.kind, layer)(**keras_settings(layer))
 
 
 def not_comparable(sample: Sample) -> str | None:
     """Return why Keras cannot give the expected numbers of a sample; None where it can."""
     layer = sample.layer
     found = layer.settings()
-    if layer.kind in NOT_IN_KERAS:
+    if layer.kind in NOT_IN_KERAS and not isinstance(layer, Operation):
         return NOT_IN_KERAS[layer.kind]
     if layer.kind == "InputLayer":
         return "Keras's InputLayer cannot be called; it only carries a shape"

@@ -34,7 +34,7 @@ def test_every_sample(sample: Sample) -> None:
         pytest.skip(reason)
     ours = case(sample)
     given = [np.asarray(x, np.float64) for x in ours.inputs]
-    theirs: Any = kerass(sample.layer.kind)(
+    theirs: Any = kerass(sample.layer.kind, sample.layer)(
         **keras_settings(sample.layer, dtype="float64"), dtype="float64"
     )
     batches = [torch.from_numpy(x[np.newaxis]).requires_grad_() for x in given]

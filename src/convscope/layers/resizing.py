@@ -55,14 +55,21 @@ class _Middle:
         return _Middle(self.image, self.kept, borders)
 
     def __getitem__(self, at: tuple[Any, ...]) -> Expression:
-        places = []
-        for index, (first, n), (before, after) in zip(at, self.kept, self.borders, strict=True):
-            if n is None:
+        places, own = [], []
+        sizes = self.image.shape or ()
+        for index, (first, n), (before, after), size in zip(
+            at, self.kept, self.borders, sizes, strict=True
+        ):
+            whole_axis = n is None or n == size
+            own.append((before, after) if whole_axis else (0, 0))
+            if n is None or whole_axis:
                 places.append(index)
                 continue
             reads = [first + min(max(p, 0), n - 1) for p in range(-before, n + after)]
             places.append(written_out(index * 1 + before, reads))
-        return self.image[tuple(places)]
+        image: Any = self.image.padded(own, "edge") if any(map(any, own)) else self.image
+        found: Expression = image[tuple(places)]
+        return found
 
 
 def curve_of(interpolation: str, smooth: bool) -> Curve:
@@ -280,11 +287,10 @@ class Resizing(Spatial):
         yield Sample(cls(7, 4), ((5, 6, 3),))
         yield Sample(cls(4, 9, "nearest"), ((6, 5, 3),))
         yield Sample(cls(8, 4, "bicubic", data_format="channels_first"), ((3, 5, 6),))
-        yield Sample(cls(4, 9, crop_to_aspect_ratio=True), ((8, 7, 3),))
+        yield Sample(cls(4, 10, crop_to_aspect_ratio=True), ((8, 5, 3),))
         yield Sample(cls(4, 9, pad_to_aspect_ratio=True, fill_value=0.5), ((8, 7, 3),))
-        yield Sample(cls(3, 4, antialias=True), ((8, 11, 2),))
-        yield Sample(cls(3, 4, "bicubic", antialias=True), ((8, 11, 2),))
-        yield Sample(cls(7, 11, "lanczos3"), ((5, 6, 2),))
+        yield Sample(cls(4, 3, antialias=True), ((8, 12, 2),))
+        yield Sample(cls(4, 3, "bicubic", antialias=True), ((8, 12, 2),))
 
 
 DIFFERS = (
