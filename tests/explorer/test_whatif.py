@@ -144,6 +144,10 @@ def test_old_and_new_maps_and_what_comes_out_stand_side_by_side(visit: OpenPage)
             [float(figure(row[1])) for row in shown], run.output[order], atol=5.1e-5
         )
     assert "drawn anew (dense)" in beside.inner_text()
+    strides = page.read("whatif")["strides"]  # rows and columns drop the same: told once
+    assert [text.split(":")[0] for text in strides] == [
+        "conv2d_1, rows and columns", "max_pooling2d, rows and columns"
+    ]  # fmt: skip
     pixels = """n => { const c = document.querySelectorAll('.cs-beside canvas')[n];
       return new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size }"""
     assert min(page.page.evaluate(pixels, n) for n in (0, 1)) > 20

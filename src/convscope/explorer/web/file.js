@@ -101,6 +101,10 @@ class Holder {
 				return this.tiles(question);
 			case "whatif":
 				return { facts: this.whatif(question.edits) };
+			case "try":
+				throw new Refusal("UnsupportedError", "edited networks do not run in a file; convscope explore shows their maps and what comes out");
+			case "patch":
+				throw new Refusal("UnsupportedError", "behind an up-sampling a file does not tell what a number sees; convscope explore does");
 			case "sample": {
 				const [, text] = this.page.samples.find(([name]) => name === question.name) ?? [];
 				if (text === undefined) throw new Refusal("InputError", `there is no sample ${JSON.stringify(question.name)} in this file`);

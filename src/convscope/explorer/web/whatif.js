@@ -163,7 +163,8 @@ function together(dropped) {
 	/** @type {Map<string, Dropped>} */
 	const found = new Map();
 	for (const { word, ...rest } of dropped) {
-		const key = JSON.stringify(rest);
+		const { size, stride, positions, kept, unread } = rest;
+		const key = String([size, stride, positions, kept, unread]);
 		const before = found.get(key);
 		found.set(key, { ...rest, word: before ? `${before.word}s and ${word}` : word });
 	}
