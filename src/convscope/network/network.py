@@ -241,7 +241,12 @@ class Network:
         last = graph.image_layout == "channels_last"
         found, pixels = {}, self.pixel_scale().name
         for name, one in self._by_name(image).items():
-            found[name] = as_input(one, graph.inputs[name], last, name, pixels)
+            try:
+                found[name] = as_input(one, graph.inputs[name], last, name, pixels)
+            except InputError as error:
+                raise InputError(
+                    f"{name}: {error}" if len(graph.inputs) > 1 else str(error)
+                ) from error
             if found[name].dtype == "uint8" and pixels == "0-1" and found[name].max(initial=0) > 1:
                 _warn_of_scale(name)
         return found

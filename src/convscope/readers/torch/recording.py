@@ -6,6 +6,7 @@ operators are still whole (convolution, batch_norm, linear, attention), and each
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -42,7 +43,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     tensors   the values of all tensors, and the calls
     names     id of a module → its path and class
     leaves    ids of the modules without modules of their own
-    failed    the operator that raised first: its name, arguments and module
+    failed    the operator that raised last: its name, arguments and module
+    raised    the exception that was last seen to leave a module, and the innermost one that it left
     """
 
     @classmethod
@@ -59,6 +61,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.warnings: dict[str, None] = {}
         self.thread = threading.get_ident()
         self.failed: tuple[str, dict[str, Any], Frame] | None = None
+        self.raised: tuple[BaseException, Frame] | None = None
 
     # -- operators --------------------------------------------------------------------------------
 
@@ -83,8 +86,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         try:
             out = func(*args, **kwargs)
         except BaseException:
-            if self.failed is None:
-                self.failed = (told.name, call.named(), tensors.frame)
+            self.failed = (told.name, call.named(), tensors.frame)
             raise
         fed = told.random or any(v.fed for v in reads)
         if told.changes:
@@ -161,8 +163,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return
         tensors = self.tensors
         frame = tensors.frame
-        while frame.module is not module and frame.outer is not None:  # one in it had raised
-            frame = frame.outer
+        error = sys.exc_info()[1]
+        if error is not None and (self.raised is None or self.raised[0] is not error):
+            self.raised = error, frame
         frame.out = _sizes(out)
         inside = [v for call in frame.calls for v in call.outputs]
         if frame.leaf and isinstance(out, torch.Tensor) and not any(v.fed for v in inside):
@@ -266,7 +269,7 @@ def _record(
         hooks = torch.nn.modules.module
         before = hooks.register_module_forward_pre_hook(recorder.enter_module)
         stack.callback(before.remove)
-        after = hooks.register_module_forward_hook(recorder.leave_module)
+        after = hooks.register_module_forward_hook(recorder.leave_module, always_call=True)
         stack.callback(after.remove)
         stack.callback(tensors.restore)
         try:
@@ -277,8 +280,12 @@ def _record(
                 inner.enter_context(recorder)
                 result = acting(*args, **kwargs)
         except Exception as error:  # noqa: BLE001  (it is the user's code: anything may be wrong)
-            op, named, frame = recorder.failed or (None, {}, tensors.frame)
-            failure = Failure(error, frame, op, named)
+            raised = recorder.raised
+            where = raised[1] if raised is not None and raised[0] is error else tensors.frame
+            op, named, frame = recorder.failed or (None, {}, where)
+            if frame is not where:  # an operator had failed before, and the forward went on
+                op, named = None, {}
+            failure = Failure(error, where, op, named)
     outputs = {name: tensors.value(tensor) for name, tensor in tensors_of(result)}
     said = list(recorder.warnings)
     return Recording(tensors.calls, values, outputs, result, recorder.frames, said, failure)
@@ -296,7 +303,6 @@ def _held(module: Any) -> Iterator[tuple[str, Tensor]]:
 def _state_kept(module: Any) -> Iterator[None]:
     """Keep what a forward may change beside the module: random numbers, the fast path of attention."""
     import random
-    import sys
 
     devices = []
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]

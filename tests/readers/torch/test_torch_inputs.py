@@ -1,0 +1,133 @@
+"""What modules are called with: several inputs, by name, in lists and dicts; and forwards that look after errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import convscope as cs
+from convscope.errors import InputError
+
+from .modules import unchanged
+
+
+class Pair(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(2, 4, 3), nn.Linear(5, 4)
+
+    def forward(self, image: Any, row: Any, scale: float = 1.0, *, shift: Any = None) -> Any:
+        out = self.conv(image).mean((2, 3)) * scale + self.fc(row)
+        return out if shift is None else out + shift
+
+
+class Named(nn.Module):
+    """One argument that is a dict, with a list in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(2, 4, 3), nn.Linear(5, 4)
+
+    def forward(self, given: Any) -> Any:
+        first, second = given["rows"]
+        return self.conv(given["image"]).mean((2, 3)) + self.fc(first) - self.fc(second)
+
+
+IMAGE, ROW, OTHER, SHIFT = (
+    torch.rand(1, 2, 7, 6),
+    torch.rand(1, 5),
+    torch.rand(1, 5),
+    torch.rand(1, 4),
+)
+
+CALLS: list[tuple[type[nn.Module], tuple[Any, ...], dict[str, Any], tuple[str, ...]]] = [
+    (Pair, (IMAGE, ROW), {}, ("image", "row")),
+    (Pair, ((IMAGE, ROW),), {}, ("image", "row")),
+    (Pair, (), {"image": IMAGE, "row": ROW}, ("image", "row")),
+    (Pair, (IMAGE,), {"row": ROW, "scale": 3.0, "shift": SHIFT}, ("image", "row", "shift")),
+    (Pair, (IMAGE.numpy(), ROW.numpy()), {}, ("image", "row")),
+    (Named, ({"image": IMAGE, "rows": [ROW, OTHER]},), {}, ("given.image", "given.rows.0", "given.rows.1")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", [None, "onnxruntime"])
+@pytest.mark.parametrize(
+    ("kind", "args", "named", "names"), CALLS, ids=[str(n) for n in range(len(CALLS))]
+)
+def test_every_tensor_among_the_arguments_is_an_input(
+    kind: Any,
+    args: tuple[Any, ...],
+    named: dict[str, Any],
+    names: tuple[str, ...],
+    engine: str | None,
+) -> None:
+    torch.manual_seed(3)
+    module = kind().eval()
+    with unchanged(module, IMAGE, ROW):
+        net = cs.open(module, *args, engine=engine, **named)
+        assert tuple(net.graph.inputs) == names
+        values = {"image": IMAGE, "row": ROW, "shift": SHIFT, "given.image": IMAGE, "given.rows.0": ROW,
+                  "given.rows.1": OTHER}  # fmt: skip
+        run = net.run({name: values[name][0].numpy() for name in names})
+    call = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
+    tensors = [torch.from_numpy(a) if isinstance(a, np.ndarray) else a for a in call]
+    with torch.no_grad():
+        expected = module(*tensors, **named)[0].numpy()
+    if engine is None:
+        assert np.array_equal(run.output, expected)
+    np.testing.assert_allclose(run.output, expected, rtol=1e-5, atol=1e-6)
+    assert run.engine == ("ONNX Runtime" if engine else "PyTorch")
+    for layer, node in run.graph.nodes.items():
+        assert not node.layer.opaque
+        assert run.trace(layer, (0,) * run[layer].ndim).facts.agrees
+    shapes: Any = {name: tuple(values[name].shape[1:]) for name in names}
+    if kind is Pair and not named:
+        assert cs.open(module, shape=shapes).graph.inputs == net.graph.inputs
+        assert cs.open(module, shape=list(shapes.values())).graph.inputs == net.graph.inputs
+
+
+def test_inputs_that_do_not_fit_are_named() -> None:
+    net = cs.open(Pair(), IMAGE, ROW)
+    with pytest.raises(InputError, match="row"):
+        net.run({"image": IMAGE[0].numpy(), "row": np.zeros(6, np.float32)})
+    with pytest.raises(InputError, match="the inputs are image, row"):
+        net.run({"image": IMAGE[0].numpy()})
+    with pytest.raises(InputError, match="given no tensor"):
+        cs.open(Pair(), 3, 4)
+
+
+def test_a_forward_that_catches_what_a_module_raises_keeps_its_names() -> None:
+    class Careful(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.wrong = nn.Sequential(nn.Conv2d(9, 4, 3))
+            self.right = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU())
+
+        def forward(self, x: Any) -> Any:
+            try:
+                return self.wrong(x)
+            except RuntimeError:
+                return self.right(x).sum((2, 3)) * 2
+
+    net = cs.open(nn.Sequential(Careful(), nn.Linear(4, 3)), IMAGE)
+    assert list(net.graph.nodes) == ["0.right.0", "0.right.1", "0.sum", "0.mul", "1"]
+
+
+def test_the_methods_by_which_numbers_leave_are_put_back() -> None:
+    before = {name: getattr(torch.Tensor, name) for name in ("numpy", "tolist", "__array__")}
+    own = set(vars(torch.Tensor))
+
+    class Leaving(nn.Module):
+        def forward(self, x: Any) -> Any:
+            if x.tolist():
+                raise ValueError("after looking")
+            return x
+
+    with pytest.raises(cs.errors.ForwardError, match="after looking"):
+        cs.open(Leaving(), IMAGE)
+    assert set(vars(torch.Tensor)) == own
+    assert all(getattr(torch.Tensor, name) is method for name, method in before.items())
