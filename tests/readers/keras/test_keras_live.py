@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import convscope
 from convscope.cli import main
-from convscope.errors import EngineError, NotComputedError, UnsupportedError
+from convscope.errors import EngineError, NotComputedError, SourceError, UnsupportedError
 from convscope.explorer.host import Host
 
 L = keras.layers
@@ -177,3 +177,8 @@ def test_a_layer_that_fails_in_keras_is_an_error_with_its_name() -> None:
     net, broken = convscope.open(model), True
     with pytest.raises(EngineError, match="odd: Keras failed to compute it: ValueError"):
         net.run(drawn((4, 3))[0])
+
+
+def test_a_model_without_an_input_shape_is_told_to_be_opened_again() -> None:
+    with pytest.raises(SourceError, match=r"has no input shape yet; .* and open it again"):
+        convscope.open(keras.Sequential([L.Dense(3)]))

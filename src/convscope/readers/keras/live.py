@@ -30,6 +30,7 @@ class LiveWeights:
     """Finds each layer's live counterpart by name, level by level; Keras itself is not imported."""
 
     adapters_stored = True
+    again = "open"
 
     def __init__(self, top: Part, model: Any, what: str) -> None:
         self.what = what

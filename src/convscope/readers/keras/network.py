@@ -36,6 +36,8 @@ class Weights(Protocol):
     """Where a network's weights come from: a file of either format, or a live model."""
 
     adapters_stored: bool
+    again: str
+    """What is to be done again with a model that was changed: save, open."""
 
     def stored_shapes(self, part: Part) -> dict[str, tuple[int, ...]]:
         """Return the shapes of whatever is kept for a layer that nobody knows."""
@@ -119,8 +121,8 @@ class Builder:
                 said = said_shape(top.settings.get("build_input_shape")) or top.said
             if said is None:
                 raise SourceError(
-                    f"{self.what}: {top.name} was saved before it had an input shape; give its first "
-                    f"layer one, or call it once, and save it again"
+                    f"{self.what}: {top.name} has no input shape yet; give its first layer one, or call it "
+                    f"once, and {self.weights.again} it again"
                 )
             yield (layers[0].name if layers else "input"), _shape(said)
             return

@@ -40,6 +40,8 @@ class Weights:
     Two formats, two subclasses: each says how what is stored is found (`look`, `of`).
     """
 
+    again = "save"
+
     def __init__(self, opened: Callable[[], Hdf5 | Shards], what: str) -> None:
         self.what = what
         self._opened = opened
