@@ -12,10 +12,15 @@ import pytest
 from needed import absent
 from screens import READER, Served, Visit
 
-from convscope.explorer.joining import script
+from convscope.explorer.joining import joined, script, web
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
+
+COMPILER = """export { compiled } from "./compiler.js";
+export { errorFunction } from "./functions.js";
+"""
+"""Passes on what only a file on its own needs."""
 
 DRIVER = Path(__file__).parent / "driver.js"
 
@@ -63,7 +68,8 @@ def loaded(browser: Browser) -> Iterator[Page]:
     """Return an empty page with the module in it, as `evaluator`, and the driver's questions."""
     page = browser.new_page()
     page.add_script_tag(path=DRIVER)
-    page.evaluate("source => load(source)", script("explorer.js"))
+    compiler = joined("all.js", lambda name: COMPILER if name == "all.js" else web(name))
+    page.evaluate("sources => load(...sources)", [script("explorer.js"), compiler])
     yield page
     page.close()
 

@@ -1,9 +1,9 @@
 // Asks the evaluator many questions at once, and writes down what it says.
 
 /** @param {string} source the module's text */
-window.load = async (source) => {
-  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  window.evaluator = await import(url);
+window.load = async (...sources) => {
+  const imported = (source) => import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+  [window.evaluator, window.compiler] = await Promise.all(sources.map(imported));
 };
 
 const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -111,8 +111,8 @@ window.compileAll = async (text) => {
     try {
       const given = Object.fromEntries(Object.entries(tensors).map(([name, one]) => [name, tensor(one)]));
       const shapes = Object.fromEntries(Object.entries(given).map(([name, { shape }]) => [name, shape]));
-      const { text: code, tensors: names, shape } = window.evaluator.compiled(equation, shapes);
-      const source = `const errorFunction = ${window.evaluator.errorFunction};\nexport default ${code};`;
+      const { text: code, tensors: names, shape } = window.compiler.compiled(equation, shapes);
+      const source = `const errorFunction = ${window.compiler.errorFunction};\nexport default ${code};`;
       const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
       const { default: run } = await import(url);
       URL.revokeObjectURL(url);

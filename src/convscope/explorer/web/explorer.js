@@ -18,8 +18,6 @@ import { App } from "./frame.js";
 
 export { evaluate, ledger, needs } from "./evaluator.js";
 export { addingUp, decimal, exact, scientific } from "./texts.js";
-export { compiled } from "./compiler.js";
-export { errorFunction } from "./functions.js";
 export { account } from "./account.js";
 
 const LOOKED = 24; // at so many layers it is looked whether they teach

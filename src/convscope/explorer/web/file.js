@@ -64,10 +64,9 @@ const below = (value, bound) => Number.isInteger(value) && /** @type {number} */
 
 /** Answers questions from what the page holds; the same answers as convscope's host would give. */
 class Holder {
-	/** @param {Page} page @param {any} module  the explorer's, which compiles equations */
-	constructor(page, module) {
+	/** @param {Page} page */
+	constructor(page) {
 		this.page = page;
-		this.module = module;
 		/** @type {Running | null} */
 		this.running = null;
 		/** @type {Map<number, {facts: any, tensors: Map<string, Tensor>}>} runs that were made here */
@@ -160,7 +159,7 @@ class Holder {
 				}])),
 			};
 		});
-		const running = new Running(network.inputs.map((/** @type {any} */ { name }) => name), stages, this.module.compiled, this.module.errorFunction);
+		const running = new Running(network.inputs.map((/** @type {any} */ { name }) => name), stages);
 		if (running.why) throw new Refusal("UnsupportedError", `This page cannot compute the network by itself: ${running.why}. To let another image through, ${NEEDED}.`);
 		return running;
 	}
@@ -434,7 +433,7 @@ try {
 	const address = URL.createObjectURL(new Blob([page.script], { type: "text/javascript" }));
 	const module = await import(address);
 	URL.revokeObjectURL(address);
-	await module.default.render({ model: new Model(new Holder(page, module)), el });
+	await module.default.render({ model: new Model(new Holder(page)), el });
 } catch (fault) {
 	el.textContent = `The page could not be drawn: ${fault}`;
 	reportError(fault);

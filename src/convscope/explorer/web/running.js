@@ -1,13 +1,14 @@
 // Running a whole network in the page: every layer's equation compiled, in a worker made from their text.
 
+import { compiled } from "./compiler.js";
+import { errorFunction } from "./functions.js";
+
 /** @import {EquationJson} from "./types" */
 
 /** How many terms a network may take for one image: about half a second. */
 const MOST = 3e8;
 
 /**
- * @typedef {{text: string, tensors: string[], shape: number[], steps: number}} Compiled
- * @typedef {(equation: EquationJson, shapes: Record<string, number[]>) => Compiled} Compile
  * @typedef {Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>} Held
  * @typedef {{name: string, equation: EquationJson | null, feeds: Record<string, string>, weights: Record<string, {shape: number[], data: () => Held}>}} Stage
  */
@@ -20,16 +21,11 @@ export class Running {
 	open = new Map();
 	last = 0;
 
-	/**
-	 * @param {string[]} inputs @param {Stage[]} stages  in order @param {Compile} compiled
-	 * @param {Function} errorFunction  which compiled text may call
-	 */
-	constructor(inputs, stages, compiled, errorFunction) {
+	/** @param {string[]} inputs @param {Stage[]} stages  in order */
+	constructor(inputs, stages) {
 		this.names = [...inputs, ...stages.map(({ name }) => name)];
 		this.inputs = inputs;
 		this.stages = stages;
-		this.compiled = compiled;
-		this.errorFunction = errorFunction;
 		/** @type {number[][]} the shapes of what each layer gives */
 		this.shapes = [];
 	}
@@ -49,7 +45,7 @@ export class Running {
 		const texts = this.stages.map(({ name, equation, feeds, weights: held }) => {
 			if (!equation) throw new Error(`${name} has no equation`);
 			const shapes = Object.fromEntries(Object.entries(held).map(([weight, { shape }]) => [weight, shape]));
-			const { text, tensors, shape, steps: own } = this.compiled(equation, shapes);
+			const { text, tensors, shape, steps: own } = compiled(equation, shapes);
 			steps += own;
 			if (steps > MOST) {
 				throw new Error(`this network takes more than ${MOST / 1e6} million multiplications for an image, too many for a page by itself`);
@@ -64,7 +60,7 @@ export class Running {
 		});
 		const source = [
 			'"use strict";',
-			`const errorFunction = ${this.errorFunction};`,
+			`const errorFunction = ${errorFunction};`,
 			"let weights = [];",
 			`const stages = [${texts.map((text) => `(values) => { ${text} }`).join(",\n")}];`,
 			"onmessage = ({ data: { id, values, weights: given } }) => {",
