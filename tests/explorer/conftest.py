@@ -79,6 +79,8 @@ def profile(browser: Browser) -> Iterator[BrowserContext]:
     """Return one person's browser: it keeps the cookies of all servers."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.add_init_script(path=READER)
+    # somebody who was here before, and is not invited to a lesson
+    context.add_init_script("try { localStorage.setItem('convscope-lessons', 'seen') } catch {}")
     yield context
     context.close()
 

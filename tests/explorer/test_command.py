@@ -25,7 +25,10 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What hosts and servers were made with; the servers announce themselves and end at once."""
     calls: list[dict[str, Any]] = []
 
-    def host(network: Any, image: Any = None, samples: Any = None) -> SmallHost:
+    def host(
+        network: Any, image: Any = None, samples: Any = None, lesson: Any = None, late: bool = False
+    ) -> SmallHost:
+        assert late, "the page comes first"
         calls.append({"network": network.name, "image": image, "samples": samples})
         return SmallHost()
 

@@ -15,6 +15,7 @@ from convscope.cli.output import emit, say, working
 from convscope.errors import ConvscopeError, LayerLookupError, OutputError
 
 if TYPE_CHECKING:
+    from convscope.explorer.teaching import Lesson
     from convscope.network import Network
     from convscope.parts import Document
     from convscope.views.report import Report
@@ -57,6 +58,12 @@ labels_option = click.option(
     type=click.Path(path_type=Path),
     help="The names of the classes: a text with a line each, or JSON (a list, or id2label as in a "
     "Hugging Face config.json, which is found by itself beside the model).",
+)
+lesson_option = click.option(
+    "--lesson",
+    metavar="LESSON",
+    help="Begin with a lesson: a JSON file, or one that comes along (question, padding, groups, resnet), which opens "
+    "its own network where no MODEL is named.",
 )
 pixels_option = click.option(
     "--pixels",
@@ -286,6 +293,15 @@ def open_network(model: str, parts: bool = False) -> Network:
     return network
 
 
+def taken(lesson: str | None) -> Lesson | None:
+    """Return the lesson of --lesson, if there is one."""
+    if lesson is None:
+        return None
+    from convscope.explorer.teaching import lesson as read
+
+    return read(lesson)
+
+
 def set_labels(network: Network, model: str, labels: Path | None) -> None:
     """Let the classes have their names: from the file named, or from a config.json beside the model's."""
     from convscope.errors import ConvscopeError
@@ -333,10 +349,12 @@ def image_for(model: str, image: Path | None) -> Path:
     """Return the image that was named; the demo network has one of its own."""
     if image is not None:
         return image
-    if model == "demo":
+    if model.startswith("demo"):
         from convscope.demo import digits
+        from convscope.readers.demo import NAMES
 
-        return digits()["seven"]
+        if model in NAMES:
+            return digits()["seven"]
     raise click.UsageError("this needs an input: --image FILE (PNG, JPEG, …, or an array in .npy)")
 
 

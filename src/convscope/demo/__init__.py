@@ -48,6 +48,7 @@ def network() -> Network:
             if names:
                 layer.set_weights([stored[name] for name in names])
     model.samples, model.labels = digits(), list("0123456789")
+    model.lessons = ["padding"]
     return model
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from convscope.demo import digits, network
 from convscope.errors import InputError, did_you_mean
+from convscope.explorer.teaching import our_lesson
 from convscope.parts import Code, Document, Heading, Paragraph, Span
 from convscope.views.summary import document as summary
 
@@ -26,16 +27,13 @@ def tour(digit: str, show: Callable[[Document], None]) -> None:
     run = net.run(images[digit])
     position = run.liveliest(LAYER)
     where = ",".join(map(str, position))
+    title, about = our_lesson("question").head(net)
 
     show(
         Document(
             (
-                Heading("Why 64 maps, and not 32·64?", 1),
-                Paragraph(
-                    "A 28×28 image with one channel goes through two convolutions. The first has 32 "
-                    "filters and makes 32 maps. The second has 64 filters. If each of them were laid over "
-                    "each of the 32 maps, 2,048 maps would come out. But 64 do:"
-                ),
+                Heading(title, 1),
+                Paragraph(about),
             )
         )
     )

@@ -21,7 +21,7 @@ from convscope.errors import (
     UnsupportedError,
     did_you_mean,
 )
-from convscope.explorer import description
+from convscope.explorer import description, teaching
 from convscope.explorer.protocol import Answer
 from convscope.model.graph import Graph
 from convscope.notation.sizes import UNKNOWN_SHAPE
@@ -34,6 +34,9 @@ RUNS_KEPT = 4
 
 PAGES_KEPT = 12
 """How many pages that are open beside one another keep the run that they show, however old it is."""
+
+WAIT = 1.0
+"""Seconds for which a question waits for the first run, before the page asks again."""
 
 MOST_VALUES = 1 << 24
 """How many numbers one answer may hold (64 MiB of float32)."""
@@ -55,6 +58,7 @@ class SomeNetwork(Protocol):
     warnings: list[str]
     samples: dict[str, Path]
     labels: list[str]
+    lessons: list[str]
 
     @property
     def graph(self) -> Graph: ...
@@ -69,6 +73,8 @@ class SomeNetwork(Protocol):
 
     def edited(self, edits: Any) -> Any: ...
 
+    def edit(self, layer: Any, /, **settings: Any) -> Any: ...
+
 
 class Host:
     """Answers questions about one network and its runs. Safe to ask from several threads.
@@ -76,8 +82,12 @@ class Host:
     network   the network
     image     what goes through it first: whatever `Network.run` takes, or a run; None for nothing yet
     samples   images that come along, name to file; the network's own by default
+    lesson    the lesson that the page begins with: what `teaching.lesson` takes
+    late      let the image go through when a page asks for it ("first"): until then a page is told of the
+              network alone, for which no weight is read
 
-    Raises `InputError` for an image that the network cannot take as it is, saying what it needs.
+    Raises `InputError` for an image that the network cannot take as it is, saying what it needs;
+    `SourceError` for a lesson that is none, or speaks of what the network does not have.
     """
 
     def __init__(
@@ -85,8 +95,11 @@ class Host:
         network: SomeNetwork,
         image: Any = None,
         samples: Mapping[str, Path] | None = None,
+        lesson: Any = None,
+        late: bool = False,
     ) -> None:
         self.network = network
+        self._begins = None if lesson is None else teaching.lesson(lesson).on(network)
         self.samples = dict(network.samples if samples is None else samples)
         self._runs: dict[int, _Held] = {}
         self._shown: dict[
@@ -96,21 +109,28 @@ class Host:
         self._lock = threading.Lock()
         self._answers: dict[str, Callable[[Mapping[str, Any], bytes | None], Answer]] = {
             "network": self._network,
+            "first": self._first_run,
             "layer": self._layer,
             "patch": self._patch,
             "values": self._values,
             "maps": self._maps,
             "tiles": self._tiles,
+            "lessons": self._lessons,
             "settings": self._settings,
             "whatif": self._whatif,
             "try": self._try,
             "sample": self._sample,
             "image": self._image,
         }
+        self._first: _Later | None = None
         if hasattr(image, "activations"):
             self._add(image, "the input")
         elif image is not None:
-            self._ran(image)
+            run = self._ready(image)
+            if late:
+                self._first = _Later(run)
+            else:
+                run()
 
     def answer(self, question: Mapping[str, Any], body: bytes | None = None) -> Answer:
         """Return the answer to a question; raises a `ConvscopeError` that says what is wrong with it."""
@@ -138,15 +158,22 @@ class Host:
 
     def _ran(self, image: Any, pixels: str | None = None) -> dict[str, Json]:
         """Run an image, a picture's file step by step, and remember the run."""
+        return self._ready(image, pixels)()
+
+    def _ready(self, image: Any, pixels: str | None = None) -> Callable[[], dict[str, Json]]:
+        """Return what runs an image and remembers the run; a picture's file is made ready before, step by step."""
         path = Path(image) if isinstance(image, (str, os.PathLike)) else None
         if path is None or path.suffix.lower() == ".npy" or not self._takes_pictures():
-            return self._add(self.network.run(image), "the array" if path is None else path.name)
-        if path.is_file():
-            prepared = self._prepared(path.read_bytes(), (), path.name, pixels)
-            if "array" in prepared:
-                run = self.network.run(prepared["array"])
-            return self._add(run, path.name, prepared["steps"], prepared["pixels"])
-        return self._add(self.network.run(image), path.name)  # which says what is wrong with it
+            name = "the array" if path is None else path.name
+            return lambda: self._add(self.network.run(image), name)
+        if not path.is_file():
+            return lambda: self._add(
+                self.network.run(image), path.name
+            )  # says what is wrong with it
+        prepared = self._prepared(path.read_bytes(), (), path.name, pixels)
+        return lambda: self._add(
+            self.network.run(prepared["array"]), path.name, prepared["steps"], prepared["pixels"]
+        )
 
     def _takes_pictures(self) -> bool:
         shapes = list(self.network.graph.inputs.values())
@@ -196,10 +223,18 @@ class Host:
         found["samples"] = list(self.samples)
         found["pixels"] = self._scales()
         found["labels"] = list(self.network.labels)
+        found["running"] = self._first is not None and not self._first.done
         with self._lock:
             newest = max((n for n, one in self._runs.items() if not one.tried), default=None)
             found["run"] = None if newest is None else self._runs[newest].facts(newest)
         return Answer(found)
+
+    def _first_run(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
+        """The run that the page was opened for, or that it is still going on."""
+        if self._first is None:
+            raise InputError("no image was given that could go through first")
+        facts = self._first.wait(WAIT)
+        return Answer({"run": facts, "running": facts is None})
 
     def _scales(self) -> dict[str, Json]:
         """Return how pixels go in unless somebody says otherwise, why, and what else there is."""
@@ -270,6 +305,15 @@ class Host:
             raise UnsupportedError(f"{len(wanted)} maps at once are too many")
         facts = {"tile": list(picked.shape[1:]), "of": list(maps.shape[1:])}
         return Answer(facts, picked.astype("<f4").tobytes())
+
+    def _lessons(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
+        """The lessons that this network can be given, the one to begin with first."""
+        begins = [] if self._begins is None else [self._begins]
+        names = [
+            n for n in ("question", *self.network.lessons) if n not in [b["name"] for b in begins]
+        ]
+        found = [*begins, *teaching.fitting(self.network, names)]
+        return Answer({"lessons": found, "start": begins[0]["name"] if begins else None})
 
     def _settings(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
         """A layer's settings, as a form can offer them."""
@@ -351,6 +395,38 @@ class Host:
         return description.maps_of(
             array, description.roles(graph, array.shape, self._name(graph, question))
         )
+
+
+class _Later:
+    """Work that begins when it is first waited for, in a thread of its own."""
+
+    def __init__(self, work: Callable[[], dict[str, Json]]) -> None:
+        self._work = work
+        self._ended = threading.Event()
+        self._begun = threading.Lock()
+        self._found: dict[str, Json] | None = None
+        self._failed: Exception | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended; with what, `wait` says."""
+        return self._ended.is_set()
+
+    def wait(self, seconds: float) -> dict[str, Json] | None:
+        """Return what the work gave, or raise what it raised; None while it goes on."""
+        if self._begun.acquire(blocking=False):  # kept: it begins once
+            threading.Thread(target=self._do, name="convscope first run", daemon=True).start()
+        self._ended.wait(seconds)
+        if self._failed is not None:
+            raise self._failed
+        return self._found
+
+    def _do(self) -> None:
+        try:
+            self._found = self._work()
+        except Exception as failed:  # noqa: BLE001 – raised again by whoever waits
+            self._failed = failed
+        self._ended.set()
 
 
 class _Held:

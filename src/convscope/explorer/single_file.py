@@ -154,6 +154,7 @@ def single_file(host: Host, limit: float = LIMIT) -> SingleFile:
             (n, told(host, {"ask": "maps", "layer": n, "run": run["id"]})) for n in run["shapes"]
         ],
         "samples": pictures,
+        "lessons": told(host, {"ask": "lessons"}),
         "tensors": [
             {
                 "layer": tensor.layer,

@@ -78,6 +78,7 @@ class Network:
         self._graph = graph
         self.pixels: str | None = None  # how images' pixels go in; None: as the network itself says
         self.samples: dict[str, Path] = {}  # images that come along, by name
+        self.lessons: list[str] = []  # lessons that speak of it, of those that come along
         self.labels: list[str] = []  # the names of the classes that come out, where they are known
         self.opening: Callable[[], Network] | None = None  # how another process opens the same
         self._engines: dict[Any, Runner] = {}
@@ -338,13 +339,16 @@ class Network:
                 workers=workers, scheduler=scheduler, progress=bar.show if verbose else None,
             )  # fmt: skip
 
-    def export(self, path: str | Path, image: Any = None, *, limit: float = 64) -> None:
+    def export(
+        self, path: str | Path, image: Any = None, *, limit: float = 64, lesson: Any = None
+    ) -> None:
         """Write the network as an ONNX file, or, with an image, as the explorer in one HTML file.
 
         path    FILE.onnx: the file carries the layers' names, passes onnx's checker and gives the
                 same outputs. FILE.html: a page that works from disk, offline
         image   what goes through the network in the page, as `run` takes it; not for ONNX
         limit   how many MiB of numbers the page holds; an `OutputWarning` names what was left out
+        lesson  what the page begins with, as `explore` takes it
 
         An existing file of that name is replaced only when the new one is complete. Raises
         `OutputError` when it cannot be written, `InputError` for an image that is not taken.
@@ -353,7 +357,7 @@ class Network:
         if page and image is not None:
             from convscope.network.writing import write_page
 
-            write_page(self, image, path, limit)
+            write_page(self, image, path, limit, lesson)
         elif page:
             raise InputError(
                 f"{path} shows an image going through the network: give it one, image=…"
@@ -379,6 +383,7 @@ class Network:
         host: str = "127.0.0.1",
         open_browser: bool = True,
         block: bool | None = None,
+        lesson: Any = None,
     ) -> Any:
         """Look at the network in the explorer: inline in a notebook, else in the browser.
 
@@ -387,14 +392,17 @@ class Network:
         open_browser  whether to open the page; its address is printed in any case
         block         whether to wait until Ctrl-C: by default in a script, which would end, and its
                       page with it, and not at a prompt
+        lesson        what the page begins with: a JSON file, a dict of the same, or the name of one that comes along
+                      (question, padding, groups, resnet)
 
         Returns the widget in a notebook (without anywidget: the page itself, as `export` writes it),
-        else an object with `.address` and `.stop()`. Raises `ServerError` when it cannot listen.
+        else an object with `.address` and `.stop()`. Raises `ServerError` when it cannot listen,
+        `SourceError` for a lesson that is none or does not fit the network.
         """
         from convscope.explorer.host import Host
         from convscope.explorer.showing import show
 
-        return show(Host(self, image), port, host, open_browser, block)
+        return show(Host(self, image, lesson=lesson), port, host, open_browser, block)
 
     def sized(self, size: int | Sequence[int]) -> Self:
         """Return this network on images of a size, where its own inputs leave theirs open.

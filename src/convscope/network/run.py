@@ -200,6 +200,7 @@ class Run:
         host: str = "127.0.0.1",
         open_browser: bool = True,
         block: bool | None = None,
+        lesson: Any = None,
     ) -> Any:
         """Look at this run in the explorer: inline in a notebook, else in the browser.
 
@@ -208,16 +209,16 @@ class Run:
         from convscope.explorer.host import Host
         from convscope.explorer.showing import show
 
-        return show(Host(self.network, self), port, host, open_browser, block)
+        return show(Host(self.network, self, lesson=lesson), port, host, open_browser, block)
 
-    def export(self, path: str | Path, *, limit: float = 64) -> None:
+    def export(self, path: str | Path, *, limit: float = 64, lesson: Any = None) -> None:
         """Write the explorer of this run as one HTML file that works from disk, offline.
 
         See `Network.export`.
         """
         from convscope.network.writing import write_page
 
-        write_page(self.network, self, path, limit)
+        write_page(self.network, self, path, limit, lesson)
 
     def save(self, path: str | Path) -> None:
         """Write every activation to an .npz file, one array a layer, in the layers' own layouts."""

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from convscope.network.network import Network
 
 
-def write_page(network: Network, image: Any, path: str | Path, limit: float) -> None:
+def write_page(
+    network: Network, image: Any, path: str | Path, limit: float, lesson: Any = None
+) -> None:
     """Write the explorer of an image's run as one HTML file, and warn of what was left out."""
     import warnings
 
@@ -21,7 +23,7 @@ def write_page(network: Network, image: Any, path: str | Path, limit: float) -> 
     from convscope.explorer.single_file import single_file
 
     with complete(path, ".html", "the explorer is written as .html") as part:
-        page = single_file(Host(network, image), limit)
+        page = single_file(Host(network, image, lesson=lesson), limit)
         with part.open("wb") as file:
             page.write(file)
     if page.left_out:

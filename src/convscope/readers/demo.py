@@ -1,4 +1,4 @@
-"""The network that convscope ships, under the name "demo"."""
+"""The networks that convscope ships, under the names "demo", "demo:groups" and "demo:resnet"."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ if TYPE_CHECKING:
 
 ACCEPTS = "demo"
 
+NAMES = ("demo", "demo:groups", "demo:resnet")
+
 
 def is_mine(source: Any) -> bool:
-    """Whether the source is the word demo."""
-    return bool(source == "demo") if isinstance(source, str) else False
+    """Whether the source is one of their names."""
+    return source in NAMES if isinstance(source, str) else False
 
 
 def read(source: str) -> Network:
-    """Return the digits network with its trained weights."""
-    from convscope.demo import network
+    """Return the network of that name, with its trained weights."""
+    if source == "demo":
+        from convscope.demo import network
 
-    return network()
+        return network()
+    from convscope.demo import small
+
+    return small.groups() if source == "demo:groups" else small.resnet()

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from convscope.cli.output import emit, say, working
+from convscope.cli.output import emit, say
 from convscope.cli.shared import (
     MODEL_HELP,
     example_options,
     image_option,
     labels_option,
+    lesson_option,
     open_network,
     pixels_option,
     set_labels,
     set_pixels,
     size_option,
+    taken,
 )
 
 if TYPE_CHECKING:
@@ -30,12 +31,13 @@ if TYPE_CHECKING:
     epilog=f"{MODEL_HELP} Without MODEL, the demo network on a real digit.",
     short_help="see, click and take apart any number, in the browser",
 )
-@click.argument("model", metavar="[MODEL]", default="demo")
+@click.argument("model", metavar="[MODEL]", required=False)
 @size_option
 @example_options
 @image_option
 @pixels_option
 @labels_option
+@lesson_option
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -48,10 +50,11 @@ if TYPE_CHECKING:
 )
 @click.option("--no-open", is_flag=True, help="Print the address instead of opening a browser.")
 def command(
-    model: str,
+    model: str | None,
     image: Path | None,
     pixels: str | None,
     labels: Path | None,
+    lesson: str | None,
     port: int | None,
     host: str,
     no_open: bool,
@@ -61,20 +64,19 @@ def command(
     Only this machine can reach it, and only a browser that opened the address, which holds a key.
     Ctrl-C ends it.
     """
-    from convscope.demo import digits
-
-    samples = digits() if model == "demo" else {}
-    given = image or samples.get("seven")
+    taught = taken(lesson)
+    model = model or (taught and taught.network) or "demo"
     network = open_network(model)
+    given = image or network.samples.get("seven")
     set_pixels(network, pixels, image)
     set_labels(network, model, labels)
-    _explore(network, given, samples, port, host, no_open)
+    _explore(network, given, taught, port, host, no_open)
 
 
 def _explore(
     network: Network,
     image: Path | None,
-    samples: Mapping[str, Path],
+    lesson: Any,
     port: int | None,
     address: str,
     no_open: bool,
@@ -97,6 +99,5 @@ def _explore(
         else:
             say(f"the explorer: {found} (for one browser; Ctrl-C ends it)")
 
-    with working(f"running {network.name}"):
-        host = Host(network, image=image, samples=samples)
+    host = Host(network, image, network.samples, lesson, late=True)
     serve(host, address, port, open_browser=not no_open, announce=announce)

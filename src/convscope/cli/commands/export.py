@@ -13,11 +13,13 @@ from convscope.cli.shared import (
     image_for,
     image_option,
     labels_option,
+    lesson_option,
     model_argument,
     open_network,
     pixels_option,
     set_labels,
     set_pixels,
+    taken,
 )
 
 
@@ -31,6 +33,7 @@ from convscope.cli.shared import (
 @image_option
 @pixels_option
 @labels_option
+@lesson_option
 @click.option(
     "--limit",
     type=click.FloatRange(min=0, min_open=True),
@@ -43,6 +46,7 @@ def command(
     image: Path | None,
     pixels: str | None,
     labels: Path | None,
+    lesson: str | None,
     limit: float | None,
     force: bool,
 ) -> None:
@@ -56,8 +60,10 @@ def command(
     from convscope.errors import OutputWarning
 
     page = file.suffix.lower() == ".html"
-    if not page and (image is not None or limit is not None):
-        raise click.UsageError(f"--image and --limit go with FILE.html, not with {file.name}")
+    if not page and (image is not None or limit is not None or lesson is not None):
+        raise click.UsageError(
+            f"--image, --limit and --lesson go with FILE.html, not with {file.name}"
+        )
     check_target(file, force)
     network = open_network(model)
     set_pixels(network, pixels, image)
@@ -65,7 +71,7 @@ def command(
     with working(f"writing {file}"), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", OutputWarning)
         if page:
-            network.export(file, image_for(model, image), limit=limit or 64)
+            network.export(file, image_for(model, image), limit=limit or 64, lesson=taken(lesson))
         else:
             network.export(file)
     for one in said:

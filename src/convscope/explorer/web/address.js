@@ -12,7 +12,7 @@ export const SORTS = { index: "index", energy: "energy", contribution: "contribu
 export const screens = /** @type {(keyof typeof SCREENS)[]} */ (Object.keys(SCREENS));
 
 /** @typedef {{map: number, row: number, column: number}} Spot */
-/** @typedef {{screen: keyof typeof SCREENS, layer: string, at: number[], model: string, colour: string, sort: string, edits: any[], sample?: string, said?: string}} Place  edits: of What if; sample: the image, one of those that come along; said: what stood there, for the way back */
+/** @typedef {{screen: keyof typeof SCREENS, layer: string, at: number[], model: string, colour: string, sort: string, edits: any[], sample?: string, tour: string, said?: string}} Place  edits: of What if; sample: the image, one of those that come along; tour: a lesson and its step, question.2; said: what stood there, for the way back */
 
 /** The one after in a list, or before; it goes round. @template T @param {T[]} list @param {T} one */
 export const after = (list, one, by = 1) => list[(list.indexOf(one) + by + list.length) % list.length];
@@ -42,6 +42,7 @@ export function parsePlace(text, net, before) {
 	place.screen = /** @type {typeof place.screen} */ (among("s", SCREENS, place.screen));
 	place.colour = among("c", COLOURS, place.colour);
 	place.sort = among("sort", SORTS, place.sort);
+	place.tour = given.get("t") ?? place.tour;
 	const edits = given.get("w");
 	if (edits !== null) place.edits = readEdits(edits, net);
 	const sample = given.get("i");
@@ -71,6 +72,7 @@ export function placeText(place, net) {
 	if (place.screen !== "microscope") parts.push(`s=${place.screen}`);
 	if (place.edits.length) parts.push(`w=${encodeURIComponent(JSON.stringify(place.edits))}`);
 	if (place.sample !== undefined) parts.push(`i=${encodeURIComponent(place.sample)}`);
+	if (place.tour) parts.push(`t=${encodeURIComponent(place.tour)}`);
 	if (place.colour !== "layer") parts.push(`c=${place.colour}`);
 	if (place.sort !== "index") parts.push(`sort=${place.sort}`);
 	return parts.join("&");

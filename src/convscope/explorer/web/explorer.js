@@ -58,10 +58,12 @@ export default {
 			const layer = await firstLayer(net);
 			/** @type {Place} */
 			const place = {
-				screen: net.run ? "microscope" : "stack", layer, at: await net.liveliest(layer), model: "real", colour: "layer", sort: "index", edits: [],
+				screen: net.run ? "microscope" : "stack", layer, at: await net.liveliest(layer), model: "real", colour: "layer", sort: "index", edits: [], tour: "",
 			};
 			const address = model.get("page") ? location.hash.slice(1) : "";
 			app = new App(model, root, link, net, parsePlace(address, net, place));
+			if (net.told.running) app.waitFor(address ? {} : { screen: "microscope" });
+			else app.tour.begin();
 		} catch (error) {
 			fill(root, wrong(error));
 			throw error;

@@ -38,6 +38,7 @@ import { Running } from "./running.js";
  * @property {[string, Told][]} settings
  * @property {[string, Told][]} energies
  * @property {Tensor[]} tensors
+ * @property {{facts: any}} lessons
  * @property {[string, string][]} samples  pictures that come along, in base64
  * @property {{ base: Told, rows: any[], edits: [string, [string, any, Edited][]][] }} whatif
  */
@@ -88,6 +89,8 @@ class Holder {
 		switch (question.ask) {
 			case "network":
 				return { facts: this.page.network };
+			case "lessons":
+				return this.page.lessons;
 			case "layer":
 				return this.told(this.layers, question.layer);
 			case "settings":

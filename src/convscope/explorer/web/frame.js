@@ -15,6 +15,7 @@ import { input } from "./input.js";
 import { HINTS } from "./hints.js";
 import { KEYS, keyed } from "./keys.js";
 import { sharing } from "./share.js";
+import { tour } from "./tour.js";
 
 /** @import {Model, Run} from "./types" */
 /** @import {Place} from "./address.js" */
@@ -60,7 +61,8 @@ export class App {
 		};
 		/** @type {Screen | null} */
 		this.shown = null;
-		this.help = dialog("Keys and words", h("table.cs-keys", h("tbody", Object.entries(KEYS).map(([keys, what]) =>
+		this.tour = tour(this);
+		this.help = dialog("Keys and words", this.tour.list, h("table.cs-keys", h("tbody", Object.entries(KEYS).map(([keys, what]) =>
 			h("tr", h("th", { scope: "row" }, h("kbd", keys)), h("td", what))))),
 			h("h3", "Words"), h("dl.cs-words", Object.entries(HINTS).filter(([word]) => word !== "sees").flatMap(([word, what]) => [h("dt", word), h("dd", what)])));
 		this.finder = finder(this);
@@ -73,12 +75,12 @@ export class App {
 				h("div.cs-tabs", { role: "tablist", "aria-label": "Screens" }, [...this.tabs.values()]),
 				h("div.cs-tools", tool("⌕", "Find a layer (/)", () => this.finder.open()),
 					this.alone && tool("↗", "Share this place: a link, or to embed it", () => this.share.open()),
-					tool("?", "Help: keys (?)", () => this.help.showModal()),
+					tool("?", "Help: lessons, keys, words (?)", () => this.help.showModal()),
 					tool("◐", "Light or dark", () => this.setScheme(other())))),
 			this.banner,
 			warnings.length > 0 && h("details.cs-warnings", h("summary", `${warnings.length} remarks on the file`),
 				h("ul", warnings.map((warning) => h("li", warning)))),
-			this.ribbon.element, this.main, this.status, this.help, this.finder.element, this.share.element);
+			this.ribbon.element, this.main, this.status, this.help, this.finder.element, this.share.element, this.tour.element);
 		const { signal } = this.closing;
 		this.dark.addEventListener("change", () => this.setScheme(this.scheme), { signal });
 		if (this.alone) {
@@ -158,7 +160,7 @@ export class App {
 	addressed() {
 		const text = location.hash.slice(1);
 		/** @type {Partial<Place>} what an address does not say */
-		const unsaid = { screen: "microscope", colour: "layer", sort: "index", edits: [] };
+		const unsaid = { screen: "microscope", colour: "layer", sort: "index", edits: [], tour: "" };
 		this.place = parsePlace(text, this.net, text ? { ...this.place, ...unsaid } : this.first);
 		this.refresh();
 		this.imaged();
@@ -184,7 +186,7 @@ export class App {
 			attributes(tab, { "aria-selected": screen === place.screen, tabindex: screen === place.screen ? 0 : -1 });
 		}
 		this.main.setAttribute("aria-labelledby", `${this.mark}-tab-${place.screen}`);
-		say(this.source, net.run ? net.run.source : "no image yet");
+		say(this.source, net.run ? net.run.source : net.told.running ? "the image goes through …" : "no image yet");
 		const screen = this.screens[place.screen];
 		if (this.shown !== screen) {
 			this.shown?.hide?.();
@@ -194,6 +196,7 @@ export class App {
 		this.ribbon.element.hidden = place.screen === "network"; // which is the same, larger
 		screen.show(); // before the ribbon: what it asks for is looked at first
 		if (!this.ribbon.element.hidden) this.ribbon.show();
+		this.tour.show();
 	}
 
 	/** Tell people who listen rather than look, once the pointer rests. @param {string} sentence */
@@ -210,6 +213,30 @@ export class App {
 		this.root.dataset.scheme = now;
 		if (this.ramp.scheme !== now) this.ramp = new Ramp(now);
 		this.refresh();
+	}
+
+	/** The image that the page was opened for goes through; then, unless somebody has moved, go there. @param {Partial<Place>} then */
+	async waitFor(then) {
+		const { net, place } = this;
+		try {
+			for (;;) {
+				const { facts } = await this.link.ask({ ask: "first" });
+				if (facts.running) continue;
+				net.told.running = false;
+				net.run = facts.run;
+				this.first = { ...this.first, at: await net.liveliest(this.first.layer), screen: /** @type {const} */ ("microscope") };
+				const at = this.place === place && then.screen ? this.first.at : this.place.at;
+				this.ran(facts.run);
+				if (this.place.layer === place.layer && then.screen && this.place.screen === place.screen) this.go({ at, ...then });
+				break;
+			}
+		} catch (error) {
+			net.told.running = false;
+			say(this.banner, message(error));
+			this.banner.hidden = false;
+			this.refresh();
+		}
+		this.tour.begin();
 	}
 
 	/** @param {Run} run @param {string} [sample]  if it is one of those that come along */

@@ -171,12 +171,23 @@ export type Told = {
   inputs: Layer[];
   warnings: string[];
   samples: string[];
+  /** Whether the image that it was opened for is still to go through: "first" waits for it. */
+  running?: boolean;
   /** The names of the classes that come out, in order; none where they are not known. */
   labels: string[];
   /** How pixels go in unless somebody says otherwise, why, and every way in words. */
   pixels: { name: string; why: string; choices: Record<string, string> };
   run: Run | null;
 };
+/** What a lesson says, with the network's numbers in it; {value}, {where} and {guess} are left to the page. */
+export type LessonStep = {
+  title: string;
+  text: string;
+  place: string;
+  part: string | null;
+  guess?: { ask: string; answer: number; right: string; wrong: string };
+};
+export type Lesson = { name: string; title: string; about: string; steps: LessonStep[] };
 export type Detail = {
   name: string;
   equation: EquationJson;
