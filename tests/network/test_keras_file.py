@@ -44,6 +44,19 @@ def branching() -> Model:
     return Model(x, Dense(4)(Flatten()(Dropout(0.3)(z))), seed=4)
 
 
+def turned() -> Model:
+    """Return a network whose branches are written down in another order than Keras walks them.
+
+    Of one branch the layers are nearer to the end, and of the two that are added the second comes first.
+    """
+    x = Input((9, 11, 3), name="picture")
+    late = Conv2D(4, 1, name="late")(x)
+    second = Conv2D(4, 3, padding="same", name="second")(x)
+    first = Conv2D(4, 5, padding="same", name="first")(Conv2D(2, 1, name="deep")(x))
+    y = Conv2D(4, 3, padding="same", name="after")(Add()([first, second]))
+    return Model(x, Dense(5)(Flatten()(Concatenate()([y, late]))), seed=4)
+
+
 def stacked() -> Sequential:
     return Sequential(
         [
@@ -65,7 +78,7 @@ def same(network: Any, path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("make", [branching, stacked])
+@pytest.mark.parametrize("make", [branching, turned, stacked])
 def test_keras_opens_what_is_saved(make: Any, tmp_path: Path) -> None:
     network = make()
     for layer in network.layers:  # no weight as it was drawn: biases are 0 then
@@ -73,12 +86,13 @@ def test_keras_opens_what_is_saved(make: Any, tmp_path: Path) -> None:
     path = tmp_path / "net.keras"
     network.save(path)
     same(network, path)
-    again = cs.open(path)
-    for mine, read in zip(network.get_weights(), again.get_weights(), strict=True):
-        np.testing.assert_array_equal(mine, read)
+    again = {layer.name: layer for layer in cs.open(path).layers}
+    for layer in network.layers:
+        for mine, read in zip(layer.get_weights(), again[layer.name].get_weights(), strict=True):
+            np.testing.assert_array_equal(mine, read)
 
 
-@pytest.mark.parametrize("make", [branching, stacked])
+@pytest.mark.parametrize("make", [branching, turned, stacked])
 def test_weights_go_there_and_back(make: Any, tmp_path: Path) -> None:
     network, other = make(), make()
     for layer in other.layers:

@@ -85,14 +85,51 @@ def _target(path: str | Path, ending: str, overwrite: bool) -> Path:
 
 
 def _distinct(graph: Graph) -> dict[str, Layer]:
-    """Return every layer once, by the name of the first node that it stands at."""
+    """Return every layer once, by the name of the first node that it stands at, as Keras walks them.
+
+    Of a network that is no plain stack Keras does not keep the order in which it was written down: the layers
+    furthest from the outputs come first, and those equally far in the order in which they are met from there.
+    """
     found: dict[str, Layer] = {}
-    seen: set[int] = set()
+    first: dict[int, str] = {}
     for name, node in graph.nodes.items():
-        if id(node.layer) not in seen:
-            seen.add(id(node.layer))
+        if id(node.layer) not in first:
+            first[id(node.layer)] = name
             found[name] = node.layer
-    return found
+    if graph.sequential:
+        return found
+    far, met = _walked(graph)
+    names = sorted(found, key=lambda name: (-far.get(name, -1), met.get(name, len(met))))
+    return {name: found[name] for name in names}
+
+
+def _walked(graph: Graph) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how far each layer is from the outputs, and in which order Keras meets them from there.
+
+    A layer is named by its first node; several uses count as the furthest. What no output needs is in neither.
+    """
+    first: dict[int, str] = {}
+    layer_of = {name: first.setdefault(id(node.layer), name) for name, node in graph.nodes.items()}
+    met: dict[str, int] = {}
+    done: dict[str, None] = {}  # each node after what it reads
+    for output in graph.outputs:
+        stack = [(output, False)]
+        while stack:
+            name, left = stack.pop()
+            if left:
+                done[name] = None
+            elif name not in done and name in layer_of:
+                met.setdefault(layer_of[name], len(met))
+                stack.append((name, True))
+                stack += [(feed, False) for feed in reversed(graph.nodes[name].inputs)]
+    far: dict[str, int] = {}
+    depth: dict[str, int] = {}
+    for name in reversed(done):
+        layer = layer_of[name]
+        depth[name] = far[layer] = max(depth.get(name, 0), far.get(layer, 0))
+        for feed in graph.nodes[name].inputs:
+            depth[feed] = max(depth[name] + 1, depth.get(feed, 0))
+    return far, met
 
 
 def _stored_at(graph: Graph) -> Iterator[tuple[str, str, Layer]]:
