@@ -58,8 +58,9 @@ def test_a_picture_is_small(picture: Path) -> None:
 
 def test_the_script_takes_the_pictures_that_are_shown(tmp_path: Path) -> None:
     taken = shots(tmp_path)
-    assert taken.keys() == {path.stem for path in PICTURES}
-    for path in PICTURES:
+    of_explorer = [path for path in PICTURES if not path.stem.startswith("survey-")]
+    assert taken.keys() == {path.stem for path in of_explorer}
+    for path in of_explorer:
         with Image.open(path) as kept, Image.open(taken[path.stem]) as new:
             assert new.size == kept.size == (1280, 900)
             assert len(new.convert("RGB").getcolors(1 << 20) or ()) > 50  # something is on it

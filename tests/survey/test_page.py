@@ -111,6 +111,6 @@ def test_the_page_works_in_a_browser_from_disk(tmp_path: Path) -> None:
         page.keyboard.press("Escape")
         page.goto(f"{(tmp_path / 's.html').as_uri()}#p0-2-1")
         page.reload()
-        assert page.locator("dialog").is_visible()  # each patch has an address of its own
+        page.locator("dialog").wait_for()  # each patch has an address of its own
         browser.close()
     assert said == []

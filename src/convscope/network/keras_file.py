@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 VERSION = "3.15.1"
 """Which Keras's files these are like."""
 
-OWN = ("Arithmetic", "CustomScaleLayer", "LayerScale")
-"""Kinds that Keras has no layer for."""
+OWN = ("Arithmetic", "CustomScaleLayer", "LayerScale", "Operation")
+"""Kinds that Keras has no layer for, as their classes are called."""
 
 INNER = ("MultiHeadAttention", "GroupQueryAttention")
 """Kinds that Keras makes of layers inside, each with weights of its own."""
@@ -269,7 +269,7 @@ def _input(name: str, shape: Any) -> dict[str, Any]:
 
 
 def _layer(name: str, layer: Layer) -> dict[str, Any]:
-    if layer.opaque or layer.kind in OWN:
+    if layer.opaque or type(layer).__name__ in OWN:
         raise UnsupportedError(f"{name} ({layer.kind}) cannot be written: Keras has no such layer")
     if layer.kind in INNER or any(isinstance(v, Layer) for v in layer.settings().values()):
         raise UnsupportedError(

@@ -223,8 +223,11 @@ class Network:
         names = (*names, *(n for n in graph.outputs if n not in names))
         missing = self._missing(graph)
         names = tuple(name for name in names if name not in missing)
+        engine = (
+            self._engine(names, graph) if names else None
+        )  # refuses what memory is too small for
         given = {n: a.astype("float32", copy=False) for n, a in given.items()}
-        values = self._engine(names, graph).run(given) if names else {}
+        values = {} if engine is None else engine.run(given)
         found = {n: a[0] for n, a in given.items()} | {n: a[0] for n, a in values.items()}
         by = self.backing.elsewhere(graph)
         return Run(self, graph, found, missing, {n: who for n, who in by.items() if who})
