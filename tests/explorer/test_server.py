@@ -497,7 +497,7 @@ class Told(SmallHost):
     def answer(self, question, body=None):
         print("asked", file=sys.stderr, flush=True)
         return super().answer(question, body)
-fake.Host = lambda network, image=None, samples=None: Told()
+fake.Host = lambda *given, **settings: Told()
 sys.modules["convscope.explorer.host"] = fake
 sys.argv = ["convscope", "explore", "--no-open", "--port", "0"]
 from convscope.cli import entry
