@@ -215,10 +215,17 @@ def test_the_page_is_told_of_the_network_before_anything_runs_or_weights_are_rea
     network, seven, samples = networks.digits()
     done: list[str] = []
     run, weights = type(network).run, Layer.weights.fget  # type: ignore[attr-defined]
-    monkeypatch.setattr(type(network), "run", lambda *a, **k: (done.append("run"), run(*a, **k))[1])
-    monkeypatch.setattr(
-        Layer, "weights", property(lambda s: (done.append("weights"), weights(s))[1])
-    )
+
+    def counted_run(*given: Any, **settings: Any) -> Any:
+        done.append("run")
+        return run(*given, **settings)
+
+    def counted_weights(layer: Layer) -> Any:
+        done.append("weights")
+        return weights(layer)
+
+    monkeypatch.setattr(type(network), "run", counted_run)
+    monkeypatch.setattr(Layer, "weights", property(counted_weights))
     host = Host(network, seven, samples, late=True)
     told = host.answer({"ask": "network"}).facts
     host.answer({"ask": "lessons"})
