@@ -56,6 +56,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """Return an empty page in a profile of its own; what it throws and nobody catches fails the test."""
     context = browser.new_context()
     opened = context.new_page()
+    opened.set_default_timeout(120_000)  # for slow machines
     thrown: list[str] = []
     opened.on("pageerror", lambda error: thrown.append(str(error)))
     yield opened
