@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -151,3 +152,43 @@ def test_plain_data_and_forms() -> None:
     }  # fmt: skip
     assert "max\\_pooling2d" in report.latex() and "<li>" in report._repr_html_()
     assert {rule.name for rule in all_rules()} >= {*said["quiet"], *said["not_run"]}
+
+
+def test_weights_that_are_nan_end_in_findings_and_no_traceback() -> None:
+    model = Sequential(
+        [
+            Conv2D(3, 3, strides=2, activation="relu", input_shape=(28, 27, 2)),
+            Conv2D(4, 27, padding="same"),
+            BatchNormalization(),
+            Flatten(),
+            Dense(1, activation="softmax"),
+        ]
+    )
+    for layer in model.layers:
+        layer.set_weights([w * np.float32(np.nan) for w in layer.get_weights()])
+    names = {rule.name for rule, _ in model.check().findings}
+    assert {"not-finite", "unread-positions", "unread-weights"} <= names
+    assert not names & {"softmax-axis", "dead-filters"}
+
+
+def test_bounds_hold_where_maps_lie_last_in_a_channels_first_network() -> None:
+    """As in ConvNeXt: rows and columns are no channels there, and every filter has a bound of its own."""
+    torch = pytest.importorskip("torch")
+    from convscope import open
+
+    class Turned(torch.nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = torch.nn.Linear(5, 4)
+
+        def forward(self, x: Any) -> Any:
+            return torch.relu(self.inner(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+
+    module = Turned()
+    with torch.no_grad():
+        module.inner.bias.copy_(torch.tensor([9.0, 9.0, -90.0, 9.0]))
+    report = open(module, torch.rand(1, 5, 20, 30)).check()
+    found = [one for rule, one in report.findings if rule.name == "dead-filters"]
+    fires = module(torch.rand(64, 5, 20, 30)).amax(dim=(0, 2, 3)) > 0
+    assert fires.tolist() == [True, True, False, True]
+    assert [one.numbers["filters"] for one in found] in ([], [[2]])

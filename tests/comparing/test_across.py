@@ -209,3 +209,28 @@ def test_on_the_command_line(model: Network, image: np.ndarray, tmp_path: Path) 
     assert run(main, ["compare", names[0], "missing.onnx"]).exit_code == 2
     text = run(main, ["compare", *names[:2], "--image", names[2]]).output
     assert "Where they part" in text and "Its arithmetic in" in text
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras's own
+def test_what_has_no_equation_is_not_said_to_agree(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+
+    def made(seed: int) -> Any:
+        keras.utils.set_random_seed(seed)
+        layers = [
+            keras.Input((6, 3)),
+            keras.layers.LSTM(4),
+            keras.layers.Dense(2, kernel_initializer="ones"),
+        ]
+        return keras.Sequential(layers, name="net")
+
+    x = RNG.random((6, 3), dtype=np.float32)
+    one, other = (convscope.open(made(seed)) for seed in (1, 2))
+    report = one.compare(other, x)
+    assert report.agree is None and [layer.one for layer in report.untold] == ["lstm"]
+    assert "cannot be told" in str(report) and "They agree" not in str(report)
+    made(1).save(tmp_path / "net.keras")
+    stored = convscope.open(str(tmp_path / "net.keras"))
+    report = stored.compare(stored, x)
+    assert report.agree is None
+    assert {layer.why_not for layer in report.layers} == {"it was not computed"}

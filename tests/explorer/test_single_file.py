@@ -314,7 +314,6 @@ def test_a_page_opens_where_its_first_layer_was_left_out(page: Page, tmp_path: P
     path = tmp_path / "small.html"
     with pytest.warns(OutputWarning):
         network().export(path, digits()["seven"], limit=0.001)
-    page.add_init_script("try { localStorage.setItem('convscope-lessons', 'seen') } catch {}")
     opened(page, path)
     page.get_by_text("are not in this file").first.wait_for()
     page.get_by_text("--limit 1 writes a file that holds all").first.wait_for()

@@ -14,6 +14,7 @@ from convscope.layers.base import tensor_names
 from convscope.model.editing import Edit
 from convscope.model.facts import Facts
 from convscope.model.graph import Graph, Node
+from convscope.model.maps import channel_axes
 from convscope.notation import Equation
 from convscope.notation.cone import Link, cone
 from convscope.notation.evaluation import evaluate
@@ -76,6 +77,10 @@ class Subject:
         found = self.readers.get(name, [])
         return found[0] if len(found) == 1 and name not in self.graph.outputs else None
 
+    def channel_axis(self, name: str) -> int | None:
+        """Return which axis of a node's or an input's shape picks the map; None for a row of numbers."""
+        return channel_axes(self.graph).get(name)
+
     def weights(self, name: str) -> dict[str, Array]:
         """Return a node's weights by the names that its equation has for them."""
         return self.graph.nodes[name].layer.weights
@@ -120,6 +125,24 @@ class Subject:
             )
         made = cone(links, name, position, given)
         return evaluate(links[name].equation, position, made.values)
+
+    def unchanged(
+        self,
+        name: str,
+        given: Mapping[str, Array],
+        other: Mapping[str, Array],
+        weights: Mapping[str, Mapping[str, Array]] | None = None,
+    ) -> int | None:
+        """Return at how many positions of a node numbers are the same, whatever differs; None if any is another.
+
+        What is NaN both times is the same.
+        """
+        positions = self.positions(name)
+        for at in positions:
+            was, now = self.number(name, at, given), self.number(name, at, other, weights)
+            if was != now and not (np.isnan(was) and np.isnan(now)):
+                return None
+        return len(positions)
 
     # -- what would be otherwise ------------------------------------------------------------------
 

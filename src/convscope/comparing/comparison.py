@@ -95,9 +95,20 @@ class Comparison:
     remarks: tuple[str, ...] = ()
 
     @property
-    def agree(self) -> bool:
-        """Whether the two are the same network as far as could be told."""
-        return self.first is None and all(layer.same for layer in self.layers)
+    def agree(self) -> bool | None:
+        """Whether the two are the same network; None where a layer's numbers differ and nobody can tell why."""
+        if self.first is not None or not all(layer.same for layer in self.layers):
+            return False
+        return None if self.untold else True
+
+    @property
+    def untold(self) -> tuple[Compared, ...]:
+        """The layers whose numbers differ, or were not computed, and of which no equation says which is right."""
+        return tuple(
+            layer
+            for layer in self.layers
+            if self.ran and layer.agrees is None and layer.difference != 0
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `compare --json` writes."""
@@ -222,7 +233,9 @@ class _Comparing:
         assert self.runs is not None
         way = self._find_way(one.name, other.name, self.turned)
         if way is None:
-            return found._replace(why_not="their outputs have different sizes"), None
+            computed = one.name in self.runs[0] and other.name in self.runs[1]
+            why = "their outputs have different sizes" if computed else "it was not computed"
+            return found._replace(why_not=why), None
         ours, theirs = self.runs[0][one.name], fetched(way, self.runs[1][other.name])
         apart = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
         both = np.isnan(ours) & np.isnan(theirs) | (ours == theirs)

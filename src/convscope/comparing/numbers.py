@@ -43,9 +43,14 @@ class Computing:
         graph = units.graph
         self.unit = unit
         self.links: dict[str, Link] = {}
-        stop = {*unit.feeds, *graph.inputs}
+        stop, needed, stack = {*unit.feeds, *graph.inputs}, set[str](), [unit.name]
+        while stack:
+            name = stack.pop()
+            if name not in needed and (name not in stop or name == unit.name):
+                needed.add(name)
+                stack += [n for n in graph.nodes[name].inputs if n in graph.nodes]
         for name in graph.nodes:
-            if name not in self._needed(units, unit, stop):
+            if name not in needed:
                 continue
             node = graph.nodes[name]
             equation = (equations or {}).get(name) or graph.facts[name].equation
@@ -54,24 +59,9 @@ class Computing:
             own = {**node.layer.weights, **((weights or {}).get(name) or {})}
             self.links[name] = Link(equation, feeds, own)
 
-    def _needed(self, units: Units, unit: Unit, stop: set[str]) -> set[str]:
-        if not hasattr(self, "_names"):
-            found, stack = set[str](), [unit.name]
-            while stack:
-                name = stack.pop()
-                if name in found or (name in stop and name != unit.name):
-                    continue
-                found.add(name)
-                stack += [n for n in units.graph.nodes[name].inputs if n in units.graph.nodes]
-            self._names = found
-        return self._names
-
     def ledger(self, position: Sequence[int], given: Mapping[str, Array]) -> Ledger:
         """Return the arithmetic of the unit's first sum, at a position."""
-        first = self.unit.nodes[0]
-        return ledger(
-            self.links[first].equation, position, self._values(first, position, given), "float32"
-        )
+        return self._ledger_of(self.unit.nodes[0], position, given)
 
     def value(self, position: Sequence[int], given: Mapping[str, Array]) -> float:
         """Return the number at a position alone, which costs a quarter of what its room costs."""
@@ -104,11 +94,6 @@ class Computing:
         return ledger(
             self.links[name].equation, position, self._of(name, position, given), "float32"
         )
-
-    def _values(
-        self, name: str, position: Sequence[int], given: Mapping[str, Array]
-    ) -> Mapping[str, Any]:
-        return self._of(name, position, given)
 
     def _of(
         self, name: str, position: Sequence[int], given: Mapping[str, Array]

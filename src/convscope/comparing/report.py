@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convscope.explain.ledger_parts import ledger_parts
-from convscope.explain.words import exact, grouped, scientific, times
+from convscope.explain.words import exact, grouped, join, scientific, times
 from convscope.notation.sizes import is_known
 from convscope.parts import (
     Column,
@@ -73,15 +73,20 @@ def _verdict(made: Comparison) -> Words:
     alone = sum(layer.one is None or layer.other is None for layer in made.layers)
     if made.agree and made.ran:
         told = sum(layer.agrees is True for layer in made.layers)
-        rest = "" if told == count else f" (of {grouped(count - told)} it cannot be told)"
-        return [
-            Span("They agree. ", "good"),
-            f"In {grouped(told)} of {grouped(count)} layers every number tried is the same but for its own roundings{rest}.",
-        ]
+        rest = (
+            f"; the numbers of the other {grouped(count - told)} are equal" if told < count else ""
+        )
+        said = f"In {grouped(told)} of {grouped(count)} layers every number tried is the same but for its own"
+        return [Span("They agree. ", "good"), f"{said} roundings{rest}."]
+    if made.agree is None:
+        named = join([str(layer.one or layer.other) for layer in made.untold[:8]])
+        return (
+            f"Whether they agree cannot be told: no layer is known to differ, but the numbers of {named}"
+            f"{' and more' if len(made.untold) > 8 else ''} are not equal, and no equation says why."
+        )
     if made.agree:
         return f"All {grouped(count)} layers are alike in what they compute and in their weights. With an image their numbers are compared, too."
-    said = [Span("They differ. ", "bad")]
-    words: list[str | Span] = list(said)
+    words: list[str | Span] = [Span("They differ.", "bad"), " "]
     if made.first is not None:
         words.append(f"The first layer whose own arithmetic differs is {made.first.compared.one}.")
     different = sum(
@@ -162,9 +167,12 @@ def _shape(layer: Compared) -> str:
     return f"{times(ours)} | {times(theirs)}"
 
 
+_CALLED = {"params": "parameters", "macs": "MACs"}
+
+
 def _footer(made: Comparison) -> Iterator[tuple[Words, ...]]:
     for name, totals in zip(made.names, made.totals, strict=True):
-        said = [f"{grouped(value)} {key}" for key, value in totals.items() if is_known(value)]
+        said = [f"{grouped(v)} {_CALLED.get(k, k)}" for k, v in totals.items() if is_known(v)]
         yield (name, ", ".join(said), "", "", "", "", "")
 
 

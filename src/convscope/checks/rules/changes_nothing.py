@@ -34,10 +34,11 @@ def find(subject: Subject) -> Iterator[Finding]:
             continue
         given = {node.inputs[0]: subject.random(facts.input_shapes[0])}
         positions = subject.positions(node.name)
-        assert all(
-            subject.number(node.name, at, given) == np.float64(given[node.inputs[0]][at])
+        if any(
+            subject.number(node.name, at, given) != np.float64(given[node.inputs[0]][at])
             for at in positions
-        )
+        ):
+            continue
         yield Finding(
             node.name,
             f"{node.layer.kind} passes on every number as it is",

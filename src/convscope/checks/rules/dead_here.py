@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from convscope.checks.bounds import channels
 from convscope.checks.finding import Finding
 from convscope.checks.forms import activation
 from convscope.checks.reading import in_runs
@@ -31,8 +30,10 @@ def find(subject: Subject) -> Iterator[Finding]:
         array = subject.activations.get(node.name)
         if own is None or own.names[0] not in ("relu", "relu6") or array is None or array.ndim < 2:
             continue
-        count = channels(subject, array.shape)
-        place = array.ndim - 1 if subject.graph.layout == "channels_last" else 0
+        place = subject.channel_axis(node.name)
+        if place is None:
+            continue
+        count = array.shape[place]
         flat = np.moveaxis(array, place, 0).reshape(count, -1)
         dark = [int(n) for n in np.flatnonzero(~flat.any(axis=1))]
         if dark:

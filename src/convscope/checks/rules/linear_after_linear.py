@@ -68,7 +68,7 @@ def find(subject: Subject) -> Iterator[Finding]:
         words = f"no activation stands between it and {after}{through}: together they are one linear map"
         place = filter_axis(equation)
         inner = None if place is None else facts.output_shape[place]
-        outer = _maps(facts.input_shapes[0], subject), _maps(subject.graph.shape(after), subject)
+        outer = _maps(node.inputs[0], subject), _maps(after, subject)
         if inner is not None and all(outer) and inner < min(outer):
             words += (
                 f". It goes through {grouped(inner)} maps, from {grouped(outer[0])} to {grouped(outer[1])}: a "
@@ -82,10 +82,10 @@ def find(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _maps(shape: tuple[int, ...], subject: Subject) -> int:
-    if not shape:
-        return 0
-    return shape[-1] if subject.graph.layout == "channels_last" else shape[0]
+def _maps(name: str, subject: Subject) -> int:
+    """Return how many maps, or numbers of a row, a node or an input has."""
+    shape = subject.graph.shape(name)
+    return int(shape[subject.channel_axis(name) or 0]) if shape else 0
 
 
 def _linear(equation: Equation) -> bool:

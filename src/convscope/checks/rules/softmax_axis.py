@@ -33,7 +33,8 @@ def find(subject: Subject) -> Iterator[Finding]:
         if found.over == 1:
             positions = subject.positions(node.name)
             given = {n: subject.random(subject.graph.shape(n)) for n in node.inputs}
-            assert all(subject.number(node.name, at, given) == 1.0 for at in positions)
+            if any(subject.number(node.name, at, given) != 1.0 for at in positions):
+                continue  # its weights are NaN
             yield Finding(
                 node.name,
                 f"its softmax is over the single {axis.word or 'number'} there is: every output is 1",

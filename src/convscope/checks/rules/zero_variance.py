@@ -32,9 +32,8 @@ def find(subject: Subject) -> Iterator[Finding]:
         low = [int(p) for p in np.flatnonzero(variance <= 0)]
         if not low:
             continue
-        at = (*(0 for _ in equation.axes[:-1]), low[0])
-        if subject.graph.layout == "channels_first":
-            at = (low[0], *(0 for _ in equation.axes[:-1]))
+        axis = found.under_root.indices[0].single()
+        at = tuple(low[0] if own is axis else 0 for own in equation.axes)
         feed = node.inputs[0]
         nothing = {feed: np.zeros(subject.graph.shape(feed), np.float32)}
         step = subject.number(node.name, at, {feed: nothing[feed] + 1}) - subject.number(

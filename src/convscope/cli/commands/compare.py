@@ -48,7 +48,7 @@ def command(
     With an image both are run. The tolerance of each number is what its own roundings can account for, and
     each layer is given the first network's input, so that the first one that differs is the guilty one;
     its two ledgers are printed, and what makes them agree where something that was tried does.
-    Exit status 0 when they agree, 1 when they differ.
+    Exit status 0 when they agree, 1 when they differ or it cannot be told.
     """
     one, two = open_network(model), open_network(other)
     for network in (one, two):

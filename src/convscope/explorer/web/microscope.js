@@ -128,14 +128,15 @@ export class Microscope extends Part {
 		const values = detail && net.readsNow(net.reads(detail, at));
 		if (values) return this.account(detail, values, at);
 		// what stood there until now is another layer's: it does not wait under this one's name
-		const waiting = this.now ? 0 : setTimeout(() => this.app.place.layer === name && !this.now && this.only("…"), 150);
+		clearTimeout(this.waiting); // of what was asked before, which nobody waits for any more
+		this.waiting = this.now ? 0 : setTimeout(() => this.app.place.layer === name && !this.now && this.only("…"), 150);
 		const soon = async () => {
 			const told = await net.ask(net.detail(name));
 			return { told, fetched: await net.readsSoon(net.reads(told, at)) };
 		};
 		this.newest(soon()).then(({ told, fetched }) => this.account(told, fetched, at))
 			.catch((error) => {
-				clearTimeout(waiting);
+				clearTimeout(this.waiting);
 				this.only("");
 				fill(this.problem, wrong(error));
 			});
