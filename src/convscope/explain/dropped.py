@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import product
 from typing import Any
 
 from convscope.errors import ConvscopeError
+from convscope.explain.windows import along_axes
 from convscope.layers.base import Layer
 from convscope.model.editing import with_settings
 from convscope.model.facts import Facts
 from convscope.notation import Axis, Equation
-from convscope.notation.index import Index
 from convscope.notation.sizes import is_known
 from convscope.typed import Record
-
-MOST_READ = 1_000_000
-"""Where windows read more positions than this along an axis, what they leave out is not counted."""
 
 
 class Dropped(Record):
@@ -69,16 +65,11 @@ def dropped(layer: Layer, facts: Facts) -> tuple[Dropped, ...]:
 
 
 def _along(equation: Equation, every: Mapping[Axis, Any]) -> Iterator[Dropped]:
-    for axis, fit in equation.fits.items():
-        numbers = (fit.stride, fit.size, fit.count, every[axis])
-        if not all(map(is_known, numbers)) or fit.stride == 1:
+    for seen in along_axes(equation):
+        axis, fit = seen.axis, seen.fit
+        if fit.stride == 1 or not is_known(every[axis]):
             continue
-        if not is_known(fit.window) or fit.window * fit.count > MOST_READ:
-            continue
-        read: set[int] = set()
-        for start in _starts(equation, axis):
-            read.update(range(start, start + fit.stride * fit.count, fit.stride))
-        inside = {position for position in read if 0 <= position < fit.size}
+        inside = {position for position in seen.positions if 0 <= position < fit.size}
         yield Dropped(
             axis.name,
             axis.word,
@@ -89,24 +80,3 @@ def _along(equation: Equation, every: Mapping[Axis, Any]) -> Iterator[Dropped]:
             fit.size - len(inside),
             fit.size - 1 - max(inside, default=-1),
         )
-
-
-def _starts(equation: Equation, axis: Axis) -> set[int]:
-    """Return which positions the first window reads along an axis."""
-    found: set[int] = set()
-    for read, indices, _ in equation.inlined:
-        if read.tensor.role == "input":
-            for index in indices:
-                if axis in index.axes():
-                    found |= _taps(index, axis)
-    return found
-
-
-def _taps(index: Index, axis: Axis) -> set[int]:
-    inner = [other for other in index.axes() if other is not axis]
-    if not all(is_known(other.size) for other in inner):
-        return set()
-    return {
-        index.bounds({axis: (0, 0), **{a: (p, p) for a, p in zip(inner, places, strict=True)}})[0]
-        for places in product(*(range(other.size) for other in inner))
-    }

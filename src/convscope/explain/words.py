@@ -109,3 +109,11 @@ def join(items: Sequence[Any], word: str = "and") -> str:
     """Return items as a list in a sentence: a, b and c."""
     texts = [str(item) for item in items]
     return f"{', '.join(texts[:-1])} {word} {texts[-1]}" if len(texts) > 1 else "".join(texts)
+
+
+def in_runs(places: Sequence[int], most: int = 6) -> str:
+    """Return positions as a sentence has them: 27; 0 … 3; 1, 3, 5 and 11 more."""
+    if list(places) == list(range(places[0], places[-1] + 1)) and len(places) > 2:
+        return f"{places[0]} … {places[-1]}"
+    shown = ", ".join(map(str, places[:most]))
+    return f"{shown} and {len(places) - most:,} more" if len(places) > most else shown

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convscope.checks.finding import Finding
-from convscope.checks.reading import windows
 from convscope.checks.subject import Subject
+from convscope.explain.windows import windows
 from convscope.explain.words import times
 from convscope.notation.anatomy import anatomy
 

@@ -19,9 +19,8 @@ import numpy as np
 from convscope.checks.bounds import all_bounds
 from convscope.checks.finding import Finding
 from convscope.checks.forms import activation, weighs
-from convscope.checks.reading import in_runs
 from convscope.checks.subject import Subject
-from convscope.explain.words import decimal, grouped
+from convscope.explain.words import decimal, grouped, in_runs
 
 TITLE = "Filters that can never fire"
 CERTAINTY = "fact"

@@ -12,9 +12,8 @@ import numpy as np
 
 from convscope.checks.finding import Finding
 from convscope.checks.forms import activation
-from convscope.checks.reading import in_runs
 from convscope.checks.subject import Subject
-from convscope.explain.words import grouped
+from convscope.explain.words import grouped, in_runs
 
 TITLE = "Maps that are dark for this image"
 CERTAINTY = "fact"

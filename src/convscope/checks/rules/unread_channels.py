@@ -9,9 +9,8 @@ from collections.abc import Iterator
 
 from convscope.checks.finding import Finding, Repair
 from convscope.checks.forms import filter_axis
-from convscope.checks.reading import in_runs
 from convscope.checks.subject import Subject
-from convscope.explain.words import grouped, join
+from convscope.explain.words import grouped, in_runs, join
 from convscope.layers.base import tensor_names
 from convscope.notation.equation import hull
 from convscope.notation.evaluation import Box

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from convscope.checks.finding import Finding, Repair
-from convscope.checks.reading import Along, in_runs, windows
 from convscope.checks.subject import Subject
-from convscope.explain.words import grouped, shape_in_words
+from convscope.explain.windows import Along, windows
+from convscope.explain.words import grouped, in_runs, shape_in_words
 from convscope.layers.base import tensor_names
 from convscope.notation.sizes import is_known
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from convscope.checks.finding import Finding, Repair
 from convscope.checks.forms import kernels, weighs
-from convscope.checks.reading import windows
 from convscope.checks.subject import Subject
+from convscope.explain.windows import windows
 from convscope.explain.words import grouped, times
 from convscope.notation import Axis, Equation
 from convscope.notation.anatomy import Main

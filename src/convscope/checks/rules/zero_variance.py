@@ -12,9 +12,8 @@ import numpy as np
 
 from convscope.checks.finding import Finding
 from convscope.checks.forms import normalised
-from convscope.checks.reading import in_runs
 from convscope.checks.subject import Subject
-from convscope.explain.words import decimal, exact, grouped
+from convscope.explain.words import decimal, exact, grouped, in_runs
 
 TITLE = "A variance of 0 in a normalisation"
 CERTAINTY = "fact"

@@ -1,4 +1,4 @@
-"""Which positions of its input a layer reads, and what its padding comes to, from its equation alone."""
+"""Which positions of its input a layer reads along each axis that it moves along, from its equation alone."""
 
 from __future__ import annotations
 
@@ -43,8 +43,12 @@ def windows(equation: Equation) -> Iterator[Along]:
 
     Layers that only move numbers about, as a crop or a slice, have no windows: what they leave out is meant.
     """
-    if anatomy(equation).main is None:
-        return
+    if anatomy(equation).main is not None:
+        yield from along_axes(equation)
+
+
+def along_axes(equation: Equation) -> Iterator[Along]:
+    """Yield what a layer reads along each axis whose size follows from how often its window fits."""
     for axis, fit in equation.fits.items():
         if not all(map(is_known, fit[:-1])) or fit.count * fit.taps > MOST_READ:
             continue
@@ -75,11 +79,3 @@ def _many(ranges: list[range]) -> bool:
     for each in ranges:
         count *= len(each)
     return count > MOST_TAPS
-
-
-def in_runs(places: list[int], most: int = 6) -> str:
-    """Return positions as a sentence has them: 27; 0 … 3; 1, 3, 5 and 11 more."""
-    if places == list(range(places[0], places[-1] + 1)) and len(places) > 2:
-        return f"{places[0]} … {places[-1]}"
-    shown = ", ".join(map(str, places[:most]))
-    return f"{shown} and {len(places) - most:,} more" if len(places) > most else shown
