@@ -219,7 +219,7 @@ def test_what_has_no_equation_is_not_said_to_agree(tmp_path: Path) -> None:
         keras.utils.set_random_seed(seed)
         layers = [
             keras.Input((6, 3)),
-            keras.layers.LSTM(4),
+            keras.layers.LSTM(4, name="lstm"),
             keras.layers.Dense(2, kernel_initializer="ones"),
         ]
         return keras.Sequential(layers, name="net")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -133,11 +132,13 @@ CARD = ".cs-tour"
 
 
 def test_the_first_visit_is_led_through_five_steps_each_with_its_address(
-    browser: Any, served: Callable[[str], Served]
+    browser: Any, request: pytest.FixtureRequest
 ) -> None:
+    served = Served(*networks.digits())  # whose address has not been opened by another browser
+    request.addfinalizer(served.server.stop)
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.add_init_script(path=READER)
-    page = Visit(context, served("digits")).open()
+    page = Visit(context, served).open()
     tour = page.page.locator(CARD)
     tour.get_by_role("button", name="Show me").click()
     titles = []
