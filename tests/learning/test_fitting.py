@@ -142,6 +142,7 @@ def test_a_plateau_lowers_the_learning_rate() -> None:
 
 
 def test_files_that_are_written_meanwhile(tmp_path: Path) -> None:
+    pytest.importorskip("h5py")  # which the core's tests do without
     model = small()
     log = cs.callbacks.CSVLogger(tmp_path / "log.csv")
     point = cs.callbacks.ModelCheckpoint(tmp_path / "at{epoch:02d}.keras", monitor="loss")

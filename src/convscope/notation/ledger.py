@@ -78,7 +78,7 @@ class FloatRange(Record):
 
         What is infinite or NaN because something that was read is stays certain.
         """
-        over = np.isfinite(size) & ~(size + error < self.largest)
+        over = np.isfinite(size) & np.logical_not(size + error < self.largest)
         return np.where(over | np.isnan(error), np.inf, error)
 
 
