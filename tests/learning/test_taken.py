@@ -184,3 +184,15 @@ def test_what_is_no_film_is_said(tmp_path: Path) -> None:
     for name in ("a", "b", "c", "none"):
         with pytest.raises(SourceError, match=f"{name}.npz"):
             Film(tmp_path / f"{name}.npz")
+
+
+def test_the_step_that_the_readme_shows_is_in_the_demos_film() -> None:
+    from convscope.cli.commands import train
+    from convscope.demo.training import split
+
+    epochs = next(o.default for o in train.command.params if o.name == "epochs")
+    assert isinstance(epochs, int)
+    page = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    named = [int(part.split()[0]) for part in page.split("--step ")[1:] if part[0].isdigit()]
+    steps = chosen(epochs * -(-len(split()[0]) // 32))
+    assert named and set(named) <= set(steps)
