@@ -12,33 +12,22 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os.path import splitext
 
-from convscope.engine.backing import Backing, OwnLayers
 from convscope.errors import (
-    EngineError,
     InputError,
-    InputWarning,
-    LayerLookupError,
-    NotBuiltError,
     OutputError,
     SettingError,
-    UnsupportedError,
-    WeightsError,
 )
 from convscope.layers.base import Layer
-from convscope.model.graph import Graph, Which
+from convscope.model.graph import Which
 from convscope.model.positions import position_in
+from convscope.network.learning import Trainable
 from convscope.notation.sizes import is_known
-from convscope.typed import TYPE_CHECKING, Array
+from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, Self, TextIO
 
-    from convscope.engine.pixels import Chosen
-    from convscope.engine.runtime import Runner
-    from convscope.explain.whatif import History as Edits
-    from convscope.learning.callbacks import Callback, History
-    from convscope.learning.trainer import Trainer
     from convscope.model.editing import Edit
     from convscope.network.reports import (
         ChangesReport,
@@ -46,7 +35,6 @@ if TYPE_CHECKING:
         ExplanationReport,
         GradientReport,
         NetworksReport,
-        Steps,
         TraceReport,
     )
     from convscope.network.run import Run
@@ -54,7 +42,7 @@ if TYPE_CHECKING:
     from convscope.survey.survey import Survey
 
 
-class Network:
+class Network(Trainable):
     """A network: what `Sequential`, `Model` and `convscope.open` give.
 
     `graph` holds its layers wired up, with the facts that follow from their equations; `backing` is what
@@ -62,148 +50,7 @@ class Network:
     when it was opened.
     """
 
-    def __init__(
-        self,
-        name: str,
-        seed: int = 0,
-        *,
-        graph: Graph | None = None,
-        backing: Backing | None = None,
-        warnings: Iterable[str] = (),
-    ) -> None:
-        self.name = name
-        self.seed = seed
-        self.backing: Backing = backing or OwnLayers()
-        self.warnings = list(warnings)
-        self._graph = graph
-        self.pixels: str | None = None  # how images' pixels go in; None: as the network itself says
-        self.samples: dict[str, Path] = {}  # images that come along, by name
-        self.lessons: list[str] = []  # lessons that speak of it, of those that come along
-        self.labels: list[str] = []  # the names of the classes that come out, where they are known
-        self.opening: Callable[[], Network] | None = None  # how another process opens the same
-        self._engines: dict[Any, Runner] = {}
-        self._history: Edits | None = None  # what it was edited from
-        self._trainer: Trainer | None = None  # how it learns, once it is compiled
-        self.stop_training = False
-
-    @property
-    def graph(self) -> Graph:
-        """The layers wired into a graph; raises `NotBuiltError` before there is an input shape."""
-        if self._graph is None:
-            raise NotBuiltError(
-                f"{self.name} has no input shape yet: give its first layer one, as in "
-                f"Conv2D(32, 3, input_shape=(28, 28, 1)), or call build((None, 28, 28, 1))"
-            )
-        return self._graph
-
-    # -- layers and weights -----------------------------------------------------------------------
-
-    @property
-    def layers(self) -> list[Layer]:
-        """Every layer once, in order."""
-        return self.graph.layers
-
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """Return a layer by name or by its place; raises `LayerLookupError`."""
-        if (name is None) == (index is None):
-            raise LayerLookupError("get_layer takes a name or an index")
-        if name is not None:
-            return self.graph.node(name).layer
-        assert index is not None
-        try:
-            return self.layers[index]
-        except IndexError as error:
-            raise LayerLookupError(
-                f"{self.name} has {len(self.layers)} layers, there is none at index {index}"
-            ) from error
-
-    def get_weights(self) -> list[Array]:
-        """Return copies of all weights, layer by layer, in Keras's order and layout."""
-        return [array for layer in self.layers for array in layer.get_weights()]
-
-    def set_weights(self, weights: Sequence[Array]) -> None:
-        """Set all weights, in the order of `get_weights`; raises `WeightsError` if they don't fit."""
-        counts = [len(layer.weight_shapes or ()) for layer in self.layers]
-        if len(weights) != sum(counts):
-            raise WeightsError(
-                f"{self.name} has {sum(counts)} weights in {len(counts)} layers, "
-                f"but {len(weights)} were given"
-            )
-        start = 0
-        for layer, count in zip(self.layers, counts, strict=True):
-            layer.set_weights(weights[start : start + count])
-            start += count
-
-    def count_params(self) -> Any:
-        """Return the number of parameters; weights that are shared count once."""
-        return self.graph.totals.params
-
     # -- running ----------------------------------------------------------------------------------
-
-    def _engine(self, keep: tuple[str, ...], graph: Graph, rows: int = 1, count: int = 1) -> Runner:
-        """Return what runs the network; raise `EngineError` if memory is too small for so many rows."""
-        from convscope.engine.estimate import check_run
-
-        many = rows > 1
-        shapes = tuple((n, tuple(map(str, s))) for n, s in graph.inputs.items())
-        versions = tuple(layer.version for layer in graph.layers)
-        key = (keep, shapes, versions, many)
-        if count > 1 or key not in self._engines:
-            check_run(graph, keep, rows, count)
-        if key not in self._engines:
-            for old in [k for k in self._engines if k[2] != versions]:
-                del self._engines[old]
-            self._engines[key] = self.backing.runner(graph, keep, many)
-        return self._engines[key]
-
-    def predict(self, x: Any, batch_size: int = 32, verbose: str | int = "auto") -> Any:
-        """Return the outputs for a batch of inputs: numpy in, numpy out.
-
-        x           an array (n, *input_shape); for several inputs a list or a dict of them
-        verbose     0 for silence; otherwise a progress bar on stderr when it takes a while
-
-        Returns one array (n, *output_shape), or a list of them for several outputs. Raises
-        `NotComputedError` for an output behind a layer that nothing here can run, `InputError` for arrays of another shape, `EngineError` for an output whose shape only a run
-        tells: `run(image)` gives it.
-        """
-        import numpy as np
-
-        from convscope.engine.images import as_batch
-        from convscope.engine.progress import with_progress
-        from convscope.network.run import not_computed
-
-        graph = self.graph
-        missing = self._missing(graph)
-        for name in graph.outputs:
-            if name in missing:
-                raise not_computed(graph, name, missing[name], self.backing.advice)
-            open_ = (n for n in graph.needed([name]) if not all(map(is_known, graph.shape(n))))
-            if any(graph.nodes[n].layer.opaque for n in open_):
-                raise EngineError(
-                    f"the output {name} of {self.name} has no shape before it runs: use run(image)"
-                )
-        given = {n: as_batch(a, graph.inputs[n], n) for n, a in self._by_name(x).items()}
-        counts = {len(a) for a in given.values()}
-        if len(counts) != 1:
-            raise InputError(f"the inputs hold different numbers of rows: {sorted(counts)}")
-        if type(batch_size) is not int or batch_size < 1:
-            raise InputError(f"batch_size must be a whole number from 1, not {batch_size!r}")
-        graph = self.backing.at(graph, given)
-        count = counts.pop()
-        engine = self._engine(graph.outputs, graph, min(count, batch_size), count)
-        results: dict[str, Array]
-        if 0 < count <= batch_size:  # one batch is given back as it comes
-            results = engine.run(given)
-        else:
-            results = {
-                name: np.empty((count, *graph.shape(name)), np.float32) for name in graph.outputs
-            }
-            for start in with_progress(range(0, count, batch_size), bool(verbose)):
-                rows = slice(start, start + batch_size)
-                for name, array in engine.run({n: a[rows] for n, a in given.items()}).items():
-                    results[name][rows] = array
-        found = [results[name] for name in graph.outputs]
-        return found[0] if len(found) == 1 else found
 
     def run(self, image: Any, keep: Iterable[str] | None = None) -> Run:
         """Return the run of one image: every activation, ready to be taken apart.
@@ -231,61 +78,6 @@ class Network:
         found = {n: a[0] for n, a in given.items()} | {n: a[0] for n, a in values.items()}
         by = self.backing.elsewhere(graph)
         return Run(self, graph, found, missing, {n: who for n, who in by.items() if who})
-
-    def _missing(self, graph: Graph) -> dict[str, str]:
-        """Return the layers that nothing computes, each with the layer without an equation before it."""
-        by = self.backing.elsewhere(graph)
-        return graph.behind(name for name, who in by.items() if who is None) if by else {}
-
-    def _given(self, image: Any) -> dict[str, Array]:
-        """Return one image, or several inputs, as arrays with a batch axis."""
-        from convscope.engine.images import as_input
-
-        graph = self.graph
-        last = graph.image_layout == "channels_last"
-        found, pixels = {}, self.pixel_scale().name
-        for name, one in self._by_name(image).items():
-            try:
-                found[name] = as_input(one, graph.inputs[name], last, name, pixels)
-            except InputError as error:
-                raise InputError(
-                    f"{name}: {error}" if len(graph.inputs) > 1 else str(error)
-                ) from error
-            if found[name].dtype == "uint8" and pixels == "0-1" and found[name].max(initial=0) > 1:
-                _warn_of_scale(name)
-        return found
-
-    def pixel_scale(self) -> Chosen:
-        """Return how an image's pixels, 0 … 255, go in: `name`, `scale` and in words `why`.
-
-        As `pixels` says ("0-1", "0-255", "-1-1", "mean-std" or "caffe"), or else as the network's first
-        layers show: one that rescales its input by itself takes the pixels as they are. Raises
-        `SettingError` for another name.
-        """
-        from convscope.engine.pixels import Chosen, chosen, scale_named
-
-        if self.pixels is not None:
-            scale_named(self.pixels)
-            return Chosen(self.pixels, "it was asked for")
-        return chosen(self.graph)
-
-    def _by_name(self, given: Any) -> dict[str, Any]:
-        names = list(self.graph.inputs)
-        if not names:  # a module that was opened without an example says so
-            self.backing.at(self.graph, {})
-        if isinstance(given, Mapping):
-            if set(given) != set(names):
-                raise InputError(
-                    f"the inputs are {', '.join(names)}, not {', '.join(map(str, given))}"
-                )
-            return dict(given)
-        if len(names) == 1:
-            return {names[0]: given}
-        if isinstance(given, (list, tuple)) and len(given) == len(names):
-            return dict(zip(names, given, strict=True))
-        raise InputError(
-            f"the network has {len(names)} inputs, {', '.join(names)}: give a list of them"
-        )
 
     def survey(
         self,
@@ -684,164 +476,6 @@ class Network:
         """
         return self.backing.editable(self.graph, self.graph.node(layer).name)
 
-    # -- files of Keras ---------------------------------------------------------------------------
-
-    def save(self, path: str | Path, overwrite: bool = True) -> None:
-        """Write the network as FILE.keras, which Keras 3 opens with the same outputs; needs h5py.
-
-        How it was trained (optimizer, loss) is not written. Raises `UnsupportedError`, by name, for a
-        layer that Keras does not have, `OutputError` when the file cannot be written.
-        """
-        from convscope.network.keras_file import save
-
-        save(self.graph, path, overwrite)
-
-    def save_weights(self, path: str | Path, overwrite: bool = True) -> None:
-        """Write the weights as FILE.weights.h5, as Keras 3 reads them; needs h5py."""
-        from convscope.network.keras_file import save_weights
-
-        save_weights(self.graph, path, overwrite)
-
-    def load_weights(self, path: str | Path) -> None:
-        """Set the weights to those of FILE.weights.h5 or FILE.keras, of a network with the same layers.
-
-        Raises `SourceError` for a file that is no such, `WeightsError` where weights do not fit; then
-        nothing is set.
-        """
-        from convscope.network.keras_file import load_weights
-
-        load_weights(self.graph, path)
-
-    # -- training ---------------------------------------------------------------------------------
-
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: None = None,
-        metrics: Iterable[Any] | None = None,
-        weighted_metrics: None = None,
-        **settings: Any,
-    ) -> None:
-        """Say how the network is to learn, as in Keras.
-
-        optimizer   "sgd", "adam", "rmsprop", or one of `convscope.optimizers`
-        loss        a name ("sparse_categorical_crossentropy", "categorical_crossentropy",
-                    "binary_crossentropy", "mse", "mae"), or one of `convscope.losses` (from_logits=True)
-        metrics     "accuracy", names such as "top_k_categorical_accuracy", or ones of `convscope.metrics`
-
-        Regularizers, constraints and trainable=False of the layers hold. Raises `SettingError` and
-        `UnsupportedError`, by name, for what is not supported.
-        """
-        from convscope.learning.trainer import Trainer
-
-        unchanged = {
-            "loss_weights": None, "weighted_metrics": None, "run_eagerly": False,
-            "steps_per_execution": 1, "jit_compile": "auto", "auto_scale_loss": True,
-        }  # fmt: skip
-        settings |= {"loss_weights": loss_weights, "weighted_metrics": weighted_metrics}
-        for name, value in settings.items():
-            if name not in unchanged:
-                raise SettingError(f"compile has no setting {name!r}")
-            if value != unchanged[name] and value not in (None, False):
-                raise UnsupportedError(f"compile: {name}={value!r} is not supported")
-        if not isinstance(self.backing, OwnLayers):
-            raise UnsupportedError(
-                f"{self.name} was opened from a file or module that does not say what is trained and how: "
-                f"networks of convscope's own layers, and Keras's, are trained"
-            )
-        self._trainer = Trainer(self, optimizer, loss, metrics)
-
-    @property
-    def optimizer(self) -> Any:
-        """What `compile` was told; its `learning_rate` may be set."""
-        return self._compiled().optimizer
-
-    def _compiled(self) -> Trainer:
-        if self._trainer is None:
-            raise NotBuiltError(
-                f"{self.name} is not compiled: compile(optimizer, loss, metrics) comes first"
-            )
-        return self._trainer
-
-    def fit(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: str | int = "auto",
-        callbacks: Sequence[Callback] | None = None,
-        validation_split: float = 0.0,
-        validation_data: Any = None,
-        shuffle: bool = True,
-        class_weight: Mapping[int, float] | None = None,
-        sample_weight: Any = None,
-        initial_epoch: int = 0,
-        validation_freq: int = 1,
-    ) -> History:
-        """Learn from images, as in Keras; return the `History` of the loss and the metrics.
-
-        x, y              arrays: (images, *input_shape), and targets as the loss takes them
-        batch_size        how many images a step takes (32)
-        verbose           1 for a progress bar, 2 for a line an epoch, 0 for silence
-        callbacks         some of `convscope.callbacks`
-        validation_split  which share at the end to hold out; or validation_data=(x, y)
-        class_weight      {class: how much its images count}
-
-        The same seed, data and settings give the same weights. Raises `InputError` for arrays that do not
-        fit, `NotBuiltError` before `compile`.
-        """
-        return self._compiled().fit(
-            x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
-            class_weight, sample_weight, initial_epoch, validation_freq,
-        )  # fmt: skip
-
-    def evaluate(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        verbose: str | int = "auto",
-        return_dict: bool = False,
-    ) -> Any:
-        """Return the loss of images, and the metrics: one number, a list, or a dict of them."""
-        return self._compiled().evaluate(x, y, batch_size, return_dict)
-
-    def train_on_batch(
-        self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
-        class_weight: Mapping[int, float] | None = None,
-        return_dict: bool = False,
-    ) -> Any:
-        """Make one step on a batch; return the loss before it, and the metrics.
-
-        `last_step` can then be taken apart.
-        """
-        return self._compiled().train_on_batch(x, y, sample_weight, class_weight, return_dict)
-
-    @property
-    def last_step(self) -> Steps:
-        """The last step of `train_on_batch`, to be taken apart.
-
-        `last_step.at("conv2d_1.kernel", (1, 2, 0, 11))` is a report of why that weight moved: every
-        product of its gradient, by image, and what the optimizer made of it. `.gradient(weight)` and
-        `.update(weight)` are arrays.
-        """
-        from convscope.network.reports import Steps
-
-        last = self._compiled().last
-        if last is None:
-            raise NotBuiltError(f"{self.name} has made no step yet: train_on_batch(x, y) makes one")
-        return Steps(last)
-
-    def __repr__(self) -> str:
-        if self._graph is None:
-            return f"<{type(self).__name__} {self.name!r}, not built>"
-        return f"<{type(self).__name__} {self.name!r}, {len(self._graph.nodes)} layers>"
-
 
 def _turned(image: Any, run: Run, other: Network) -> Any:
     """Return an array that one network took as another takes it, channels first or last."""
@@ -862,14 +496,3 @@ def _turned(image: Any, run: Run, other: Network) -> Any:
 def _sized(opening: Callable[[], Network], size: int | Sequence[int]) -> Network:
     """Return what an opening gives, at a size."""
     return opening().sized(size)
-
-
-def _warn_of_scale(name: str) -> None:
-    """Say that whole numbers up to 255 go in as they are."""
-    import warnings
-
-    warnings.warn(
-        f"{name} is of uint8, 0 … 255, and goes in as it is: where the network was trained on 0 … 1, divide it by 255",
-        InputWarning,
-        stacklevel=4,
-    )

@@ -8,7 +8,9 @@ from functools import lru_cache
 from convscope.views.characters import cells
 
 _WORD = re.compile(r"[^ ]+")
-_PIECE = re.compile(r"[_/,.:;|)\]}-]*[^_/,.:;|)\]}-]+[_/,.:;|)\]}-]*|.+", re.DOTALL)
+_PIECE = (
+    r"(?s:[_/,.:;|)\]}-]*[^_/,.:;|)\]}-]+[_/,.:;|)\]}-]*|.+)"  # compiled when a word is too long
+)
 
 _OPERATOR = r"  |, | (?=[+−·/=×<>≤≥] | if | else )"
 _BINDING = {"=": 0, "+": 1, "−": 1, "Σ": 2, "·": 3, "×": 3, "/": 3, ",": 5}
@@ -73,7 +75,7 @@ def pieces(word: str) -> list[str]:
     (['block1_', 'conv1'], ['1,024'], ['/layer1.0/', 'conv'])
     """
     found: list[str] = []
-    for piece in _PIECE.findall(word):
+    for piece in re.findall(_PIECE, word):
         if found and found[-1][-1] in ",." and piece[:1].isdigit():
             found[-1] += piece  # 1,024 and 0.5 stay whole
         else:

@@ -1,0 +1,175 @@
+"""Networks that learn, and are saved: Keras's `compile`, `fit`, `evaluate`, `save` and what belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from convscope.engine.backing import OwnLayers
+from convscope.errors import NotBuiltError, SettingError, UnsupportedError
+from convscope.network.running import Runnable
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from convscope.learning.callbacks import Callback, History
+    from convscope.learning.trainer import Trainer
+    from convscope.network.reports import Steps
+
+
+class Trainable(Runnable):
+    """A network that is trained under Keras's names, and written to Keras's files."""
+
+    # -- files of Keras ---------------------------------------------------------------------------
+
+    def save(self, path: str | Path, overwrite: bool = True) -> None:
+        """Write the network as FILE.keras, which Keras 3 opens with the same outputs; needs h5py.
+
+        How it was trained (optimizer, loss) is not written. Raises `UnsupportedError`, by name, for a
+        layer that Keras does not have, `OutputError` when the file cannot be written.
+        """
+        from convscope.network.keras_file import save
+
+        save(self.graph, path, overwrite)
+
+    def save_weights(self, path: str | Path, overwrite: bool = True) -> None:
+        """Write the weights as FILE.weights.h5, as Keras 3 reads them; needs h5py."""
+        from convscope.network.keras_file import save_weights
+
+        save_weights(self.graph, path, overwrite)
+
+    def load_weights(self, path: str | Path) -> None:
+        """Set the weights to those of FILE.weights.h5 or FILE.keras, of a network with the same layers.
+
+        Raises `SourceError` for a file that is no such, `WeightsError` where weights do not fit; then
+        nothing is set.
+        """
+        from convscope.network.keras_file import load_weights
+
+        load_weights(self.graph, path)
+
+    # -- training ---------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: None = None,
+        metrics: Iterable[Any] | None = None,
+        weighted_metrics: None = None,
+        **settings: Any,
+    ) -> None:
+        """Say how the network is to learn, as in Keras.
+
+        optimizer   "sgd", "adam", "rmsprop", or one of `convscope.optimizers`
+        loss        a name ("sparse_categorical_crossentropy", "categorical_crossentropy",
+                    "binary_crossentropy", "mse", "mae"), or one of `convscope.losses` (from_logits=True)
+        metrics     "accuracy", names such as "top_k_categorical_accuracy", or ones of `convscope.metrics`
+
+        Regularizers, constraints and trainable=False of the layers hold. Raises `SettingError` and
+        `UnsupportedError`, by name, for what is not supported.
+        """
+        from convscope.learning.trainer import Trainer
+
+        unchanged = {
+            "loss_weights": None, "weighted_metrics": None, "run_eagerly": False,
+            "steps_per_execution": 1, "jit_compile": "auto", "auto_scale_loss": True,
+        }  # fmt: skip
+        settings |= {"loss_weights": loss_weights, "weighted_metrics": weighted_metrics}
+        for name, value in settings.items():
+            if name not in unchanged:
+                raise SettingError(f"compile has no setting {name!r}")
+            if value != unchanged[name] and value not in (None, False):
+                raise UnsupportedError(f"compile: {name}={value!r} is not supported")
+        if not isinstance(self.backing, OwnLayers):
+            raise UnsupportedError(
+                f"{self.name} was opened from a file or module that does not say what is trained and how: "
+                f"networks of convscope's own layers, and Keras's, are trained"
+            )
+        self._trainer = Trainer(self, optimizer, loss, metrics)
+
+    @property
+    def optimizer(self) -> Any:
+        """What `compile` was told; its `learning_rate` may be set."""
+        return self._compiled().optimizer
+
+    def _compiled(self) -> Trainer:
+        if self._trainer is None:
+            raise NotBuiltError(
+                f"{self.name} is not compiled: compile(optimizer, loss, metrics) comes first"
+            )
+        return self._trainer
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Sequence[Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        validation_freq: int = 1,
+    ) -> History:
+        """Learn from images, as in Keras; return the `History` of the loss and the metrics.
+
+        x, y              arrays: (images, *input_shape), and targets as the loss takes them
+        batch_size        how many images a step takes (32)
+        verbose           1 for a progress bar, 2 for a line an epoch, 0 for silence
+        callbacks         some of `convscope.callbacks`
+        validation_split  which share at the end to hold out; or validation_data=(x, y)
+        class_weight      {class: how much its images count}
+
+        The same seed, data and settings give the same weights. Raises `InputError` for arrays that do not
+        fit, `NotBuiltError` before `compile`.
+        """
+        return self._compiled().fit(
+            x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
+            class_weight, sample_weight, initial_epoch, validation_freq,
+        )  # fmt: skip
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        return_dict: bool = False,
+    ) -> Any:
+        """Return the loss of images, and the metrics: one number, a list, or a dict of them."""
+        return self._compiled().evaluate(x, y, batch_size, return_dict)
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Make one step on a batch; return the loss before it, and the metrics.
+
+        `last_step` can then be taken apart.
+        """
+        return self._compiled().train_on_batch(x, y, sample_weight, class_weight, return_dict)
+
+    @property
+    def last_step(self) -> Steps:
+        """The last step of `train_on_batch`, to be taken apart.
+
+        `last_step.at("conv2d_1.kernel", (1, 2, 0, 11))` is a report of why that weight moved: every
+        product of its gradient, by image, and what the optimizer made of it. `.gradient(weight)` and
+        `.update(weight)` are arrays.
+        """
+        from convscope.network.reports import Steps
+
+        last = self._compiled().last
+        if last is None:
+            raise NotBuiltError(f"{self.name} has made no step yet: train_on_batch(x, y) makes one")
+        return Steps(last)
