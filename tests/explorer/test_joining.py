@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 from needed import absent
 
-from convscope.explorer.joining import SCRIPTS, joined, script, web
+from convscope.explorer.joining import (
+    CORE,
+    SCRIPTS,
+    Rooms,
+    joined,
+    late_rooms,
+    late_script,
+    script,
+    web,
+)
 
 ROOMS = {
     "main.js": 'import { half } from "./sums.js";\nimport { three } from "./numbers.js";\n\n'
@@ -77,22 +86,38 @@ def test_what_cannot_be_joined_is_refused_by_name(room: str, text: str, why: str
 
 def test_every_room_is_in_a_text() -> None:
     """A room that nobody imports would be written for nothing."""
-    names = {p.name for p in files("convscope.explorer").joinpath("web").iterdir()}
-    imported = {
-        room
-        for name in names
-        if name.endswith(".js")
-        for room in re.findall(r'^(?:im|ex)port .* from "\./(.*?)"', web(name), re.MULTILINE)
+    here = Path(str(files("convscope.explorer").joinpath("web")))
+    names = {path.relative_to(here).as_posix() for path in here.rglob("*.js")}
+    late = {f"{name}/{name}.js" for name in late_rooms()}
+    joined_somewhere = {room for entry in {*SCRIPTS, *late} for room in Rooms(entry, web).texts}
+    assert names == joined_somewhere
+
+
+def test_a_late_room_borrows_from_the_core_and_brings_the_rest() -> None:
+    late = {
+        **ROOMS,
+        "late/late.js": 'import { half } from "../sums.js";\nimport { five } from "./own.js";\n\n'
+        "export default (app) => half(app + five);\n",
+        "late/own.js": 'import { three } from "../numbers.js";\nexport const five = three + 2;\n',
     }
-    assert {name for name in names if name.endswith(".js")} == imported | set(SCRIPTS)
+    rooms = Rooms("late/late.js", late.__getitem__, frozenset({"sums.js"}))
+    assert rooms.borrowed == ["half"]
+    assert list(rooms.texts) == ["numbers.js", "late/own.js", "late/late.js"]
+    assert rooms.text().endswith("const five = three + 2;\nreturn (app) => half(app + five);\n")
+    wrong = {**late, "late/late.js": 'import { third } from "../sums.js";\nexport default third;\n'}
+    with pytest.raises(ValueError, match=r"imports third, which sums\.js does not export"):
+        Rooms("late/late.js", wrong.__getitem__, frozenset({"sums.js"}))
+    wrong = {**late, "late/own.js": "export const five = 5;\nexport const half = 2;\n"}
+    with pytest.raises(ValueError, match=r"half is a name in sums\.js and in late/own\.js"):
+        Rooms("late/late.js", wrong.__getitem__, frozenset({"sums.js"}))
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", [*SCRIPTS, *late_rooms()])
 def test_what_is_sent_is_a_module(name: str, tmp_path: Path) -> None:
     node = shutil.which("node")
     if node is None:
         absent("the syntax of a text is checked by node (apt-get install nodejs)")
-    text = script(name)
+    text = script(name) if name in SCRIPTS else late_script(name)
     assert not re.search(r"^\s*(import\s|/\*\*)", text, re.MULTILINE)
     file = tmp_path / f"{name}.mjs"
     file.write_text(text, "utf-8")
@@ -101,6 +126,15 @@ def test_what_is_sent_is_a_module(name: str, tmp_path: Path) -> None:
 
 def test_the_module_stays_small() -> None:
     """A notebook carries it in every widget, and an exported file once."""
-    text = script("explorer.js").encode()
+    text = script(CORE).encode()
     assert len(text) < 220_000
     assert len(gzip.compress(text)) < 60_000
+
+
+@pytest.mark.parametrize("name", late_rooms())
+def test_late_rooms_stay_small_and_find_in_the_core_what_they_borrow(name: str) -> None:
+    assert len(gzip.compress(late_script(name).encode())) < 20_000
+    lent = script(CORE).splitlines()[-1]
+    assert set(re.findall(r"\w+", late_script(name).splitlines()[1])) - {"const", "CORE"} <= set(
+        re.findall(r"\w+", lent)
+    )

@@ -75,7 +75,7 @@ def checked(compiler: Path, *files: Path) -> str:
 
 
 def test_every_room_has_the_types_it_says(compiler: Path) -> None:
-    assert checked(compiler, *sorted(WEB.glob("*.js"))) == ""
+    assert checked(compiler, *sorted(WEB.rglob("*.js"))) == ""
 
 
 @pytest.mark.full

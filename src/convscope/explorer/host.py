@@ -22,6 +22,8 @@ from convscope.errors import (
     did_you_mean,
 )
 from convscope.explorer import description, teaching
+from convscope.explorer.joining import late_script
+from convscope.explorer.late import offered
 from convscope.explorer.protocol import Answer
 from convscope.model.graph import Graph
 from convscope.notation.sizes import UNKNOWN_SHAPE
@@ -83,6 +85,7 @@ class Host:
     image     what goes through it first: whatever `Network.run` takes, or a run; None for nothing yet
     samples   images that come along, name to file; the network's own by default
     lesson    the lesson that the page begins with: what `teaching.lesson` takes
+    given     what late screens are opened for, by their names (see `explorer/late`): a film of training
     late      let the image go through when a page asks for it ("first"): until then a page is told of the
               network alone, for which no weight is read
 
@@ -97,6 +100,7 @@ class Host:
         samples: Mapping[str, Path] | None = None,
         lesson: Any = None,
         late: bool = False,
+        given: Mapping[str, Any] | None = None,
     ) -> None:
         self.network = network
         self._begins = None if lesson is None else teaching.lesson(lesson).on(network)
@@ -121,7 +125,11 @@ class Host:
             "try": self._try,
             "sample": self._sample,
             "image": self._image,
+            "room": self._room,
         }
+        self.screens = offered(self, given or {})
+        for name, screen in self.screens.items():
+            self._answers[name] = screen.answer
         self._first: _Later | None = None
         if hasattr(image, "activations"):
             self._add(image, "the input")
@@ -223,6 +231,7 @@ class Host:
         found["samples"] = list(self.samples)
         found["pixels"] = self._scales()
         found["labels"] = list(self.network.labels)
+        found["screens"] = {name: screen.title for name, screen in self.screens.items()}
         found["running"] = self._first is not None and not self._first.done
         with self._lock:
             newest = max((n for n, one in self._runs.items() if not one.tried), default=None)
@@ -353,6 +362,13 @@ class Host:
             return Answer(prepared)
         run = self.network.run(prepared["array"])
         return Answer({"run": self._add(run, name, prepared["steps"], prepared["pixels"])})
+
+    def _room(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
+        """The text of a late screen, for whoever fetches no files."""
+        name = _text(question, "name")
+        if name not in self.screens:
+            raise UnsupportedError(f"there is no screen {name!r:.80}")
+        return Answer({"script": late_script(name)})
 
     # -- what questions name ------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ from convscope.explorer.guard import (
     internal_error,
     read_body,
 )
-from convscope.explorer.joining import script, web
+from convscope.explorer.joining import late_rooms, late_script, script, web
 from convscope.explorer.listening import Service, listen
 from convscope.explorer.protocol import Answer, AnyHost, as_bytes
 from convscope.typed import Record
@@ -61,6 +61,10 @@ def static_files() -> dict[str, StaticFile]:
         **{
             f"/{name}": StaticFile("text/javascript; charset=utf-8", script(name).encode())
             for name in ("explorer.js", "page.js", "again.js")
+        },
+        **{
+            f"/{name}.js": StaticFile("text/javascript; charset=utf-8", late_script(name).encode())
+            for name in late_rooms()
         },
     }
 

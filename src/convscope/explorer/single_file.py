@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, TypeAlias
 from convscope.errors import InputError, SettingError
 from convscope.explorer import description
 from convscope.explorer.host import MOST_VALUES, Host
-from convscope.explorer.joining import script, web
+from convscope.explorer.joining import late_script, script, web
 from convscope.explorer.known_edits import known_edits, told
 from convscope.typed import Record
 from convscope.version import __version__
@@ -145,6 +145,9 @@ def single_file(host: Host, limit: float = LIMIT) -> SingleFile:
     settings = {n: told(host, {"ask": "settings", "layer": n}) for n in names}
     pictures = _pictures(host)
     network["samples"] = [name for name, _ in pictures]
+    late = {name: _late(host, name) for name in host.screens}
+    late = {name: answers for name, answers in late.items() if answers}
+    network["screens"] = {name: network["screens"][name] for name in late}
     page = {
         "script": script("explorer.js"),
         "network": network,
@@ -154,6 +157,7 @@ def single_file(host: Host, limit: float = LIMIT) -> SingleFile:
             (n, told(host, {"ask": "maps", "layer": n, "run": run["id"]})) for n in run["shapes"]
         ],
         "samples": pictures,
+        "rooms": [(name, late_script(name), answers) for name, answers in late.items()],
         "lessons": told(host, {"ask": "lessons"}),
         "tensors": [
             {
@@ -231,6 +235,16 @@ def _pictures(host: Host) -> list[tuple[str, str]]:
     if sum(len(data) for _, data in found) > MIB:
         return []
     return [(name, base64.b64encode(data).decode("ascii")) for name, data in found]
+
+
+def _late(host: Host, name: str) -> list[tuple[Json, dict[str, Json]]]:
+    """Return the questions of a late screen that a file answers, and the answers."""
+    found: list[tuple[Json, dict[str, Json]]] = []
+    for question in host.screens[name].held():
+        answer = host.answer({**question, "ask": name})
+        body = base64.b64encode(answer.body).decode("ascii")
+        found.append((question, {"facts": answer.facts, "body": body}))
+    return found
 
 
 # -- numbers --------------------------------------------------------------------------------------

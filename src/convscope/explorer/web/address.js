@@ -9,10 +9,11 @@ export const SCREENS = { network: "Network", stack: "Stack", microscope: "Micros
 export const MODELS = ["apart", "shared", "real", "depth", "added"];
 export const COLOURS = { layer: "one scale for the layer", map: "a scale for each map", grey: "grey" };
 export const SORTS = { index: "index", energy: "energy", contribution: "contribution" };
-export const screens = /** @type {(keyof typeof SCREENS)[]} */ (Object.keys(SCREENS));
+
+const KEYS_OF_PLACES = ["l", "o", "y", "x", "p", "m", "s", "w", "i", "t", "c", "sort"];
 
 /** @typedef {{map: number, row: number, column: number}} Spot */
-/** @typedef {{screen: keyof typeof SCREENS, layer: string, at: number[], model: string, colour: string, sort: string, edits: any[], sample?: string, tour: string, said?: string}} Place  edits: of What if; sample: the image, one of those that come along; tour: a lesson and its step, question.2; said: what stood there, for the way back */
+/** @typedef {{screen: string, layer: string, at: number[], model: string, colour: string, sort: string, edits: any[], sample?: string, tour: string, said?: string, more?: Record<string, string>}} Place  edits: of What if; more: what a late screen says by names of its own; sample: the image, one of those that come along; tour: a lesson and its step, question.2; said: what stood there, for the way back */
 
 /** The one after in a list, or before; it goes round. @template T @param {T[]} list @param {T} one */
 export const after = (list, one, by = 1) => list[(list.indexOf(one) + by + list.length) % list.length];
@@ -39,7 +40,8 @@ export function parsePlace(text, net, before) {
 		const word = given.get(key);
 		return word && Object.hasOwn(words, word) ? word : now;
 	};
-	place.screen = /** @type {typeof place.screen} */ (among("s", SCREENS, place.screen));
+	place.screen = among("s", net.screens, place.screen);
+	if (!Object.hasOwn(SCREENS, place.screen)) place.more = Object.fromEntries([...given].filter(([key]) => !KEYS_OF_PLACES.includes(key)));
 	place.colour = among("c", COLOURS, place.colour);
 	place.sort = among("sort", SORTS, place.sort);
 	place.tour = given.get("t") ?? place.tour;
@@ -75,5 +77,8 @@ export function placeText(place, net) {
 	if (place.tour) parts.push(`t=${encodeURIComponent(place.tour)}`);
 	if (place.colour !== "layer") parts.push(`c=${place.colour}`);
 	if (place.sort !== "index") parts.push(`sort=${place.sort}`);
+	if (!Object.hasOwn(SCREENS, place.screen)) {
+		parts.push(...Object.entries(place.more ?? {}).map(([key, value]) => `${key}=${encodeURIComponent(value)}`));
+	}
 	return parts.join("&");
 }

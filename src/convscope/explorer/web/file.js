@@ -40,6 +40,7 @@ import { Running } from "./running.js";
  * @property {Tensor[]} tensors
  * @property {{facts: any}} lessons
  * @property {[string, string][]} samples  pictures that come along, in base64
+ * @property {[string, string, [Record<string, any>, {facts: any, body: string}][]][]} rooms  late screens: name, text, and questions with their answers
  * @property {{ base: Told, rows: any[], edits: [string, [string, any, Edited][]][] }} whatif
  */
 
@@ -78,6 +79,7 @@ class Holder {
 		this.settings = new Map(page.settings);
 		this.energies = new Map(page.energies);
 		this.edits = new Map(page.whatif.edits);
+		this.rooms = new Map(page.rooms.map(([name, script, answers]) => [name, { script, answers: new Map(answers.map(([asked, told]) => [key(asked), told])) }]));
 		/** @type {Map<string, Tensor>} */
 		this.tensors = new Map(page.tensors.map((tensor) => [JSON.stringify([tensor.layer, tensor.weight]), tensor]));
 		/** @type {Map<number, Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>>} */
@@ -115,9 +117,19 @@ class Holder {
 			case "image":
 				if (!body) throw new Refusal("InputError", "there is no picture: its bytes go with the question");
 				return this.let(question, body);
+			case "room":
+				return { facts: { script: this.rooms.get(question.name)?.script } };
 			default:
+				if (this.rooms.has(question.ask)) return this.late(question);
 				throw new Refusal("UnsupportedError", `the explorer cannot be asked ${JSON.stringify(question.ask)}`);
 		}
+	}
+
+	/** What a late screen asks, if the file has the answer. @param {Record<string, any>} question @returns {Answer} */
+	late({ ask, page, ...asked }) {
+		const found = this.rooms.get(ask)?.answers.get(key(asked));
+		if (!found) throw new Refusal("UnsupportedError", `This file does not hold that: ${NEEDED}.`);
+		return { facts: found.facts, body: bytesOf(found.body).buffer };
 	}
 
 	/** Let a picture go through the network, or offer the steps that it needs before. @param {Record<string, any>} question @param {ArrayBuffer} picture @returns {Promise<Answer>} */
@@ -276,6 +288,9 @@ class Holder {
 		return `This file holds the answers to some edits, one at a time: ${knows}. For any other one, ${NEEDED}; so can convscope whatif MODEL.`;
 	}
 }
+
+/** A question, whatever the order of what it says. @param {Record<string, any>} asked */
+const key = (asked) => JSON.stringify(Object.entries(asked).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 /** @param {string} text  base64 */
 function bytesOf(text) {

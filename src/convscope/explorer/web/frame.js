@@ -2,7 +2,7 @@
 
 import { between } from "./arrays.js";
 import { attributes, fill, h, inFrame, message, say } from "./elements.js";
-import { MODELS, SCREENS, parsePlace, placeText, screens } from "./address.js";
+import { MODELS, parsePlace, placeText } from "./address.js";
 import { Ramp } from "./colours.js";
 import { dialog, finder, tool } from "./finder.js";
 import { overview } from "./overview.js";
@@ -14,6 +14,7 @@ import { whatIf } from "./whatif.js";
 import { input } from "./input.js";
 import { HINTS } from "./hints.js";
 import { KEYS, keyed } from "./keys.js";
+import { late } from "./late.js";
 import { sharing } from "./share.js";
 import { tour } from "./tour.js";
 
@@ -23,7 +24,7 @@ import { tour } from "./tour.js";
 /** @import {Link} from "./link.js" */
 /** @import {Network} from "./network.js" */
 
-/** @typedef {{element: HTMLElement, show: () => void, hide?: () => void, up?: () => boolean}} Screen  show is called after every move; up: whether it went up in itself */
+/** @typedef {{element: HTMLElement, show: () => void, hide?: () => void, up?: () => boolean, key?: (event: KeyboardEvent) => any}} Screen  show is called after every move; up: whether it went up in itself; key: whether a key was its own */
 
 /** Everything that is on the page. */
 export class App {
@@ -50,15 +51,16 @@ export class App {
 		this.banner = h("div.cs-banner", { role: "status", hidden: true });
 		this.source = h("span.cs-source");
 		this.main = h("div.cs-screen", { role: "tabpanel", id: `${this.mark}-screen`, tabindex: -1 });
-		this.tabs = new Map(screens.map((screen) => [screen, h("button.cs-tab", {
+		this.tabs = new Map(Object.entries(net.screens).map(([screen, title]) => [screen, h("button.cs-tab", {
 			role: "tab", id: `${this.mark}-tab-${screen}`, "aria-controls": this.main.id, onclick: () => this.go({ screen }),
-		}, SCREENS[screen])]));
+		}, title)]));
 		this.ribbon = ribbon(this);
 		this.microscope = new Microscope(this);
-		/** @type {Record<keyof typeof SCREENS, Screen>} */
+		/** @type {Record<string, Screen>} */
 		this.screens = {
 			network: overview(this), stack: stack(this), microscope: this.microscope, models: mentalModels(this), whatif: whatIf(this), input: input(this),
 		};
+		for (const name of this.tabs.keys()) this.screens[name] ??= late(this, name);
 		/** @type {Screen | null} */
 		this.shown = null;
 		this.tour = tour(this);

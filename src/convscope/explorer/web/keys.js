@@ -1,6 +1,6 @@
 // Keys.
 
-import { COLOURS, after, screens } from "./address.js";
+import { COLOURS, after } from "./address.js";
 
 /** @import {App} from "./frame.js" */
 
@@ -22,6 +22,7 @@ export function keyed(app, event) {
 	const target = /** @type {HTMLElement} */ (event.target);
 	if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
 	if (target.closest?.("dialog[open]") || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName ?? "")) return;
+	if (app.shown?.key?.(event)) return event.preventDefault();
 	const { net, place } = app;
 	const { axes: { maps, rows, columns } } = app.form;
 	const role = target.getAttribute?.("role");
@@ -30,7 +31,7 @@ export function keyed(app, event) {
 	const arrow = (/** @type {number | null} */ axis, /** @type {number} */ by) => onMap && walk(axis, event.shiftKey ? 8 * by : by);
 	const across = (/** @type {number} */ by) => {
 		if (role !== "tab") return arrow(columns, by);
-		const screen = after(screens, place.screen, by);
+		const screen = after(Object.keys(net.screens), place.screen, by);
 		app.go({ screen });
 		app.tabs.get(screen)?.focus();
 	};

@@ -30,6 +30,19 @@ export class Link {
 		});
 	}
 
+	/** A late room's text as a module: as the host brings modules, or from what it answers. @param {string} name @returns {Promise<{default: (core: any) => (app: any) => any, style: string}>} */
+	async room(name) {
+		const brings = this.model.get("room");
+		if (brings) return brings(name);
+		const { facts } = await this.ask({ ask: "room", name });
+		const address = URL.createObjectURL(new Blob([facts.script], { type: "text/javascript" }));
+		try {
+			return await import(address);
+		} finally {
+			URL.revokeObjectURL(address);
+		}
+	}
+
 	/** @param {any} message @param {DataView[]} [buffers] */
 	listen({ id, status, text, error, facts }, buffers) {
 		if (status) return this.heard(status, text ?? "");

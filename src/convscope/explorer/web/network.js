@@ -1,6 +1,7 @@
 // The network and its numbers: what the host has told so far.
 
 import { origin, product, stridesOf } from "./arrays.js";
+import { SCREENS } from "./address.js";
 import { needs } from "./evaluator.js";
 import { Form } from "./form.js";
 
@@ -23,6 +24,8 @@ export class Network {
 		for (const one of told.inputs) this.layers.set(one.name, { ...input, ...one, input: true });
 		for (const one of told.layers) this.layers.set(one.name, { ...one, input: false });
 		this.names = [...this.layers.keys()];
+		/** @type {Record<string, string>} every screen's title, those of late rooms last */
+		this.screens = { ...SCREENS, ...told.screens };
 		/** @type {Map<string, {promise: Promise<any>, ready: any, bytes: number}>} what was told, the latest use last */
 		this.known = new Map();
 		this.bytes = 0;

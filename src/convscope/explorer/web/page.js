@@ -217,6 +217,7 @@ export {}; // a module, which may wait below
 const el = /** @type {HTMLElement} */ (document.getElementById("explorer"));
 const model = new Model();
 model.set("page", true); // its address and its keys are ours
+model.set("room", (/** @type {string} */ name) => import(`/${name}.js`)); // what this page may load is files of its server
 try {
 	const module = "/explorer.js";
 	const { default: explorer } = await import(module);

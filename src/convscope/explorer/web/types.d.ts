@@ -173,6 +173,8 @@ export type Told = {
   samples: string[];
   /** Whether the image that it was opened for is still to go through: "first" waits for it. */
   running?: boolean;
+  /** The titles of the late screens that there are, by name. */
+  screens: Record<string, string>;
   /** The names of the classes that come out, in order; none where they are not known. */
   labels: string[];
   /** How pixels go in unless somebody says otherwise, why, and every way in words. */
