@@ -11,14 +11,6 @@ from collections.abc import Callable
 from convscope.aten.rule import Call, NoEquation, Rule, Spelled, Write, axes_of, spelled
 from convscope.equations import formulas
 from convscope.equations.pointwise import (
-    DIFFERS,
-    EQUAL,
-    GREATER,
-    both,
-    chosen,
-    either,
-    negated,
-    one_of,
     power,
     truncated,
 )
@@ -26,7 +18,6 @@ from convscope.notation import Axis, Equation, Expression, call
 from convscope.notation.expression import Number
 from convscope.notation.functions import (
     ABS,
-    AT_LEAST,
     ERF,
     EXP,
     FLOOR,
@@ -48,7 +39,7 @@ Of = Callable[[Call, Expression], Expression]
 _Written = Callable[[Call, Write], str]
 
 
-def _each(of: Of, write: _Written | None = None, takes: frozenset[Kind] = FLOATS) -> Rule:
+def each_number(of: Of, write: _Written | None = None, takes: frozenset[Kind] = FLOATS) -> Rule:
     """Return the rule of an operator that treats every number by itself."""
 
     def state(given: Call) -> Equation:
@@ -69,7 +60,7 @@ def _function(
             x = form.node(op, x, **settings)
         return x
 
-    return _each(lambda given, x: call(function, x), write if onnx else None, takes)
+    return each_number(lambda given, x: call(function, x), write if onnx else None, takes)
 
 
 def _named(name: str) -> Rule:
@@ -154,7 +145,7 @@ def _between(low: float | str, high: float | str) -> Rule:
         least, most = bounds(given)
         return form.node("Clip", form.input(given.first()), form.number(least), form.number(most))
 
-    return _each(of, write)
+    return each_number(of, write)
 
 
 def _softplus(given: Call, x: Expression) -> Expression:
@@ -214,14 +205,14 @@ def _pair(
     """
 
     def state(given: Call) -> Equation:
-        axes, a, b = _both(given)
+        axes, a, b = both_numbers(given)
         factor = given["alpha"]
         if factor not in (None, 1):
             b, a = (b, given.number("alpha") * a) if turned else (given.number("alpha") * b, a)
         return Equation(axes, combine(b, a) if turned else combine(a, b))
 
     def write(given: Call, form: Write) -> str:
-        values = _values(given, form, "self", "other")
+        values = numbers_of(given, form, "self", "other")
         if given["alpha"] not in (None, 1):
             place = 0 if turned else 1
             values[place] = form.node("Mul", values[place], form.number(given.number("alpha")))
@@ -230,67 +221,22 @@ def _pair(
     return Rule(state, write, takes)
 
 
-def _both(given: Call, second: str = "other") -> tuple[tuple[Axis, ...], Expression, Expression]:
+def both_numbers(
+    given: Call, second: str = "other"
+) -> tuple[tuple[Axis, ...], Expression, Expression]:
     """Return the axes of two tensors, or a tensor and a number, and the number of each at a position."""
     axes = given.together("self", second)
     return axes, given.spread("self", axes), given.spread(second, axes)
 
 
-def _values(given: Call, form: Write, *names: str) -> list[str]:
+def numbers_of(given: Call, form: Write, *names: str) -> list[str]:
+    """Return tensors, or numbers in their place, as they are written."""
     return [form.input(n) if given.has(n) else form.number(given.number(n)) for n in names]
-
-
-def _condition(
-    combine: Callable[[Expression, Expression], Expression],
-    onnx: Callable[[Write, str, str], str],
-) -> Rule:
-    """Return the rule of a condition on two numbers: 1 where it holds, else 0."""
-
-    def state(given: Call) -> Equation:
-        axes, a, b = _both(given)
-        return Equation(axes, combine(a, b))
-
-    def write(given: Call, form: Write) -> str:
-        a, b = _values(given, form, "self", "other")
-        return form.counted(onnx(form, a, b))
-
-    return Rule(state, write, ALL)
-
-
-def _compared(op: str) -> Callable[[Write, str, str], str]:
-    return lambda form, a, b: form.node(op, a, b)
-
-
-def _logical(op: str) -> Callable[[Write, str, str], str]:
-    """ONNX's And, Or and Xor of what is not 0."""
-
-    def write(form: Write, a: str, b: str) -> str:
-        held = [form.node("Not", form.node("Equal", x, form.number(0.0))) for x in (a, b)]
-        return form.node(op, *held)
-
-    return write
-
-
-def _holds(x: Expression) -> Expression:
-    return call(DIFFERS, x, 0.0)
-
-
-def _not(given: Call, x: Expression) -> Expression:
-    return call(EQUAL, x, 0.0)
-
-
-def _write_not(given: Call, form: Write) -> str:
-    return form.counted(form.node("Equal", form.input(given.first()), form.number(0.0)))
-
-
-def _bitwise(given: Call) -> None:
-    if set(given.reads) - {"bool"}:
-        raise NoEquation("it works on the bits of its numbers")
 
 
 def _divided(given: Call) -> Equation:
     """aten::div, whole where it is told how to round."""
-    axes, a, b = _both(given)
+    axes, a, b = both_numbers(given)
     match given["rounding_mode"]:
         case "floor":
             return Equation(axes, call(FLOOR, a / b))
@@ -300,7 +246,7 @@ def _divided(given: Call) -> Equation:
 
 
 def _write_divided(given: Call, form: Write) -> str:
-    value = form.node("Div", *_values(given, form, "self", "other"))
+    value = form.node("Div", *numbers_of(given, form, "self", "other"))
     match given["rounding_mode"]:
         case "floor":
             return form.node("Floor", value)
@@ -316,31 +262,31 @@ def write_truncated(form: Write, x: str) -> str:
 
 
 def _floor_divided(given: Call) -> Equation:
-    axes, a, b = _both(given)
+    axes, a, b = both_numbers(given)
     return Equation(axes, call(FLOOR, a / b))
 
 
 def _remainder(given: Call) -> Equation:
     """aten::remainder with the sign of the divisor, aten::fmod with that of the number."""
-    axes, a, b = _both(given)
+    axes, a, b = both_numbers(given)
     times = truncated(a / b) if given.op == "fmod" else call(FLOOR, a / b)
     return Equation(axes, a - b * times)
 
 
 def _write_remainder(given: Call, form: Write) -> str:
-    a, b = _values(given, form, "self", "other")
+    a, b = numbers_of(given, form, "self", "other")
     times = form.node("Div", a, b)
     times = write_truncated(form, times) if given.op == "fmod" else form.node("Floor", times)
     return form.node("Sub", a, form.node("Mul", b, times))
 
 
 def _power(given: Call) -> Equation:
-    axes, x, exponent = _both(given, "exponent")
+    axes, x, exponent = both_numbers(given, "exponent")
     return Equation(axes, power(x, exponent.value if isinstance(exponent, Number) else exponent))
 
 
 def _write_power(given: Call, form: Write) -> str:
-    return form.node("Pow", *_values(given, form, "self", "exponent"))
+    return form.node("Pow", *numbers_of(given, form, "self", "exponent"))
 
 
 def _combined(given: Call) -> Equation:
@@ -357,7 +303,7 @@ def _combined(given: Call) -> Equation:
 
 def _write_combined(given: Call, form: Write) -> str:
     names = ("end", "weight") if given.op == "lerp" else ("tensor1", "tensor2")
-    x, a, b = _values(given, form, "self", *names)
+    x, a, b = numbers_of(given, form, "self", *names)
     if given.op == "lerp":
         return form.node("Add", x, form.node("Mul", b, form.node("Sub", a, x)))
     part = form.node("Mul" if given.op == "addcmul" else "Div", a, b)
@@ -390,25 +336,6 @@ def _copy(given: Call) -> Equation:
 
 def _write_copy(given: Call, form: Write) -> str:
     return form.node("Expand", form.input("src"), form.whole(*map(int, given.wanted or ())))
-
-
-def _choice(condition: str, yes: str, no: str) -> Callable[[Call], Equation]:
-    """Return what states: `yes` where a condition holds, else `no`."""
-
-    def state(given: Call) -> Equation:
-        axes = given.together(condition, yes, no)
-        return Equation(axes, chosen(*(given.spread(name, axes) for name in (condition, yes, no))))
-
-    return state
-
-
-def _writes_choice(condition: str, yes: str, no: str) -> Callable[[Call, Write], str]:
-    def write(given: Call, form: Write) -> str:
-        either = _values(given, form, yes, no)
-        where = form.node("Greater", form.input(condition), form.number(0.0))
-        return form.node("Where", where, *either)
-
-    return write
 
 
 def _glu(given: Call) -> Equation:
@@ -450,27 +377,8 @@ _MUL = _pair(lambda a, b: a * b, "Mul")
 _DIV = Rule(_divided, _write_divided)
 _LARGER = _pair(lambda a, b: call(MAXIMUM, a, b), "Max")
 _SMALLER = _pair(lambda a, b: call(MINIMUM, a, b), "Min")
-_SAME = _each(_unchanged, _same, ALL)
+_SAME = each_number(_unchanged, _same, ALL)
 _TWO, _TEN = math.log(2.0), math.log(10.0)
-
-
-def _logic(op: str, combine: Callable[[Expression, Expression], Expression]) -> dict[str, Rule]:
-    """Return the rules of aten::logical_…, and of aten::bitwise_… of what is true or false."""
-    rule = _condition(lambda a, b: combine(_holds(a), _holds(b)), _logical(op.capitalize()))
-
-    def bits(given: Call) -> Equation:
-        _bitwise(given)
-        axes, a, b = _both(given)
-        return Equation(axes, combine(a, b))
-
-    only = Rule(bits, rule.onnx, ALL)
-    return {f"logical_{op}": rule, f"bitwise_{op}": only, f"__{op}__": only}
-
-
-def _bitwise_not(given: Call) -> Equation:
-    _bitwise(given)
-    axes = axes_of(given.shape())
-    return Equation(axes, negated(given.read(None, *axes)))
 
 
 RULES = {
@@ -480,12 +388,12 @@ RULES = {
     "sigmoid": _function(formulas.SIGMOID, "Sigmoid"),
     "log_sigmoid": _function(formulas.LOG_SIGMOID, "Neg", "Softplus", "Neg"),
     "tanh": _function(TANH, "Tanh"),
-    "silu": _each(lambda given, x: call(formulas.SILU, x), _write_silu),
+    "silu": each_number(lambda given, x: call(formulas.SILU, x), _write_silu),
     "mish": _function(formulas.MISH, "Mish"),
     "hardswish": _function(formulas.HARD_SILU, "HardSwish"),
     "hardsigmoid": _function(formulas.HARD_SIGMOID, "HardSigmoid", alpha=1 / 6, beta=0.5),
-    "gelu": _each(_gelu, _write_gelu),
-    "leaky_relu": _each(
+    "gelu": each_number(_gelu, _write_gelu),
+    "leaky_relu": each_number(
         _leaky,
         lambda given, form: form.node(
             "LeakyRelu",
@@ -493,7 +401,7 @@ RULES = {
             alpha=0.01 if given["negative_slope"] is None else given.number("negative_slope"),
         ),
     ),
-    "elu": _each(
+    "elu": each_number(
         _elu,
         lambda given, form: form.node(
             "Elu", form.input(given.first()), alpha=given.number("alpha")
@@ -501,14 +409,14 @@ RULES = {
     ),
     "selu": _function(formulas.SELU, "Selu"),
     "celu": _spelled("Celu", alpha="alpha"),
-    "softplus": _each(
+    "softplus": each_number(
         _softplus, lambda given, form: form.node("Softplus", form.input(given.first()))
     ),
-    "threshold": _each(_threshold, _write_threshold),
-    "hardshrink": _each(
+    "threshold": each_number(_threshold, _write_threshold),
+    "hardshrink": each_number(
         lambda given, x: call(formulas.HARD_SHRINK, x, given.number("lambd")), _write_shrink
     ),
-    "softshrink": _each(
+    "softshrink": each_number(
         lambda given, x: call(formulas.SOFT_SHRINK, x, given.number("lambd")), _write_shrink
     ),
     "exp": _function(EXP, "Exp"),
@@ -516,8 +424,8 @@ RULES = {
     "sqrt": _function(SQRT, "Sqrt"),
     "erf": _function(ERF, "Erf"),
     "abs": _function(ABS, "Abs", takes=NUMBERS),
-    "neg": _each(lambda given, x: 0.0 - x, _write_negative, NUMBERS),
-    "square": _each(lambda given, x: x * x, _write_square, NUMBERS),
+    "neg": each_number(lambda given, x: 0.0 - x, _write_negative, NUMBERS),
+    "square": each_number(lambda given, x: x * x, _write_square, NUMBERS),
     "sign": _function(SIGN, "Sign", takes=NUMBERS),
     **{
         name: _named(name)
@@ -537,63 +445,47 @@ RULES = {
             "atanh",
         )
     },
-    "round": _each(_rounded, lambda given, form: form.node("Round", form.input(given.first()))),
-    "trunc": _each(
+    "round": each_number(
+        _rounded, lambda given, form: form.node("Round", form.input(given.first()))
+    ),
+    "trunc": each_number(
         lambda given, x: truncated(x),
         lambda given, form: write_truncated(form, form.input(given.first())),
     ),
-    "frac": _each(lambda given, x: x - truncated(x)),
-    "expm1": _each(lambda given, x: call(EXP, x) - 1.0),
-    "log1p": _each(
+    "frac": each_number(lambda given, x: x - truncated(x)),
+    "expm1": each_number(lambda given, x: call(EXP, x) - 1.0),
+    "log1p": each_number(
         lambda given, x: call(Function("log1p", ("x",)), x),
         lambda given, form: form.node(
             "Log", form.node("Add", form.input(given.first()), form.number(1.0))
         ),
     ),
-    "log2": _each(lambda given, x: call(LOG, x) / _TWO),
-    "log10": _each(lambda given, x: call(LOG, x) / _TEN),
-    "exp2": _each(lambda given, x: call(EXP, _TWO * x)),
-    "isnan": _each(
-        lambda given, x: call(DIFFERS, x, x),
-        lambda given, form: form.counted(form.node("IsNaN", form.input(given.first()))),
-    ),
-    "logical_not": _each(_not, _write_not, ALL),
-    "bitwise_not": Rule(_bitwise_not, _write_not, ALL),
-    **_logic("and", both),
-    **_logic("or", either),
-    **_logic("xor", one_of),
-    "eq": _condition(lambda a, b: call(EQUAL, a, b), _compared("Equal")),
-    "ne": _condition(
-        lambda a, b: call(DIFFERS, a, b),
-        lambda form, a, b: form.node("Not", form.node("Equal", a, b)),
-    ),
-    "gt": _condition(lambda a, b: call(GREATER, a, b), _compared("Greater")),
-    "lt": _condition(lambda a, b: call(GREATER, b, a), _compared("Less")),
-    "ge": _condition(lambda a, b: call(AT_LEAST, a, b), _compared("GreaterOrEqual")),
-    "le": _condition(lambda a, b: call(AT_LEAST, b, a), _compared("LessOrEqual")),
-    "rsqrt": _each(lambda given, x: 1.0 / call(SQRT, x), _write_rsqrt),
-    "reciprocal": _each(
+    "log2": each_number(lambda given, x: call(LOG, x) / _TWO),
+    "log10": each_number(lambda given, x: call(LOG, x) / _TEN),
+    "exp2": each_number(lambda given, x: call(EXP, _TWO * x)),
+    "rsqrt": each_number(lambda given, x: 1.0 / call(SQRT, x), _write_rsqrt),
+    "reciprocal": each_number(
         lambda given, x: 1.0 / x,
         lambda given, form: form.node("Reciprocal", form.input(given.first())),
     ),
-    "clamp": _each(_clamp, _write_clamp),
-    "clip": _each(_clamp, _write_clamp),
-    "clamp_min": _each(_clamp, _write_clamp),
-    "clamp_max": _each(_clamp, _write_clamp),
+    "clamp": each_number(_clamp, _write_clamp),
+    "clip": each_number(_clamp, _write_clamp),
+    "clamp_min": each_number(_clamp, _write_clamp),
+    "clamp_max": each_number(_clamp, _write_clamp),
     "pow": Rule(_power, _write_power, NUMBERS),
     "floor_divide": Rule(
         _floor_divided,
         lambda given, form: form.node(
-            "Floor", form.node("Div", *_values(given, form, "self", "other"))
+            "Floor", form.node("Div", *numbers_of(given, form, "self", "other"))
         ),
         NUMBERS,
     ),
     "remainder": Rule(_remainder, _write_remainder, NUMBERS),
     "fmod": Rule(_remainder, _write_remainder, NUMBERS),
     **{name: Rule(_combined, _write_combined) for name in ("addcmul", "addcdiv", "lerp")},
-    "dropout": _each(_dropout, _same),
-    "feature_dropout": _each(_dropout, _same),
-    "alpha_dropout": _each(_dropout, _same),
+    "dropout": each_number(_dropout, _same),
+    "feature_dropout": each_number(_dropout, _same),
+    "alpha_dropout": each_number(_dropout, _same),
     **{name: _SAME for name in ("identity", "clone", "contiguous", "detach", "alias")},
     "add": _ADD,
     "sub": _SUB,
@@ -609,10 +501,4 @@ RULES = {
     "prelu": Rule(_prelu, _write_prelu),
     "glu": Rule(_glu, _write_glu),
     "copy": Rule(_copy, _write_copy, ALL),
-    "where": Rule(
-        _choice("condition", "self", "other"), _writes_choice("condition", "self", "other"), ALL
-    ),
-    "masked_fill": Rule(
-        _choice("mask", "value", "self"), _writes_choice("mask", "value", "self"), ALL
-    ),
 }

@@ -9,6 +9,8 @@ import numpy as np
 
 from convscope.engine.lowering import sums
 from convscope.engine.lowering.board import Board, Laid
+from convscope.engine.lowering.digits import digits_together, in_digits, placed
+from convscope.engine.lowering.pooling import pooled
 from convscope.engine.lowering.reading import Held, places, read
 from convscope.errors import UnsupportedError
 from convscope.notation import Axis, Equation
@@ -65,15 +67,15 @@ class Lowering:
 
     def over(self, axes: Sequence[Axis], expression: Expression) -> Laid:
         """Return an expression over axes; one that is divided (⌊y/2⌋, y mod 2) is two on the way."""
-        split = None if isinstance(expression, Read) else sums.in_digits(axes, expression)
+        split = None if isinstance(expression, Read) else in_digits(axes, expression)
         if split is None:
             return self.value(expression)
         made, digits = split
-        put = sums.placed(self, made, digits)
+        put = placed(self, made, digits)
         if put is not None:
             return put
         self.board.beside |= {little: high for _, high, little in digits}
-        return sums.digits_together(self, self.value(made), digits)
+        return digits_together(self, self.value(made), digits)
 
     def held(self, laid: Laid, axes: Sequence[Axis]) -> Held:
         """Return a tensor as others read it: with its dimensions in the order of these axes."""
@@ -194,9 +196,9 @@ class Lowering:
 
     def reduced(self, node: Reduction) -> Laid:
         """Return a maximum, a mean, or where a maximum is."""
-        pooled = sums.pooled(self, node)
-        if pooled is not None:
-            return pooled
+        windows = pooled(self, node)
+        if windows is not None:
+            return windows
         body = self.value(node.body)
         board = self.board
         if node.kind == "first":
