@@ -91,6 +91,25 @@ def _padded() -> Network:
     return open(module, torch.rand(1, 2, 16, 20))
 
 
+def _resized() -> Network:
+    """Return an ONNX model whose window was replaced, and not what the file says of the map after it."""
+    from onnx import helper, numpy_helper
+
+    from convscope import open
+
+    info = helper.make_tensor_value_info
+    kernel = numpy_helper.from_array(np.full((4, 2, 3, 3), 0.5, np.float32), "w")
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["maps"], name="conv"),
+        helper.make_node("Relu", ["maps"], ["y"], name="relu"),
+    ]
+    graph = helper.make_graph(
+        nodes, "resized", [info("x", 1, ["n", 2, 9, 11])], [info("y", 1, ["n", 4, "h", "w"])], [kernel],
+        value_info=[info("maps", 1, ["n", 4, 9, 11])],
+    )  # fmt: skip
+    return open(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]))
+
+
 def _overflowing() -> Network:
     """Return a network whose second layer leaves float32."""
     made = Sequential([Dense(4, activation=RELU, input_shape=(5,)), Dense(3)])
@@ -108,6 +127,7 @@ PLANTED = [
     Planted("unread-positions", "separable_conv2d", lambda: Sequential([SeparableConv2D(4, 3, strides=2, activation=RELU, input_shape=(28, 31, 2))])),
     Planted("unread-positions", "max_pooling1d", lambda: Sequential([MaxPooling1D(4, input_shape=(13, 3))])),
     Planted("unread-positions", "depthwise_conv2d", lambda: Sequential([DepthwiseConv2D(2, strides=3, activation=RELU, input_shape=(8, 11, 3))])),
+    Planted("contradicted-shapes", "conv", _resized),
     # padding
     Planted("uneven-padding", "conv2d", lambda: Sequential([Conv2D(4, 3, strides=2, padding="same", activation=RELU, input_shape=(28, 30, 2))])),
     Planted("uneven-padding", "conv2d", lambda: Sequential([Conv2D(4, 4, padding="same", activation=RELU, input_shape=(11, 9, 2))])),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from convscope.equations.layout import Layout
 from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowError, did_you_mean
@@ -73,6 +73,33 @@ class Again(Record):
     bytes: int
 
 
+class Said(Record):
+    """What a network's own file says of a layer, beside what its equation and its weights give.
+
+    layer   whose shape it is
+    where   where the file says so, in words: "its config's output_shape"
+    said    the shape that it says; sizes that it leaves open are UNKNOWN
+    found   the shape that there is
+    output  whether it is that of the layer's output; else of one of its weights
+    """
+
+    layer: str
+    where: str
+    said: Shape
+    found: Shape
+    output: bool = True
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether the two differ in a size that both know, or in how many there are."""
+        if UNKNOWN_SHAPE in (self.said, self.found):
+            return False
+        return len(self.said) != len(self.found) or any(
+            is_known(a) and is_known(b) and a != b
+            for a, b in zip(self.said, self.found, strict=True)
+        )
+
+
 def bytes_of(layer: Layer, facts: Facts) -> Size:
     """Return how many bytes a layer's weights take where they are stored."""
     if not layer.bits:
@@ -104,6 +131,7 @@ class Graph:
     learned         the layers that depend on no input: computed from weights alone
     again           layer → what of its weights an earlier layer holds already, by that one's name
     separator       what stands between the steps of a name: inner/conv, layer1.0.conv1
+    noted           what its file says: layer, where, shape, and what there is (None: the layer's output)
     uncalled        what exists beside the nodes and was never used: name, kind, parameters
     nested          the kinds of the networks that were laid flat into it, by their names; its own is ""
     """
@@ -122,6 +150,7 @@ class Graph:
         self.sequential = False
         self.nested: dict[str, str] = {}
         self.separator = "/"
+        self.noted: list[tuple[str, str, Shape, Shape | None]] = []
         self.uncalled: tuple[tuple[str, str, int], ...] = ()
         self.nodes: dict[str, Node] = {}
         self.facts: dict[str, Facts] = {}
@@ -251,7 +280,16 @@ class Graph:
         other.again = self.again
         other.outputs, other.sequential = self.outputs, self.sequential
         other.nested = self.nested
+        if all(_narrows(self.inputs[name], shape) for name, shape in inputs.items()):
+            other.noted = self.noted
         return other
+
+    def said(self) -> Iterator[Said]:
+        """Yield what the network's own file says of its layers' shapes, beside those that there are."""
+        for name, where, shape, found in self.noted:
+            if name in self.facts:
+                there = self.shape(name) if found is None else found
+                yield Said(name, where, shape, there, found is None)
 
     def as_it_is(self) -> Graph:
         """Return a graph of the same nodes that does not see what is added here later."""

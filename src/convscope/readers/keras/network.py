@@ -10,10 +10,10 @@ from convscope.errors import ConvscopeError, SettingError, SourceError
 from convscope.layers.base import Layer
 from convscope.layers.opaque import Opaque
 from convscope.layers.operation import Operation
-from convscope.model.graph import Graph
+from convscope.model.graph import Graph, Said
 from convscope.model.naming import Names
 from convscope.network import Network
-from convscope.notation.sizes import UNKNOWN, UNKNOWN_SHAPE, Shape, is_known
+from convscope.notation.sizes import UNKNOWN, UNKNOWN_SHAPE, Shape, shape_text
 from convscope.readers.keras.adapted import ADAPTERS, Adapted
 from convscope.readers.keras.config import Operand, Part, Place, SizesSaid, said_shape
 from convscope.readers.keras.layers import LAMBDA, LayerMaker, arranged
@@ -30,6 +30,12 @@ MASKED = (
     "GlobalAveragePooling1D", "TimeDistributed",
 )  # fmt: skip
 """Kinds of ours that compute something else where a mask says that some of their input does not count."""
+
+
+SENSELESS = (
+    ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError, MemoryError,
+)  # fmt: skip
+"""What settings may end in that each pass their check, and together make no sense."""
 
 
 class Weights(Protocol):
@@ -287,6 +293,7 @@ class Builder:
         if first and part in self.built:
             if not isinstance(layer, Opaque):
                 self.weights.expect(part, name, self._kept(layer))
+                self._note_built(part, name, layer, feeds)
             layer.attach(lambda weight: self._weight(part, layer, weight))
         self._used.add(part)
         self._compare(part, name, shape)
@@ -328,16 +335,7 @@ class Builder:
             return layer
         except ConvscopeError as error:
             reason: Exception = error
-        except (
-            ArithmeticError,
-            AttributeError,
-            LookupError,
-            TypeError,
-            ValueError,
-            RecursionError,
-            MemoryError,
-        ) as error:
-            # settings that each pass their check and together make no sense
+        except SENSELESS as error:
             reason = SourceError(f"it makes no sense: {type(error).__name__}: {error}")
         if name in self._graph.nodes:
             self._graph.remove(name)
@@ -371,15 +369,30 @@ class Builder:
         alpha = part.settings.get("lora_alpha") or layer.adapter_rank
         return self.weights.fetch(part, name) + first @ second * (alpha / layer.adapter_rank)
 
+    def _note_built(self, part: Part, name: str, layer: Layer, feeds: Sequence[str]) -> None:
+        """Note which weights would be others for the input that the config says a layer was built for."""
+        said = None if part.said is None else _shape(part.said)
+        if (
+            said is None
+            or len(feeds) != 1
+            or not Said(name, "", said, self._graph.shape(feeds[0])).contradicts
+        ):
+            return
+        try:
+            built = layer.equation(said).weights
+        except (ConvscopeError, *SENSELESS):
+            return
+        for weight, shape in (layer.weight_shapes or {}).items():
+            where = f"its build_config, {shape_text(said)}, for its {weight}"
+            self._graph.noted.append((name, where, built.get(weight, shape), shape))
+
     def _compare(self, part: Part, name: str, said: SizesSaid | None) -> None:
         """Remark when the config says another output shape than follows from the equation."""
         found = self._graph.shape(name)
         if said is None or found is UNKNOWN_SHAPE:
             return
-        pairs = list(zip(said, found, strict=False))
-        if len(said) != len(found) or any(
-            a is not None and is_known(b) and a != b for a, b in pairs
-        ):
+        self._graph.noted.append((name, "its config", _shape(said), None))
+        if Said(name, "", _shape(said), found).contradicts:
             self._maker.remark(
                 part, f"its config says it gives {said}, but by its settings it gives {found}"
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from convscope.engine.onnx_file import Feed, Fetched, Material
 from convscope.errors import SettingError, ShapeError, SourceError
-from convscope.model.graph import Again, Graph
+from convscope.model.graph import Again, Graph, Said
 from convscope.model.naming import Names, snake
 from convscope.notation.sizes import UNKNOWN, Shape, is_known, shape_text
 from convscope.operators import rules
@@ -30,6 +30,7 @@ from convscope.readers.onnx.message import (
     short,
     typed,
 )
+from convscope.readers.onnx.said import said_shapes
 from convscope.readers.onnx.scopes import module_path
 from convscope.readers.onnx.source import Source
 from convscope.readers.onnx.tensors import Constant, bits
@@ -76,6 +77,11 @@ class OpenedGraph(Graph):
             return build(self.source, inputs, Doubts((ShapeError,), frozenset(self.odd)))
         except SourceError as error:
             raise ShapeError(str(error)) from error
+
+
+    def said(self) -> Iterator[Said]:
+        """Yield what the file's value_info, its outputs and inputs say of shapes, beside those that there are."""
+        return said_shapes(self)
 
 
 @dataclass(slots=True)
