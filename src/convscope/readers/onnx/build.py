@@ -78,7 +78,6 @@ class OpenedGraph(Graph):
         except SourceError as error:
             raise ShapeError(str(error)) from error
 
-
     def said(self) -> Iterator[Said]:
         """Yield what the file's value_info, its outputs and inputs say of shapes, beside those that there are."""
         return said_shapes(self)
