@@ -24,7 +24,7 @@ import convscope
 from convscope import Conv2D, Dense, Flatten, MaxPooling2D, Sequential
 from convscope.cli import main
 from convscope.errors import LayerLookupError, SettingError
-from convscope.explain.activations import survey
+from convscope.explain.activations import figures_of
 from convscope.network import Network
 from convscope.parts import Span, Summary, Table, Words
 from convscope.views.markdown import markdown
@@ -536,6 +536,6 @@ def test_explanations_runs_and_changes_fold_as_summaries_do() -> None:
     assert [row["name"] for row in only.to_dict()["layers"]] == ["head/d"]
 
     run = network.run(np.random.default_rng(0).random((14, 14, 3)))
-    rows_run = survey(run.graph, run.activations, depth=1).activations
+    rows_run = figures_of(run.graph, run.activations, depth=1).activations
     assert [row.name for row in rows_run] == ["stem", "fork", "head"]
     assert rows_run[1].most == run["fork/join"].max() and rows_run[2].shape == (9,)

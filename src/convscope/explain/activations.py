@@ -36,7 +36,7 @@ class LayerFigures:
 
 
 @dataclass(frozen=True)
-class ActivationSurvey:
+class ActivationFigures:
     """Every layer's output in figures, and the network's largest outputs.
 
     missing   layers that were not computed, each with the layer without an equation before it
@@ -114,14 +114,14 @@ class ActivationSurvey:
         }
 
 
-def survey(
+def figures_of(
     graph: Graph,
     activations: Mapping[str, Array],
     layers: str | Sequence[Any] | None = None,
     missing: Mapping[str, str] | None = None,
     taken: Mapping[str, str] | None = None,
     depth: int | None = None,
-) -> ActivationSurvey:
+) -> ActivationFigures:
     """Return the figures of every activation that a run kept, or of those from one layer to another.
 
     depth   how deeply nested networks are shown; of deeper ones, what comes out of them
@@ -139,7 +139,7 @@ def survey(
     )
     output = graph.outputs[0]
     largest = _largest(activations[output]) if output in activations else ()
-    return ActivationSurvey(graph.name, figures, output, largest, missing or {}, taken or {})
+    return ActivationFigures(graph.name, figures, output, largest, missing or {}, taken or {})
 
 
 def _largest(array: Array) -> tuple[tuple[tuple[int, ...], float], ...]:

@@ -261,13 +261,13 @@ def _of_filters(
     flat, deep = sliced(a.size for a in main.window), times(main.filter_shape)
     many = worked((c.size, o.size), product((c.size, o.size)))
     maps = Axis("m", c.size * o.size, "filter", role="out")
-    apart = _moved(equation, main, {c: maps // o.size, o: maps % o.size}, place, maps)
-    shared = _moved(equation, main, {}, place, o, one_slice=True)
+    apart = _redrawn(equation, main, {c: maps // o.size, o: maps % o.size}, place, maps)
+    shared = _redrawn(equation, main, {}, place, o, one_slice=True)
     own = Axis(c.name, main.maps, "channel", role="in")
     if main.groups == 1:
         of_group, others = "", ""
         bias = own if surely_less(own.size, o.size + 1) else own % o.size
-        depth = _moved(equation, main, {c: own, o: bias}, place, own, one_filter=True)
+        depth = _redrawn(equation, main, {c: own, o: bias}, place, own, one_filter=True)
     else:
         of_group = " of its group"
         others = (
@@ -275,7 +275,7 @@ def _of_filters(
             f"{grouped(main.maps - c.size)}: they are in {grouped(main.groups)} groups."
         )
         first = (own // c.size) * (o.size // main.groups)
-        depth = _moved(equation, main, {c: own % c.size, o: first}, place, own, channel=own)
+        depth = _redrawn(equation, main, {c: own % c.size, o: first}, place, own, channel=own)
     at_own = where[place] % own.size if is_known(own.size) else 0
     slices, depth_params = _slices(equation, main, o, c, own.size)
     return [
@@ -315,10 +315,10 @@ def _of_depthwise(equation: Equation, main: MainSum, where: tuple[int, ...]) -> 
         Axis("m", count * o.size, "filter", role="out"),
         Axis("c", count, "channel", role="in"),
     )
-    apart = _moved(equation, main, {**one, o: maps % o.size}, place, maps, channel=maps // o.size)
-    shared = _moved(equation, main, one, place, o, channel=c, over=c)
+    apart = _redrawn(equation, main, {**one, o: maps % o.size}, place, maps, channel=maps // o.size)
+    shared = _redrawn(equation, main, one, place, o, channel=c, over=c)
     few = Axis("o", each, "filter", role="out")
-    added = _moved(
+    added = _redrawn(
         equation, main, {**one, o: c * each + few}, place, few, channel=c, over=c, beside={o: few}
     )
     if each == 1:
@@ -379,7 +379,7 @@ def _axes_of(read: Read) -> set[Axis]:
     return found.union(*(index.axes() for index in read.indices))
 
 
-def _moved(
+def _redrawn(
     equation: Equation,
     main: MainSum,
     replaced: Mapping[Axis, Index],

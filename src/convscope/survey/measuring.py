@@ -84,7 +84,7 @@ class Measuring:
         """Return the layers that only move numbers about, and those that are measured."""
         same: dict[str, str] = {}
         for name in graph.nodes:
-            if (source := _moved(graph, name)) is not None:
+            if (source := _passed_on(graph, name)) is not None:
                 same[name] = same.get(source, source)
         names = [graph.node(name).name for name in self.asked.layers or graph.nodes]
         out = graph.outputs[0]
@@ -190,7 +190,7 @@ def _missing(network: Any, graph: Graph) -> dict[str, str]:
     return graph.behind(name for name, who in by.items() if who is None) if by else {}
 
 
-def _moved(graph: Graph, name: str) -> str | None:
+def _passed_on(graph: Graph, name: str) -> str | None:
     """Return whose numbers a layer moves about, where it does nothing else and leaves none out."""
     node, facts = graph.nodes[name], graph.facts[name]
     equation = facts.equation

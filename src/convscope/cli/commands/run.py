@@ -61,7 +61,7 @@ def command(
     form: str | None,
 ) -> None:
     """Run one image; show what every layer gave, write activations and pictures of maps."""
-    from convscope.explain.activations import survey
+    from convscope.explain.activations import figures_of
     from convscope.views.report import Report
 
     if png is not None and layer is None:
@@ -77,7 +77,7 @@ def command(
             check_target(target, force)
     with working(f"running {network.name}"):
         done = network.run(given)
-        figures = survey(done.graph, done.activations, layers, done.missing, done.taken, depth)
+        figures = figures_of(done.graph, done.activations, layers, done.missing, done.taken, depth)
     if out is not None:
         with working(f"writing {out}"):
             done.save(out)

@@ -72,7 +72,7 @@ def in_digits(axes: Sequence[Axis], node: Expression) -> tuple[Expression, Digit
         found: Expression = Reduction(node.kind, tuple(own), body)
     else:
         found = substituted(node, replaced)
-    if axes_of(found) & set(by):
+    if axes_in(found) & set(by):
         return None
     return found, [t for t in digits if t[0] in axes]
 
@@ -97,7 +97,7 @@ def digits_together(low: Lowering, x: Laid, digits: Digits) -> Laid:
     return x
 
 
-def axes_of(node: Expression) -> set[Axis]:
+def axes_in(node: Expression) -> set[Axis]:
     """Return every axis that an expression's own indices have."""
     found: set[Axis] = set()
     for part in node.walk():
@@ -122,7 +122,7 @@ def placed(low: Lowering, node: Expression, digits: Digits) -> Laid | None:
     others = [p for p in parts if p is not gates[0]]
     if not isinstance(first, Read) or not isinstance(place, Place):
         return None
-    if place.index.axes() != set(lows) or any(axes_of(p) & set(lows) for p in (first, *others)):
+    if place.index.axes() != set(lows) or any(axes_in(p) & set(lows) for p in (first, *others)):
         return None
     at, _ = places(place.index, lows)
     if sorted(at.ravel().tolist()) != list(range(size_of(lows))):

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from convscope.engine.lowering.board import Laid
-from convscope.engine.lowering.digits import axes_of, digits_together, in_digits
+from convscope.engine.lowering.digits import axes_in, digits_together, in_digits
 from convscope.engine.lowering.reading import MOST_TAPS
 from convscope.engine.lowering.scattering import scattered
 from convscope.engine.lowering.windows import (
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 def total(low: Lowering, node: Reduction) -> Laid:
     """Return a sum over axes."""
-    free = sorted(axes_of(node.body) - set(node.axes), key=lambda axis: axis.name)
+    free = sorted(axes_in(node.body) - set(node.axes), key=lambda axis: axis.name)
     split = in_digits(free, node)
     if split is not None:
         (made, digits) = split

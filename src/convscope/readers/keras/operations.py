@@ -89,7 +89,7 @@ def _axis(value: Any, rank: int | None) -> int:
     return value % (rank + 1)
 
 
-def _moved(order: list[int]) -> Layer:
+def _permuted(order: list[int]) -> Layer:
     """Return the axes in another order, the batch staying in front."""
     if order[:1] != [0] or sorted(order) != list(range(len(order))):
         raise SettingError("it moves the batch")
@@ -100,14 +100,14 @@ def _transposed(options: Mapping[str, Any], rank: int | None) -> Layer:
     axes = options.get("axes")
     if not isinstance(axes, list):
         raise SettingError("it moves the batch")
-    return _moved([_axis(axis, rank) for axis in axes])
+    return _permuted([_axis(axis, rank) for axis in axes])
 
 
 def _swapped(options: Mapping[str, Any], rank: int | None) -> Layer:
     a, b = (_axis(options.get(name), rank) for name in ("axis1", "axis2"))
     order = list(range((rank or 0) + 1))
     order[a], order[b] = order[b], order[a]
-    return _moved(order)
+    return _permuted(order)
 
 
 def _moveaxis(options: Mapping[str, Any], rank: int | None) -> Layer:
@@ -120,7 +120,7 @@ def _moveaxis(options: Mapping[str, Any], rank: int | None) -> Layer:
     order = [n for n in range((rank or 0) + 1) if n not in {a for _, a in pairs}]
     for b, a in pairs:
         order.insert(b, a)
-    return _moved(order)
+    return _permuted(order)
 
 
 def _reshaped(options: Mapping[str, Any], rank: int | None) -> Layer:

@@ -179,7 +179,7 @@ def fold(op: str, given: Attributes, inputs: Sequence[Constant]) -> Constant | N
             and inputs
             and inputs[0].count > (MOST_WRITTEN if inputs[0].written else SMALL)
         ):
-            return _moved(MOVES[op], given, inputs)
+            return _rearranged(MOVES[op], given, inputs)
         written = (
             all(c.written or not c.shape for c in inputs) and _comes_to(op, inputs) <= MOST_WRITTEN
         )
@@ -241,7 +241,7 @@ def _filled(given: Attributes, shape: Constant) -> Constant | None:
     return Constant(sizes, value.dtype, lambda: np.broadcast_to(number, sizes))
 
 
-def _moved(
+def _rearranged(
     move: Callable[..., Array], given: Attributes, inputs: Sequence[Constant]
 ) -> Constant | None:
     first, *rest = inputs

@@ -420,7 +420,7 @@ def skeleton(module: Any, name: str) -> TorchGraph:
         own = dict(one.named_parameters(recurse=False))
         if not own and (not path or any(True for _ in one.children())):
             continue
-        layer = Held(path or name, type(one).__name__, own, met)
+        layer = NotRun(path or name, type(one).__name__, own, met)
         met.update(id(p) for p in own.values())
         result.add(path or name, layer, ())
     result.counts = _counts(modules.values())
@@ -429,7 +429,7 @@ def skeleton(module: Any, name: str) -> TorchGraph:
     return result
 
 
-class Held(Layer):
+class NotRun(Layer):
     """A module that was not run: its parameters, and nothing of what it does."""
 
     inputs_taken = (0, None)
