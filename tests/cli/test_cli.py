@@ -230,7 +230,7 @@ BAD = [
     (("explain", "net.py:model", "2", "--depth", "1"), "--depth is about several"),
     (("summary", "net.py:model", "--columns", ""), "a summary has no column ''"),
     (("whatif", "net.py:model", "conv2d.use_bias=maybe"), "use_bias True or False would do"),
-    (("whatif", "net.py:model", "conv2d.strides=s"), "sizes divided by a symbol"),
+    (("whatif", "net.py:model", "conv2d.groups=g"), "must be whole numbers"),
 ]
 
 

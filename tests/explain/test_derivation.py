@@ -22,7 +22,7 @@ from convscope import (
     UpSampling2D,
 )
 from convscope.demo import digits, network
-from convscope.errors import LayerLookupError, UnsupportedError
+from convscope.errors import LayerLookupError, NotBuiltError, UnsupportedError
 
 
 def words(model: Sequential, layer: str) -> str:
@@ -55,6 +55,23 @@ def test_symbols_stay_symbols() -> None:
     assert "9·k1 + k1 parameters" in said
     found = model.explain("conv2d").to_dict()
     assert found["output_shape"] == ["n - 2", "m - 2", "k1"] and found["params"] == "10*k1"
+
+
+def test_strides_that_are_symbols() -> None:
+    model = Sequential(
+        [Conv2D(3, 3, strides="s", input_shape=("n", 31, 2)), Conv2D(5, 3, strides="s")]
+    )
+    said = words(model, "conv2d_1")
+    # ⌊(n − 3)/s⌋ + 1 rows are read, 3 of which are s apart
+    assert "moved by s, fits at ⌊(n − 2·s − 3)/s²⌋ + 1 starting rows" in said
+    assert "one output sees (2·s + 3)×(2·s + 3) of the image, in steps of s²×s²" in said
+    same = words(
+        Sequential([Conv2D(3, 3, strides="s", padding="same", input_shape=(28, 31, 2))]), "conv2d"
+    )
+    assert "`same` padding gives one for every s of 28, rounded up, so ⌊27/s⌋ + 1 rows" in same
+    for ask in (model.predict, lambda image: model.trace(image[0], "conv2d", (1, 1, 1))):
+        with pytest.raises(NotBuiltError, match="symbol"):
+            ask(np.zeros((1, 29, 31, 2), np.float32))
 
 
 def test_a_dense_layer_does_depend_on_the_image_s_size() -> None:

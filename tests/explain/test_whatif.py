@@ -319,7 +319,9 @@ def test_a_word_for_a_number_is_said_to_be_a_symbol() -> None:
     for edit, said in (
         (("conv2d", "filters", "abc"), "abc is taken as a symbol"),
         (("conv2d", "kernel_size", (3, "k")), "k is taken as a symbol"),
+        (("conv2d_1", "strides", "s"), "s is taken as a symbol"),
     ):
-        assert any(said in note for note in digits.whatif([edit]).to_dict()["notes"])
+        notes = digits.whatif([edit]).to_dict()["notes"]
+        assert sum(said in note for note in notes) == 1
     same = digits.whatif([("conv2d", "padding", "same"), ("conv2d_1", "use_bias", False)])
     assert not any("symbol" in note for note in same.to_dict()["notes"])

@@ -39,7 +39,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("Conv2D", {"filters": 4, "kernel_size": None}, "kernel_size must be one number or 2 of them"),
     ("Conv2D", {"filters": 4, "kernel_size": (3, -1)}, r"kernel_size = \(3, -1\): .* not -1"),
     ("Conv2D", {"filters": 4, "kernel_size": 3, "strides": 0}, "strides must be at least 1, not 0"),
-    ("Conv2D", {"filters": 4, "kernel_size": 3, "strides": "s"}, "strides must be whole numbers"),
+    ("Conv2D", {"filters": 4, "kernel_size": 3, "groups": "s"}, "groups must be whole numbers"),
     (
         "Conv2D",
         {"filters": 4, "kernel_size": 3, "padding": "causal"},
@@ -386,6 +386,21 @@ def test_symbols_give_the_same_shapes(sample: Sample) -> None:
     numbers = {name: size for size, name in names.items()}
     assert _put_in(found.shape, numbers) == expected.shape
     assert {n: _put_in(s, numbers) for n, s in found.weights.items()} == expected.weights
+
+
+def _sliding() -> list[Any]:
+    every = ((given, given.values[0].layer) for given in samples())
+    return [g for g, layer in every if hasattr(layer, "strides") and "Transpose" not in layer.kind]
+
+
+@pytest.mark.parametrize("sample", _sliding())
+def test_symbolic_strides_give_the_same_shapes(sample: Sample) -> None:
+    """So do strides that are symbols."""
+    expected = sample.layer.equation(*sample.shapes)
+    settings = sample.layer.settings()
+    strides = {symbol(f"s{n}"): stride for n, stride in enumerate(sample.layer.strides)}
+    layer = type(sample.layer)(**{**settings, "strides": tuple(strides)})
+    assert _put_in(layer.equation(*sample.shapes).shape, strides) == expected.shape
 
 
 FIXED = {"Reshape", "Pad", "Unstack", "Resizing"}

@@ -319,6 +319,23 @@ def test_symbolic_windows() -> None:
         )
 
 
+def test_symbolic_strides() -> None:
+    """Fields multiply the strides before them; numbers put in are the numbers found."""
+
+    def network(s: Any, d: Any) -> Graph:
+        first = K.Conv2D(3, 3, (s, 2), input_shape=(28, 31, 2))
+        return Sequential([first, K.Conv2D(5, 2, s), K.AveragePooling2D(2, strides=d)]).graph
+
+    net = network("s", "t")
+    s, t = symbol("s"), symbol("t")
+    found = field(net, "average_pooling2d")
+    # 1 + (3 − 1) + (2 − 1)·s + (2 − 1)·s·s rows; the columns' first stride is 2
+    assert found == ReceptiveField((3 + s + s * s, 5 + 2 * s), (s * s * t, 2 * s * t), (0, 0))
+    assert found is not None and found.plain().stride == ("s**2*t", "2*s*t")
+    same = field(network(2, 3), "average_pooling2d")
+    assert same == ReceptiveField((9, 9), (12, 12), (0, 0))
+
+
 def test_a_padding_that_depends_on_an_unknown_size() -> None:
     # `same` with a stride: how large a field is and how it moves does not depend on the image's
     # size, where it starts does (29 rows are padded by 1 before, 28 by none)

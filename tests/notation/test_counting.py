@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from convscope.layers.separable import SeparableConv2D
 from convscope.notation import Axis, Equation, Max, Mean, Sum, macs, other_work, source, symbol
+from convscope.notation.adjoint import adjoint
 from convscope.notation.sizes import UNKNOWN
 
 
@@ -46,6 +47,17 @@ def test_a_transposed_convolution_costs_its_inputs(
         return
     one = textbook.transposed2d((rows, 7, 3), 4, (kernel, 2), (stride, 3), (crop, 0), (extra, 0))
     assert macs(one) == (rows * 7) * (kernel * 2) * (3 * 4)
+
+
+@given(st.integers(1, 4), st.integers(1, 5), st.integers(5, 14))
+def test_a_gradient_takes_the_products_of_the_way_forward(
+    kernel: int, stride: int, rows: int
+) -> None:
+    # backpropagation computes as many products for an input, and for a kernel, as the forward pass did
+    # (Rumelhart, Hinton and Williams 1986: the cost is of the same order); a stride makes no more of them
+    one = textbook.conv2d((rows, 11, 2), 3, (kernel, 2), (stride, 3))
+    found = adjoint(one)
+    assert macs(found["in"]) == macs(found["kernel"]) == macs(one)
 
 
 def test_separable_is_depthwise_and_pointwise() -> None:

@@ -15,10 +15,10 @@ import numpy as np
 
 from convscope.engine.memory import let_go
 from convscope.engine.notes import PRODUCER, Notes
-from convscope.errors import EngineError
+from convscope.errors import EngineError, NotBuiltError
 from convscope.layers.base import Layer, Value
 from convscope.model.graph import Graph
-from convscope.notation.sizes import UNKNOWN, Shape, is_known, shape_text
+from convscope.notation.sizes import UNKNOWN, Shape, is_known, is_symbolic, shape_text, show
 from convscope.typed import Array
 
 if TYPE_CHECKING:
@@ -147,6 +147,13 @@ class Writer:
     # -- what layers call -------------------------------------------------------------------------
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
+        for what, value in attributes.items():
+            symbols = [v for v in (value if isinstance(value, list) else [value]) if is_symbolic(v)]
+            if symbols:
+                raise NotBuiltError(
+                    f"{self._prefix}: {what} {show(symbols[0])} is a symbol: a network runs when every size "
+                    f"is a number"
+                )
         self._count += 1
         name = f"{self._prefix}/{op}_{self._count}"
         self.written.operators.append(Operator(op, list(inputs), name, attributes, name))

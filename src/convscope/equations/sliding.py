@@ -82,7 +82,7 @@ def slide(
                 word,
                 f"`same` padding gives one for every {show(s)} of {show(n)}, rounded up",
             )
-            if same and not is_known(n)
+            if same and not (is_known(n) and is_known(s))
             else Axis(name, None, word)
             for name, word, n, s in zip(
                 MAP_NAMES[len(sizes)], WORDS[len(sizes)], sizes, strides, strict=True

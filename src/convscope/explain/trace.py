@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from convscope.equations.layout import WORDS
-from convscope.errors import UnsupportedError
+from convscope.errors import NotBuiltError, UnsupportedError
 from convscope.explain.ledger_parts import ledger_parts
 from convscope.explain.words import (
     exact,
@@ -23,7 +23,7 @@ from convscope.notation import Size
 from convscope.notation.cone import Cone, Link, cone
 from convscope.notation.index import Range
 from convscope.notation.ledger import Ledger, ledger
-from convscope.notation.sizes import is_known, show, surely_less
+from convscope.notation.sizes import is_known, is_symbolic, shape_text, show, surely_less
 from convscope.parts import (
     Document,
     Formula,
@@ -316,6 +316,11 @@ def trace_by_cone(
             raise UnsupportedError(
                 f"{name} ({other.layer.kind}) has no equation, and {layer} depends on it: "
                 f"its numbers need a run of the network"
+            )
+        if any(map(is_symbolic, equation.shape)):
+            raise NotBuiltError(
+                f"the output of {name} has the symbolic shape {shape_text(equation.shape)}: "
+                f"numbers can be computed only when every size is a number"
             )
         feeds = dict(zip(tensor_names(len(other.inputs)), other.inputs, strict=True))
         links[name] = Link(equation, feeds, other.layer.weights)

@@ -243,7 +243,7 @@ def _notes(
             f"{'All other weights are kept.' if kept else 'No other weights are left.'}"
         )
     for change in history.changes:
-        for symbol in _symbols(change.old, change.new):
+        for symbol in dict.fromkeys(_symbols(change.old, change.new)):
             yield (
                 f"{symbol} is taken as a symbol: sizes and counts are written with it. A number, such as "
                 f"{change.layer}.{change.setting}={_first_number(change.old)}, gives numbers."

@@ -136,13 +136,11 @@ def _bad(value: object, rank: int, what: str) -> tuple[Size, ...]:
 
 
 def known_per_axis(value: object, rank: int, what: str) -> tuple[int, ...]:
-    """Like `per_axis`, for settings that must be plain numbers (strides, dilation)."""
+    """Like `per_axis`, for settings that must be plain numbers (groups, factors)."""
     sizes = per_axis(value, rank, what)
     for one in sizes:
         if not is_known(one):
-            raise SettingError(
-                f"{what} must be whole numbers, not {value!r}: sizes divided by a symbol could not be compared"
-            )
+            raise SettingError(f"{what} must be whole numbers, not the symbols {value!r}")
     return sizes
 
 

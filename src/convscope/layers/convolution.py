@@ -51,7 +51,7 @@ class Convolution(Weighing, Sliding):
         self.filters = size(filters, f"{kind}: filters")
         self.kernel_size = per_axis(kernel_size, self.rank, f"{kind}: kernel_size")
         self.set_sliding(strides, padding, data_format)
-        self.dilation_rate = known_per_axis(dilation_rate, self.rank, f"{kind}: dilation_rate")
+        self.dilation_rate = per_axis(dilation_rate, self.rank, f"{kind}: dilation_rate")
         self.groups = known_per_axis(groups, 1, f"{kind}: groups")[0]
         self.set_weighing(
             activation,

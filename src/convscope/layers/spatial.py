@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convscope.equations.sliding import Slide, paddings, slide
-from convscope.layers.arguments import choice, known_per_axis
+from convscope.layers.arguments import choice, per_axis
 from convscope.layers.arguments import data_format as checked_format
 from convscope.layers.base import Form, Layer, Value, expect_rank
 from convscope.notation import Size
@@ -48,7 +48,7 @@ class Sliding(Spatial):
 
     def set_sliding(self, strides: object, padding: object, data_format: str | None) -> None:
         """Check and keep how the window slides."""
-        self.strides = known_per_axis(strides, self.rank, f"{self.kind}: strides")
+        self.strides = per_axis(strides, self.rank, f"{self.kind}: strides")
         self.padding = choice(padding, f"{self.kind}: padding", self.paddings_known)
         self.set_format(data_format)
 

@@ -50,6 +50,7 @@ class TransposedConvolution(Weighing, Sliding):
         kind = self.kind
         self.filters = size(filters, f"{kind}: filters")
         self.kernel_size = known_per_axis(kernel_size, self.rank, f"{kind}: kernel_size")
+        strides = known_per_axis(strides, self.rank, f"{kind}: strides")
         self.set_sliding(strides, padding, data_format)
         self.output_padding = self._output_padding(output_padding)
         self.dilation_rate = known_per_axis(dilation_rate, self.rank, f"{kind}: dilation_rate")

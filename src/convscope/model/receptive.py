@@ -43,12 +43,13 @@ class ReceptiveField(Record):
     """Along each spatial axis of the image, in image positions:
 
     size     how many one output can see; a symbol's size is one with symbols
-    stride   how far apart the fields of neighbouring outputs are; None when there is one output only
+    stride   how far apart the fields of neighbouring outputs are, with symbols where a stride is one; None
+             when there is one output only
     start    where the field of output 0 starts (negative: in the padding)
     """
 
     size: tuple[Size | None, ...]
-    stride: tuple[Number | None, ...]
+    stride: tuple[Number | Size | None, ...]
     start: tuple[Size | None, ...]
 
     @property
@@ -58,12 +59,9 @@ class ReceptiveField(Record):
 
     def plain(self) -> ReceptiveField:
         """Return the same with sizes as JSON holds them: symbols as text."""
-        if {*map(type, (*self.size, *self.start))} <= {int, type(None)}:
+        if {*map(type, (*self.size, *self.stride, *self.start))} <= {int, float, type(None)}:
             return self
-        size, start = (
-            tuple(None if s is None else plain(s) for s in part) for part in (self.size, self.start)
-        )
-        return self._replace(size=size, start=start)
+        return type(self)(*(tuple(_plain(figure) for figure in part) for part in self))
 
 
 class OnAverage(ReceptiveField):
@@ -105,7 +103,7 @@ class Field(Record):
 
     def at(self, low: int, high: int) -> Range | None:
         """Return what the outputs low … high see together; None for nothing."""
-        if isinstance(low, int) and isinstance(high, int):
+        if is_known(low) and is_known(high) and is_rational(self.slope):
             if low > high:
                 return None
         else:  # symbols: there is one window then
@@ -231,7 +229,7 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
         window = inner.at(low, high)
         return None if window is None else _standing(window, inner.image)
     step = spread.slopes[moving[0]] if spread.slopes is not None and len(moving) == 1 else -1
-    if not is_rational(step) or step < 0:
+    if not surely_less(0, step):
         return _uneven(inner, low, high, _moving(equation, tensor, inner.axis)) if numbers else None
     axis = moving[0]
     place = equation.axes.index(axis)
@@ -261,6 +259,8 @@ def _windows(
     own = equation.periods[tensor.name][inner.axis]
     if own == 1 and period == 1:
         return (inner.at(spread.low, spread.high),)
+    if not is_rational(step):  # windows that differ, a symbol apart: which come is open
+        return None
     count = own * (period // math.gcd(period, int(own * step)))
     if not steps.take(count * (period if None in inner.windows else 1)):
         return None
@@ -386,7 +386,14 @@ def patch(fields: Fields, position: Sequence[int]) -> tuple[Range | None, ...]:
 
 
 def _number(value: Any, exact: bool = False) -> Any:
-    """Return a whole number as an int; another as it is, or as a float."""
-    if is_rational(value) and value == int(value):
+    """Return a whole number as an int; another as it is, or as a float; symbols in one form."""
+    if not is_rational(value):
+        return tidy(value)
+    if value == int(value):
         return int(value)
     return value if exact else float(value)
+
+
+def _plain(figure: Any) -> Any:
+    """Return a figure as JSON holds it."""
+    return figure if figure is None or isinstance(figure, float) else plain(figure)

@@ -8,7 +8,7 @@ counted under its own name and never mixed in; products under a sum of two input
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from convscope.notation.equation import Equation
 from convscope.notation.expression import (
@@ -24,8 +24,8 @@ from convscope.notation.expression import (
     leads_back,
     reads,
 )
-from convscope.notation.index import Axis, ExactQuotient, Index
-from convscope.notation.sizes import Size, is_known, product, tidy
+from convscope.notation.index import Axis, ExactQuotient, Index, Quotient, Remainder
+from convscope.notation.sizes import Size, ceil_div, is_known, product, smallest, surely_less, tidy
 from convscope.typed import Record
 
 OF_INPUTS = "multiply–accumulate of two inputs"
@@ -115,13 +115,48 @@ def _factors(node: Reduction, learned: Container[str] = ()) -> _Factors:
 def _extent(sizes: dict[Axis, Size], node: Reduction) -> dict[Axis, Size]:
     """Return along which axes products are made, and how many along each."""
     extent = {**sizes, **{axis: axis.size for axis in node.axes}}
-    for read in factors(node.body):
+    multiplied = list(factors(node.body))
+    for read in multiplied:
         if isinstance(read, Read) and read.tensor.shape is not None:
             for index, size in zip(read.indices, read.tensor.shape, strict=True):
                 moving = _moving(index, sizes) if read.scattered else None
                 if moving is not None:
                     extent[moving] = size
+    if any(isinstance(f, Read) and f.tensor.role == "gradient" for f in multiplied):
+        for axis, size in _allowed(multiplied, extent, sizes).items():
+            if not surely_less(extent[axis], size):
+                extent[axis] = size
     return extent
+
+
+def _allowed(
+    multiplied: Iterable[Expression], extent: Mapping[Axis, Size], sizes: Mapping[Axis, Size]
+) -> dict[Axis, Size]:
+    """Return at how many places along an axis of the output there is something to multiply, if not at all.
+
+    Where 0 ≤ y − 2·y′ < 3, three places y belong to every y′: as many products as on the way forward. The
+    digits of an axis, y mod 4 and ⌊y/4⌋, are allowed each for itself.
+    """
+    found: dict[Axis, Size] = {}
+    digits: dict[Axis, tuple[Size, Size]] = {}
+    for factor in multiplied:
+        if not isinstance(factor, (Read, Inside)):
+            continue
+        within = factor.sizes if isinstance(factor, Inside) else factor.tensor.shape
+        for index, size in zip(
+            factor.indices, within or (None,) * len(factor.indices), strict=True
+        ):
+            atom = index.terms[0][0] if len(index.terms) == 1 and size is not None else None
+            if isinstance(atom, (Quotient, Remainder)):
+                axis = atom.of.single()
+                if axis is not None and axis in sizes:
+                    low, high = digits.get(axis, (atom.by, ceil_div(extent[axis], atom.by)))
+                    last = isinstance(atom, Remainder)
+                    digits[axis] = (size, high) if last else (low, smallest(size, high))
+            elif isinstance(factor, Inside):
+                moved = (a for a, times in index.terms if times in (1, -1))
+                found.update([(a, size) for a in moved if isinstance(a, Axis) and a in sizes][:1])
+    return found | {axis: low * high for axis, (low, high) in digits.items()}
 
 
 def _moving(index: Index, sizes: dict[Axis, Size]) -> Axis | None:

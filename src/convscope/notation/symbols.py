@@ -57,13 +57,16 @@ def _floored(term: Term) -> Term:
     """Return ⌊term⌋ in the one form; as it is where term is no quotient of whole numbers."""
     top, bottom = sympy.fraction(sympy.together(sympy.expand(term)))
     top = sympy.expand(top)
-    if not (bottom.is_Integer and top.is_integer):
+    if not (bottom.is_integer and bottom.is_positive and top.is_integer):
         return floor(term)
+    inner = [part for part in Add.make_args(top) if isinstance(part, floor)]
+    if len(inner) == 1:  # ⌊(⌊u/a⌋ + c)/d⌋ = ⌊(u + c·a)/(a·d)⌋
+        inner_top, inner_bottom = sympy.fraction(sympy.together(inner[0].args[0]))
+        return _floored((inner_top + (top - inner[0]) * inner_bottom) / (inner_bottom * bottom))
+    if not bottom.is_Integer:
+        return _floored_by_symbols(top, bottom)
     divisor = int(bottom)
     constant, rest = top.as_coeff_Add()
-    if isinstance(rest, floor):  # ⌊(⌊u/a⌋ + c)/d⌋ = ⌊(u + c·a)/(a·d)⌋
-        inner_top, inner_bottom = sympy.fraction(sympy.together(rest.args[0]))
-        return _floored((inner_top + constant * inner_bottom) / (inner_bottom * divisor))
     factors = [int(factor) for factor in rest.as_coefficients_dict().values()]
     if all(factor < 0 for factor in factors):  # ⌊−x/d⌋ = −⌈x/d⌉ = −⌊(x + d − 1)/d⌋
         return -_floored((divisor - 1 - top) / divisor)
@@ -71,6 +74,23 @@ def _floored(term: Term) -> Term:
     divisor //= shared
     whole, left = divmod(int(constant) // shared, divisor)
     return floor((rest / shared + left) / divisor) + whole
+
+
+def _floored_by_symbols(top: Term, bottom: Term) -> Term:
+    """Return ⌊top/bottom⌋ where a symbol divides: what is divided without a rest stands before it."""
+    whole, rest = Integer(0), Integer(0)
+    for part in Add.make_args(top):
+        times = sympy.cancel(part / bottom)
+        if sympy.fraction(times)[1] == 1:
+            whole += times
+        else:
+            rest += part
+    constant, others = rest.as_coeff_Add()
+    free = [p for p in Add.make_args(others) if not p.free_symbols & bottom.free_symbols]
+    signs = {_is_negative(part) for part in free if not part.is_zero}
+    if signs == {True} or (not signs and constant < 0):  # ⌊−x/s⌋ = −⌊(x − 1)/s⌋ − 1
+        return whole - 1 - _floored((-rest - 1) / bottom)
+    return whole + floor(rest / bottom)
 
 
 # -- spelled out ----------------------------------------------------------------------------------
@@ -131,7 +151,7 @@ class _Speller:
             inner = ", ".join(self.text(part)[0] for part in sorted(term.args, key=str))
             return (rf"\{name}({inner})" if self.dialect is LATEX else f"{name}({inner})"), _ATOM
         if isinstance(term, Pow) and term.exp.is_Integer and term.exp > 0:
-            return self.dialect.power(self.within(term.base, _ATOM), int(term.exp)), _PRODUCT
+            return self.dialect.power(self.within(term.base, _ATOM), int(term.exp)), _ATOM
         if isinstance(term, (Mul, Rational)):
             return self.product(term)
         return str(term), _SUM
@@ -146,8 +166,10 @@ class _Speller:
         constant, rest = term.as_coeff_Add()
         factor, core = rest.as_coeff_Mul()
         if isinstance(core, floor) and factor > 0 and (constant / factor).is_Integer:
-            top, _ = _quotient(core.args[0])
-            if top.as_coeff_Add()[0]:  # 2·⌊(n + 1)/2⌋ − 2 is simpler as 2·⌊(n − 1)/2⌋
+            top, bottom = _quotient(core.args[0])
+            ceiling_of = not bottom.is_Integer and top.as_coeff_Add()[0] == -1
+            if ceiling_of or (bottom.is_Integer and top.as_coeff_Add()[0]):
+                # 2·⌊(n + 1)/2⌋ − 2 is simpler as 2·⌊(n − 1)/2⌋, and ⌊(n + s − 1)/s⌋ is ⌈n/s⌉
                 quotient = self.floor(core.args[0], constant / factor)
                 if factor == 1:
                     return quotient

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from convscope.parts import NO_BREAK, Figure, Seen, Sizes, Summary, figure
+from convscope.typed import TYPE_CHECKING
 from convscope.views.characters import printable
+
+if TYPE_CHECKING:
+    import ast
 
 NONE = "–"
 """What stands where there is no figure; a 0 would be one."""
@@ -132,20 +134,49 @@ _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 def _symbolic(text: str) -> str:
     """Return a symbol's text as it is read: n − 2, 9·k², ⌊(n − 1)/2⌋."""
-    text = re.sub(r"\*\*(\d+)", lambda power: power[1].translate(_RAISED), printable(text))
-    text = text.replace("*", "·").replace("-", "−")
-    while (start := text.find("floor(")) >= 0:
-        end, depth = start + 5, 0
-        for end in range(start + 5, len(text)):
-            depth += {"(": 1, ")": -1}.get(text[end], 0)
-            if not depth:
-                break
-        text = f"{text[:start]}⌊{text[start + 6 : end]}⌋{text[end + 1 :]}"
-    text = re.sub(r"\((\([^()]*\))//(\w+)\)|(\([^()]*\)|\w+)//(\w+)", _quotient, text)
-    return text
+    import ast
+
+    try:
+        shown, _ = _read(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ValueError):  # nothing that a size is spelled with
+        shown = text.replace("-", "−")
+    return printable(shown)
 
 
-def _quotient(found: re.Match[str]) -> str:
-    """Return a // b as ⌊a/b⌋, without the brackets that then are too many."""
-    top, by = found[1] or found[3], found[2] or found[4]
-    return f"⌊{top}/{by}⌋"
+_SUM, _PRODUCT, _ATOM = 1, 2, 3
+"""How tightly a piece holds together."""
+
+
+def _read(node: ast.expr) -> tuple[str, int]:
+    """Return a size in Python's spelling as it is read, and how tightly it holds together."""
+    import ast
+
+    def within(inner: ast.expr, at_least: int) -> str:
+        text, tight = _read(inner)
+        return text if tight >= at_least else f"({text})"
+
+    match node:
+        case ast.Name(name):
+            return name, _ATOM
+        case ast.Constant(int(value)):
+            return str(value), _ATOM
+        case ast.UnaryOp(ast.USub(), inner):
+            return f"−{within(inner, _PRODUCT)}", _SUM
+        case ast.BinOp(left, ast.Add() | ast.Sub() as sign, right):
+            between = "+" if isinstance(sign, ast.Add) else "−"
+            return f"{within(left, _SUM)} {between} {within(right, _PRODUCT)}", _SUM
+        case ast.BinOp(left, ast.Mult(), right):
+            return f"{within(left, _PRODUCT)}·{within(right, _PRODUCT)}", _PRODUCT
+        case ast.BinOp(left, ast.Div(), right):
+            return f"{within(left, _PRODUCT)}/{within(right, _ATOM)}", _PRODUCT
+        case ast.BinOp(left, ast.FloorDiv(), right):
+            return f"⌊{within(left, _PRODUCT)}/{within(right, _ATOM)}⌋", _ATOM
+        case ast.BinOp(left, ast.Mod(), right):
+            return f"{within(left, _ATOM)} mod {within(right, _ATOM)}", _PRODUCT
+        case ast.BinOp(left, ast.Pow(), ast.Constant(int(power))):
+            return within(left, _ATOM) + str(power).translate(_RAISED), _ATOM
+        case ast.Call(ast.Name("floor"), [inner], []):
+            return f"⌊{_read(inner)[0]}⌋", _ATOM
+        case ast.Call(ast.Name("max" | "min" as name), many, []):
+            return f"{name}({', '.join(_read(one)[0] for one in many)})", _ATOM
+    raise ValueError(ast.unparse(node))
