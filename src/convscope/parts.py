@@ -143,10 +143,14 @@ class Seen(Protocol):
 
 
 class Inside(Record):
-    """What a row stands for that is a folded network: how many layers, how many of them opaque."""
+    """What a row stands for that is a folded network: how many layers, how many of them opaque.
+
+    uncounted   how many have no equation, whose work is not in the row's figure
+    """
 
     layers: int
     opaque: int = 0
+    uncounted: int = 0
 
 
 class SummaryRow(Record):
@@ -202,6 +206,11 @@ class SummaryRow(Record):
             },
             "opaque": self.opaque,
             **({} if self.inside is None else {"layers_inside": self.inside.layers}),
+            **(
+                {"uncounted_layers": self.inside.uncounted}
+                if self.inside is not None and self.inside.uncounted
+                else {}
+            ),
             **({"input_products": figure(self.products)} if figure(self.products) else {}),
         }
 

@@ -213,7 +213,7 @@ def test_names_of_onnx_nodes_fold() -> None:
     ]
     layer1 = rows[1]
     assert (layer1.inputs, layer1.output_shape) == (("/stem/Conv",), (None, 7, 7, 5))
-    assert layer1.params == 4 * 5 + 5 * 7 and layer1.inside == (3, 0)
+    assert layer1.params == 4 * 5 + 5 * 7 and layer1.inside == (3, 0, 0)
     assert set(layer1.weights) == {"0/conv/Conv/kernel", "1/conv/Conv/kernel"}
     assert [r.name for r in network.facts(depth=2).rows][1:3] == [
         "/layer1/0",
@@ -453,9 +453,11 @@ def test_opaque_layers_in_a_folded_network_are_counted(tmp_path: Path) -> None:
 
     model, network = opened(make, tmp_path)
     row = network.facts(depth=1).rows[0]
-    assert (row.opaque, row.inside, row.params) == (True, (2, 1), model.layers[1].count_params())
+    assert (row.opaque, row.inside, row.params) == (True, (2, 1, 1), model.layers[1].count_params())
     shown = " ".join(render(network.facts(depth=1), width=110).split())
     assert "inner (Sequential of 2 layers, 1 opaque)" in shown
+    # the convolution's 6·5 numbers of 3·6 products each; what the LSTM takes nobody says
+    assert row.macs == 540 and " ≥ 540 " in shown and row.to_dict()["uncounted_layers"] == 1
     assert "3 layers, folded to depth 1: 2 rows, 1 of the layers without an equation" in shown
 
 

@@ -19,7 +19,7 @@ from views.documents import HOSTILE, SAMPLE
 
 import convscope
 from convscope.demo import digits
-from convscope.explain.activations import survey
+from convscope.explain.activations import figures_of
 from convscope.layers import kinds
 from convscope.parts import Code, Column, Document, Formula, Grid, Heading, Paragraph, Side, Table
 from convscope.views.latex import latex
@@ -63,7 +63,7 @@ def of_the_demo() -> Iterator[tuple[str, Report[Any]]]:
     run = demo.run(digits()["seven"])
     yield "summary", Report(SummaryTable(demo.facts()))
     yield "whatif", demo.whatif([("conv2d", "kernel_size", 5), ("conv2d_1", "strides", 2)])
-    yield "run", Report(survey(run.graph, run.activations))
+    yield "run", Report(figures_of(run.graph, run.activations))
     yield "cone", demo.trace(digits()["seven"], "conv2d_1", (5, 7, 12))
     for name in run.graph.nodes:
         yield f"trace {name}", run.trace(name, run.liveliest(name))

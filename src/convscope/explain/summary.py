@@ -73,6 +73,7 @@ class _Rows:
         self._home = {name: fold.name for fold in made for name in fold.nodes}
         self._first: dict[tuple[int, ...], str] = {}
         self._met: set[int] = set()
+        self._uncounted = graph.uncounted
         self._leaving = leaving(graph, made) if len(made) < len(self._home) else {}
 
     def all(self) -> list[SummaryRow]:
@@ -156,7 +157,11 @@ class _Rows:
             any(node.layer.opaque for node in nodes),
             None,
             None if shared == fold.name else shared,
-            Inside(len(nodes), sum(node.layer.opaque for node in nodes)),
+            Inside(
+                len(nodes),
+                sum(node.layer.opaque for node in nodes),
+                len(self._uncounted.intersection(fold.nodes)),
+            ),
             (
                 plain(tidy(sum((f.params for f in new), -inner - outer))),
                 plain(tidy(sum((f.trainable for f in new), 0))),

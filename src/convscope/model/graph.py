@@ -404,6 +404,11 @@ class Graph:
                 yield node, self.facts[name]
 
     @property
+    def uncounted(self) -> set[str]:
+        """The layers whose work nobody knows: they have no equation, and are more than learned numbers."""
+        return {name for name, facts in self.facts.items() if facts.equation is None} - self.learned
+
+    @property
     def totals(self) -> Totals:
         """The whole network's parameters (shared ones once), MACs (every use) and bytes."""
         once = [facts for _, facts in self.counted_once()]
@@ -419,5 +424,5 @@ class Graph:
             work,
             tidy(held - sum(part.bytes for part in again)),
             tidy(sum((f.products for f in self.facts.values() if f.products is not None), 0)),
-            sum(f.equation is None for n, f in self.facts.items() if n not in self.learned),
+            len(self.uncounted),
         )

@@ -103,7 +103,8 @@ class Field(Record):
 
     def at(self, low: int, high: int) -> Range | None:
         """Return what the outputs low … high see together; None for nothing."""
-        if is_known(low) and is_known(high) and is_rational(self.slope):
+        whole = type(self.slope) is int or is_rational(self.slope)
+        if whole and type(low) is int and type(high) is int:
             if low > high:
                 return None
         else:  # symbols: there is one window then

@@ -155,7 +155,7 @@ _KINDS: dict[str, _Kind] = {
     "trainable": _Kind(
         "trainable", "right", lambda row, _: _own(row, row.trainable, 1), "trainable"
     ),
-    "macs": _Kind("MACs", "right", lambda row, _: _none(figures.count(row.macs)), "macs"),
+    "macs": _Kind("MACs", "right", lambda row, _: _none(_macs(row)), "macs"),
     "attention": _Kind("attention MACs", "right", lambda row, _: _attention(row), "products"),
     "kernel": _Kind("kernel", "left", lambda row, asked: _kernel(row, asked.summary)),
     "memory": _Kind("output in float32", "right", lambda row, _: _memory(row)),
@@ -285,7 +285,16 @@ _AROUND = 6
 def _total(summary: Summary, name: str) -> str:
     """Return a total as its column shows it: MACs are "≥" where a layer's work is not known."""
     text = figures.count(getattr(summary.totals, name))
-    if name != "macs" or not summary.totals.uncounted or text == NONE:
+    return _at_least(text, summary.totals.uncounted) if name == "macs" else text
+
+
+def _macs(row: SummaryRow) -> str:
+    """Return a row's MACs: "≥" those that are known where it stands for layers of unknown work."""
+    return _at_least(figures.count(row.macs), row.inside.uncounted if row.inside else 0)
+
+
+def _at_least(text: str, uncounted: int) -> str:
+    if not uncounted or text == NONE:
         return text
     return NONE if text == "0" else f"≥{NO_BREAK}{text}"
 
