@@ -390,9 +390,9 @@ def test_more_weights_than_a_file_holds(tmp_path: Path, monkeypatch: pytest.Monk
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_session_beside_others_does_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_for_callers_does_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
     from convscope.engine.native import onnxruntime
-    from convscope.engine.sessions import beside_others
+    from convscope.engine.sessions import for_callers
 
     entries: list[str] = []
 
@@ -407,7 +407,7 @@ def test_a_session_beside_others_does_not_spin(monkeypatch: pytest.MonkeyPatch) 
     for beside in (False, True):
         entries.clear()
         net = Sequential([Conv2D(3, 2, input_shape=(7, 6, 2))], seed=1)
-        with beside_others() if beside else nullcontext():
+        with for_callers() if beside else nullcontext():
             found.append(net.predict(x))
         assert ("session.intra_op.allow_spinning=0" in entries) is beside
     assert np.array_equal(*found)

@@ -87,6 +87,11 @@ class StoredEngine:
             self._session = _opened(material, self._fetched, many, limit, memory)
             trim(len(material.data) if not material.external else WORTH_TRIMMING)
 
+    @property
+    def shared(self) -> bool:
+        """Whether several callers may run it at once."""
+        return self._session is None or self._session.shared
+
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return the kept activations for a batch: name → array with a batch axis.
 

@@ -25,7 +25,10 @@ MOST_IN_A_FILE = (1 << 31) - (1 << 20)
 
 
 class Runner(Protocol):
-    """What runs a network: `Engine` from its layers, `StoredEngine` from the file it came from."""
+    """What runs a network: `Engine` from its layers, `StoredEngine` from the file it came from.
+
+    Several callers may run one at once where it says so: `shared`.
+    """
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return the kept activations for a batch: name → array with a batch axis."""
@@ -57,6 +60,11 @@ class Engine:
             copied -= self._session.in_place
         del written
         trim(copied)
+
+    @property
+    def shared(self) -> bool:
+        """Whether several callers may run it at once."""
+        return self._session is None or self._session.shared
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return the kept activations for a batch: name → array with a batch axis.

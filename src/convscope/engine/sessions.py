@@ -6,6 +6,7 @@ ends, and what it takes is known. Anything else runs in a child process with lim
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,21 +40,27 @@ QUICK_SECONDS = 0.1
 """A run that took less is not watched when it comes again: what it takes depends on shapes alone."""
 
 
-_beside: ContextVar[bool] = ContextVar("convscope beside", default=False)
+_threads: ContextVar[int] = ContextVar("convscope threads", default=0)
 
 
 @contextmanager
-def beside_others() -> Iterator[None]:
-    """Let sessions made in this block leave the processor to others as soon as a run is done.
+def for_callers(callers: int) -> Iterator[None]:
+    """Let sessions made in this block be run by so many callers at once, each with its share of the processor.
 
-    Threads of ONNX Runtime else go on looking for work for a while, which makes the next run quicker, and is in
-    the way of whoever computes between two runs.
+    Each then leaves the processor to others as soon as its run is done: threads of ONNX Runtime else go on
+    looking for work for a while, which makes the next run quicker, and is in the way of whoever computes meanwhile.
     """
-    token = _beside.set(True)
+    token = _threads.set(max(1, processors() // callers))
     try:
         yield
     finally:
-        _beside.reset(token)
+        _threads.reset(token)
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
 
 
 class AnySession(Protocol):
@@ -61,6 +68,9 @@ class AnySession(Protocol):
 
     in_place: int
     """How many bytes of the model's arrays are used where they lie."""
+
+    shared: bool
+    """Whether several callers may run it at once."""
 
     def run(self, fetched: Sequence[str], given: Mapping[str, Array]) -> list[Any]:
         """Return the values of tensors; raises `EngineError`, also when the time is up."""
@@ -77,9 +87,11 @@ class Session:
     name       what errors call it
     seconds    after how long a run is stopped; making it ready has `READY_SECONDS` at least
 
-    Kernels of convolutions are copied once, by ONNX Runtime itself, which rearranges them into blocks for
+    Several callers may run it at once. Kernels of convolutions are copied once, by ONNX Runtime itself, which rearranges them into blocks for
     the processor. Nothing is serialised. Raises `EngineError` when ONNX Runtime refuses it.
     """
+
+    shared = True
 
     def __init__(
         self,
@@ -129,7 +141,8 @@ class Session:
         # Its plan of one block for all values is for those that it can drop. Where most are kept, values
         # that take each other's places in memory are faster: they are still in the processor's cache.
         options.enable_mem_pattern = kept == 1
-        if _beside.get():
+        if threads := _threads.get():
+            options.intra_op_num_threads = threads
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # nothing is read from there: every array that the model refers to is handed over below
         folder = str(Path(__file__).parents[1])
@@ -213,6 +226,7 @@ class SessionApart:
     """
 
     in_place = 0
+    shared = False
 
     def __init__(
         self,

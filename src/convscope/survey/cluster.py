@@ -283,7 +283,7 @@ def _opened(job: Job) -> Measuring:
             raise InputError(
                 f"{here} has other data in {job.data}: {source.words}; every worker needs the same files"
             )
-        measuring = Measuring(network, source, job.asked)
+        measuring = Measuring(network, source, job.asked, callers=1)
     if measuring.fingerprint() != job.network or measuring.plan != job.plan:
         raise InputError(
             f"{here} opened another network, or other weights, than this process has: was it changed "

@@ -19,14 +19,11 @@ LIMBS, BITS, LOW = 22, 32, 352
 
 MANTISSA = 53
 
-BINS = 128
-"""In an octave: the numbers of one sign and one exponent, which are kept together."""
+BINS, EXPONENTS = 128, 256
+"""In an octave: the numbers of one sign and one exponent, which are kept together. How many exponents there are."""
 
-AT_ONCE = 1 << 18
+AT_ONCE = 1 << 16
 """So many numbers are counted at a time: their places fit in the processor's cache."""
-
-ALONE = 1 << 16
-"""A row with so many is counted by itself, all of its upper halves; rows with fewer go together, by octaves."""
 
 
 class ExactSums:
@@ -91,74 +88,131 @@ class ExactSums:
 class Histograms:
     """How often each number came, in bins of the upper 16 bits of its float32; one row a map.
 
+    zeros     how many numbers of each row are 0, or −0: they stand apart, and in the bin at 0 when it is told
     octaves   which signs and exponents came: the upper 9 bits; each has 128 bins
     counts    (rows, octaves, 128)
+
+    While numbers are counted, a row has all bins from the lowest exponent that came to the highest, the sign
+    last, so that the place of a number's bin is its upper bits less a constant.
     """
 
     def __init__(
-        self, rows: int, octaves: Array | None = None, counts: Array | None = None
+        self,
+        rows: int,
+        octaves: Array | None = None,
+        counts: Array | None = None,
+        zeros: Array | None = None,
     ) -> None:
         self.rows = rows
-        self.octaves: list[int] = [] if octaves is None else [int(o) for o in octaves]
-        self.counts: Array = np.zeros((rows, 0, BINS), np.int64) if counts is None else counts
-        self._places = np.full(1 << 16, -1, np.int32)
-        self._know()
+        self._low, self._high, self._most = EXPONENTS, -1, 0
+        self._table: Array = np.zeros((rows, 1), np.uint32)
+        if octaves is None or counts is None or zeros is None:
+            return
+        self._expect(int(counts.sum(axis=(1, 2)).max(initial=0)))
+        if len(octaves):
+            exponents = octaves % EXPONENTS
+            self._reach(int(exponents.min()), int(exponents.max()))
+        for octave, came in zip(octaves.tolist(), counts.transpose(1, 0, 2), strict=True):
+            self._bins(octave)[:] = came
+        if 0 in octaves:
+            self._bins(0)[:, 0] -= zeros.astype(self._table.dtype)
+        self.zeros[:] = zeros
 
-    def _know(self) -> None:
-        for slot, octave in enumerate(self.octaves):
-            bins = np.arange(slot * BINS, (slot + 1) * BINS)
-            self._places[octave * BINS : (octave + 1) * BINS] = bins
+    def __reduce__(self) -> Any:
+        octaves, counts, zeros = self.told()
+        return Histograms, (self.rows, octaves, counts.astype(self._table.dtype), zeros)
 
-    def _grow(self, octaves: list[int]) -> None:
-        more = np.zeros((self.rows, len(octaves), BINS), np.int64)
-        self.counts = np.concatenate([self.counts, more], axis=1)
-        self.octaves += octaves
-        self._know()
+    @property
+    def zeros(self) -> Array:
+        return self._table[:, 0]
+
+    def _bins(self, octave: int) -> Array:
+        """Return the part of the table that counts one sign and exponent: (rows, 128)."""
+        sign, exponent = divmod(octave, EXPONENTS)
+        first = 1 + (exponent - self._low) * 2 * BINS + sign
+        return self._table[:, first : first + 2 * BINS : 2]
+
+    def _reach(self, low: int, high: int) -> None:
+        """Let the table reach from one exponent to another."""
+        low, high = min(low, self._low), max(high, self._high)
+        if (low, high) == (self._low, self._high):
+            return
+        table = np.zeros((self.rows, 1 + (high - low + 1) * 2 * BINS), self._table.dtype)
+        table[:, 0] = self.zeros
+        if self._high >= 0:
+            first = 1 + (self._low - low) * 2 * BINS
+            table[:, first : first + self._table.shape[1] - 1] = self._table[:, 1:]
+        self._low, self._high, self._table = low, high, table
+
+    def _expect(self, more: int) -> None:
+        """Make ready for so many more numbers in a row: counts take 8 bytes each where 4 may not hold them."""
+        self._most += more
+        if self._most >= 1 << 32:
+            self._table = self._table.astype(np.int64, copy=False)
 
     def add(self, numbers: Array) -> None:
         """Count numbers: float32 (images, rows, places)."""
         images, rows, places = numbers.shape
-        keys = numbers.view(np.uint16).reshape(*numbers.shape, 2)[..., _UPPER]
-        if images * places >= ALONE:
-            for row in range(rows):
-                self._enter(row, np.bincount(keys[:, row].ravel()))
-            return
-        step = max(1, AT_ONCE // max(1, images * places))
-        for first in range(0, rows, step):
-            part = keys[:, first : first + step]
-            at = np.take(self._places, part, mode="clip")
-            if at.size and at.min() < 0:
-                new = np.bincount((part >> 7).ravel(), minlength=512) > 0
-                new[self.octaves] = False
-                self._grow([int(octave) for octave in np.flatnonzero(new)])
-                at = np.take(self._places, part, mode="clip")
-            many, width = part.shape[1], len(self.octaves) * BINS
-            at += (np.arange(many, dtype=np.int32) * width)[:, None]
-            counted = np.bincount(at.ravel(), minlength=many * width)
-            self.counts[first : first + many] += counted.reshape(many, -1, BINS)
+        self._expect(images * places)
+        together = max(1, min(images, AT_ONCE // places))
+        step = max(1, AT_ONCE // (together * places))
+        for image in range(0, images, together):
+            for row in range(0, rows, step):
+                self._enter(row, numbers[image : image + together, row : row + step])
 
-    def _enter(self, row: int, counted: Array) -> None:
-        """Add how often each upper half came in a row, from 0 on."""
-        whole = np.zeros(-(-len(counted) // BINS) * BINS, np.int64)
-        whole[: len(counted)] = counted
-        octaves = whole.reshape(-1, BINS)
-        there = np.flatnonzero(octaves.any(axis=1))
-        if (self._places[there * BINS] < 0).any():
-            self._grow([int(octave) for octave in there if self._places[octave * BINS] < 0])
-        self.counts[row, self._places[there * BINS] // BINS] += octaves[there]
+    def _enter(self, first: int, numbers: Array) -> None:
+        """Count numbers of the rows from one on. (Array by array: numpy is slow with one number beside many.)"""
+        zero = numbers == 0
+        some, rows = np.count_nonzero(zero), numbers.shape[1]
+        if some == numbers.size:
+            self._table[first : first + rows, 0] += numbers.size // rows
+            return
+        upper = (numbers.view(np.uint32) >> 16).astype(np.uint16)
+        keys = upper << 1  # without the sign, and then the sign
+        upper >>= 15
+        keys |= upper
+        octave = 2 * BINS
+        if (highest := int(keys.max()) // octave) > self._high:
+            self._reach(highest, highest)
+        if np.count_nonzero(keys < self._low * octave) != some:
+            lowest = int(keys[~zero].min()) // octave
+            self._reach(lowest, lowest)
+        if self._low:  # below the table there are only zeros
+            least = self._low * octave - 1
+            upper[...] = least
+            places = np.maximum(keys, upper).astype(np.int64)
+        else:
+            least = 0
+            places = np.where(zero, 0, keys.astype(np.int64) + 1)
+        width = self._table.shape[1]
+        starts = np.arange(first, first + rows) * width - least
+        places += np.broadcast_to(starts[:, None], numbers.shape[1:]).copy()
+        np.add.at(self._table.reshape(-1), places.reshape(-1), self._table.dtype.type(1))
 
     def merge(self, other: Histograms) -> None:
         """Add the counts of another."""
-        self._grow([octave for octave in other.octaves if octave not in self.octaves])
-        slots = [self.octaves.index(octave) for octave in other.octaves]
-        self.counts[:, slots] += other.counts
+        self._expect(other._most)
+        if other._high >= 0:
+            self._reach(other._low, other._high)
+            first = 1 + (other._low - self._low) * 2 * BINS
+            self._table[:, first : first + other._table.shape[1] - 1] += other._table[:, 1:]
+        self._table[:, 0] += other.zeros
 
-    def settle(self) -> None:
-        """Put the octaves in order, so that the same counts are the same bytes."""
-        order = np.argsort(np.array(self.octaves, np.int64))
-        self.counts = np.ascontiguousarray(self.counts[:, order])
-        self.octaves = sorted(self.octaves)
-        self._know()
+    def told(self) -> tuple[Array, Array, Array]:
+        """Return octaves, counts and zeros: the same counts are the same bytes, whatever the way to them."""
+        came = []
+        for octave in range(2 * EXPONENTS):
+            inside = self._low <= octave % EXPONENTS <= self._high
+            there = inside and self._bins(octave).any()
+            if there or (octave == 0 and self.zeros.any()):
+                came.append(octave)
+        counts = np.zeros((self.rows, len(came), BINS), np.int64)
+        for place, octave in enumerate(came):
+            if self._low <= octave % EXPONENTS <= self._high:
+                counts[:, place] = self._bins(octave)
+        if came and came[0] == 0:
+            counts[:, 0, 0] += self.zeros
+        return np.array(came, np.int64), counts, self.zeros.copy()
 
     def bins(self, row: int) -> Iterator[tuple[float, float, int]]:
         """Yield the bins of a row that are not empty: their lower and upper end, and how many came.
@@ -166,19 +220,17 @@ class Histograms:
         From the smallest to the largest; a bin of negative numbers holds its lower end, one of positive
         numbers too, but not its upper end. What is not finite is left out.
         """
-        found = []
-        for slot, octave in enumerate(self.octaves):
-            if octave & 0xFF == 0xFF:
+        found: dict[tuple[float, float], int] = {}
+        if zeros := int(self.zeros[row]):
+            found[0.0, _end(1)] = zeros
+        for place in np.flatnonzero(self._table[row, 1:]).tolist():
+            key, sign = divmod(place + self._low * 2 * BINS, 2)
+            if key // BINS == EXPONENTS - 1:
                 continue
-            for place in np.flatnonzero(self.counts[row, slot]):
-                key = (octave & 0xFF) * BINS + int(place)
-                low, high = _end(key), _end(key + 1)
-                count = int(self.counts[row, slot, place])
-                found.append((-high, -low, count) if octave & 0x100 else (low, high, count))
-        yield from sorted(found)
-
-
-_UPPER = 1 if np.little_endian else 0
+            low, high = _end(key), _end(key + 1)
+            ends = (-high, -low) if sign else (low, high)
+            found[ends] = found.get(ends, 0) + int(self._table[row, 1 + place])
+        yield from ((*ends, count) for ends, count in sorted(found.items()))
 
 
 def _end(key: int) -> float:

@@ -7,6 +7,7 @@ follows from the network alone, so that the same images give the same bits howev
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 
 from convscope.engine.estimate import check_run
 from convscope.engine.runtime import Runner
-from convscope.engine.sessions import beside_others
+from convscope.engine.sessions import for_callers, processors
 from convscope.errors import EngineError, InputError, UnsupportedError
 from convscope.model.graph import Graph
 from convscope.model.maps import channel_axes
@@ -29,9 +30,12 @@ from convscope.typed import Array, Record
 BATCH = 32
 """Images of a batch."""
 
-TOGETHER, MOST_TOGETHER = 16 << 20, BATCH // 2
-"""So many bytes of activations go through together, and so many images; or one. While they are counted the next
-ones go through: both together are no more than a batch that is run at once."""
+TOGETHER, MOST_TOGETHER = 16 << 20, BATCH // 4
+"""So many bytes of activations go through together, and so many images; or one."""
+
+CALLERS = 3
+"""While a group of images is counted so many others go through the network at most, each on a part of the processor:
+all together are no more than a batch that is run at once."""
 
 MOST_MAPS = 20_000
 """Of so many maps each has a histogram of its own; of more there is one a layer, unless asked for."""
@@ -54,10 +58,12 @@ class Measuring:
     same      layers that only move numbers about: name → whose numbers they are
     missing   layers that nothing here computes: name → the one without an equation before it
     plan      what is measured, and of how many maps
-    rows      how many images go through together
+    rows      how many images go through together, and `callers` how many groups of them at once
     """
 
-    def __init__(self, network: Any, source: Source, asked: Asked) -> None:
+    def __init__(
+        self, network: Any, source: Source, asked: Asked, callers: int | None = None
+    ) -> None:
         self.network, self.source, self.asked = network, source, asked
         graph: Graph = network.graph
         if len(graph.inputs) != 1:
@@ -74,8 +80,11 @@ class Measuring:
         self.missing = _missing(network, graph)
         self.same, wanted = self._layers(graph)
         check_run(graph, wanted)
-        with beside_others():
+        self.callers = min(callers or CALLERS, processors())
+        with for_callers(self.callers):
             self._runner: Runner = network.backing.runner(graph, wanted, True)
+        if not getattr(self._runner, "shared", False):  # a process apart, or a framework's own
+            self.callers = 1
         self.plan = self._plan(self._runner.run({self.input: first}), wanted)
         each = 4 * sum(layer.maps * layer.places for layer in self.plan.layers)
         self.rows = max(1, min(MOST_TOGETHER, TOGETHER // max(each, 1)))
@@ -127,58 +136,66 @@ class Measuring:
     def measure(self, tally: Tally, first: int, last: int | None) -> Iterator[int]:
         """Add the images of these numbers to a tally; yield after each batch the number that comes next.
 
-        While the figures of some images are counted, the next ones go through the network.
+        While the figures of some images are counted, here and in order, the next ones go through the network.
         """
-        with ThreadPoolExecutor(1, "convscope survey") as aside:
-            batches = self._batches(self.source.items(first, last))
-            coming = aside.submit(self._next, batches)
-            while (found := coming.result()) is not None:
-                coming = aside.submit(self._next, batches)
-                reached, bad, groups = found
-                for item, why in bad:
-                    tally.skip(item.number, item.name, why)
-                for items, activations in groups():
-                    names = [(item.name, item.label) for item in items]
-                    tally.add([item.number for item in items], names, activations)
-                if reached is not None:
+        with ThreadPoolExecutor(self.callers, "convscope survey") as aside:
+            coming: deque[Any] = deque()
+            groups = self._groups(self.source.items(first, last))
+            reached = 0
+            while True:
+                while len(coming) <= self.callers and (group := next(groups, None)):
+                    coming.append(aside.submit(self._ran, group))
+                if not coming:
+                    break
+                reached = self._count(tally, coming.popleft().result())
+                if reached % BATCH == 0:
                     yield reached
+            if reached % BATCH:
+                yield reached
 
-    def _next(self, groups: Iterator[Any]) -> Any:
-        return next(groups, None)
+    def _groups(self, items: Iterable[Item]) -> Iterator[list[Item]]:
+        """Yield the images that go through together: by their numbers, within a batch."""
+        group: list[Item] = []
+        for item in items:
+            group.append(item)
+            reached = item.number % BATCH + 1
+            if reached == BATCH or reached % self.rows == 0:
+                yield group
+                group = []
+        if group:
+            yield group
 
-    def _batches(self, items: Iterable[Item]) -> Iterator[Any]:
-        """Yield what a few images gave; with the number that comes next where a batch is whole."""
+    def _ran(self, group: list[Item]) -> Callable[[], Any]:
+        """Make a group ready and run it; return what gives what came out, once, so that it can be let go."""
         good: list[tuple[Item, Array]] = []
         bad: list[tuple[Item, str]] = []
-        number = -1
-        for item in items:
-            number = item.number
+        for item in group:
             try:
                 good.append((item, self.preparation.apply(item)))
             except InputError as error:
                 bad.append((item, str(error)))
-            whole = (number + 1) % BATCH == 0
-            if len(good) == self.rows or whole:
-                yield number + 1 if whole else None, bad, self._ran(good)
-                good, bad = [], []
-        if number >= 0 and (number + 1) % BATCH:
-            yield number + 1, bad, self._ran(good)
-
-    def _ran(self, good: list[tuple[Item, Array]]) -> Callable[[], list[Any]]:
-        """Run a group now; return what gives it, so that it can be let go."""
-        if not good:
-            return list
-        given = np.concatenate([array for _, array in good])
-        found = self._runner.run({self.input: given})
-        for layer in self.plan.layers:
+        found: dict[str, Array] = {}
+        if good:
+            found = self._runner.run({self.input: np.concatenate([array for _, array in good])})
+        for layer in self.plan.layers if good else ():
             array = found.get(layer.name)
             if array is None or array.size != len(good) * layer.maps * layer.places:
                 raise EngineError(
                     f"{layer.name} gave {getattr(array, 'shape', 'nothing')} for {len(good)} images, and "
                     f"{layer.maps} maps of {layer.places} places were expected: leave it out, --layers"
                 )
-        kept = [([item for item, _ in good], found)]
-        return lambda: [kept.pop()]
+        kept = [(group[-1].number + 1, [item for item, _ in good], bad, found)]
+        return kept.pop
+
+    def _count(self, tally: Tally, give: Callable[[], Any]) -> int:
+        """Add what came out of a group to a tally; return the number of the image that comes next."""
+        reached, items, bad, found = give()
+        for item, why in bad:
+            tally.skip(item.number, item.name, why)
+        if items:
+            names = [(item.name, item.label) for item in items]
+            tally.add([item.number for item in items], names, found)
+        return int(reached)
 
     def fingerprint(self) -> str:
         """Return what tells this network from others: its layers, settings and weights."""

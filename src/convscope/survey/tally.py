@@ -155,11 +155,16 @@ class Tally:
         for layer, histograms in zip(plan.layers, self.histograms, strict=True):
             x = layer.arranged(activations[layer.name])
             at = layer.slice
-            histograms.add(x if histograms.rows == layer.maps else x.reshape(count, 1, -1))
+            if histograms.rows == layer.maps:
+                before = histograms.zeros.copy()
+                histograms.add(x)
+                self.zeros[at] += histograms.zeros - before
+            else:
+                histograms.add(x.reshape(count, 1, -1))
+                self.zeros[at] += np.count_nonzero(x == 0, axis=(0, 2))
             for number, drawn in samples.items():
                 where = [p % layer.places for p in draws[number][1]]
                 drawn[:, at] = x[numbers.index(number)][:, where].T
-            self.zeros[at] += np.count_nonzero(x == 0, axis=(0, 2))
             sums[at], squares[at] = _powers(x)
             if not np.isfinite(squares[at]).all():
                 finite = np.isfinite(x)
@@ -281,8 +286,6 @@ class Tally:
         """Bring the figures into the one form that the same figures have, whatever the way to them."""
         self.sums.settle()
         self.squares.settle()
-        for histograms in self.histograms:
-            histograms.settle()
         self._trim_seen()
         self.seen = dict(sorted(self.seen.items()))
         self.bad = dict(sorted(self.bad.items()))
@@ -299,8 +302,9 @@ class Tally:
         yield "sums", self.sums.limbs
         yield "squares", self.squares.limbs
         for number, histograms in enumerate(self.histograms):
-            yield f"octaves_{number}", np.array(histograms.octaves, np.int64)
-            yield f"counts_{number}", histograms.counts
+            octaves, counts, _ = histograms.told()
+            yield f"octaves_{number}", octaves
+            yield f"counts_{number}", counts
         yield "sampled", np.array(list(self.samples), np.int64)
         rows = list(self.samples.values())
         empty = np.zeros((0, SAMPLED_PLACES, self.plan.maps), np.float32)
@@ -325,8 +329,15 @@ class Tally:
         tally.sums = ExactSums(plan.maps, arrays["sums"])
         tally.squares = ExactSums(plan.maps, arrays["squares"])
         tally.histograms = [
-            Histograms(one.rows, arrays[f"octaves_{n}"], arrays[f"counts_{n}"])
-            for n, one in enumerate(tally.histograms)
+            Histograms(
+                one.rows,
+                arrays[f"octaves_{n}"],
+                arrays[f"counts_{n}"],
+                np.add.reduceat(
+                    tally.zeros[layer.slice], np.arange(0, layer.maps, layer.maps // one.rows)
+                ),
+            )
+            for n, (layer, one) in enumerate(zip(plan.layers, tally.histograms, strict=True))
         ]
         tally.samples = {
             int(n): row for n, row in zip(arrays["sampled"], arrays["samples"], strict=True)
