@@ -407,7 +407,7 @@ def test_a_session_for_callers_does_not_spin(monkeypatch: pytest.MonkeyPatch) ->
     for beside in (False, True):
         entries.clear()
         net = Sequential([Conv2D(3, 2, input_shape=(7, 6, 2))], seed=1)
-        with for_callers() if beside else nullcontext():
+        with for_callers(3) if beside else nullcontext():
             found.append(net.predict(x))
         assert ("session.intra_op.allow_spinning=0" in entries) is beside
     assert np.array_equal(*found)
