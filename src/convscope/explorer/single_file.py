@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 from convscope.errors import InputError, SettingError
 from convscope.explorer import description
+from convscope.explorer.alternatives import alternatives
 from convscope.explorer.host import MOST_VALUES, Host
 from convscope.explorer.joining import late_script, script, web
 from convscope.explorer.known_edits import known_edits, told
@@ -176,6 +177,7 @@ def single_file(host: Host, limit: float = LIMIT) -> SingleFile:
             for tensor in tensors
         ],
         "whatif": known_edits(host, settings),
+        "alternatives": alternatives(host.network.graph, settings),
     }
     lost = [tensor for tensor in tensors if tensor not in places]
     return SingleFile(host, page, [users[0] for users in kept], lost, enough)

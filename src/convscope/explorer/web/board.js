@@ -1,7 +1,7 @@
 // The board: every input map as a tile with its window, slice, products and partial sum.
 
 import { largestOf } from "./arrays.js";
-import { needs } from "./evaluator.js";
+import { needs } from "./windows.js";
 import { FEW_ROWS } from "./account.js";
 import { decimal, places, signed } from "./texts.js";
 import { fill, h, memo, say, sized } from "./elements.js";

@@ -1,7 +1,7 @@
 // A small network as columns of maps: which go into which, and the classes that come out.
 
 import { range } from "./arrays.js";
-import { needs } from "./evaluator.js";
+import { needs } from "./windows.js";
 import { decimal, grouped, times } from "./texts.js";
 import { attributes, breakable, fill, h, latest, memo, penOf, say, sized } from "./elements.js";
 import { scaleOf } from "./colours.js";

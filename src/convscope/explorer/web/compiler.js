@@ -4,7 +4,7 @@
 // on a loop stands outside of it. It knows the language of equations and no layer. The text is run in a worker that
 // is made from it (see worker.js); sums are in float64, results in float32 as in the engine.
 
-import { bounds, factorsOf, known, readsIn, sizeOf } from "./evaluator.js";
+import { bounds, factorsOf, known, readsIn, sizeOf } from "./windows.js";
 import { OPERATORS } from "./functions.js";
 
 /** @import {Box, EquationJson, ExpressionJson, FormulaJson, IndexJson, LocalJson, ReadJson, ReductionJson} from "./types" */

@@ -16,7 +16,8 @@ import { App } from "./frame.js";
 /** @import {Model} from "./types" */
 /** @import {Place} from "./address.js" */
 
-export { evaluate, ledger, needs } from "./evaluator.js";
+export { evaluate, ledger } from "./evaluator.js";
+export { needs } from "./windows.js";
 export { addingUp, decimal, exact, scientific } from "./texts.js";
 export { account } from "./account.js";
 

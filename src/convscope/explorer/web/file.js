@@ -2,9 +2,13 @@
 // The explorer in one file: gives the module the `model` that it would get from a notebook, and answers its
 // questions from what the file holds, as convscope's host would. explorer/single_file.py writes the file.
 
+import { Alternatives } from "./alternatives.js";
 import { product, stridesOf } from "./arrays.js";
 import { decoded, prepared } from "./preparing.js";
+import { Refusal } from "./refusal.js";
 import { Running } from "./running.js";
+
+/** @import {Edits, Known, Stage as EditedStage} from "./alternatives.js" */
 
 /** @typedef {(...given: any[]) => void} Listener */
 /** @typedef {{ facts: any, body?: ArrayBuffer }} Answer */
@@ -42,21 +46,13 @@ import { Running } from "./running.js";
  * @property {[string, string][]} samples  pictures that come along, in base64
  * @property {[string, string, [Record<string, any>, {facts: any, body: string}][]][]} rooms  late screens: name, text, and questions with their answers
  * @property {{ base: Told, rows: any[], edits: [string, [string, any, Edited][]][] }} whatif
+ * @property {Known} alternatives  layers with letters for sizes
  */
 
 const OWN = "this page";
 const RUNS = 6; // so many that the page made itself are kept
 
 const NEEDED = "that needs convscope running: convscope explore MODEL, with the model's file, can do it";
-
-/** What cannot be answered, and why. */
-class Refusal extends Error {
-	/** @param {string} kind as convscope calls such errors @param {string} text */
-	constructor(kind, text) {
-		super(text);
-		this.kind = kind;
-	}
-}
 
 /** @param {string} id */
 const textOf = (id) => /** @type {HTMLElement} */ (document.getElementById(id)).textContent ?? "";
@@ -71,7 +67,7 @@ class Holder {
 		this.page = page;
 		/** @type {Running | null} */
 		this.running = null;
-		/** @type {Map<number, {facts: any, tensors: Map<string, Tensor>}>} runs that were made here */
+		/** @type {Map<number, {facts: any, tensors: Map<string, Tensor>, tried: boolean}>} runs that were made here */
 		this.runs = new Map();
 		this.last = page.network.run.id;
 		// maps, and not objects: a layer may be called __proto__
@@ -80,6 +76,10 @@ class Holder {
 		this.energies = new Map(page.energies);
 		this.edits = new Map(page.whatif.edits);
 		this.rooms = new Map(page.rooms.map(([name, script, answers]) => [name, { script, answers: new Map(answers.map(([asked, told]) => [key(asked), told])) }]));
+		this.alternatives = new Alternatives(page.alternatives, page.network,
+			(layer) => this.layers.get(layer)?.facts ?? { equation: null, feeds: {} }, (layer) => this.settings.get(layer)?.facts?.settings ?? {});
+		/** @type {{asked: string, running: Running} | null} the edited network that ran last */
+		this.tried = null;
 		/** @type {Map<string, Tensor>} */
 		this.tensors = new Map(page.tensors.map((tensor) => [JSON.stringify([tensor.layer, tensor.weight]), tensor]));
 		/** @type {Map<number, Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>>} */
@@ -106,7 +106,7 @@ class Holder {
 			case "whatif":
 				return { facts: this.whatif(question.edits) };
 			case "try":
-				throw new Refusal("UnsupportedError", "edited networks do not run in a file; convscope explore shows their maps and what comes out");
+				return this.try(question);
 			case "patch":
 				throw new Refusal("UnsupportedError", "behind an up-sampling a file does not tell what a number sees; convscope explore does");
 			case "sample": {
@@ -144,33 +144,59 @@ class Holder {
 		const found = prepared(await decoded(picture), wanted, question.steps ?? [], pixels, network.pixels.choices);
 		if (!found.array) return { facts: { offer: found.offer, shape } };
 		const values = await running.run([found.array]);
+		const { steps } = found;
+		return { facts: { run: this.remember(values, { source: question.name, steps, pixels }, network.run.shapes) } };
+	}
+
+	/** What went through the network goes through the edited one, a run beside the one that is shown. @param {Record<string, any>} question @returns {Promise<Answer>} */
+	async try({ edits, run }) {
+		const { network } = this.page;
+		const asked = JSON.stringify(edits);
+		if (this.tried?.asked !== asked) {
+			this.tried?.running.close();
+			const stages = this.derived(edits, () => this.alternatives.made(edits));
+			this.tried = { asked, running: this.made(stages) };
+		}
+		const { running } = this.tried;
+		const given = network.inputs.map((/** @type {any} */ { name }) => Float32Array.from(this.numbers(this.tensor({ layer: name, run }))));
+		const values = await running.run(given);
+		const shapes = { ...network.run.shapes };
+		running.stages.forEach(({ name }, n) => (shapes[name] = running.shapes[n]));
+		const { source, steps, pixels } = this.runs.get(run)?.facts ?? network.run;
+		return { facts: { tried: this.remember(values, { source, steps, pixels }, shapes, true) } };
+	}
+
+	/** Keep a run that was made here; return what the page is told of it. @param {Map<string, Float32Array<ArrayBuffer>>} values @param {{source: string, steps: any, pixels: any}} from @param {Record<string, number[]>} shapes */
+	remember(values, from, shapes, tried = false) {
 		const id = ++this.last;
 		/** @type {Map<string, Tensor>} */
 		const tensors = new Map();
 		for (const [layer, data] of values) {
 			const known = /** @type {Tensor} */ (this.tensors.get(JSON.stringify([layer, null])));
-			tensors.set(layer, { ...known, dtype: "float32", data });
+			tensors.set(layer, { ...known, shape: shapes[layer], dtype: "float32", data });
 		}
-		const { output, shapes } = network.run;
+		const { output } = this.page.network.run;
 		const facts = {
-			id, source: question.name, steps: found.steps, pixels, engine: OWN, shapes, output,
+			id, ...from, engine: OWN, shapes, output,
 			ranges: Object.fromEntries([...tensors].map(([layer, { data }]) => [layer, ends(data)])),
 			largest: largest(/** @type {Float32Array} */ (values.get(output)), shapes[output]),
 		};
-		this.runs.set(id, { facts, tensors });
-		for (const old of [...this.runs.keys()].slice(0, -RUNS)) this.runs.delete(old);
-		return { facts: { run: facts } };
+		this.runs.set(id, { facts, tensors, tried });
+		const alike = [...this.runs].filter(([, one]) => one.tried === tried);
+		for (const [old] of alike.slice(0, -RUNS)) this.runs.delete(old);
+		return facts;
 	}
 
-	/** The network as it runs here. */
-	made() {
+	/** The network as it runs here, or as it is edited. @param {Map<string, EditedStage>} [edited] */
+	made(edited) {
 		const { network } = this.page;
-		const stages = network.layers.map((/** @type {any} */ { name, weights }) => {
-			const facts = this.layers.get(name)?.facts ?? {};
+		const stages = network.layers.map((/** @type {any} */ { name, weights: own }) => {
+			const { equation, feeds, weights = own, redrawn = [] } = edited?.get(name) ?? this.layers.get(name)?.facts ?? {};
 			return {
-				name, equation: facts.equation ?? null, feeds: facts.feeds ?? {},
-				weights: Object.fromEntries(Object.keys(weights).map((weight) => [weight, {
-					shape: weights[weight], data: () => this.numbers(this.tensor({ layer: name, weight })).slice(),
+				name, equation: equation ?? null, feeds: feeds ?? {},
+				weights: Object.fromEntries(Object.entries(weights).map(([weight, shape]) => [weight, {
+					shape, data: () => (redrawn.includes(weight) ? this.alternatives.drawn(name, weight, shape)
+						: this.numbers(this.tensor({ layer: name, weight })).slice()),
 				}])),
 			};
 		});
@@ -256,7 +282,7 @@ class Holder {
 		return { facts: { tile, of: [planes.rows, planes.columns] }, body: body.buffer };
 	}
 
-	/** What an edit would change: looked up, since computing it needs convscope. @param {any} edits */
+	/** What edits would change: looked up where it was worked out beforehand, else worked out. @param {any} edits */
 	whatif(edits) {
 		const { base, rows } = this.page.whatif;
 		if (base.error) throw new Refusal(base.error.kind, base.error.text);
@@ -264,7 +290,7 @@ class Holder {
 		if (edits.length === 0) return base.facts;
 		const [layer, setting, value] = edits[0];
 		const known = edits.length === 1 ? this.edits.get(layer)?.find(([s, v]) => s === setting && same(v, value)) : undefined;
-		if (!known) throw new Refusal("UnsupportedError", this.unknown(edits));
+		if (!known) return this.derived(edits, () => this.alternatives.table(edits, base.facts));
 		const found = known[2];
 		if (found.error) throw new Refusal(found.error.kind, found.error.text);
 		const layers = base.facts.layers.map((/** @type {any} */ row) => ({ ...row }));
@@ -272,20 +298,29 @@ class Holder {
 		return { ...base.facts, edits: found.edits, layers, totals: { ...base.facts.totals, new: found.totals }, notes: found.notes };
 	}
 
-	/** @param {any[]} edits */
-	unknown(edits) {
-		const layer = edits[0][0];
+	/** What follows from edits, or why it cannot be worked out here and what can. @template T @param {Edits} edits @param {() => T} ask */
+	derived(edits, ask) {
+		try {
+			return ask();
+		} catch (fault) {
+			if (!(fault instanceof Refusal) || fault.kind !== "UnsupportedError") throw fault;
+			throw new Refusal(fault.kind, `${fault.message} ${this.known(edits)} For any other one, ${NEEDED}; so can convscope whatif MODEL.`);
+		}
+	}
+
+	/** Which edits of the first layer that was edited can be worked out here. @param {Edits} edits */
+	known([[layer]]) {
 		/** @type {Map<string, string[]>} */
 		const values = new Map();
 		for (const [setting, value] of this.edits.get(layer) ?? []) {
 			if (!Array.isArray(value) || value.every((v) => v === value[0])) {
-				const text = Array.isArray(value) ? value.join("×") : String(value);
-				values.set(setting, [...(values.get(setting) ?? []), text]);
+				values.set(setting, [...(values.get(setting) ?? []), [value].flat().join("×")]);
 			}
 		}
-		const listed = [...values].map(([setting, texts]) => `${setting} ${texts.join(", ")}`).join("; ");
-		const knows = listed ? `of ${layer} alone it knows ${listed}` : `of ${layer} it knows none`;
-		return `This file holds the answers to some edits, one at a time: ${knows}. For any other one, ${NEEDED}; so can convscope whatif MODEL.`;
+		const any = Object.keys(this.alternatives.settingsOf(layer));
+		for (const setting of any) values.delete(setting);
+		const listed = [...any.map((setting) => `any ${setting}`), ...[...values].map(([setting, texts]) => `${setting} ${texts.join(", ")}`)];
+		return `Of ${layer} it knows ${listed.join("; ") || "no edit"}.`;
 	}
 }
 

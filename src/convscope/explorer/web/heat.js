@@ -1,7 +1,7 @@
 // Heat: what each number of the maps that fed a dense layer adds to one of its numbers.
 
 import { largestOf, origin, product, range, stridesOf } from "./arrays.js";
-import { needs } from "./evaluator.js";
+import { needs } from "./windows.js";
 import { decimal, grouped, places, signed } from "./texts.js";
 import { h, say } from "./elements.js";
 import { drawSheet } from "./colours.js";

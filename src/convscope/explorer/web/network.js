@@ -2,8 +2,8 @@
 
 import { origin, product, stridesOf } from "./arrays.js";
 import { SCREENS } from "./address.js";
-import { needs } from "./evaluator.js";
 import { Form } from "./form.js";
+import { needs } from "./windows.js";
 
 /** @import {Answer, Box, Detail, Layer, Patch, Question, Tiles, Told, Values} from "./types" */
 /** @import {Link} from "./link.js" */

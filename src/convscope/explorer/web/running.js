@@ -89,6 +89,10 @@ export class Running {
 		return worker;
 	}
 
+	close() {
+		this.worker?.terminate();
+	}
+
 	/** The numbers of every input and layer, by name. @param {Float32Array[]} given  of the inputs @returns {Promise<Map<string, Float32Array<ArrayBuffer>>>} */
 	async run(given) {
 		const worker = (this.worker ??= this.start());
