@@ -156,8 +156,8 @@ def test_what_needs_convscope_is_said(page: Page, demo_file: Path) -> None:
     box.fill("5")
     page.locator(".cs-changed").first.wait_for()
     page.locator(".cs-pair canvas").first.wait_for()  # the edited network ran, here
-    page.get_by_role("spinbutton", name="strides 1").fill("9")
-    page.get_by_text("This file does not hold conv2d_1 with strides 9×1").wait_for()
+    page.get_by_role("spinbutton", name="groups").fill("3")
+    page.get_by_text("This file does not hold conv2d_1 with").wait_for()
 
 
 def test_it_runs_the_network_by_itself(page: Page, demo_file: Path) -> None:

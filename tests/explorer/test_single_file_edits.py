@@ -75,13 +75,13 @@ def page_of(monkeypatch: pytest.MonkeyPatch, page: Page, tmp_path: Path) -> Call
 
 
 def edits_of(host: Host, seed: int) -> list[list[list[Any]]]:
-    """Return edits to ask about: all but groups and sizes that differ by axis, and pairs of them, drawn."""
+    """Return edits to ask about: all but groups, and pairs of them, drawn."""
     names = [row["name"] for row in host.answer({"ask": "network"}).facts["layers"]]
     alone = [
         [name, *edit]
         for name in names
         for edit in candidates(host.answer({"ask": "settings", "layer": name}).facts["settings"])
-        if edit[0] != "groups" and (not isinstance(edit[1], list) or len({*edit[1]}) == 1)
+        if edit[0] != "groups"
     ]
     rng = np.random.default_rng(seed)
     pairs = [[alone[i], alone[j]] for i, j in rng.integers(len(alone), size=(40, 2))]
@@ -96,16 +96,13 @@ def test_a_file_works_edits_out_as_the_host_does(
     page = page_of(host)
     edits = edits_of(host, 4)
     found = asked(page, [{"ask": "whatif", "edits": one} for one in edits])
-    alike, refused, impossible = 0, 0, 0
+    alike, refused = 0, 0
     for one, own in zip(edits, found, strict=True):
         true = answered(host, {"ask": "whatif", "edits": one})
         if own["error"]:
             # what it says cannot be, cannot be; of other things it says that it does not know
             unknown = own["error"]["kind"] == "UnsupportedError"
-            refused, impossible = (
-                refused + (unknown and not true["error"]),
-                impossible + (not unknown),
-            )
+            refused += unknown and not true["error"]
             assert unknown or true["error"], (one, own, true)
             continue
         alike += 1
@@ -118,7 +115,7 @@ def test_a_file_works_edits_out_as_the_host_does(
             )
         assert own["facts"]["totals"] == true["facts"]["totals"], one
         assert own["facts"]["edits"] == true["facts"]["edits"], one
-    assert alike > 10 * refused, (alike, refused, impossible)
+    assert alike > 2 * refused, (alike, refused)
 
 
 def test_an_edited_network_runs_in_a_file(page_of: Callable[[Host], Page]) -> None:
@@ -139,6 +136,11 @@ def test_an_edited_network_runs_in_a_file(page_of: Callable[[Host], Page]) -> No
         wanted = answered(host, {**question, "run": theirs["id"]})
         numbers = [numbers_of(answer) for answer in (values, wanted)]
         np.testing.assert_allclose(*numbers, rtol=2e-5, atol=2e-6)
+    (never,) = asked(page, [{"ask": "whatif", "edits": [*edits, ["conv2d_1", "kernel_size", 31]]}])
+    assert (
+        "conv2d_1 cannot be so: from an input of 28×28×32 its output would have -1 rows"
+        in (never["error"]["text"])
+    )
     # a weight that no longer fits is drawn: within Glorot's limits, the same for the same edit
     drawn = [["conv2d_1", "kernel_size", [5, 5]], ["conv2d_1", "filters", 7]]
     first, again = asked(page, [{"ask": "try", "edits": drawn, "run": 1}] * 2)

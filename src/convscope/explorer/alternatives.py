@@ -1,7 +1,7 @@
 """Layers with letters where sizes stand, for a page that works out edits with nobody to ask.
 
-A layer's equation is stated for inputs of any size and, where that can be, for kernels and filters of any
-number; what cannot be a letter (a stride, a padding) is stated in a few ways. The page puts numbers in.
+A layer's equation is stated for inputs of any size and, where that can be, for kernels, strides and filters of
+any number; what cannot be a letter (a padding, a bias) is stated in a few ways. The page puts numbers in.
 Nothing is sent that was not tried: each statement is held against the layer itself at other sizes.
 """
 
@@ -27,7 +27,7 @@ Json: TypeAlias = Any
 LETTER = "size_"
 """How the symbols begin that stand for sizes: no other text in an equation holds this."""
 
-OPEN = ("kernel_size", "pool_size")
+OPEN = ("kernel_size", "pool_size", "strides", "dilation_rate")
 """Sizes that may be letters, beside COUNTS."""
 
 MOST = 800
@@ -75,7 +75,7 @@ def alternatives(graph: Graph, settings: Mapping[str, dict[str, Json]]) -> dict[
         facts = graph.facts[name]
         if not _can_be(node.layer, facts, told):
             continue
-        for names in ((*OPEN, *COUNTS), COUNTS, ()):  # as many letters as it takes
+        for names in ((*OPEN, *COUNTS), (*OPEN[:2], *COUNTS), COUNTS, ()):  # as many as it takes
             letters = _letters(told, facts.input_shapes, names)
             own = {n: v for n, v in node.layer.settings().items() if n not in letters.settings}
             key = f"{node.layer.kind} {own} {letters}"
