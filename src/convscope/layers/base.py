@@ -218,6 +218,10 @@ class Layer:
         """
         raise SettingError(f"{self.kind} is not opaque")
 
+    def counted_as(self, shapes: Sequence[Shape]) -> Equation | None:
+        """Return what an opaque layer computes but for how its numbers are rounded, where that is known."""
+        return None
+
     def differs(self, equation: Equation) -> str:
         """Return where a framework computes something else than this equation, and whose fault that is; "" for nowhere."""
         return ""

@@ -16,8 +16,8 @@ class Facts(Record):
     """One layer in its place: shapes without the batch, weights, counts.
 
     equation    None for an opaque layer
-    macs        multiply–accumulates for one input; None for an opaque layer
-    products    products under sums of two inputs (attention's); None for an opaque layer
+    macs        multiply–accumulates for one input; None for an opaque layer of which nobody knows
+    products    products under sums of two inputs (attention's); None as for macs
     """
 
     equation: Equation | None
@@ -52,7 +52,10 @@ def facts_of(layer: Layer, shapes: tuple[Shape, ...], learned: frozenset[str] = 
         output, weights, trainable = layer.opaque_facts(shapes)
         counted = {n: s for n, s in (weights or {}).items() if n not in layer.uncounted}
         params = UNKNOWN if weights is None else _numbers_of(counted)
-        return Facts(None, shapes, output, weights or {}, params, trainable, None)
+        like = layer.counted_as(shapes)
+        work = None if like is None else macs(like, learned)
+        pairs = None if like is None else products_of_inputs(like, learned)
+        return Facts(None, shapes, output, weights or {}, params, trainable, work, pairs)
     common = (layer.trainable, layer.channels_last)
     key = (type(layer), tuple(layer.settings().values()), common, shapes, learned)
     try:

@@ -406,7 +406,7 @@ class Graph:
     @property
     def uncounted(self) -> set[str]:
         """The layers whose work nobody knows: they have no equation, and are more than learned numbers."""
-        return {name for name, facts in self.facts.items() if facts.equation is None} - self.learned
+        return {name for name, facts in self.facts.items() if facts.macs is None} - self.learned
 
     @property
     def totals(self) -> Totals:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,7 +14,7 @@ from convscope.notation import Equation, Size
 from convscope.notation.sizes import UNKNOWN, Shape
 from convscope.operators import rules
 from convscope.operators.batch import check_reads, settled, unknown_in
-from convscope.operators.elements import BY_NUMBERS, ONNX
+from convscope.operators.elements import BY_NUMBERS, FLOAT, ONNX
 from convscope.operators.rule import (
     MOST_AXES,
     Fed,
@@ -121,6 +121,36 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
     return Stated(equation, keeps, element=element)
 
 
+HALVES = (10, 16)
+"""ONNX's numbers for float16 and bfloat16."""
+
+AS_PRODUCTS: Mapping[str, tuple[str, tuple[int, int]]] = {
+    "QLinearConv": ("Conv", (0, 3)), "ConvInteger": ("Conv", (0, 1)), "QLinearMatMul": ("MatMul", (0, 3)),
+    "MatMulInteger": ("MatMul", (0, 1)), "DynamicQuantizeMatMul": ("MatMul", (0, 1)),
+    "MatMulNBits": ("MatMul", (0, 1)),
+}  # fmt: skip
+"""Operators on whole numbers that are scaled: what they are but for that, and which of their inputs are multiplied."""
+
+
+def _in_float32(use: Use, shapes: Sequence[Shape]) -> tuple[Use, tuple[Shape, ...]] | None:
+    """Return an operator on halves, or on whole numbers that are scaled, as the same on float32; None for others."""
+    if use.op in AS_PRODUCTS:
+        op, places = AS_PRODUCTS[use.op]
+        if max(places) >= len(use.slots):
+            return None
+        fed = iter(shapes)
+        own = [next(fed) if isinstance(slot, Fed) else None for slot in use.slots]
+        slots = tuple(use.slots[place] for place in places)
+        read = tuple(shape for place in places if (shape := own[place]) is not None)
+        elements = tuple(FLOAT if isinstance(slot, (Fed, Weight)) else None for slot in slots)
+        settings = use.attributes if op == "Conv" else ()
+        return Use(op, "", use.opset, settings, slots, 0, 1, elements), read
+    if not any(one in HALVES for one in use.elements):
+        return None
+    elements = tuple(FLOAT if one in HALVES else one for one in use.elements)
+    return replace(use, elements=elements), tuple(shapes)
+
+
 class Operator(Layer):
     """One output of an ONNX node, in ONNX's own layout.
 
@@ -197,6 +227,15 @@ class Operator(Layer):
     def opaque_facts(self, shapes: Sequence[Shape]) -> tuple[Shape, dict[str, Shape], Size]:
         held = {slot.name: slot.shape for slot in self.use.slots if isinstance(slot, Weight)}
         return self.shape, held, UNKNOWN if held else 0
+
+    def counted_as(self, shapes: Sequence[Shape]) -> Equation | None:
+        like = _in_float32(self.use, shapes)
+        if like is None or self.use.output:
+            return None
+        try:
+            return state(*like).equation
+        except (SettingError, ShapeError):  # what it is like cannot be
+            return None
 
     def initializers(self) -> dict[str, Initializer]:
         return {

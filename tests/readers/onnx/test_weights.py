@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -68,3 +69,96 @@ def test_finding_them_is_little_work(tmp_path: Path) -> None:
     few, many = (file(count, tmp_path / f"{count}.onnx") for count in (40, 120))
     convscope.open(few)
     assert work.calls(lambda: convscope.open(many)) < 3.3 * work.calls(lambda: convscope.open(few))
+
+
+def stated(
+    nodes: list[onnx.NodeProto], weights: dict[str, np.ndarray[Any, Any]], element: int = 1
+) -> onnx.ModelProto:
+    """Return a model over maps (4, 9, 11) of these nodes, from x to y, in a recent operator set."""
+    shown = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [shown("x", element, ["n", 4, 9, 11])],
+        [shown("y", element, None)],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    sets = [helper.make_opsetid("", 23), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=sets, ir_version=10)
+
+
+KERNEL = np.random.default_rng(5).normal(size=(6, 2, 3, 2)).astype(np.float32)
+MOVED = {"group": 2, "pads": [1, 0, 2, 1], "strides": [2, 1]}
+"""(9 + 3 − 3)/2 + 1 = 5 rows of 11 columns, 6 maps: 5·11·6 numbers of 2·3·2 products each."""
+
+
+def test_a_convolution_of_halves_is_as_much_work_as_one_of_floats() -> None:
+    conv = helper.make_node("Conv", ["x", "w"], ["y"], **MOVED)
+    halves = convscope.open(stated([conv], {"w": KERNEL.astype(np.float16)}, 10)).facts()
+    floats = convscope.open(stated([conv], {"w": KERNEL})).facts()
+    assert halves.rows[0].opaque and not floats.rows[0].opaque
+    assert halves.totals.macs == floats.totals.macs == 5 * 11 * 6 * 2 * 3 * 2
+    assert halves.totals.uncounted == 0 and halves.totals.bytes * 2 == floats.totals.bytes
+
+
+def test_a_convolution_of_whole_numbers_that_are_scaled() -> None:
+    # per-filter scales are no weights; the bias (in whole numbers) is one
+    inputs = ["x", "s", "z", "w", "ws", "wz", "s", "z", "b"]
+    weights: dict[str, np.ndarray[Any, Any]] = {
+        "s": np.array(0.25, np.float32), "z": np.array(3, np.uint8), "w": KERNEL.astype(np.int8),
+        "ws": np.full(6, 0.5, np.float32), "wz": np.zeros(6, np.int8), "b": np.arange(6, dtype=np.int32),
+    }  # fmt: skip
+    conv = helper.make_node("QLinearConv", inputs, ["y"], **MOVED)
+    found = convscope.open(stated([conv], weights, 2)).facts()
+    assert found.totals.params == 6 * 2 * 3 * 2 + 6
+    assert found.totals.macs == 5 * 11 * 6 * 2 * 3 * 2 and found.totals.uncounted == 0
+
+
+def test_a_matrix_that_is_packed_into_bytes_is_as_many_parameters_as_it_is_multiplied_by() -> None:
+    import onnxruntime
+
+    rng = np.random.default_rng(7)
+    weights = {
+        "w": rng.integers(
+            0, 256, (7, 1, 8), dtype=np.uint8
+        ),  # 7 outputs of 11 inputs, a block of 16
+        "s": rng.normal(size=7).astype(np.float32),
+        "z": rng.integers(0, 256, 7, dtype=np.uint8),
+    }
+    node = helper.make_node(
+        "MatMulNBits", ["x", "w", "s", "z"], ["y"], domain="com.microsoft", K=11, N=7, bits=4, block_size=16,
+    )  # fmt: skip
+    model = stated([node], weights)
+    net = convscope.open(model)
+    assert net.graph.totals.params == 11 * 7
+    assert net.graph.totals.bytes == 11 * 7 / 2 + 0.5  # two in a byte
+    assert net.graph.totals.macs == 4 * 9 * 11 * 7
+    # the matrix that is meant, against what ONNX Runtime multiplies by
+    (kernel,) = net.layers[0].get_weights()
+    x = rng.normal(size=(1, 4, 9, 11)).astype(np.float32)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    (y,) = session.run(None, {"x": x})
+    np.testing.assert_allclose(x @ kernel, y, atol=1e-4)
+
+
+def test_ones_and_zeros_of_a_normalisation_without_a_scale_are_no_parameters() -> None:
+    # as PyTorch 2.13 writes GroupNorm(2, 4, affine=False) and RMSNorm(elementwise_affine=False)
+    one = numpy_helper.from_array(np.ones(1, np.float32), "value")
+    four = np.array([4])
+    nodes = [
+        helper.make_node("ConstantOfShape", ["val_0"], ["val_1"], value=one),
+        helper.make_node("ConstantOfShape", ["val_0"], ["val_2"]),
+        helper.make_node("GroupNormalization", ["x", "val_1", "val_2"], ["g"], num_groups=2),
+        helper.make_node("ConstantOfShape", ["val_4"], ["val_5"], value=one),
+        helper.make_node("RMSNormalization", ["g", "val_5"], ["r"], axis=3),
+        helper.make_node("Mul", ["r", "val_27"], ["m"]),
+        helper.make_node("Add", ["m", "val_29"], ["a"]),
+        helper.make_node("Add", ["a", "l.bias"], ["y"]),
+    ]
+    ones = np.ones((4, 1, 1), np.float32)
+    weights = {"val_0": four, "val_4": np.array([11]), "val_27": ones, "val_29": ones - 1}
+    net = convscope.open(stated(nodes, {**weights, "l.bias": ones - 1}))
+    assert net.graph.totals.params == 4  # a module's own bias, though it is zeros
+    assert not any(row.opaque for row in net.facts().rows)

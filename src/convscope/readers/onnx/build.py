@@ -34,7 +34,7 @@ from convscope.readers.onnx.said import said_shapes
 from convscope.readers.onnx.scopes import module_path
 from convscope.readers.onnx.source import Source
 from convscope.readers.onnx.tensors import Constant, bits
-from convscope.readers.onnx.weights import NUMBERS, QUANTISED, Alike, filled
+from convscope.readers.onnx.weights import NUMBERS, QUANTISED, Alike, filled, unpacked
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, ValueInfoProto
@@ -329,6 +329,8 @@ class Builder:
         elements: list[int | None] = []
         for where, name in enumerate(inputs):
             held = self.tensors[name] if name else None
+            if op == "MatMulNBits" and where == 1 and held is not None:
+                held = self._unpacked(held, attributes, inputs)
             slot = None if held is None else self._slot(held, rule, where, op, arrays)
             if held is not None and isinstance(slot, Fed):
                 feeds.append(self._fed(name))
@@ -446,7 +448,8 @@ class Builder:
             return Fed(held.batched)
         single = constant.count == 1 and (constant.written or not constant.shape)
         if rule is None:
-            number = held.element not in NUMBERS and place not in QUANTISED.get(op, ())
+            scaled = QUANTISED.get(op)
+            number = held.element not in NUMBERS if scaled is None else place not in scaled
             if number or single or constant.count == 0 or filled(op, place, constant):
                 return Given((), ())
             return self._weight(f"weight_{place}", constant, arrays)
@@ -464,6 +467,17 @@ class Builder:
         if filled(op, place, constant):
             return Given((float(constant.get().flat[0]),), constant.shape)
         return self._weight(name, constant, arrays)
+
+    def _unpacked(self, held: Known, attributes: Mapping[str, Any], inputs: list[str]) -> Known:
+        """Return a packed kernel as the matrix that is meant, where its numbers are in the file."""
+        scale, zero = (
+            self.tensors[name].constant if name else None for name in (*inputs, "", "", "")[2:4]
+        )
+        known = held.constant is not None and held.node is None
+        meant = (
+            unpacked(attributes, held.constant, scale, zero) if known and held.constant else None
+        )
+        return held if meant is None else _constant(meant)
 
     def _count(self, layer: Operator, arrays: Mapping[str, Constant]) -> None:
         """Note which of a layer's weights another layer has already."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from convscope.readers.onnx.tensors import Constant
+from convscope.readers.onnx.tensors import Constant, numpy_type
+from convscope.typed import Array
 
 MOST_FILLED = 1 << 20
 NUMBERS = (1, 10, 11, 16, 17, 18, 19, 20, 23)
@@ -14,16 +17,23 @@ NUMBERS = (1, 10, 11, 16, 17, 18, 19, 20, 23)
 
 QUANTISED = {
     "DequantizeLinear": (0,), "QLinearConv": (3, 8), "QLinearMatMul": (3,), "ConvInteger": (1,),
-    "MatMulInteger": (1,), "QGemm": (3, 6), "DynamicQuantizeMatMul": (1,),
+    "MatMulInteger": (1,), "QGemm": (3, 6), "DynamicQuantizeMatMul": (1, 4), "MatMulNBits": (1, 5),
 }  # fmt: skip
 """Where operators take weights as whole numbers. How these are scaled is no weight of its own."""
+
+PACKED: Mapping[int, int] = {2: 25, 4: 21, 8: 2}
+"""How many bits a packed number takes, and what ONNX calls such a type."""
 
 FILLED = {
     "Conv": (2,), "ConvTranspose": (2,), "Gemm": (2,), "LayerNormalization": (1, 2),
     "InstanceNormalization": (1, 2), "GroupNormalization": (1, 2), "BatchNormalization": (1, 2),
-    "LSTM": (5, 6), "GRU": (5,), "RNN": (5,),
+    "RMSNormalization": (1,), "LSTM": (5, 6), "GRU": (5,), "RNN": (5,),
+    "Mul": (0, 1), "Add": (0, 1), "Div": (1,), "Sub": (1,),
 }  # fmt: skip
 """Where exporters write out zeros or ones for a bias, a scale or a first state that a layer does not have."""
+
+BY_NUMBER = ("Mul", "Add", "Div", "Sub")
+"""Of these a constant that the graph states may be a module's own, a bias of zeros."""
 
 STATES = ("LSTM", "GRU", "RNN")
 LIFTED = re.compile(r"val_\d+")
@@ -37,11 +47,54 @@ def filled(op: str, place: int, constant: Constant) -> bool:
     """Whether a constant is one number over and over that an exporter wrote out, and nothing learned."""
     if place not in FILLED.get(op, ()) or constant.count > MOST_FILLED:
         return False
-    own = constant.written or constant.same or LIFTED.fullmatch(constant.name)
+    stated = constant.written and op not in BY_NUMBER
+    own = stated or constant.same or LIFTED.fullmatch(constant.name)
     if not own and op not in STATES:
         return False
     array = constant.get().ravel()
     return constant.same or bool((array == array[0]).all())
+
+
+def unpacked(
+    given: Mapping[str, Any], kernel: Constant, scale: Constant | None, zero: Constant | None
+) -> Constant | None:
+    """Return the matrix (inputs, outputs) that MatMulNBits means: (packed − zero) · scale, block by block.
+
+    ONNX Runtime's com.microsoft.MatMulNBits: several numbers in a byte, the first in its lowest bits. None for
+    settings that do not fit what is there.
+    """
+    inputs, outputs, many, block = (given.get(name, 0) for name in ("K", "N", "bits", "block_size"))
+    dtype = numpy_type(PACKED.get(many or 4, 0))
+    if dtype is None or scale is None or min(inputs, outputs, block) < 1:
+        return None
+    many = many or 4
+    blocks = -(-inputs // block)
+    if kernel.count * 8 != outputs * blocks * block * many or scale.count != outputs * blocks:
+        return None
+
+    def apart(bytes_: Array, width: int) -> Array:
+        places = np.arange(0, 8, many, dtype=np.uint8)
+        numbers = (bytes_.astype(np.uint8).reshape(outputs, -1, 1) >> places) & ((1 << many) - 1)
+        found: Array = numbers.reshape(outputs, -1)[:, :width]
+        return found
+
+    def stored() -> Array:
+        return apart(kernel.get(), inputs).T
+
+    def meant() -> Array:
+        middle: Any = float(1 << (many - 1))
+        if zero is not None:
+            told = zero.get()
+            middle = told if told.dtype.kind == "f" else apart(told, blocks)
+            middle = np.repeat(middle.reshape(outputs, blocks).astype(np.float32), block, 1)[
+                :, :inputs
+            ]
+        step = np.repeat(scale.get().reshape(outputs, blocks).astype(np.float32), block, 1)
+        found: Array = (apart(kernel.get(), inputs).astype(np.float32) - middle) * step[:, :inputs]
+        return np.ascontiguousarray(found.T)
+
+    packed = Constant((inputs, outputs), dtype, stored, name=kernel.name)
+    return Constant((inputs, outputs), np.dtype(np.float32), meant, stored=packed)
 
 
 class Alike:
