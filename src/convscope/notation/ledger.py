@@ -61,15 +61,16 @@ class FloatRange(Record):
 
     def held(self, value: Any, error: Any) -> tuple[Any, Any]:
         """Return a value and its error when it is kept as such a number."""
-        size = np.abs(value)
+        size = abs(value)
         half = self.largest / 2
-        if (
-            np.ndim(size) == 0
-            and self.smallest <= size < half
-            and np.ndim(error) == 0
-            and error < half
-        ):
-            return value, error  # as good as always
+        if _is_one(size) and _is_one(error):
+            if self.smallest <= size < half and error < half:
+                return value, error  # as good as always
+        elif np.max(size, initial=0.0) < half and np.max(error, initial=0.0) < half:
+            if np.min(size, initial=half) >= self.smallest:
+                return value, error
+            tiny = (size < self.smallest) & (size > 0)
+            return value, np.where(tiny, error + size, error) if np.any(tiny) else error
         lost = np.where((size < self.smallest) & (size > 0), size, 0.0)
         return value, self.beyond(size, error + lost)
 
@@ -165,13 +166,13 @@ def ledger(
     """
     where = tuple(int(p) for p in position)
     given: dict[Axis, Any] = dict(zip(equation.axes, where, strict=True))
-    evaluator = Evaluator(values)
+    evaluator = _Once(values)
     evaluator.hold(equation, tuple((p, p) for p in where))
     value, rounding = _Rounding(evaluator, dtype).of(equation.expression, given, 0)
     value, rounding = RANGES[dtype].held(value, rounding)
 
     parts = anatomy(equation)
-    inner: dict[Axis, Any] = dict(zip(parts.axes, where, strict=True))
+    inner = given if parts.axes == equation.axes else dict(zip(parts.axes, where, strict=True))
     before = float(value)
     if parts.activation or parts.whole:
         before = float(evaluator.value(parts.preactivation, inner, 0))
@@ -189,6 +190,29 @@ def ledger(
         equation, where, float(value), before, bias, terms, kind, parts.activation, parts.whole,
         readings, groups, float(rounding + LEAST.get(dtype, 0.0)), dtype,
     )  # fmt: skip
+
+
+class _Once(Evaluator):
+    """Reads everything once: a ledger asks for the same numbers in several ways."""
+
+    def __init__(self, values: Values) -> None:
+        super().__init__(values)
+        self._opened: dict[tuple[int, int, int], tuple[Any, ...]] = {}
+        self._read: dict[tuple[int, int], tuple[Any, ...]] = {}
+
+    def open(
+        self, node: Reduction, given: Mapping[Axis, Any], depth: int
+    ) -> tuple[dict[Axis, Any], int]:
+        key = id(node), id(given), depth
+        if key not in self._opened:  # what is asked about is kept, so that no other gets its id
+            self._opened[key] = (*super().open(node, given, depth), node, given)
+        return self._opened[key][:2]
+
+    def read(self, node: Read, given: Mapping[Axis, Any], depth: int) -> Any:
+        key = id(node), id(given)
+        if key not in self._read:
+            self._read[key] = super().read(node, given, depth), node, given
+        return self._read[key][0]
 
 
 def _readings(
@@ -217,12 +241,13 @@ def _readings(
 def _group(main: Main, given: Mapping[Axis, Any], evaluator: Evaluator) -> Groups:
     read, kind = main.read, main.reduction.kind
     over = () if main.over is None else (main.over,)
-    ordered = Reduction(kind, (*over, *main.window), main.reduction.body)
-    inner, depth = evaluator.open(ordered, given, 0)
-    sizes = tuple(axis.size for axis in ordered.axes)
+    running = main.reduction.axes
+    inner, depth = evaluator.open(main.reduction, given, 0)
+    sizes = tuple(axis.size for axis in running)
+    order = [running.index(axis) for axis in (*over, *main.window)]
 
     def spread(value: Any) -> Array:
-        array = np.broadcast_to(np.asarray(value), sizes)
+        array = np.broadcast_to(np.asarray(value), sizes).transpose(order)
         return array if over else array[np.newaxis]
 
     windows = spread(evaluator.value(read, inner, depth))
@@ -243,7 +268,11 @@ def _group(main: Main, given: Mapping[Axis, Any], evaluator: Evaluator) -> Group
         if kind == "mean":
             skipped = read.outside == "skip"
             partials = partials / (inside.sum() if skipped else inside.size)
-    first = [spread(place).reshape(len(windows), -1).min(axis=1) for place in places]
+    beside = tuple(n for n, axis in enumerate(running) if axis is not main.over)
+    first = []
+    for place in places:
+        least = np.asarray(place).reshape((1,) * (depth - np.ndim(place)) + np.shape(place))
+        first.append(np.broadcast_to(least.min(axis=beside).ravel(), len(windows)))
     corners = [f for n, f in enumerate(first) if n != main.channel]
     none = np.zeros(len(windows), dtype=int)
     return Groups(
@@ -358,8 +387,11 @@ class _Rounding:
                 exact = same | _is_condition(*arguments)
                 return value, np.where(exact, 0.0, ea + eb + u * (np.abs(a) + np.abs(b)))
             case "mul", [(a, ea), (b, eb)]:
-                passed = np.abs(a) * eb + np.abs(b) * ea + ea * eb + u * np.abs(value)
-                return value, np.where(_is_condition(*arguments), 0.0, passed)
+                passed = u * np.abs(value)
+                if not (_is_exact(ea) and _is_exact(eb)):
+                    passed = passed + np.abs(a) * eb + np.abs(b) * ea + ea * eb
+                condition = _is_condition(*arguments)
+                return value, passed if condition is False else np.where(condition, 0.0, passed)
             case "div", [(a, ea), (b, eb)]:
                 room = np.maximum(np.abs(b) - eb, np.abs(b) * 0.5)
                 off = np.divide(ea + np.abs(value) * eb, room) + u * np.abs(value)
@@ -408,8 +440,9 @@ class _Rounding:
                 if _counts(part, terms, errors, self.inner):
                     value = value + terms.sum(axis=leading)
                     continue
-                value, error = value + terms.sum(axis=leading), error + errors.sum(axis=leading)
-                size = size + np.abs(terms).sum(axis=leading) + errors.sum(axis=leading)
+                off = errors.sum(axis=leading)
+                value, error = value + terms.sum(axis=leading), error + off
+                size = size + np.abs(terms).sum(axis=leading) + off
                 count += _roundings(math.prod(sizes), _is_product(part.body))
             else:
                 term, its_error = self.of(part, given, depth)
@@ -488,6 +521,8 @@ def _is_condition(*arguments: tuple[Any, Any]) -> Any:
     found: Any = True
     for value, error in arguments:
         found = found & (np.equal(value, 0.0) | np.equal(value, 1.0)) & np.equal(error, 0.0)
+        if not np.any(found):
+            return False
     return found
 
 
@@ -504,6 +539,14 @@ def _counts(node: Reduction, terms: Array, errors: Array, unit: float) -> bool:
     if any(isinstance(factor, Read) for factor in factors(node.body)) or np.any(errors):
         return False
     return bool(np.equal(terms, np.rint(terms)).all() and np.abs(terms).sum() < 1 / unit)
+
+
+def _is_one(number: Any) -> bool:
+    return isinstance(number, (int, float)) or number.ndim == 0
+
+
+def _is_exact(error: Any) -> bool:
+    return isinstance(error, float) and error == 0.0
 
 
 def _is_sum(node: Expression) -> bool:
