@@ -9,6 +9,7 @@ startup      whole processes
 arithmetic   one number
 graphs       large graphs
 running      activations
+comparing    two networks side by side
 learning     steps of training, and gradients
 surveying    a network over many images
 explorer     the page, timed inside Chromium
@@ -26,6 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import arithmetic
+import comparing
 import explorer
 import graphs
 import learning
@@ -43,6 +45,7 @@ BENCHES: dict[str, Callable[[], list[Row]]] = {
     **arithmetic.BENCHES,
     **graphs.BENCHES,
     **running.BENCHES,
+    **comparing.BENCHES,
     **modules.BENCHES,
     **learning.BENCHES,
     **surveying.BENCHES,

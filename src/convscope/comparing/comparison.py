@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convscope.comparing.causes import trials
-from convscope.comparing.layouts import brought, fetched, ways
+from convscope.comparing.layouts import Way, ways
 from convscope.comparing.matching import Pair, kernel, matched
 from convscope.comparing.numbers import Computing, Number
+from convscope.comparing.streaming import Numbers, stretches
 from convscope.comparing.units import Unit, Units, unlike
 from convscope.errors import ConvscopeError
 from convscope.model.graph import Graph
@@ -20,6 +21,10 @@ from convscope.typed import Array
 
 TRIED = 10
 """At so many positions of each layer numbers are compared to the last digit."""
+
+
+PIECES = 64
+"""Where numbers differ most is looked for in so many parts of a layer, one place in each."""
 
 
 class WeightsCompared(NamedTuple):
@@ -123,45 +128,54 @@ class Comparison:
         return document(self)
 
 
-def compare(
-    a: Graph,
-    b: Graph,
-    runs: tuple[Mapping[str, Array], Mapping[str, Array]] | None = None,
-) -> Comparison:
-    """Return how two networks compare; with the activations of a run of each, their numbers too."""
-    return _Comparing(Units(a), Units(b), runs).compared()
+def compare(a: Graph, b: Graph, numbers: tuple[Numbers, Numbers] | None = None) -> Comparison:
+    """Return how two networks compare; with what gives the numbers of a run of each, their numbers too."""
+    return _Comparing(Units(a), Units(b), numbers).compared()
 
 
 class _Comparing:
-    def __init__(
-        self, a: Units, b: Units, runs: tuple[Mapping[str, Array], Mapping[str, Array]] | None
-    ) -> None:
-        self.a, self.b, self.runs = a, b, runs
+    """Two networks on their way.
+
+    held   the activations of either network that the pairs at hand need, and the inputs
+    ways   unit or input of the first → where its numbers lie in the second
+    """
+
+    def __init__(self, a: Units, b: Units, numbers: tuple[Numbers, Numbers] | None) -> None:
+        self.a, self.b, self.numbers = a, b, numbers
         self.pairs = matched(a, b)
         self.turned = a.graph.layout != b.graph.layout
-        self.ways: dict[
-            str, Array
-        ] = {}  # unit or input of the first → where its numbers lie in the second
+        self.ways: dict[str, Way] = {}
         self.partners: dict[str, str] = dict(zip(a.graph.inputs, b.graph.inputs, strict=False))
         self.remarks: list[str] = []
-        if runs is not None:
+        self.held: tuple[Mapping[str, Array], Mapping[str, Array]] = {}, {}
+        if numbers is not None:
+            self.held = numbers[0].inputs, numbers[1].inputs
             for one, other in self.partners.items():
                 self._find_way(one, other, self.a.graph.image_layout != self.b.graph.image_layout)
 
     def compared(self) -> Comparison:
         layers: list[Compared] = []
         first: First | None = None
-        for pair in self.pairs:
-            found, guilty = self._layer(pair, first is None)
-            layers.append(found)
-            first = first or guilty
+        for stretch in stretches(self.pairs, self.a.graph, self.b.graph):
+            if self.numbers is not None:
+                self.held = {}, {}  # what was held is let go before more comes
+                ours, theirs = (
+                    {**source.inputs, **source.values(names)}
+                    for source, names in zip(self.numbers, stretch.names, strict=True)
+                )
+                self.held = ours, theirs
+                del ours, theirs
+            for pair in stretch.pairs:
+                found, guilty = self._layer(pair, first is None)
+                layers.append(found)
+                first = first or guilty
         names = self.a.graph.name, self.b.graph.name
         totals = _totals(self.a.graph), _totals(self.b.graph)
         return Comparison(
             names,
             tuple(layers),
             totals,
-            self.runs is not None,
+            self.numbers is not None,
             first,
             tuple(self.remarks),
         )
@@ -188,7 +202,7 @@ class _Comparing:
             self._weights(one, other),
             unlike="" if pair.alike else unlike(one, other),
         )
-        if self.runs is None:
+        if self.numbers is None:
             return found, None
         return self._run(found, one, other, wanted)
 
@@ -202,7 +216,7 @@ class _Comparing:
                 if np.array_equal(np.sort(ours), np.sort(theirs)):
                     return WeightsCompared("permuted", None)
             return WeightsCompared("different", None)
-        if np.array_equal(ours, theirs, equal_nan=True):
+        if np.array_equal(ours, theirs) or np.array_equal(ours, theirs, equal_nan=True):
             return WeightsCompared("equal", 0.0)
         largest = float(np.abs(ours - theirs).max())
         if np.allclose(ours, theirs, rtol=2e-6, atol=1e-9):
@@ -211,9 +225,8 @@ class _Comparing:
             return WeightsCompared("permuted", largest)
         return WeightsCompared("different", largest)
 
-    def _find_way(self, one: str, other: str, turned: bool) -> Array | None:
-        assert self.runs is not None
-        ours, theirs = self.runs[0].get(one), self.runs[1].get(other)
+    def _find_way(self, one: str, other: str, turned: bool) -> Way | None:
+        ours, theirs = self.held[0].get(one), self.held[1].get(other)
         if ours is None or theirs is None:
             return None
         found = list(ways(ours.shape, theirs.shape, turned))
@@ -221,7 +234,7 @@ class _Comparing:
             return None
         best = found[0]
         if len(found) > 1 and ours.ndim > 1:
-            off = [float(np.nanmean(np.abs(fetched(way, theirs) - ours))) for way in found]
+            off = [float(np.nanmean(np.abs(way.fetched(theirs) - ours))) for way in found]
             if min(off) < 0.5 * off[0]:
                 best = found[int(np.argmin(off))]
         self.ways[one] = best
@@ -230,16 +243,12 @@ class _Comparing:
     def _run(
         self, found: Compared, one: Unit, other: Unit, wanted: bool
     ) -> tuple[Compared, First | None]:
-        assert self.runs is not None
         way = self._find_way(one.name, other.name, self.turned)
         if way is None:
-            computed = one.name in self.runs[0] and other.name in self.runs[1]
+            computed = one.name in self.held[0] and other.name in self.held[1]
             why = "their outputs have different sizes" if computed else "it was not computed"
             return found._replace(why_not=why), None
-        ours, theirs = self.runs[0][one.name], fetched(way, self.runs[1][other.name])
-        apart = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
-        both = np.isnan(ours) & np.isnan(theirs) | (ours == theirs)
-        apart = np.where(both, 0.0, np.where(np.isnan(apart), np.inf, apart))
+        apart = _all_apart(self.held[0][one.name], way.fetched(self.held[1][other.name]))
         found = found._replace(difference=float(apart.max(initial=0)))
         given = self._fed(one, other)
         if given is None:
@@ -255,55 +264,30 @@ class _Comparing:
 
     def _fed(self, one: Unit, other: Unit) -> tuple[dict[str, Array], dict[str, Array]] | None:
         """Return the first network's numbers as both units read them: each in its own layout."""
-        assert self.runs is not None
         ours: dict[str, Array] = {}
         theirs: dict[str, Array] = {}
         for feed in one.feeds:
             partner = self.partners.get(feed)
             if partner not in other.feeds or feed not in self.ways or partner is None:
                 return None
-            ours[feed] = self.runs[0][feed]
-            theirs[partner] = brought(
-                self.ways[feed], self.runs[0][feed], self.runs[1][partner].shape
-            )
+            ours[feed] = self.held[0][feed]
+            theirs[partner] = self.ways[feed].brought(ours[feed])
         return (ours, theirs) if set(theirs) >= set(other.feeds) else None
-
-    def _stands_for(self, feed: str, other: Unit) -> tuple[str | None, Array | None]:
-        """Return what feeds the other unit in the place of one of ours; a layer without a partner is skipped."""
-        at = feed
-        while at not in self.partners and at in self.a.all and len(self.a.all[at].feeds) == 1:
-            at = self.a.all[at].feeds[0]
-        partner = self.partners.get(at)
-        if partner not in other.feeds and len(other.feeds) == 1:
-            theirs = other.feeds[0]
-            alone = theirs not in self.partners.values() and theirs in self.b.all
-            partner = theirs if alone and partner in self.b.all[theirs].feeds else partner
-        if partner is None or partner not in other.feeds:
-            return None, None
-        if at == feed and feed in self.ways and self.partners.get(feed) == partner:
-            return partner, self.ways[feed]
-        assert self.runs is not None
-        shapes = self.runs[0][feed].shape, self.runs[1][partner].shape
-        return partner, next(iter(ways(*shapes, self.turned)), None)
 
     def _own(
         self,
         found: Compared,
         one: Unit,
         other: Unit,
-        way: Array,
+        way: Way,
         given: tuple[dict[str, Array], dict[str, Array]],
         apart: Array,
         wanted: bool,
     ) -> tuple[Compared, First | None]:
-        assert self.runs is not None
         left, right = Computing(self.a, one), Computing(self.b, other)
         positions = _positions(apart)
-        shape = self.runs[1][other.name].shape
-        there = [tuple(int(p) for p in np.unravel_index(int(way[at]), shape)) for at in positions]
-        values = [
-            _numbers(left, right, at, p, given) for at, p in zip(positions, there, strict=True)
-        ]
+        there = [way.place(at) for at in positions]
+        values = _numbers(left, right, positions, there, given)
         worst = max(range(len(values)), key=lambda n: _excess(*values[n]))
         x, y = values[worst]
         agrees = all(_agree(*pair) for pair in values)
@@ -312,9 +296,7 @@ class _Comparing:
         )
         if agrees or not wanted:
             return found, None
-        cause = self._cause(
-            one, other, given, [(at, pair[0]) for at, pair in zip(there, values, strict=True)]
-        )
+        cause = self._cause(one, other, given, there, [x for x, _ in values])
         sides: list[Ledger | None] = []
         for side, at, held in ((left, positions[worst], given[0]), (right, there[worst], given[1])):
             try:
@@ -330,7 +312,8 @@ class _Comparing:
         one: Unit,
         other: Unit,
         given: tuple[dict[str, Array], dict[str, Array]],
-        wanted: Sequence[tuple[tuple[int, ...], Number]],
+        there: Sequence[tuple[int, ...]],
+        wanted: Sequence[Number],
     ) -> str | None:
         """Return what makes every number that was compared agree; None where nothing that was tried does."""
         for trial in trials(self.a, one, self.b, other):
@@ -339,36 +322,62 @@ class _Comparing:
                 fed = {n: trial.image(v) if n in self.b.graph.inputs else v for n, v in fed.items()}
             try:
                 again = Computing(self.b, other, trial.weights, trial.equations)
-                if all(_agree(value, again.at(at, fed)) for at, value in wanted):
+                found = again.bounded(there, fed)
+                if all(_agree(value, now) for value, now in zip(wanted, found, strict=True)):
                     return trial.words
             except (ConvscopeError, ValueError, IndexError):
                 continue
         return None
 
 
+def _all_apart(ours: Array, theirs: Array) -> Array:
+    """Return by how much all numbers of two arrays differ, in float32 where both are."""
+    apart = np.subtract(ours, theirs, dtype=np.result_type(ours, theirs, np.float32))
+    np.abs(apart, out=apart)
+    if not np.isfinite(apart.max(initial=0)):
+        same = np.isnan(ours) & np.isnan(theirs) | (ours == theirs)
+        apart = np.where(same, 0.0, np.where(np.isnan(apart), np.inf, apart))
+    return apart
+
+
 def _numbers(
     left: Computing,
     right: Computing,
-    at: tuple[int, ...],
-    there: tuple[int, ...],
+    positions: Sequence[tuple[int, ...]],
+    there: Sequence[tuple[int, ...]],
     given: tuple[dict[str, Array], dict[str, Array]],
-) -> tuple[Number, Number]:
-    """Return two numbers with their rooms; where they are nearer than one rounding, that is room enough."""
-    x, y = left.value(at, given[0]), right.value(there, given[1])
-    least = 2.0**-24 * min(abs(x), abs(y))
-    if x == y or abs(x - y) <= least < np.inf:
-        return Number(x, least), Number(y, least)
-    return left.at(at, given[0]), right.at(there, given[1])
+) -> list[tuple[Number, Number]]:
+    """Return pairs of numbers with their rooms; where two are nearer than one rounding, that is room enough."""
+    xs, ys = left.values(positions, given[0]), right.values(there, given[1])
+    found: list[tuple[Number, Number]] = []
+    for x, y in zip(map(float, xs), map(float, ys), strict=True):
+        least = 2.0**-24 * min(abs(x), abs(y))
+        found.append((Number(x, least), Number(y, least)))
+    far = [
+        n
+        for n, (x, y) in enumerate(found)
+        if not (x.value == y.value or abs(x.value - y.value) <= x.rounding < np.inf)
+    ]
+    if far:
+        ours = left.bounded([positions[n] for n in far], given[0])
+        theirs = right.bounded([there[n] for n in far], given[1])
+        for n, one, other in zip(far, ours, theirs, strict=True):
+            found[n] = one, other
+    return found
 
 
 def _positions(apart: Array) -> list[tuple[int, ...]]:
     """Return where to compare: where the engines differ most, the corners, and a few more."""
     count = apart.size
-    most = min(TRIED // 2, count)
-    order = np.argpartition(-apart.reshape(-1), most - 1)[:most]
+    flat = apart.reshape(-1)
+    pieces = np.array_split(flat, min(PIECES, count))
+    starts = np.cumsum([0, *(len(piece) for piece in pieces[:-1])])
+    largest = [int(start + piece.argmax()) for start, piece in zip(starts, pieces, strict=True)]
+    largest.sort(key=lambda n: -flat[n])
     rng = np.random.default_rng(list(apart.shape))
-    flat = [*map(int, order), 0, count - 1, *(int(rng.integers(count)) for _ in range(TRIED // 2))]
-    return [tuple(int(p) for p in np.unravel_index(n, apart.shape)) for n in dict.fromkeys(flat)]
+    others = (int(rng.integers(count)) for _ in range(TRIED // 2))
+    chosen = dict.fromkeys([*largest[: TRIED // 2], 0, count - 1, *others])
+    return [tuple(int(p) for p in np.unravel_index(n, apart.shape)) for n in chosen]
 
 
 def _apart(x: Number, y: Number) -> float:

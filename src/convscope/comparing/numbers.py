@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +13,11 @@ from convscope.comparing.units import Unit, Units
 from convscope.layers.base import tensor_names
 from convscope.notation import Equation
 from convscope.notation.cone import Link, cone
-from convscope.notation.evaluation import evaluate
+from convscope.notation.evaluation import AT_ONCE, evaluate, evaluate_all, gathered
+from convscope.notation.expression import Reduction
 from convscope.notation.ledger import Ledger, ledger
+from convscope.notation.scattered import Positions, bounded, numbers
+from convscope.notation.sizes import is_known, product
 from convscope.typed import Array
 
 Weights = Mapping[str, Mapping[str, Array]]
@@ -42,6 +46,7 @@ class Computing:
     ) -> None:
         graph = units.graph
         self.unit = unit
+        self._found: tuple[Mapping[str, Array], Mapping[str, Any]] | None = None
         self.links: dict[str, Link] = {}
         stop, needed, stack = {*unit.feeds, *graph.inputs}, set[str](), [unit.name]
         while stack:
@@ -63,12 +68,38 @@ class Computing:
         """Return the arithmetic of the unit's first sum, at a position."""
         return self._ledger_of(self.unit.nodes[0], position, given)
 
-    def value(self, position: Sequence[int], given: Mapping[str, Array]) -> float:
-        """Return the number at a position alone, which costs a quarter of what its room costs."""
+    def values(self, positions: Positions, given: Mapping[str, Array]) -> Array:
+        """Return the numbers at some positions alone, which costs a quarter of what their rooms cost."""
+        if self._together(positions):
+            return numbers(self.links, self.unit.name, positions, given)
         last = self.unit.name
-        return evaluate(self.links[last].equation, position, self._of(last, position, given))
+        equation = self.links[last].equation
+        return np.array([evaluate(equation, at, self._of(last, at, given)) for at in positions])
 
-    def at(self, position: Sequence[int], given: Mapping[str, Array]) -> Number:
+    def bounded(self, positions: Positions, given: Mapping[str, Array]) -> list[Number]:
+        """Return the numbers at some positions, with their rooms."""
+        names = [name for name in self.unit.nodes if name in self.links]
+        alone = all(len(self.links[name].feeds) == 1 for name in names[1:])
+        if not alone or not self._together(positions):
+            return [self._at(position, given) for position in positions]
+        found = bounded(self.links, names, positions, given)
+        return [Number(*map(float, pair)) for pair in zip(*found, strict=True)]
+
+    def _together(self, positions: Positions) -> bool:
+        """Whether positions may be computed at once: only the unit's first node reads more than its own place."""
+        first = self.unit.nodes[0]
+        for name, link in self.links.items():
+            equation = link.equation
+            bodies = [item.expression for item in equation.locals]
+            if name != first:
+                bodies.append(equation.expression)
+            if any(isinstance(node, Reduction) for body in bodies for node in body.walk()):
+                return False
+            if name != first and name in self.unit.nodes and not at_own_place(equation):
+                return False
+        return len(positions) * gathered(self.links[first].equation) <= AT_ONCE
+
+    def _at(self, position: Sequence[int], given: Mapping[str, Array]) -> Number:
         """Return the number at a position, and its room: each node's own roundings, led on by those after it."""
         nodes = [name for name in self.unit.nodes if name in self.links]
         found = self._ledger_of(nodes[0], position, given)
@@ -98,10 +129,36 @@ class Computing:
     def _of(
         self, name: str, position: Sequence[int], given: Mapping[str, Array]
     ) -> Mapping[str, Any]:
+        if name == self.unit.name and self._spans:
+            return self._whole(given)
         needed = {feed for link in self.links.values() for feed in link.feeds.values()} - set(
             self.links
         )
         return cone(self.links, name, position, {n: given[n] for n in needed}).values
+
+    @cached_property
+    def _spans(self) -> bool:
+        """Whether the last node's numbers read all that comes before them, which is then computed once."""
+        before = [link.equation for name, link in self.links.items() if name != self.unit.name]
+        work = sum(product(equation.shape) * gathered(equation) for equation in before)
+        return (
+            bool(before)
+            and not at_own_place(self.links[self.unit.name].equation)
+            and is_known(work)
+            and work <= AT_ONCE
+        )
+
+    def _whole(self, given: Mapping[str, Array]) -> Mapping[str, Any]:
+        """Return what the last node reads: its weights, and all of what feeds it."""
+        if self._found is None or self._found[0] is not given:
+            arrays: dict[str, Any] = dict(given)
+            values: Mapping[str, Any] = {}
+            for name, link in self.links.items():
+                values = {**link.weights, **{t: arrays[f] for t, f in link.feeds.items()}}
+                if name != self.unit.name:
+                    arrays[name] = evaluate_all(link.equation, values)
+            self._found = given, values
+        return self._found[1]
 
 
 def _led_on(link: Link, position: Sequence[int], value: float, room: float) -> Number:

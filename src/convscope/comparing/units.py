@@ -33,6 +33,7 @@ from convscope.notation.anatomy import anatomy
 from convscope.notation.evaluation import evaluate
 from convscope.notation.expression import Binary, Call, Expression, Number, Read, Reduction
 from convscope.notation.functions import Function, compute
+from convscope.notation.scattered import Standing
 from convscope.notation.sizes import is_known, product
 from convscope.typed import Array
 
@@ -343,20 +344,11 @@ def is_function(equation: Equation) -> bool:
 
 def curve(equation: Equation, given: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
     """Return what a layer makes of numbers, several for each output where it reads several."""
-    at, shape = (0,) * len(equation.shape), tuple(equation.shape)
-    names = sorted(equation.inputs, key=lambda tensor: tensor.name)
-    found = [
-        evaluate(
-            equation,
-            at,
-            {
-                t.name: np.broadcast_to(np.float64(n), shape)
-                for t, n in zip(names, numbers, strict=True)
-            },
-        )
-        for numbers in zip(*given[: len(names)], strict=True)
-    ]
-    return tuple(found)
+    tensors = sorted(equation.inputs, key=lambda tensor: tensor.name)
+    fed = {t.name: np.array(row) for t, row in zip(tensors, given, strict=False)}
+    at = dict.fromkeys(equation.axes, np.zeros(len(given[0]), int))
+    found = np.asarray(Standing(fed, equation).value(equation.expression, at, 1), np.float64)
+    return tuple(map(float, np.broadcast_to(found, (len(given[0]),))))
 
 
 @cache

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         TraceReport,
     )
     from convscope.network.run import Run
+    from convscope.network.streaming import Streamed
     from convscope.parts import Summary
     from convscope.survey.survey import Survey
 
@@ -358,12 +359,13 @@ class Network(Trainable):
         """
         from convscope.comparing.comparison import compare
         from convscope.network.reports import report
+        from convscope.network.streaming import Streamed
 
         if image is None:
             return report(compare(self.graph, other.graph))
-        ours = self.run(image)
-        theirs = other.run(_turned(image, ours, other))
-        return report(compare(ours.graph, theirs.graph, (ours.activations, theirs.activations)))
+        ours = Streamed(self, image)
+        theirs = Streamed(other, _turned(image, ours, other))
+        return report(compare(ours.graph, theirs.graph, (ours, theirs)))
 
     def fingerprint(self) -> str:
         """Return 64 hexadecimal digits that are equal for the same network in another format or with other names.
@@ -477,19 +479,19 @@ class Network(Trainable):
         return self.backing.editable(self.graph, self.graph.node(layer).name)
 
 
-def _turned(image: Any, run: Run, other: Network) -> Any:
+def _turned(image: Any, taken: Streamed, other: Network) -> Any:
     """Return an array that one network took as another takes it, channels first or last."""
-    from convscope.comparing.layouts import brought, ways
+    from convscope.comparing.layouts import ways
 
     if not hasattr(image, "shape"):
         return image
-    taken = [run.activations[name] for name in run.graph.inputs]
+    inputs = list(taken.inputs.values())
     wanted = [shape for shape in other.graph.inputs.values()]
-    if len(taken) != 1 or len(wanted) != 1 or not all(map(is_known, wanted[0])):
+    if len(inputs) != 1 or len(wanted) != 1 or not all(map(is_known, wanted[0])):
         return image
-    turned = run.graph.image_layout != other.graph.image_layout
-    for way in ways(taken[0].shape, wanted[0], turned):
-        return brought(way, taken[0], wanted[0])
+    turned = taken.graph.image_layout != other.graph.image_layout
+    for way in ways(inputs[0].shape, wanted[0], turned):
+        return way.brought(inputs[0])
     return image
 
 

@@ -87,6 +87,11 @@ def evaluate_all(equation: Equation, values: Values, dtype: Any = np.float64) ->
     return evaluate_box(equation, [(0, size - 1) for size in equation.shape], values, dtype)
 
 
+def gathered(equation: Equation) -> int:
+    """Return how many numbers the largest read of one output gathers."""
+    return Evaluator({})._gathered(equation.expression, {})
+
+
 MOST_TERMS = 1 << 27
 """A number that is made of more others than this is not taken apart: they are gathered at once."""
 

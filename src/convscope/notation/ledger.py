@@ -168,7 +168,7 @@ def ledger(
     given: dict[Axis, Any] = dict(zip(equation.axes, where, strict=True))
     evaluator = _Once(values)
     evaluator.hold(equation, tuple((p, p) for p in where))
-    value, rounding = _Rounding(evaluator, dtype).of(equation.expression, given, 0)
+    value, rounding = Rounding(evaluator, dtype).of(equation.expression, given, 0)
     value, rounding = RANGES[dtype].held(value, rounding)
 
     parts = anatomy(equation)
@@ -288,7 +288,7 @@ def _group(main: Main, given: Mapping[Axis, Any], evaluator: Evaluator) -> Group
     )
 
 
-class _Rounding:
+class Rounding:
     """Adds up the roundings that an engine may make, whatever order it works in.
 
     unit    the largest relative error of one rounding; what is summed up is summed in float32 at least, and
