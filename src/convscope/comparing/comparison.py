@@ -211,19 +211,15 @@ class _Comparing:
         if ours is None or theirs is None:
             return None
         if ours.shape != theirs.shape:
-            if ours.size == theirs.size:
-                ours, theirs = ours.reshape(-1), theirs.reshape(-1)
-                if np.array_equal(np.sort(ours), np.sort(theirs)):
-                    return WeightsCompared("permuted", None)
-            return WeightsCompared("different", None)
+            how = "permuted" if _same_numbers(ours, theirs) else "different"
+            return WeightsCompared(how, None)
         if np.array_equal(ours, theirs) or np.array_equal(ours, theirs, equal_nan=True):
             return WeightsCompared("equal", 0.0)
         largest = float(np.abs(ours - theirs).max())
         if np.allclose(ours, theirs, rtol=2e-6, atol=1e-9):
             return WeightsCompared("close", largest)
-        if np.array_equal(np.sort(ours, axis=None), np.sort(theirs, axis=None)):
-            return WeightsCompared("permuted", largest)
-        return WeightsCompared("different", largest)
+        how = "permuted" if _same_numbers(ours, theirs) else "different"
+        return WeightsCompared(how, largest)
 
     def _find_way(self, one: str, other: str, turned: bool) -> Way | None:
         ours, theirs = self.held[0].get(one), self.held[1].get(other)
@@ -328,6 +324,13 @@ class _Comparing:
             except (ConvscopeError, ValueError, IndexError):
                 continue
         return None
+
+
+def _same_numbers(ours: Array, theirs: Array) -> bool:
+    """Whether two arrays hold the same numbers in any order."""
+    if ours.size != theirs.size or (ours.min(), ours.max()) != (theirs.min(), theirs.max()):
+        return False  # which costs a hundredth of sorting them
+    return np.array_equal(np.sort(ours, axis=None), np.sort(theirs, axis=None))
 
 
 def _all_apart(ours: Array, theirs: Array) -> Array:

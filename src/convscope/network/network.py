@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any, Self, TextIO
 
     from convscope.model.editing import Edit
+    from convscope.model.graph import Graph
     from convscope.network.reports import (
         ChangesReport,
         CheckedReport,
@@ -63,10 +64,13 @@ class Network(Trainable):
         A layer without an equation is computed by whoever can (a live Keras model). Where nobody can, what
         comes before it is computed, and the run's `missing` names what depends on it.
         """
+        given = self._given(image)
+        return self._run(self.backing.at(self.graph, given), given, keep)
+
+    def _run(self, graph: Graph, given: Mapping[str, Any], keep: Iterable[str] | None) -> Run:
+        """Return the run of inputs with a batch axis, on the graph of their sizes."""
         from convscope.network.run import Run
 
-        given = self._given(image)
-        graph = self.backing.at(self.graph, given)
         names = tuple(graph.nodes) if keep is None else tuple(graph.node(n).name for n in keep)
         names = (*names, *(n for n in graph.outputs if n not in names))
         missing = self._missing(graph)

@@ -20,17 +20,16 @@ class Streamed:
     """
 
     def __init__(self, network: Network, image: Any) -> None:
-        self._network, self._image = network, image
-        given = network._given(image)
-        self.graph = network.backing.at(network.graph, given)
-        self.inputs = {n: a[0].astype("float32", copy=False) for n, a in given.items()}
+        self._network, self._given = network, network._given(image)
+        self.graph = network.backing.at(network.graph, self._given)
+        self.inputs = {n: a[0].astype("float32", copy=False) for n, a in self._given.items()}
         self.runs = 0
 
     def values(self, names: Sequence[str]) -> dict[str, Array]:
         """Return these layers' activations, those left out that nothing here can compute."""
         engines = self._network._engines
         before = set(engines)
-        run = self._network.run(self._image, keep=names)
+        run = self._network._run(self.graph, self._given, names)
         self.runs += 1
         if self.runs > 1:  # what is ready for other layers holds the weights once more
             for key in set(engines) - before:
