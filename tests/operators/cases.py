@@ -48,6 +48,17 @@ COUNTED = np.random.default_rng(5).integers(-9, 9, (1, 3, 5, 4))
 MASK = np.random.default_rng(6).integers(0, 2, (5, 1)).astype(bool)
 
 CASES: list[Case] = [
+    # 6 heads of queries share 3 of keys; 4 queries, 2 keys from before and 5 new ones
+    Case(
+        "Attention", [(1, 6, 4, 5), (1, 3, 5, 5), (1, 3, 5, 7), (6, 4, 7), (1, 3, 2, 5), (1, 3, 2, 7)], (),
+        {"is_causal": 1, "softcap": 1.5, "scale": 0.7}, outputs=3, opset=23,
+    ),
+    Case("Attention", [(1, 4, 10), (1, 7, 10), (1, 7, 6)], (), {"q_num_heads": 2, "kv_num_heads": 2}, opset=23),
+    Case("RotaryEmbedding", [(1, 3, 5, 8), (1, 5, 3), (1, 5, 3)], (), {"rotary_embedding_dim": 6}, opset=23),
+    Case(
+        "RotaryEmbedding", [(1, 4, 12), (9, 3), (9, 3)], (whole(7, 0, 3, 3).reshape(1, 4),),
+        {"num_heads": 2, "interleaved": 1}, opset=23,
+    ),
     *(_one(op) for op in (
         "Relu", "Sigmoid", "Softplus", "Softsign", "HardSwish", "Mish", "Tanh", "Exp", "Abs", "Erf", "Neg", "LeakyRelu",
         "Elu", "Celu", "Selu", "HardSigmoid", "Gelu", "ThresholdedRelu", "Shrink", "Identity", "Round", "Sign",

@@ -384,7 +384,12 @@ class Rounding:
                 # of the operands and not of the result, since an engine may fold a mean into a bias;
                 # but equal numbers leave exactly 0
                 same = (np.equal(a, b) if name == "sub" else False) & np.equal(ea + eb, 0.0)
-                exact = same | _is_condition(*arguments)
+                # and an infinity with a number stays what it is
+                endless = [
+                    np.isinf(x) & np.equal(ex, 0.0) & np.isfinite(y) & np.isfinite(ey)
+                    for (x, ex), (y, ey) in (arguments, arguments[::-1])
+                ]
+                exact = same | endless[0] | endless[1] | _is_condition(*arguments)
                 return value, np.where(exact, 0.0, ea + eb + u * (np.abs(a) + np.abs(b)))
             case "mul", [(a, ea), (b, eb)]:
                 passed = u * np.abs(value)

@@ -59,6 +59,17 @@ NO_EQUATION = {
         "pow_types_float32_uint64",
         "pow_types_float32_uint32",
     ],
+    "how many keys there are is known only when it runs": [
+        "attention_4d_diff_heads_mask4d_padded_kv",
+        "attention_4d_gqa_causal_nonpad_decode",
+        "attention_4d_causal_nonpad_continued_prefill",
+        "attention_4d_causal_nonpad_negative_offset_structural_empty",
+        "attention_4d_causal_nonpad_attn_mask_composition",
+        "attention_4d_causal_nonpad_batch_prefill",
+        "attention_local_window_ext_cache_rank3_head_mask",
+        "attention_local_window_ext_cache_rank4_batch_mask",
+        "attention_local_window_ext_cache_rank2_mask",
+    ],
     "it reads or gives nothing": [
         "reduce_log_sum_empty_set",
         "reduce_log_sum_exp_empty_set",

@@ -34,7 +34,7 @@ from convscope.readers.onnx.said import said_shapes
 from convscope.readers.onnx.scopes import module_path
 from convscope.readers.onnx.source import Source
 from convscope.readers.onnx.tensors import Constant, bits
-from convscope.readers.onnx.weights import NUMBERS, QUANTISED, Alike, filled, unpacked
+from convscope.readers.onnx.weights import NOT_LEARNED, NUMBERS, QUANTISED, Alike, filled, unpacked
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, ValueInfoProto
@@ -162,6 +162,12 @@ class Builder:
         self.checked = not source.model.graph.sparse_initializer
         self.fixed: set[str] = set()
         self.made = 0
+        self.unlearned = {
+            node.input[place]
+            for node in self.proto.node
+            for place in NOT_LEARNED.get(node.op_type, ())
+            if place < len(node.input)
+        }
         self._inferred: dict[str, tuple[int, Shape | None]] | None = None
         shapes: dict[str, Shape] = {}
         for value in self.proto.input:
@@ -514,7 +520,7 @@ class Builder:
         constant = held.constant
         assert constant is not None
         name = self._free(tensor)
-        learned = held.element in NUMBERS and constant.count > 0
+        learned = held.element in NUMBERS and constant.count > 0 and tensor not in self.unlearned
         known = ONNX.get(held.element, "") != "" and constant.count > 0
         explained = known and len(constant.shape) <= 8
         slot = (Weight("value", constant.shape),) if learned or explained else ()

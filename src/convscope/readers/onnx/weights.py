@@ -32,6 +32,9 @@ FILLED = {
 }  # fmt: skip
 """Where exporters write out zeros or ones for a bias, a scale or a first state that a layer does not have."""
 
+NOT_LEARNED = {"Attention": (3,), "RotaryEmbedding": (1, 2)}
+"""Where a mask, or the sine and cosine of places, goes in."""
+
 BY_NUMBER = ("Mul", "Add", "Div", "Sub")
 """Of these a constant that the graph states may be a module's own, a bias of zeros."""
 
