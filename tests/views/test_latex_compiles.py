@@ -84,6 +84,14 @@ def of_symbols() -> Iterator[tuple[str, Report[Any]]]:
     )
     yield "symbols: summary", Report(SummaryTable(network.facts()))
     yield "symbols: explain", network.explain()
+    strided = [
+        convscope.Conv2D("c", "k", strides="s", input_shape=("i", "j", "n")),
+        convscope.MaxPooling2D(2, strides="t"),
+        convscope.Conv2D(5, 3, strides=("s", "t"), padding="same"),
+    ]
+    moved = convscope.Sequential(strided)
+    yield "symbolic strides: summary", Report(SummaryTable(moved.facts()))
+    yield "symbolic strides: explain", moved.explain("conv2d")
     changed = convscope.open("demo").whatif([("conv2d", "filters", "f")], depth=1)
     yield "symbols: whatif", changed
 

@@ -89,9 +89,14 @@ class Dense(Weighing):
         )
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
-        y = form.node("MatMul", form.plain(inputs[0]), form.weight("kernel"))
-        if self.use_bias:
-            y = form.node("Add", y, form.weight("bias"))
+        x, kernel = form.plain(inputs[0]), form.weight("kernel")
+        if (
+            self.use_bias and len(form.input_shape()) == 1
+        ):  # one operator, so that it is read as one layer
+            y = form.node("Gemm", x, kernel, form.weight("bias"))
+        else:
+            y = form.node("MatMul", x, kernel)
+            y = form.node("Add", y, form.weight("bias")) if self.use_bias else y
         return self.activation.onnx(form, Value(y))
 
     @classmethod

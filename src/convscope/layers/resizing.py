@@ -291,6 +291,9 @@ class Resizing(Spatial):
         yield Sample(cls(4, 9, pad_to_aspect_ratio=True, fill_value=0.5), ((8, 7, 3),))
         yield Sample(cls(4, 3, antialias=True), ((8, 12, 2),))
         yield Sample(cls(4, 3, "bicubic", antialias=True), ((8, 12, 2),))
+        yield Sample(cls(5, 3, antialias=True), ((7, 8, 2),))
+        yield Sample(cls(4, 7, "lanczos3"), ((6, 5, 2),))
+        yield Sample(cls(7, 3, "lanczos5", data_format="channels_first"), ((2, 6, 8),))
 
 
 DIFFERS = (

@@ -94,12 +94,42 @@ def _formula(latex: str) -> str:
         wide = formula_points(shown)
     size, small = next((one for one in SIZES if wide * one[1] <= LINE), SIZES[-1])
     if wide * small > LINE and r"\begin{" not in shown:
-        shown = _in_lines(shown, LINE / small)
+        broken = _in_lines(shown, LINE / small)
+        if formula_points(broken) * small > LINE:  # a fraction is one piece: write it in a line
+            broken = _in_lines(_opened(shown), LINE / small)
+        shown = broken
     body = f"\\begin{{equation*}}\n  {shown}\n\\end{{equation*}}"
     return f"{{\\{size}\n{body}}}" if size else body
 
 
-_HOLDS = re.compile(r"\\left\b|\\right\b|(?<!\\)[{}]| (?=[-+] |\\cdot )")
+_HOLDS = re.compile(r"\\left\b|\\right\b|(?<!\\)[{}]| (?=[-+] |\\cdot |\\Big/ )")
+
+
+def _opened(formula: str) -> str:
+    r"""Return a formula whose outer fractions stand in a line, so that it can be broken inside them.
+
+    >>> print(_opened(r"x = \frac{\frac{a + b}{c}}{d} + 1"))
+    x = \Bigl( a + b \Bigr) \Big/ \Bigl( c \Bigr) \Big/ \Bigl( d \Bigr) + 1
+    """
+    begun = formula.find(r"\frac{")
+    if begun < 0:
+        return formula
+    above, middle = _braced(formula, begun + 5)
+    below, end = _braced(formula, middle)
+    inner = _opened(above)
+    top = inner if above.startswith(r"\frac{") else rf"\Bigl( {inner} \Bigr)"
+    rest = _opened(formula[end:])
+    return rf"{formula[:begun]}{top} \Big/ \Bigl( {below} \Bigr){rest}"
+
+
+def _braced(formula: str, begun: int) -> tuple[str, int]:
+    """Return what stands between the braces that begin at a place, and where they have ended."""
+    depth = 0
+    for found in re.finditer(r"(?<!\\)[{}]", formula[begun:]):
+        depth += 1 if found[0] == "{" else -1
+        if not depth:
+            return formula[begun + 1 : begun + found.start()], begun + found.end()
+    return formula[begun + 1 :], len(formula)
 
 
 def _in_lines(formula: str, room: float) -> str:
