@@ -26,6 +26,31 @@ READER = Path(__file__).parent / "explorer" / "reader.js"
 """Reads the page; in every page as `reader`."""
 
 
+OUT_OF_REACH = """() => [...document.querySelectorAll("button, input, select, summary, [tabindex='0']")]
+  .filter((e) => e.checkVisibility() && !e.closest("dialog:not([open])"))
+  .filter((e) => {
+    e.scrollIntoView({ block: "center", inline: "center" });
+    const box = e.getBoundingClientRect();
+    const wide = Math.min(box.width, 120);
+    return box.left < -1 || box.left + wide > innerWidth + 1 || box.bottom < 0 || box.top > innerHeight;
+  }).map((e) => e.outerHTML.slice(0, 120))"""
+
+
+def violations(page: Any, axe: str) -> list[Any]:
+    """Return what axe finds that is serious or critical: rule, and where."""
+    page.evaluate(axe)  # by the debugger's door, which the page's policy does not close
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [
+        (
+            one["id"],
+            one["help"],
+            [(n["html"][:160], n["failureSummary"][:300]) for n in one["nodes"][:3]],
+        )
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
 class Served:
     """A network behind a server, with the run that its page shows first."""
 

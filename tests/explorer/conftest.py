@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +27,7 @@ export { errorFunction } from "./functions.js";
 
 DRIVER = Path(__file__).parent / "driver.js"
 
+AXE = "4.10.3"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--no-sandbox",
@@ -133,3 +137,22 @@ def visit(
     for one in made:
         assert one.unexpected == []
         assert all(url.startswith(("http://127.0.0.1:", "data:", "blob:")) for url in one.urls)
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """Return axe-core's source: from npm, one pinned version, kept outside of the repository."""
+    npm = shutil.which("npm")
+    if npm is None:
+        absent("accessibility is checked by axe-core: it needs npm (apt-get install npm)")
+    user = str(os.getuid()) if hasattr(os, "getuid") else "user"
+    folder = Path(tempfile.gettempdir()) / f"convscope-axe-{AXE}-{user}"
+    found = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if not found.exists():
+        command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder)]
+        done = subprocess.run(
+            [*command, f"axe-core@{AXE}"], check=False, capture_output=True, text=True, timeout=600
+        )
+        if done.returncode:
+            absent(f"npm could not install axe-core@{AXE}: {done.stderr.strip()}")
+    return found.read_text(encoding="utf-8")

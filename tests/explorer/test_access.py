@@ -2,63 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from needed import absent
-from screens import OpenPage
+from screens import OUT_OF_REACH, OpenPage, violations
 
-AXE = "4.10.3"
 SCREENS = ["network", "stack", "microscope", "models", "whatif", "input"]
-
-OUT_OF_REACH = """() => [...document.querySelectorAll("button, input, select, summary, [tabindex='0']")]
-  .filter((e) => e.checkVisibility() && !e.closest("dialog:not([open])"))
-  .filter((e) => {
-    e.scrollIntoView({ block: "center", inline: "center" });
-    const box = e.getBoundingClientRect();
-    const wide = Math.min(box.width, 120);
-    return box.left < -1 || box.left + wide > innerWidth + 1 || box.bottom < 0 || box.top > innerHeight;
-  }).map((e) => e.outerHTML.slice(0, 120))"""
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    """Return axe-core's source: from npm, one pinned version, kept outside of the repository."""
-    npm = shutil.which("npm")
-    if npm is None:
-        absent("accessibility is checked by axe-core: it needs npm (apt-get install npm)")
-    user = str(os.getuid()) if hasattr(os, "getuid") else "user"
-    folder = Path(tempfile.gettempdir()) / f"convscope-axe-{AXE}-{user}"
-    found = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not found.exists():
-        command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder)]
-        done = subprocess.run(
-            [*command, f"axe-core@{AXE}"], check=False, capture_output=True, text=True, timeout=600
-        )
-        if done.returncode:
-            absent(f"npm could not install axe-core@{AXE}: {done.stderr.strip()}")
-    return found.read_text(encoding="utf-8")
-
-
-def violations(page: Any, axe: str) -> list[Any]:
-    """Return what axe finds that is serious or critical: rule, and where."""
-    page.evaluate(axe)  # by the debugger's door, which the page's policy does not close
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    return [
-        (
-            one["id"],
-            one["help"],
-            [(n["html"][:160], n["failureSummary"][:300]) for n in one["nodes"][:3]],
-        )
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-    ]
 
 
 @pytest.mark.parametrize(

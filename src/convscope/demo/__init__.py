@@ -48,6 +48,7 @@ def network() -> Network:
             if names:
                 layer.set_weights([stored[name] for name in names])
     model.samples, model.labels = digits(), list("0123456789")
+    model.untrained = _untrained
     model.lessons = ["padding"]
     return model
 
@@ -55,3 +56,12 @@ def network() -> Network:
 def digits() -> dict[str, Path]:
     """Return the shipped digits: name to PNG file."""
     return {path.stem: path for path in sorted(_HERE.glob("*.png"))}
+
+
+def _untrained() -> Any:
+    """Return the network before it learned, ready to learn, and its digits."""
+    from convscope.demo.training import examples, network
+
+    model = network()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model, examples()

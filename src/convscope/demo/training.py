@@ -78,3 +78,12 @@ def as_input(pixels: Array) -> Array:
 
     found: Array = (pixels[..., np.newaxis] / 255).astype(np.float32)
     return found
+
+
+def examples() -> Any:
+    """Return the digits as a training takes them (`learning.session.Examples`)."""
+    from convscope.learning.session import Examples
+
+    x, held, y, held_y = split()
+    words = f"{len(x):,} digits; {len(held):,} are held out"
+    return Examples(as_input(x), y, as_input(held), held_y, words, list("0123456789"))

@@ -201,6 +201,10 @@ class Host:
         scale = pixels or self.network.pixel_scale().name
         return {**prepare(picture, shape, last, steps, name, scale), "pixels": scale}
 
+    def show(self, run: SomeRun, source: str) -> dict[str, Json]:
+        """Remember a run that may be of other weights than the network's; return what a page is told of it."""
+        return self._add(run, source, own=True)
+
     def _add(
         self,
         run: SomeRun,
@@ -208,12 +212,14 @@ class Host:
         steps: Sequence[Json] = (),
         pixels: str | None = None,
         tried: bool = False,
+        own: bool = False,
     ) -> dict[str, Json]:
         """Remember a run; return what a page is told of it. An old one that no page shows is forgotten.
 
         tried   whether it is of an edited network, beside the run that is shown
+        own     whether it has weights of its own, so that they are asked of the run
         """
-        held = _Held(run, source, list(steps), pixels, tried)
+        held = _Held(run, source, list(steps), pixels, tried, own)
         with self._lock:
             self._last += 1
             number = self._last
@@ -392,7 +398,10 @@ class Host:
             if name not in run.activations:
                 name = run.graph.node(name).name
             return run.activations[name]
-        weights = self.network.graph.node(name).layer.weights
+        graph = (
+            self.network.graph if question.get("run") is None else self._held(question).run.graph
+        )
+        weights = graph.node(name).layer.weights
         if not isinstance(weight, str) or weight not in weights:
             raise LayerLookupError(
                 f"{name} has no weight {weight!r}{did_you_mean(str(weight), list(weights))}; "
@@ -449,10 +458,16 @@ class _Held:
     """A run, and what its image is called."""
 
     def __init__(
-        self, run: SomeRun, source: str, steps: list[Json], pixels: str | None, tried: bool
+        self,
+        run: SomeRun,
+        source: str,
+        steps: list[Json],
+        pixels: str | None,
+        tried: bool,
+        own: bool,
     ) -> None:
         self.run, self.source, self.steps, self.pixels = run, source, steps, pixels
-        self.tried = tried
+        self.tried, self.own = tried, own
         self._ranges: dict[str, Json] | None = None
 
     def facts(self, number: int) -> dict[str, Json]:
@@ -467,6 +482,7 @@ class _Held:
             "steps": self.steps,
             "pixels": self.pixels,
             "engine": self.run.engine,
+            "weights": self.own,
             "shapes": {n: list(a.shape) for n, a in activations.items()},
             "ranges": self._ranges,
             "output": output,

@@ -45,33 +45,18 @@ def chosen(last: int, many: int = 12) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-class FilmMaker(Callback):
-    """Keeps chosen steps while a network learns, and writes them to one file in the end.
+class Frames:
+    """Steps that were kept: their arrays by name, as a film holds them, and what is said of each."""
 
-    steps    which to keep, counted from 1
-    judged   (x, y) whose accuracy is told at each of them
-    """
-
-    def __init__(self, path: str | Path, steps: Sequence[int], judged: Any = None) -> None:
-        self.path, self.steps, self.judged = Path(path), set(steps), judged
-        if self.path.suffix != ".npz":
-            raise InputError(f"a film is written as .npz: name it {self.path.stem}.npz")
+    def __init__(self) -> None:
         self.frames: list[dict[str, Any]] = []
         self.arrays: dict[str, Array] = {}
 
-    def wants(self, step: int) -> bool:
-        return step in self.steps
-
-    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        trainer: Trainer = self.model._compiled()
-        last = trainer.last
-        if last is None or last.number != trainer.steps_done or last.number not in self.steps:
-            return
-        judged: dict[str, float] = {}
-        if self.judged is not None:
-            judged = trainer.evaluate(self.judged[0], self.judged[1], return_dict=True)
-        frame = {"step": last.number, "loss": last.loss, "learning_rate": last.learning_rate}
-        self.frames.append({**frame, "judged": judged})
+    def add(self, last: Taken, judged: Any = None) -> None:
+        """Keep a step; with `judged`, (x, y), also what the network makes of those after it."""
+        found: dict[str, float] = {}
+        if judged is not None:
+            found = last.trainer.evaluate(judged[0], judged[1], return_dict=True)
         top = str(last.number)
         for name in last.after:
             self.arrays[f"{top}/weight/{name}"] = last.given[name]
@@ -83,24 +68,54 @@ class FilmMaker(Callback):
         for name, array in last.given.items():
             if name not in last.after:
                 self.arrays[f"{top}/given/{name}"] = array
+        frame = {"step": last.number, "loss": last.loss, "learning_rate": last.learning_rate}
+        self.frames.append({**frame, "judged": found})
 
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        trainer: Trainer = self.model._compiled()
-        said = {
+    def said(self, trainer: Trainer) -> dict[str, Any]:
+        """Return what a film says of itself."""
+        return {
             "format": FORMAT,
-            "network": self.model.name,
+            "network": trainer.network.name,
             "optimizer": trainer.optimizer.keras(),
             "loss": trainer.loss.kind,
             "from_logits": trainer.loss.from_logits,
+            "penalties": {f"{o}.{w}": list(cost) for (o, w), cost in trainer.penalties.items()},
             "steps": trainer.steps_done,
-            "frames": self.frames,
+            "frames": list(self.frames),
         }
-        self.arrays["film"] = np.frombuffer(json.dumps(said).encode(), np.uint8)
+
+
+class FilmMaker(Callback):
+    """Keeps chosen steps while a network learns, and writes them to one file in the end.
+
+    steps    which to keep, counted from 1
+    judged   (x, y) whose accuracy is told at each of them
+    """
+
+    def __init__(self, path: str | Path, steps: Sequence[int], judged: Any = None) -> None:
+        self.path, self.steps, self.judged = Path(path), set(steps), judged
+        if self.path.suffix != ".npz":
+            raise InputError(f"a film is written as .npz: name it {self.path.stem}.npz")
+        self.kept = Frames()
+
+    def wants(self, step: int) -> bool:
+        return step in self.steps
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        trainer: Trainer = self.model._compiled()
+        last = trainer.last
+        if last is None or last.number != trainer.steps_done or last.number not in self.steps:
+            return
+        self.kept.add(last, self.judged)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        said = self.kept.said(self.model._compiled())
+        arrays = {**self.kept.arrays, "film": np.frombuffer(json.dumps(said).encode(), np.uint8)}
         with (
             complete(self.path, ".npz", "a film is written as .npz") as part,
             part.open("wb") as file,
         ):
-            np.savez_compressed(file, allow_pickle=False, **self.arrays)
+            np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 @dataclass(frozen=True)
@@ -163,6 +178,17 @@ class Film:
         if not good:
             raise SourceError(f"{path} is a film of another format than {FORMAT}")
 
+    @classmethod
+    def of(cls, kept: Frames, trainer: Trainer) -> Film:
+        """Return what has been kept so far as a film, without a file."""
+        film = cls.__new__(cls)
+        film.path = Path(f"{trainer.network.name}, which still learns")
+        film.said = kept.said(trainer)
+        film.frames = film.said["frames"]
+        film.steps = tuple(int(frame["step"]) for frame in film.frames)
+        film._arrays = kept.arrays
+        return film
+
     def arrays(self, step: int, kind: str) -> dict[str, Array]:
         """Return the arrays of a step: its "weight"s before, "gradient"s or "update"s, by name."""
         start = f"{self._step(step)}/{kind}/"
@@ -202,6 +228,7 @@ class Film:
                 f"{self.path.name} is of {self.said['network']}, and its weights are not those of "
                 f"{trainer.network.name}"
             )
+        self._punish(trainer)
         frame = self.frames[self.steps.index(step)]
         given = {**weights, **self.arrays(step, "given")}
         gradients = self.arrays(step, "gradient")
@@ -216,6 +243,16 @@ class Film:
         updates = self.arrays(step, "update")
         taken.after = {n: a + updates[n] if n in updates else a for n, a in weights.items()}
         return taken
+
+    def _punish(self, trainer: Trainer) -> None:
+        """Let a trainer count the size of weights as it was counted when the film was made."""
+        said = self.said.get("penalties")
+        if said is None:  # films of before say nothing of it
+            return
+        found = {(n.rpartition(".")[0], n.rpartition(".")[2]): tuple(c) for n, c in said.items()}
+        if found != trainer.penalties:
+            trainer.penalties = {name: (float(l1), float(l2)) for name, (l1, l2) in found.items()}
+            trainer.forget()
 
     def document(self) -> Document:
         """Return the steps as a table."""

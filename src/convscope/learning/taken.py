@@ -281,16 +281,8 @@ class Taken:
         cost = self._penalty(owner, weight, where)
         gradient = total + cost
         room += abs(gradient) * 2.0**-23
-        slots = {n: float(a[where]) for n, a in self.slots.get(name, {}).items()}
-        optimizer = trainer.optimizer
-        slots = {n: slots.get(n, 0.0) for n in optimizer.kept}
         before = float(self.given[name][where])
-        rate, optimizer.learning_rate = optimizer.learning_rate, self.learning_rate
-        try:
-            lines = optimizer.taken(before, gradient, slots, self.number)
-            called = f"{optimizer!r}"
-        finally:
-            optimizer.learning_rate = rate
+        called, lines = self._lines(name, where, before, gradient)
         bound = trainer.constraints.get(name)
         return Movement(
             self.number, what, where, called, before, float(self.after[name][where]),
@@ -298,6 +290,49 @@ class Taken:
             tuple(equations), _by_image(terms, self.rows), tuple(lines),
             None if bound is None else repr(bound),
         )  # fmt: skip
+
+    def shortly(self, what: str, where: tuple[int, ...], shares: Array) -> dict[str, Any]:
+        """Return why a number moved as plain data, with what each image adds as the engine computed it.
+
+        shares   one number an image: their sum is the gradient but for the penalty
+        """
+        name = self._named(what)
+        owner, _, weight = name.rpartition(".")
+        cost = self._penalty(owner, weight, where)
+        values = [float(v) for v in shares]
+        gradient = sum(values) + cost
+        before = float(self.given[name][where])
+        called, lines = self._lines(name, where, before, gradient)
+        learning = self.trainer.step(self.rows, True).learning
+        graph = self.trainer.graph
+        equations = [
+            adjoint(learning[n.name].equation).get(weight)
+            for n in graph.nodes.values()
+            if n.layer is self.trainer.layers[owner]
+        ]
+        bound = self.trainer.constraints.get(name)
+        return {
+            "step": self.number, "of": what, "position": list(where), "optimizer": called,
+            "before": before, "after": float(self.after[name][where]), "value": lines[-1].value,
+            "gradient": gradient, "engine_gradient": float(self.gradients[name][where]),
+            "rounding": None, "penalty": cost, "constraint": None if bound is None else repr(bound),
+            "equation": [str(e) for e in equations if e is not None], "terms": None,
+            "images": [{"image": n, "partial_sum": v, "terms": None} for n, v in enumerate(values)],
+            "lines": [{"name": m.name, "formula": m.formula, "value": m.value} for m in lines],
+        }  # fmt: skip
+
+    def _lines(
+        self, name: str, where: tuple[int, ...], before: float, gradient: float
+    ) -> tuple[str, list[Move]]:
+        """Return what the optimizer is, and how it makes a movement of a gradient."""
+        optimizer = self.trainer.optimizer
+        slots = {n: float(a[where]) for n, a in self.slots.get(name, {}).items()}
+        slots = {n: slots.get(n, 0.0) for n in optimizer.kept}
+        rate, optimizer.learning_rate = optimizer.learning_rate, self.learning_rate
+        try:
+            return f"{optimizer!r}", optimizer.taken(before, gradient, slots, self.number)
+        finally:
+            optimizer.learning_rate = rate
 
     def _penalty(self, owner: str, weight: str, where: tuple[int, ...]) -> float:
         """Return what the cost of a weight's size adds to a derivative."""

@@ -88,6 +88,7 @@ class Trainer:
         self.weights: dict[str, Array] = {}
         self._versions: tuple[int, ...] = ()
         self.last: Taken | None = None
+        self.loss_of_step = 0.0
         self.steps_done = 0
 
     def _bounds(self, owner: str, layer: Layer) -> None:
@@ -194,7 +195,7 @@ class Trainer:
         self.steps_done += 1
         given |= self.noise(step, self.steps_done)
         found = step.run(given)
-        loss = self.total(found, share)
+        loss = self.loss_of_step = self.total(found, share)
         if record:
             self.last = Taken(self, given, found, loss)
         gradients = {k[1:]: found[k] for k in found if k.startswith("∂")}
@@ -214,6 +215,10 @@ class Trainer:
         each = found[f"{self.output}/loss"].astype(np.float64)
         cost = sum(float(found[k]) for k in found if k.endswith(" penalty"))
         return float(each @ share.astype(np.float64)) + cost
+
+    def forget(self) -> None:
+        """Make steps anew, because what they are made of has changed."""
+        self._steps.clear()
 
     # -- Keras's verbs ----------------------------------------------------------------------------
 

@@ -173,3 +173,40 @@ class Trainable(Runnable):
         if last is None:
             raise NotBuiltError(f"{self.name} has made no step yet: train_on_batch(x, y) makes one")
         return Steps(last)
+
+
+def to_watch(network: Any, data: Any = None, film: Any = None) -> dict[str, Any]:
+    """Return what the explorer's screen Learning is opened for: a film, or data to learn from; {} for neither.
+
+    data    what `survey.examples` takes: arrays (images, labels), a folder of images, FILE.npz
+    film    a film, or its file
+
+    A network that was compiled learns as it was told; any other with Adam, from the cross-entropy of classes. The network
+    itself stays as it is: a copy learns. Raises `SettingError` for both at once, and what reading them raises.
+    """
+    if data is not None and film is not None:
+        raise SettingError("a film shows what was learned, data is learned from: give one of them")
+    if film is not None:
+        from convscope.learning.film import Film
+
+        return {"learning": film if isinstance(film, Film) else Film(film)}
+    if data is None:
+        return {}
+    from convscope.learning import losses, optimizers
+    from convscope.survey.examples import examples
+
+    found = examples(network, data, network.seed)
+    known = network._trainer
+
+    def fresh() -> Any:
+        other = network.edited([])
+        optimizer = optimizers.get(known.optimizer.keras()) if known else "adam"
+        loss = losses.KINDS[known.loss.kind](known.loss.from_logits) if known else LOSS
+        other.compile(optimizer, loss, metrics=["accuracy"])
+        return other, found
+
+    fresh()  # a network that cannot be trained says so now
+    return {"learning": fresh}
+
+
+LOSS = "sparse_categorical_crossentropy"

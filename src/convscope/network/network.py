@@ -20,7 +20,7 @@ from convscope.errors import (
 from convscope.layers.base import Layer
 from convscope.model.graph import Which
 from convscope.model.positions import position_in
-from convscope.network.learning import Trainable
+from convscope.network.learning import Trainable, to_watch
 from convscope.notation.sizes import is_known
 from convscope.typed import TYPE_CHECKING
 
@@ -140,7 +140,13 @@ class Network(Trainable):
             )  # fmt: skip
 
     def export(
-        self, path: str | Path, image: Any = None, *, limit: float = 64, lesson: Any = None
+        self,
+        path: str | Path,
+        image: Any = None,
+        *,
+        limit: float = 64,
+        lesson: Any = None,
+        film: Any = None,
     ) -> None:
         """Write the network as an ONNX file, or, with an image, as the explorer in one HTML file.
 
@@ -149,6 +155,7 @@ class Network(Trainable):
         image   what goes through the network in the page, as `run` takes it; not for ONNX
         limit   how many MiB of numbers the page holds; an `OutputWarning` names what was left out
         lesson  what the page begins with, as `explore` takes it
+        film    a film of training, for the page's screen Learning
 
         An existing file of that name is replaced only when the new one is complete. Raises
         `OutputError` when it cannot be written, `InputError` for an image that is not taken.
@@ -157,7 +164,7 @@ class Network(Trainable):
         if page and image is not None:
             from convscope.network.writing import write_page
 
-            write_page(self, image, path, limit, lesson)
+            write_page(self, image, path, limit, lesson, film)
         elif page:
             raise InputError(
                 f"{path} shows an image going through the network: give it one, image=…"
@@ -184,6 +191,8 @@ class Network(Trainable):
         open_browser: bool = True,
         block: bool | None = None,
         lesson: Any = None,
+        data: Any = None,
+        film: Any = None,
     ) -> Any:
         """Look at the network in the explorer: inline in a notebook, else in the browser.
 
@@ -194,6 +203,8 @@ class Network(Trainable):
                       page with it, and not at a prompt
         lesson        what the page begins with: a JSON file, a dict of the same, or the name of one that comes along
                       (question, padding, groups, resnet)
+        data, film    for the screen Learning: what a copy of the network may learn from (arrays (images, labels), a
+                      folder of images with one sub-folder a class, FILE.npz of x and y), or a film of training
 
         Returns the widget in a notebook (without anywidget: the page itself, as `export` writes it),
         else an object with `.address` and `.stop()`. Raises `ServerError` when it cannot listen,
@@ -202,7 +213,8 @@ class Network(Trainable):
         from convscope.explorer.host import Host
         from convscope.explorer.showing import show
 
-        return show(Host(self, image, lesson=lesson), port, host, open_browser, block)
+        given = to_watch(self, data, film)
+        return show(Host(self, image, lesson=lesson, given=given), port, host, open_browser, block)
 
     def sized(self, size: int | Sequence[int]) -> Self:
         """Return this network on images of a size, where its own inputs leave theirs open.
@@ -420,7 +432,7 @@ class Network(Trainable):
         other = copy(self)
         other.backing, other._graph, other._engines = backing, made.graph, {}
         other._trainer = None
-        other.opening = None
+        other.opening = other.untrained = None
         other.warnings = list(self.warnings)
         other._history = Edits.after(self._history, graph, made)
         other._replace(made.replaced)

@@ -57,6 +57,8 @@ class Runnable:
         self.lessons: list[str] = []  # lessons that speak of it, of those that come along
         self.labels: list[str] = []  # the names of the classes that come out, where they are known
         self.opening: Callable[[], Network] | None = None  # how another process opens the same
+        self.untrained: Callable[[], Any] | None = None
+        """The network before it learned, and what it learned from, where that comes along."""
         self._engines: dict[Any, Runner] = {}
         self._history: Edits | None = None  # what it was edited from
         self._trainer: Trainer | None = None  # how it learns, once it is compiled

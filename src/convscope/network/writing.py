@@ -14,16 +14,23 @@ if TYPE_CHECKING:
 
 
 def write_page(
-    network: Network, image: Any, path: str | Path, limit: float, lesson: Any = None
+    network: Network,
+    image: Any,
+    path: str | Path,
+    limit: float,
+    lesson: Any = None,
+    film: Any = None,
 ) -> None:
     """Write the explorer of an image's run as one HTML file, and warn of what was left out."""
     import warnings
 
     from convscope.explorer.host import Host
     from convscope.explorer.single_file import single_file
+    from convscope.network.learning import to_watch
 
     with complete(path, ".html", "the explorer is written as .html") as part:
-        page = single_file(Host(network, image, lesson=lesson), limit)
+        given = to_watch(network, film=film)
+        page = single_file(Host(network, image, lesson=lesson, given=given), limit)
         with part.open("wb") as file:
             page.write(file)
     if page.left_out:

@@ -39,6 +39,17 @@ if TYPE_CHECKING:
 @labels_option
 @lesson_option
 @click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="What a copy of the network may learn from, on the screen Learning: a folder of images with one sub-folder a "
+    "class, or a .npz file of x and y.",
+)
+@click.option(
+    "--film",
+    type=click.Path(path_type=Path),
+    help="A film that convscope train wrote, for the screen Learning.",
+)
+@click.option(
     "--port",
     type=click.IntRange(0, 65535),
     help="Where to listen; 0 lets the system choose. By default 8765 or a free one near it.",
@@ -55,6 +66,8 @@ def command(
     pixels: str | None,
     labels: Path | None,
     lesson: str | None,
+    data: Path | None,
+    film: Path | None,
     port: int | None,
     host: str,
     no_open: bool,
@@ -70,7 +83,10 @@ def command(
     given = image or network.samples.get("seven")
     set_pixels(network, pixels, image)
     set_labels(network, model, labels)
-    _explore(network, given, taught, port, host, no_open)
+    from convscope.network.learning import to_watch
+
+    learned = to_watch(network, data, film)
+    _explore(network, given, taught, port, host, no_open, learned)
 
 
 def _explore(
@@ -80,6 +96,7 @@ def _explore(
     port: int | None,
     address: str,
     no_open: bool,
+    given: dict[str, Any],
 ) -> None:
     """Serve a network's explorer until Ctrl-C: the address to stdout if nothing opens it."""
     from convscope.explorer.guard import LOOPBACK
@@ -99,5 +116,5 @@ def _explore(
         else:
             say(f"the explorer: {found} (for one browser; Ctrl-C ends it)")
 
-    host = Host(network, image, network.samples, lesson, late=True)
+    host = Host(network, image, network.samples, lesson, late=True, given=given)
     serve(host, address, port, open_browser=not no_open, announce=announce)

@@ -39,6 +39,11 @@ from convscope.cli.shared import (
     type=click.FloatRange(min=0, min_open=True),
     help="MiB of numbers that FILE.html may hold, 64 by default; the largest are left out above it.",
 )
+@click.option(
+    "--film",
+    type=click.Path(path_type=Path),
+    help="A film that convscope train wrote, for the page's screen Learning.",
+)
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 def command(
     model: str,
@@ -48,6 +53,7 @@ def command(
     labels: Path | None,
     lesson: str | None,
     limit: float | None,
+    film: Path | None,
     force: bool,
 ) -> None:
     """Write the network as an ONNX file, or the explorer as one page.
@@ -60,9 +66,9 @@ def command(
     from convscope.errors import OutputWarning
 
     page = file.suffix.lower() == ".html"
-    if not page and (image is not None or limit is not None or lesson is not None):
+    if not page and (image is not None or limit is not None or lesson is not None or film):
         raise click.UsageError(
-            f"--image, --limit and --lesson go with FILE.html, not with {file.name}"
+            f"--image, --limit, --lesson and --film go with FILE.html, not with {file.name}"
         )
     check_target(file, force)
     network = open_network(model)
@@ -71,7 +77,8 @@ def command(
     with working(f"writing {file}"), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", OutputWarning)
         if page:
-            network.export(file, image_for(model, image), limit=limit or 64, lesson=taken(lesson))
+            page_of = {"limit": limit or 64, "lesson": taken(lesson), "film": film}
+            network.export(file, image_for(model, image), **page_of)
         else:
             network.export(file)
     for one in said:

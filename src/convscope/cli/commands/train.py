@@ -18,7 +18,6 @@ from convscope.cli.shared import (
     report_formats,
     show,
 )
-from convscope.errors import InputError
 
 REQUIRED = 0.95
 """What the demo network must reach on the digits that it has not seen."""
@@ -30,7 +29,8 @@ FILM = "digits.film.npz"
 @model_argument
 @click.option(
     "--data", "data", type=click.Path(path_type=Path),
-    help="A .npz file of x and y, and x_held and y_held if there are any; the demo has its digits.",
+    help="A folder of images with one sub-folder a class, or a .npz file of x and y, and x_held and y_held if there "
+    "are any; the demo has its digits.",
 )  # fmt: skip
 @click.option(
     "--epochs",
@@ -129,7 +129,12 @@ def command(
     else:
         network = open_network(model)
         network.seed = seed
-        x, y, held, held_y = _data(data, seed)
+        if data is None:
+            raise click.UsageError("--data FOLDER or --data FILE.npz says what to learn from")
+        from convscope.survey.examples import examples
+
+        with working(f"reading {data.name}"):
+            x, y, held, held_y, _, _ = examples(network, data, seed)
     settings = {} if learning_rate is None else {"learning_rate": learning_rate}
     network.compile(
         KINDS[optimizer](**settings), loss, metrics=["accuracy"] if "cross" in loss else []
@@ -149,29 +154,6 @@ def command(
     if demo and found["accuracy"] < REQUIRED:
         say(f"Error: the demo reaches {REQUIRED:.0%} as it stands; with these settings it has not")
         click.get_current_context().exit(1)
-
-
-def _data(data: Path | None, seed: int) -> tuple[Any, Any, Any, Any]:
-    """Return images and targets to learn from, and those held out, of a .npz file."""
-    if data is None:
-        raise click.UsageError("--data FILE.npz says what to learn from")
-    import numpy as np
-
-    try:
-        with data.open("rb") as file, np.load(file, allow_pickle=False) as held:
-            arrays = {name: held[name] for name in held.files}
-    except Exception as error:  # zipfile's and numpy's own
-        raise InputError(f"{data} is no .npz file of arrays: {error}") from error
-    if not {"x", "y"} <= set(arrays):
-        raise InputError(f"{data} needs arrays x and y; it has {', '.join(arrays) or 'none'}")
-    x, y = arrays["x"], arrays["y"]
-    if len(x) != len(y) or len(x) < 2:
-        raise InputError(f"{data}: {len(x)} images x, but {len(y)} targets y")
-    if {"x_held", "y_held"} <= set(arrays):
-        return x, y, arrays["x_held"], arrays["y_held"]
-    order = np.random.default_rng(seed).permutation(len(x))
-    rest = max(len(x) // 5, 1)
-    return x[order[rest:]], y[order[rest:]], x[order[:rest]], y[order[:rest]]
 
 
 class _Result:

@@ -115,7 +115,7 @@ export class Network {
 
 	/** @param {string} layer @param {string | null} [weight] @param {Box | null} [box] */
 	values(layer, weight = null, box = null) {
-		return { ask: "values", run: weight === null ? this.run?.id : null, layer, weight, box };
+		return { ask: "values", run: weight === null || this.run?.weights ? this.run?.id : null, layer, weight, box };
 	}
 
 	/** What asks for one number of an activation: with all others, if they are not too many. @param {string} layer @param {number[]} at */

@@ -153,6 +153,8 @@ export type Run = {
   pixels: string | null;
   /** What computed it: ONNX Runtime, PyTorch, or the page itself. */
   engine: string;
+  /** Whether it was made with other weights than the network's, which are then asked of it. */
+  weights?: boolean;
   shapes: Record<string, number[]>;
   output: string;
   ranges: Record<string, [number, number]>;

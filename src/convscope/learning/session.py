@@ -1,0 +1,222 @@
+"""A training that somebody watches: it is started, paused, and goes on by single steps."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convscope.errors import ConvscopeError, InputError
+from convscope.learning.callbacks import Callback, Logs
+from convscope.learning.film import Film, Frames, chosen
+from convscope.typed import Record
+
+if TYPE_CHECKING:
+    from convscope.learning.trainer import Trainer
+
+Array = Any
+
+MOST_BYTES = 256 << 20
+"""Of frames that are held: beyond these only the steps that were there from the start are kept."""
+
+
+class Examples(Record):
+    """What is learned from: images and targets, those held out, and what they are.
+
+    words   "1,438 digits; 359 are held out"
+    labels  the names of the classes, where they have any
+    """
+
+    x: Any
+    y: Any
+    held_x: Any
+    held_y: Any
+    words: str
+    labels: list[str]
+
+
+class Session:
+    """Training in a thread of its own, which waits between steps while it is paused.
+
+    network   compiled, with metrics; it is the session's alone
+    frames    how many steps are kept by themselves; each at which somebody pauses is kept, too
+
+    `state` is "ready", "running", "paused", "done" or "failed" (`why` says it).
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        examples: Examples,
+        epochs: int = 5,
+        batch_size: int = 32,
+        frames: int = 16,
+    ) -> None:
+        self.network, self.examples = network, examples
+        self.epochs, self.batch_size = epochs, batch_size
+        self.trainer: Trainer = network._compiled()
+        self.steps = epochs * -(-len(examples.y) // batch_size)
+        self.state, self.why = "ready", ""
+        self.kept = Frames()
+        self.losses: list[float] = []
+        self.logs: list[Mapping[str, float]] = []
+        self.wanted = set(chosen(self.steps, frames)) if self.steps > 1 else {1}
+        self.lock = threading.Lock()
+        """Held while a step is made or taken apart: both use the same steps."""
+        self._told = threading.Condition()
+        self._allowed: float = 0
+        self._asked = False  # whether the next step is kept, because somebody will look at it
+        self._making = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def step(self) -> int:
+        """How many steps have been made."""
+        return len(self.losses)
+
+    @property
+    def film(self) -> Film:
+        """The steps that have been kept so far."""
+        return Film.of(self.kept, self.trainer)
+
+    def start(self) -> None:
+        """Go on until the end, or until `pause`."""
+        self._go(float("inf"))
+
+    def one(self) -> None:
+        """Make one step, and wait for it."""
+        made = self.step
+        self._go(made + 1)
+        self._wait(lambda: self.step > made)
+
+    def pause(self) -> None:
+        """Make the step that is under way the last one for now; it is kept. Waits for it."""
+        with self._told:
+            if self.state != "running":
+                return
+            self._asked = True
+            self._allowed = 0
+        self._wait(lambda: self.state != "running")
+
+    def _go(self, allowed: float) -> None:
+        with self._told:
+            if self.state in ("done", "failed"):
+                raise InputError(f"the training is {self.state}; begin again to see it once more")
+            self._allowed = allowed
+            self._asked = allowed < float("inf")
+            self.state = "running"
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="convscope training", daemon=True
+                )
+                self._thread.start()
+            self._told.notify_all()
+
+    def _wait(self, until: Any) -> None:
+        with self._told:
+            self._told.wait_for(lambda: until() or self.state in ("done", "failed"), timeout=120)
+
+    def _run(self) -> None:
+        given = self.examples
+        try:
+            self.trainer.fit(
+                given.x, given.y, self.batch_size, self.epochs, 0, [_Watched(self)], file=io.StringIO(),
+                validation_data=None if given.held_y is None else (given.held_x, given.held_y),
+            )  # fmt: skip
+            ended, why = "done", ""
+        except ConvscopeError as failed:
+            ended, why = "failed", str(failed)
+        except Exception as failed:  # noqa: BLE001 – the thread ends here: whoever asks is told
+            ended, why = "failed", f"{type(failed).__name__}: {failed}"
+        if self._making:
+            self._making = False
+            self.lock.release()
+        with self._told:
+            self.state, self.why = ended, why
+            self._told.notify_all()
+
+    def close(self) -> None:
+        """End it after the step that is under way, if it goes on."""
+        with self._told:
+            self.network.stop_training = True
+            self._allowed = float("inf")
+            self._told.notify_all()
+
+    # -- what the training asks -------------------------------------------------------------------
+
+    def turn(self) -> None:
+        """Wait until the next step may be made."""
+        with self._told:
+            if self._allowed <= self.step:
+                self.state = "paused"
+                self._told.notify_all()
+            self._told.wait_for(lambda: self._allowed > self.step)
+        self.lock.acquire()
+        self._making = True
+
+    def wants(self, step: int) -> bool:
+        """Whether a step is kept."""
+        held = sum(array.nbytes for array in self.kept.arrays.values())
+        return step in self.wanted or step == self.steps or (self._asked and held < MOST_BYTES)
+
+    def made(self, logs: Logs) -> None:
+        """Note a step that was made."""
+        last = self.trainer.last
+        try:
+            if last is not None and last.number == self.step + 1:
+                given = self.examples
+                judged = None if given.held_y is None else (given.held_x, given.held_y)
+                self.kept.add(last, judged)
+        finally:
+            self._making = False
+            self.lock.release()
+        with self._told:
+            self.losses.append(float(self.trainer.loss_of_step))
+            self.logs.append(dict(logs))
+            if self._allowed < float("inf") and self._allowed <= self.step:
+                self.state = "paused"
+            self._told.notify_all()
+
+
+class _Watched(Callback):
+    """Lets a session say when the next step is made, and tells it what came of it."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def wants(self, step: int) -> bool:
+        return self.session.wants(step)
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        self.session.turn()
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self.session.made(logs or {})
+
+
+def shares_of_images(trainer: Trainer, film: Film, step: int) -> dict[str, Array] | None:
+    """Return what each image of a step's batch adds to the gradient of each weight: (images, *shape) of float32.
+
+    Each image alone goes through the step, so the engine computes them. None where images do not stand alone: batch
+    normalisation in training takes statistics of all, and dropout drew for all together.
+    """
+    from convscope.engine.step import SHARE, Goal, Step
+    from convscope.equations.losses import TARGET
+
+    taken = film.taken(trainer, step)
+    whole = trainer.step(taken.rows, True)
+    if whole.noise or any(name.endswith(" after") for name in whole.run(taken.given)):
+        return None
+    goal = Goal(trainer.output, trainer.loss.equation(trainer.row, trainer.shape))
+    alone = Step(trainer.graph, 1, [goal], trainer.trained, {})
+    batched = {*trainer.graph.inputs, f"{trainer.output}/{TARGET}", f"{trainer.output}/{SHARE}"}
+    found: dict[str, list[Array]] = {}
+    for row in range(taken.rows):
+        given = {n: a[row : row + 1] if n in batched else a for n, a in taken.given.items()}
+        for name, array in alone.run(given).items():
+            if name.startswith("∂"):
+                found.setdefault(name[1:], []).append(np.array(array))
+    return {name: np.stack(arrays) for name, arrays in found.items()}
