@@ -77,8 +77,8 @@ def command(
     with working(f"writing {file}"), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", OutputWarning)
         if page:
-            page_of = {"limit": limit or 64, "lesson": taken(lesson), "film": film}
-            network.export(file, image_for(model, image), **page_of)
+            shown, taught = image_for(model, image), taken(lesson)
+            network.export(file, shown, limit=limit or 64, lesson=taught, film=film)
         else:
             network.export(file)
     for one in said:
