@@ -30,6 +30,7 @@ ORDER = [
     "learning",
     "survey",
     "explorer",
+    "figures",
     "network",
     "building",
     "demo",
@@ -160,6 +161,8 @@ HEAVY = {"numpy", "sympy", "pyfive", "onnx", "onnxruntime", "PIL", "rich", "torc
     "IPython",
     "distributed",
     "pyarrow",
+    "reportlab",
+    "pypdfium2",
 }
 
 

@@ -182,6 +182,47 @@ class Network(Trainable):
             with complete(path, ".onnx", "export writes ONNX, or a page in .html") as part:
                 self.backing.write(self.graph, part)
 
+    def draw(
+        self,
+        path: str | Path,
+        image: Any = None,
+        *,
+        figure: str | None = None,
+        style: str = "plain",
+        columns: str | float | None = None,
+        layers: str | Sequence[Any] | None = None,
+        depth: int | None = None,
+        at: Any = None,
+        flat: bool = False,
+        dpi: int = 300,
+    ) -> None:
+        """Write a figure for a paper or a lecture: FILE.svg, FILE.tex (TikZ), FILE.pdf or FILE.png.
+
+        image    what goes through the network, as `run` takes it, for figures of numbers
+        figure   "architecture" (the default), "content" (the default with an image: maps of the run and the cone of
+                 what one number sees), "number", "question", "receptive", "kernels" or "gradient"
+        style    "plain", "paper" (no ground, thin lines), "lecture" (large) or "dark"
+        columns  how wide: millimetres, "88mm", "3.5in", or a venue: "ieee", "ieee:2", "neurips", "icml", "cvpr",
+                 "nature", "elsevier", "lncs", "slide", "a4" …
+        layers, depth  from which to which layer, and how deeply nested networks are shown, as in `summary`
+        at       the layer, or the number, that it is about: "conv2d_1:5,7,12" or ("conv2d_1", (5, 7, 12)); by
+                 default the largest number of the last layer that fits the figure
+        flat     blocks without depth
+        dpi      pixels an inch, of a PNG
+
+        An existing file is replaced only when the new one is complete. Raises `OutputError` for a file that cannot be
+        written, `SettingError` for a figure, style or width that there is not, `UnsupportedError` where a figure needs
+        an equation that there is not, or a library (`pip install 'convscope[figures]'` for PDF and PNG).
+        """
+        from convscope.figures.drawing import Asked, ending, figure_named, place, scene, write
+
+        ending(path)
+        wanted = figure_named(figure, image is not None)
+        run = None if image is None else self.run(image)
+        graph = self.graph if run is None else run.graph
+        asked = Asked(wanted, style, columns, layers, depth, place(at), flat)
+        write(scene(graph, asked, run), path, dpi)
+
     def explore(
         self,
         image: Any = None,

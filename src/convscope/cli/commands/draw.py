@@ -1,0 +1,92 @@
+"""A figure of a network, for a paper or a lecture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from convscope.cli.output import say, working
+from convscope.cli.shared import (
+    MODEL_HELP,
+    check_target,
+    image_for,
+    image_option,
+    layers_of,
+    model_argument,
+    open_network,
+    pixels_option,
+    set_pixels,
+)
+
+FIGURES = ("architecture", "content", "number", "question", "receptive", "kernels", "gradient")
+STYLES = ("plain", "paper", "lecture", "dark")
+NEEDS_IMAGE = ("content", "number", "question", "gradient")
+
+
+@click.command(
+    "draw", epilog=MODEL_HELP, short_help="a figure for a paper or a lecture: SVG, TikZ, PDF or PNG"
+)
+@model_argument
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option(
+    "--figure",
+    type=click.Choice(FIGURES),
+    help="What it shows; the architecture by default, and with --image the content.",
+)
+@image_option
+@pixels_option
+@click.option(
+    "--style", type=click.Choice(STYLES), default="plain", show_default=True, help="How it looks."
+)
+@click.option(
+    "--columns",
+    metavar="WIDTH",
+    help="How wide: 88mm, 3.5in, or a venue: ieee, ieee:2, neurips, icml, cvpr, nature, elsevier, lncs, slide, a4 …",
+)
+@click.option(
+    "--layers", metavar="FROM:TO", help="From one layer to another, by name or place from 1."
+)
+@click.option(
+    "--depth", type=click.IntRange(min=1), help="Fold networks that are nested deeper than this."
+)
+@click.option(
+    "--at",
+    metavar="LAYER[:POSITION]",
+    shell_complete=layers_of,
+    help="The number or the layer that it is about: conv2d_1:5,7,12; else the largest number of the last layer that fits.",
+)
+@click.option("--flat", is_flag=True, help="Blocks without depth.")
+@click.option(
+    "--dpi",
+    type=click.IntRange(36, 2400),
+    default=300,
+    show_default=True,
+    help="Pixels an inch of a PNG.",
+)
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+def command(
+    model: str, out: Path, figure: str | None, image: Path | None, pixels: str | None, style: str,
+    columns: str | None, layers: str | None, depth: int | None, at: str | None, flat: bool, dpi: int, force: bool,
+) -> None:  # fmt: skip
+    """Draw a figure of the network; OUT's ending says how: .svg, .tex (TikZ), .pdf or .png.
+
+    Shapes, maps, kernels, windows and numbers are the network's own. A .tex file compiles by itself, and goes into a
+    document by \\input. PDF and PNG need: pip install 'convscope[figures]'.
+    """
+    from convscope.figures.drawing import ending, place
+
+    ending(out)
+    check_target(out, force)
+    given = image_for(model, image) if figure in NEEDS_IMAGE else image
+    network = open_network(model)
+    if given is not None:
+        set_pixels(network, pixels, given)
+    elif pixels is not None:
+        raise click.UsageError("--pixels goes with --image")
+    with working(f"drawing {network.name}"):
+        network.draw(
+            out, given, figure=figure, style=style, columns=columns, layers=layers, depth=depth, at=place(at),
+            flat=flat, dpi=dpi,
+        )  # fmt: skip
+    say(f"wrote {out}")

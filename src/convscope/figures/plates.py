@@ -1,0 +1,238 @@
+"""Plates: the kernels of a layer slice by slice, and gradients, as pictures beside one another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from convscope.errors import UnsupportedError
+from convscope.explain.reading import main_sum
+from convscope.explain.words import exact
+from convscope.figures.lettering import broken, shortened, wide
+from convscope.figures.number import NEGATIVE, POSITIVE, ZERO
+from convscope.figures.scene import Group, Paint, Part, Scene, Text, rectangle
+from convscope.figures.sheets import as_maps, coloured, maps_read, pictured, sheet, slice_of
+from convscope.figures.styles import Style, mixed
+from convscope.model.graph import Graph
+from convscope.typed import Array
+from convscope.views.characters import printable
+
+MARGIN = 8.0
+_PLATE, _TALLEST = 260.0, 220.0
+"""About how high a plate is, and how high a picture at most."""
+
+
+def kernels(graph: Graph, style: Style, width: float, layer: str) -> Scene:
+    """Return a layer's kernel as a plate: a column for each filter, a row for each map that it reads.
+
+    As many as are legible; how many there are is said. Raises `UnsupportedError` for a layer without windows.
+    """
+    import numpy as np
+
+    equation = graph.facts[layer].equation
+    main = None if equation is None else main_sum(equation)
+    picks = None if equation is None else next((a for a in equation.axes if a.role == "out"), None)
+    if main is None or len(main.kernel.indices) < 3:
+        raise UnsupportedError(
+            f"{layer} ({graph.nodes[layer].layer.kind}) has no kernel that slides over maps"
+        )
+    filters = 1 if picks is None else int(picks.size)
+    each = len(maps_read(graph, layer, 0))
+    sample = slice_of(graph, layer, 0, maps_read(graph, layer, 0).start)
+    if sample is None:
+        raise UnsupportedError(f"the kernel of {layer} is not laid out in slices of windows")
+    rows, columns = sample.shape
+    small = round(style.size * 0.8, 2)
+    left = MARGIN + wide("slice 000", small) + 6
+    least = max(3.2 * columns, 13.0 if rows < 12 else 26.0, wide(str(filters), small) + 2)
+    fit = max(1, min(filters, int((width - left - MARGIN) // (least + 4))))
+    cell = min((width - left - MARGIN) / fit - 4, 46.0)
+    high = cell * rows / columns
+    deep = min(each, max(1, int(_PLATE // (high + 4))))
+    lines = max(1, min(-(-filters // fit), int(_PLATE // (deep * (high + 4) + small * 1.6 + 4))))
+    count = min(fit * lines, filters)
+    shown = [_slices(graph, layer, n, deep) for n in range(count)]
+    largest = [
+        np.abs(np.nan_to_num(k, nan=0, posinf=0, neginf=0)).max()
+        for one in shown
+        for k in one.values()
+    ]
+    limit = float(max(largest))
+    parts: list[Part] = []
+    y = MARGIN + style.size * 1.3
+    head = f"{printable(layer)}: {'×'.join(map(str, graph.facts[layer].weights[main.kernel.tensor.name]))}"
+    parts.append(
+        Text(
+            MARGIN,
+            y - 3,
+            shortened(head, width - 2 * MARGIN, style.size, True),
+            style.size,
+            style.ink,
+            "start",
+            True,
+        )
+    )
+    y += 2
+    same = all(list(one) == list(shown[0]) for one in shown)
+    for start in range(0, count, fit):
+        row = range(start, min(start + fit, count))
+        for place, n in enumerate(row):
+            middle = left + place * (cell + 4) + cell / 2
+            parts.append(Text(middle, y + small, str(n), small, style.dim, "middle"))
+        parts.append(Text(left - 4, y + small, "filter", small, style.dim, "end"))
+        y += small * 1.6
+        for r in range(deep):
+            if same:
+                name = f"slice {list(shown[0])[r]}"
+                parts.append(
+                    Text(left - 4, y + high / 2 + small * 0.35, name, small, style.dim, "end")
+                )
+            for place, n in enumerate(row):
+                (into, weights) = list(shown[n].items())[r]
+                own = sheet(
+                    left + place * (cell + 4),
+                    y,
+                    cell,
+                    high,
+                    coloured(weights, limit),
+                    style.dim,
+                    0.3,
+                )
+                parts.append(
+                    Group(f"filter-{n}-slice-{into}", f"filter {n}, slice {into}", tuple(own))
+                )
+            y += high + 4
+        y += 4
+    words = []
+    if count < filters:
+        words.append(f"{count} of {filters:,} filters.")
+    if deep < each:
+        words.append(f"Of each filter {deep} of {each:,} slices.")
+    if not same:
+        words.append("A filter reads the maps of its own group only.")
+    bar, y = scale(style, MARGIN, y + 3, limit, width)
+    parts += bar
+    for text in broken(" ".join(words), width - 2 * MARGIN, small) if words else []:
+        y += small * 1.4
+        parts.append(Text(MARGIN, y, text, small, style.dim))
+    return Scene(width, y + MARGIN, f"The kernel of {printable(layer)}", tuple(parts), style.ground)
+
+
+def _slices(graph: Graph, layer: str, out: int, most: int) -> dict[int, Array]:
+    """Return a filter's first slices, by the map that each is for."""
+    found = {
+        into: slice_of(graph, layer, out, into) for into in maps_read(graph, layer, out)[:most]
+    }
+    return {into: one for into, one in found.items() if one is not None}
+
+
+def scale(style: Style, x: float, y: float, limit: float, width: float) -> tuple[list[Part], float]:
+    """Return what colours mean: a bar from −limit to limit."""
+    small = round(style.size * 0.8, 2)
+    ends = [f"−{limit:.3g}", "0", f"{limit:.3g}"]
+    long = min(max(3 * wide(ends[0], small), 90.0), width - 2 * x)
+    parts: list[Part] = []
+    count = 30
+    for n in range(count):
+        share = (n + 0.5) / count * 2 - 1
+        fill = mixed(ZERO, NEGATIVE if share < 0 else POSITIVE, abs(share))
+        parts.append(
+            rectangle(x + n * long / count, y, long / count + 0.1, small * 0.8, Paint(fill))
+        )
+    y += small * 1.9
+    both = wide(ends[0], small) + wide(ends[2], small)
+    parts.append(Text(x, y, ends[0], small, style.dim))
+    if both + 2 * wide("0", small) + 4 < long:
+        parts.append(Text(x + long / 2, y, "0", small, style.dim, "middle"))
+    parts.append(Text(x + long, y, ends[2], small, style.dim, "end"))
+    return [Group("scale", "What colours mean", tuple(parts))], y + 2
+
+
+def gradient(
+    graph: Graph,
+    style: Style,
+    width: float,
+    activations: Mapping[str, Array],
+    to: str,
+    slopes: Array,
+    words: Sequence[str],
+) -> Scene:
+    """Return what a small change of each number does: the numbers, the gradient, and their product.
+
+    to      an input or a layer
+    words   sentences that say of what it is the gradient
+    """
+    import numpy as np
+
+    values = activations[to]
+    own, led = as_maps(graph, to, values), as_maps(graph, to, slopes)
+    order = np.argsort(-np.abs(np.nan_to_num(led)).sum(axis=(1, 2)), kind="stable")
+    front = int(order[0])
+    image = to in graph.inputs and len(own) in (1, 3)
+    one = pictured(graph, to, values) if image else coloured(own[front])
+    total = led.sum(axis=0) if image else led[front]
+    shares = (own * led).sum(axis=0) if image else own[front] * led[front]
+    titles = [
+        printable(to) if image else f"map {front} of {printable(to)}",
+        "gradient",
+        "input × gradient" if image else "value × gradient",
+    ]
+    if image and len(own) > 1:
+        titles[1:] = ["gradient, colours added up", "input × gradient, added up"]
+    rows, columns = own.shape[1:]
+    small = round(style.size * 0.8, 2)
+    gap = 14.0
+    room = min((width - 2 * MARGIN - 2 * gap) / 3, 170.0)
+    side, high = room, room * rows / columns
+    if high > _TALLEST:
+        side, high = side * _TALLEST / high, _TALLEST
+    parts: list[Part] = []
+    y = MARGIN
+    for text in words:
+        for piece in broken(printable(text), width - 2 * MARGIN, style.size):
+            y += style.size * 1.35
+            parts.append(Text(MARGIN, y - 3, piece, style.size, style.ink))
+    y += 4
+    lines = [broken(t, room, style.size, True) for t in titles]
+    for n, title in enumerate(lines):
+        for k, piece in enumerate(title):
+            parts.append(
+                Text(
+                    MARGIN + n * (room + gap),
+                    y + style.size * (k + 1) * 1.2,
+                    piece,
+                    style.size,
+                    style.ink,
+                    "start",
+                    True,
+                )
+            )
+    y += style.size * 1.2 * max(map(len, lines)) + 4
+    lowest = y
+    for n, rgb in enumerate((one, coloured(total), coloured(shares))):
+        x = MARGIN + n * (room + gap)
+        parts.append(
+            Group(
+                f"panel-{n + 1}",
+                titles[n],
+                tuple(sheet(x, y, side, high, rgb, style.ink, style.thin)),
+            )
+        )
+        if n:
+            limit = float(np.abs(np.nan_to_num((total, shares)[n - 1], posinf=0, neginf=0)).max())
+            bar, bottom = scale(style, x, y + high + 5, limit, 2 * x + room)
+            parts += [
+                Group(
+                    f"scale-{n}",
+                    "What colours mean",
+                    bar[0].parts if isinstance(bar[0], Group) else (),
+                )
+            ]
+            lowest = max(lowest, bottom)
+    y = max(lowest, y + high)
+    sums = f"The gradient's numbers add up to {exact(float(np.sum(led)))}; input × gradient to {exact(float(np.sum(own * led)))}."
+    for piece in broken(sums, width - 2 * MARGIN, small):
+        y += small * 1.4
+        parts.append(Text(MARGIN, y, piece, small, style.dim))
+    return Scene(
+        width, y + MARGIN, f"A gradient of {printable(graph.name)}", tuple(parts), style.ground
+    )
