@@ -96,6 +96,15 @@ def test_it_opens_from_disk_and_asks_for_nothing(page: Page, demo_file: Path) ->
     assert page.title() == "digits · convscope"
 
 
+def test_the_demo_as_a_page_is_what_its_script_writes(demo_file: Path, tmp_path: Path) -> None:
+    import runpy
+
+    script = Path(__file__).parents[2] / "docs" / "demo_page.py"
+    written = tmp_path / "demo.html"
+    assert runpy.run_path(str(script))["main"](written) == 0
+    assert written.read_bytes() == demo_file.read_bytes()
+
+
 def test_it_may_not_ask_for_anything(page: Page, demo_file: Path) -> None:
     opened(page, demo_file)
     page.evaluate("""() => {

@@ -1,7 +1,6 @@
-"""Two small networks for lessons: one of groups, trained on the demo's digits, and one of residual blocks.
+"""Two small networks for lessons, one of groups and one of residual blocks, trained on the demo's digits.
 
-training/lessons.py in the repository trained the first; the weights of the second are drawn, and what it says
-of an image means nothing: its lesson is about the way through it.
+training/lessons.py in the repository trained them; ATTRIBUTION.md says how well.
 """
 
 from __future__ import annotations
@@ -59,25 +58,26 @@ def untrained_resnet() -> Network:
 
 def groups() -> Network:
     """Return the network of the lesson on channels, groups and depthwise convolutions, trained."""
+    return _trained(untrained_groups())
+
+
+def resnet() -> Network:
+    """Return the network of the lesson on residual blocks, trained."""
+    return _trained(untrained_resnet())
+
+
+def _trained(network: Network) -> Network:
+    """Return a network with the weights that are kept for it, its digits, their names and its lesson."""
     import numpy as np
 
-    network = untrained_groups()
-    with np.load(Path(__file__).parent / "groups.npz", allow_pickle=False) as stored:
+    from convscope.demo import digits
+
+    name = str(network.graph.name)
+    with np.load(Path(__file__).parent / f"{name}.npz", allow_pickle=False) as stored:
         for layer in network.layers:
             names = [f"{layer.name}/{weight}" for weight in layer.weight_shapes or ()]
             if names:
                 layer.set_weights([stored[name] for name in names])
     network.labels = list("0123456789")
-    return _for_lessons(network)
-
-
-def resnet() -> Network:
-    """Return the network of the lesson on residual blocks, with weights drawn from a seed."""
-    return _for_lessons(untrained_resnet())
-
-
-def _for_lessons(network: Network) -> Network:
-    from convscope.demo import digits
-
-    network.samples, network.lessons = digits(), [str(network.graph.name)]
+    network.samples, network.lessons = digits(), [name]
     return network
