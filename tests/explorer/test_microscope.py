@@ -283,7 +283,7 @@ def test_a_volume_is_drawn_plane_by_plane_and_a_row_of_maps_of_one_number_as_bar
     page = visit("shapes")
     page.number("volume", (1, 2, 3, 1))
     caption = page.page.locator(".cs-output .cs-caption")
-    assert caption.inner_text() == "map 1 of volume, 4 planes of 5×5, below one another"
+    assert caption.inner_text() == "map 1 of volume, 4 planes of 5×5"
     labels = page.page.locator(".cs-steppers label span:first-child")
     assert [text.split()[0] for text in labels.all_inner_texts() if text[0] in "prcm"][:4] == [
         "plane", "row", "column", "map",
@@ -293,6 +293,43 @@ def test_a_volume_is_drawn_plane_by_plane_and_a_row_of_maps_of_one_number_as_bar
     assert page.page.locator(".cs-steppers label").count() == 1
     width = page.page.locator(".cs-map").evaluate("c => c.clientWidth / c.clientHeight")
     assert width > 2  # nine bars beside one another
+
+
+def test_a_click_on_any_plane_of_a_volume_finds_its_number(visit: OpenPage) -> None:
+    """Four planes of 5×5 stand two by two: 250 pixels for ten numbers along each side."""
+    page = visit("shapes")
+    page.number("volume", (1, 2, 3, 1))
+    for plane, row, column in ((0, 4, 0), (1, 0, 4), (3, 2, 1)):
+        at = {"x": 25 * (plane % 2 * 5 + column) + 12, "y": 25 * (plane // 2 * 5 + row) + 12}
+        page.page.locator(".cs-map").click(position=at)  # type: ignore[arg-type]
+        wanted = page.sentence("volume", (plane, row, column, 1))
+        page.until("microscope", lambda m, wanted=wanted: m["live"].startswith(wanted))
+
+
+THREAD = """() => {
+  const box = document.querySelector(".cs-thread").parentElement.getBoundingClientRect();
+  const map = document.querySelector(".cs-map").getBoundingClientRect();
+  const numbers = document.querySelector(".cs-thread path").getAttribute("d").match(/[-\\d.]+/g).map(Number);
+  return [(numbers.at(-1) + box.left - map.left) / map.width * 24, (numbers.at(-2) + box.top - map.top) / map.height * 24,
+    getComputedStyle(document.querySelector(".cs-thread")).visibility];
+}"""
+
+
+def test_a_thread_leads_from_what_comes_out_to_its_pixel(visit: OpenPage) -> None:
+    page = visit("digits")
+    page.number("conv2d_1", (15, 17, 7))
+    column, row, seen = page.page.evaluate(THREAD)
+    assert (round(column, 1), round(row, 1), seen) == (17.5, 15.5, "visible")
+    page.keys("ArrowDown", "ArrowLeft")
+    page.until("microscope", lambda m: m["live"].startswith("conv2d_1[7] at 16,16 "))
+    column, row, _ = page.page.evaluate(THREAD)
+    assert (round(column, 1), round(row, 1)) == (16.5, 16.5)
+    curve = page.page.get_by_role("img", name="relu as a curve")
+    assert curve.count() == 1
+    page.page.get_by_role("button", name="Add one more").click()  # half of a sum comes out nowhere
+    assert page.page.evaluate(THREAD)[2] == "hidden"
+    page.number("dense", (7,))  # softmax is no curve of one number
+    assert page.page.locator(".cs-act canvas").count() == 0
 
 
 def unfinished() -> tuple[Any, ...]:

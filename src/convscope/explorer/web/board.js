@@ -75,7 +75,7 @@ export function board(micro) {
 		const form = patch && feed && net.layer(feed).axes.rows !== null ? net.form(feed) : null;
 		const shrink = form ? side / Math.max(form.rows, form.columns) : 1;
 		const start = TILE.left + (form ? side + 8 : 0);
-		const text = Math.max(TILE.text, 7.5 * Math.max(...texts.map(({ length }) => length)) + 15); // so that no digit lies over a product
+		const text = Math.max(TILE.text, 7.6 * Math.max(...texts.map(({ length }) => length)) + 22); // so that no digit lies over a product
 		const room = (TILE.width - (form ? side + 8 : 0) - TILE.left - 2 * TILE.sign - text) / 3;
 		const cell = Math.max(0.5, Math.min(TILE.cell, room / wide, side / tall));
 		const square = Math.max(1, Math.round((cell - (cell > 5 ? 1 : 0)) * ratio));

@@ -4,7 +4,7 @@ import { range } from "./arrays.js";
 import { needs } from "./windows.js";
 import { decimal, grouped, times } from "./texts.js";
 import { attributes, breakable, fill, h, latest, memo, penOf, say, sized } from "./elements.js";
-import { scaleOf } from "./colours.js";
+import { drawBars, scaleOf } from "./colours.js";
 
 /** @import {Detail, Patch} from "./types" */
 /** @import {App} from "./frame.js" */
@@ -153,9 +153,18 @@ export function columns(app) {
 			for (const [k, { n, y, tall }] of items.entries()) {
 				const chosen = lit?.column === c && (lit.item === k || lit.item < 0);
 				if (kind === "maps") {
-					const scale = Math.min(wide / form.columns, tall / form.rows);
-					const [w, t] = [form.columns * scale, form.rows * scale];
-					pen.drawImage(app.microscope.thumb(patch, name, n ?? 0), x + (wide - w) / 2, y + (tall - t) / 2, w, t);
+					// of a volume the plane in the middle; a row of numbers as bars
+					const { columns, planes, tall: rows } = form;
+					const scale = Math.min(wide / columns, tall / rows);
+					const [w, t] = form.rows === 1 ? [wide, tall] : [columns * scale, rows * scale];
+					if (form.rows === 1) {
+						pen.save();
+						pen.translate(x, y);
+						drawBars(pen, form.plane(patch, n ?? 0), w, t, ramp, limit);
+						pen.restore();
+					} else {
+						pen.drawImage(app.microscope.thumb(patch, name, n ?? 0), 0, Math.floor(planes / 2) * rows, columns, rows, x + (wide - w) / 2, y + (tall - t) / 2, w, t);
+					}
 					Object.assign(pen, { strokeStyle: chosen || name === place.layer ? ramp.of(1) : ramp.line, lineWidth: chosen ? 2.5 : 1, globalAlpha: chosen ? 1 : name === place.layer ? 0.8 : 0.3 });
 					pen.strokeRect(x + (wide - w) / 2 - 0.5, y + (tall - t) / 2 - 0.5, w + 1, t + 1);
 					pen.globalAlpha = 1;

@@ -25,11 +25,15 @@ export class Form {
 		return this.axes.rows === null ? this.rows : this.shape[this.axes.rows];
 	}
 
+	get planes() {
+		return this.rows / (this.tall || 1) || 1;
+	}
+
 	/** One map's size in words. */
 	get size() {
-		const planes = this.rows / (this.tall || 1);
+		const { planes } = this;
 		const one = `${this.tall}×${this.columns}`;
-		return planes > 1 ? `${planes} planes of ${one}, below one another` : this.rows === 1 && this.axes.rows === null ? `${this.columns} numbers` : one;
+		return planes > 1 ? `${planes} planes of ${one}` : this.rows === 1 && this.axes.rows === null ? `${this.columns} numbers` : one;
 	}
 
 	/** @param {number[]} at */

@@ -1,7 +1,7 @@
 // The functions that equations name: primitives, and formulas made of them.
 
 
-/** @import {FormulaJson} from "./types" */
+/** @import {EquationJson, FormulaJson} from "./types" */
 /** @import {Numeric} from "./evaluator.js" */
 
 export const OPERATORS = { "+": "add", "-": "sub", "*": "mul", "/": "div" };
@@ -55,6 +55,19 @@ export function formula(node, given) {
 	if (typeof node === "string") return () => given[node];
 	const [name, ...rest] = node;
 	return primitive(name, rest.map((/** @type {FormulaJson} */ part) => formula(part, given)));
+}
+
+/** A function of an equation that takes one number, to be called; null for any other. @param {EquationJson} equation @param {string} name @returns {((x: number) => number) | null} */
+export function alone({ functions }, name) {
+	const own = functions[name];
+	if (own ? own.parameters.length !== 1 : !(name in PRIMITIVES)) return null;
+	/** @type {Record<string, number>} */
+	const given = { x: 0 };
+	const body = own ? formula(own.formula, given) : primitive(name, [() => given.x]);
+	return (x) => {
+		given[own ? own.parameters[0] : "x"] = x;
+		return body();
+	};
 }
 
 /**

@@ -40,6 +40,7 @@ export function outputMap(micro) {
 		micro.draw();
 	});
 	let scale = 1;
+	let across = 1; // so many planes of a volume stand beside one another
 	/** @type {HTMLInputElement[]} */
 	let inputs = [];
 	/** @type {HTMLCanvasElement | null} */
@@ -105,28 +106,36 @@ export function outputMap(micro) {
 		say(caption, axes.maps === null ? `${place.layer}: ${times(form.shape)}` : `map ${map} of ${place.layer}, ${form.size}`);
 		const patch = net.activation(place.layer);
 		const bars = rows === 1 && columns > 1;
-		scale = 250 / (bars ? columns : Math.max(rows, columns));
-		const [width, height] = [columns * scale, bars ? 100 : rows * scale];
+		const { planes, tall } = form;
+		const larger = (/** @type {number} */ n) => Math.max(n * columns, Math.ceil(planes / n) * tall);
+		across = range(Math.min(planes, 16), 1).reduce((best, n) => (larger(n) < larger(best) ? n : best), 1);
+		scale = 250 / (bars ? columns : larger(across));
+		const [width, height] = [across * columns * scale, bars ? 100 : Math.ceil(planes / across) * tall * scale];
 		if (pictured(look, map, !patch)) picture = patch && micro.thumb(patch, place.layer, map);
 		const pen = sized(canvas, width, height);
 		if (bars && patch) drawBars(pen, form.plane(patch, map), width, height, ramp, net.limit(place.layer));
-		else if (picture) pen.drawImage(picture, 0, 0, width, height);
+		else if (picture) {
+			for (let plane = 0; plane < planes; plane++) {
+				pen.drawImage(picture, 0, plane * tall, columns, tall, ...corner(0, plane * tall), columns * scale, tall * scale);
+			}
+		}
 		const left = slider.left();
 		if (left !== null) { // what the window has not come to yet is not filled
 			pen.fillStyle = ramp.css[255];
-			const down = bars ? 0 : Math.floor(left / columns) * scale;
-			pen.fillRect((left % columns) * scale, down, left < rows * columns ? width : 0, bars ? height : scale);
-			pen.fillRect(0, down + (bars ? height : scale), width, height);
+			for (let row = Math.floor(left / columns), from = left % columns; row < rows; row++, from = 0) {
+				const [x, y] = corner(from, row);
+				pen.fillRect(x, bars ? 0 : y, (columns - from) * scale, bars ? height : scale + 0.5);
+			}
 		}
-		for (let plane = form.tall; !bars && plane < rows; plane += form.tall) { // between a volume's planes
-			pen.fillStyle = ramp.line;
-			pen.fillRect(0, plane * scale - 0.75, width, 1.5);
+		for (let plane = 0; planes > 1 && plane < planes; plane++) { // what is one plane of a volume
+			Object.assign(pen, { strokeStyle: ramp.line, lineWidth: 1 });
+			pen.strokeRect(...corner(0, plane * tall), columns * scale, tall * scale);
 		}
 		const [row, column] = [form.row(at), form.column(at)];
-		const [x, y] = [Math.max(1, column * scale - 1), bars ? 1 : Math.max(1, row * scale - 1)];
+		const [x, y] = corner(column, row).map((p) => Math.max(1, p - 1));
 		for (const [strokeStyle, lineWidth] of [[ramp.under, 4], [ramp.line, 2]]) {
 			Object.assign(pen, { strokeStyle, lineWidth });
-			pen.strokeRect(x, y, Math.min(scale + 2, width - 2), Math.min((bars ? height : scale) + 2, height - 2));
+			pen.strokeRect(x, bars ? 1 : y, Math.min(scale + 2, width - 2), Math.min((bars ? height : scale) + 2, height - 2));
 		}
 		attributes(grid, { "aria-rowcount": rows, "aria-colcount": columns });
 		attributes(cell, { "aria-rowindex": row + 1, "aria-colindex": column + 1 });
@@ -156,9 +165,11 @@ export function outputMap(micro) {
 	/** @param {MouseEvent} event */
 	function under({ offsetX, offsetY }) {
 		const { form, place } = app;
-		const column = Math.floor(offsetX / scale);
-		const row = form.rows === 1 && form.columns > 1 ? 0 : Math.floor(offsetY / scale);
-		if (row < 0 || column < 0 || row >= form.rows || column >= form.columns) return null;
+		const { tall, columns } = form;
+		const [x, y] = [Math.floor(offsetX / scale), form.rows === 1 && columns > 1 ? 0 : Math.floor(offsetY / scale)];
+		const column = x % columns;
+		const row = (Math.floor(y / tall) * across + Math.floor(x / columns)) * tall + (y % tall);
+		if (y < 0 || x < 0 || x >= across * columns || row >= form.rows) return null;
 		return form.position({ map: form.map(place.at), row, column });
 	}
 
@@ -177,5 +188,19 @@ export function outputMap(micro) {
 		later();
 	}
 
-	return { element, value, show, around, pause: slider.pause };
+	/** Where a pixel begins on the canvas. @param {number} column @param {number} row @returns {[number, number]} */
+	function corner(column, row) {
+		const { tall, columns } = app.form;
+		const plane = Math.floor(row / tall);
+		return [((plane % across) * columns + column) * scale, (Math.floor(plane / across) * tall + (row % tall)) * scale];
+	}
+
+	/** Where the middle of the number's pixel lies on the map. */
+	const spot = () => {
+		const { form } = app;
+		const [x, y] = corner(form.column(micro.at), form.row(micro.at));
+		return [x + scale / 2, form.rows === 1 && form.columns > 1 ? 50 : y + scale / 2];
+	};
+
+	return { element, value, show, around, spot, place: () => canvas.getBoundingClientRect(), pause: slider.pause };
 }

@@ -16,6 +16,7 @@ import { pictured } from "./image.js";
 import { heat } from "./heat.js";
 import { waterfall } from "./waterfall.js";
 import { magnifier } from "./lens.js";
+import { curve, drawCurves, thread } from "./thread.js";
 
 /** @import {Props} from "./elements.js" */
 /** @import {Detail, EquationJson, Patch, Values} from "./types" */
@@ -73,10 +74,11 @@ export class Microscope extends Part {
 	listing = h("div.cs-listing");
 	aside = h("div.cs-aside", this.map.element);
 	right = h("div.cs-sum");
+	thread = thread(this);
 	problem = h("div");
 	crumbs = h("nav.cs-crumbs", { "aria-label": "The way down", hidden: true });
 	element = h("section.cs-micro", this.image.element, this.crumbs, h("div.cs-micro-head", this.title, this.reads), this.problem,
-		h("div.cs-micro-body", this.aside, this.right), this.equation);
+		h("div.cs-micro-body", this.aside, this.right, this.thread.element), this.equation);
 
 	get at() {
 		return this.hover ?? this.app.place.at;
@@ -199,6 +201,7 @@ export class Microscope extends Part {
 		const more = this.inners.draw(this.now, values);
 		this.heat.draw(this.sum);
 		this.totals(this.now);
+		this.thread.draw();
 		this.heading(this.now, more);
 		this.equationText(detail.equation);
 		this.tabulate();
@@ -268,13 +271,14 @@ export class Microscope extends Part {
 			for (const act of acts) steps.push(["→"], [act]);
 			steps.push([acts.length ? "→" : "="], ["output", this.added !== null ? "…" : decimal(led.value, digits)]);
 		}
-		if (this.stepped(steps.map(([name]) => name))) {
+		if (this.stepped(this.app.place.layer, steps.map(([name]) => name))) {
 			fill(this.total, steps.map(([name, text]) => {
-				if (text === undefined) return /\w/.test(name) ? h("span.cs-act", name) : name;
+				if (text === undefined) return /\w/.test(name) ? h("span.cs-act", name, !led.whole && curve(detail.equation, name)) : name;
 				return h(`span.cs-step ${name === "output" ? "cs-final" : ""}`, h("span.cs-step-name", hinted(name, true)), h("span.cs-step-value"));
 			}));
 		}
 		const shown = this.total.querySelectorAll(".cs-step-value");
+		if (sum && !led.whole) drawCurves(this, this.total, detail.equation, [...led.activation].reverse(), led.preactivation);
 		steps.filter((step) => step.length > 1).forEach(([, text], n) => say(shown[n], text));
 		const engine = this.map.value(at);
 		if (engine === null) return this.beside.remove();

@@ -9,7 +9,7 @@ import { thumbnail } from "./thumbs.js";
 /** @import {Entry} from "./types" */
 /** @import {App} from "./frame.js" */
 
-const NODE = { wide: 150, tall: 146, gap: 34, thumb: 44, lane: 18, row: 34, left: 14 };
+const NODE = { wide: 150, tall: 146, gap: 34, thumb: 64, lane: 18, row: 34, left: 14 };
 const ZOOMS = [0.6, 0.75, 1, 1.25, 1.6];
 const COLUMNS = 14; // a chain of so many layers is drawn map by map,
 const NUMBERS = 1 << 22; // if all that they give is not more than this
@@ -123,12 +123,13 @@ export function overview(app) {
 		const key = `${cards.size}`;
 		const canvas = h("canvas", { "aria-hidden": "true" });
 		const one = layers.length === 1;
-		const what = one ? net.layer(name).kind : `${layers.length} layers`;
-		const button = h(`button.cs-node ${many > 1 ? "cs-many" : ""}`, {
-			"data-key": key, "data-layers": layers.join("\n"), title: one ? `${name} (${what})` : `${layers[layers.length - 1]} … ${last}`,
-			"aria-label": `${name}${many > 1 ? `, ${many} times` : ""}, ${what}, ${size}`, onclick: () => (one ? app.visit(name) : enter(entry)),
+		const kind = one ? net.layer(name).kind : `${layers.length} layers`;
+		const low = name.length - prefix > 18 || kind.length + size.length > 40; // little room is left below
+		const button = h(`button.cs-node ${many > 1 ? "cs-many" : ""} ${low ? "cs-low" : ""}`, {
+			"data-key": key, "data-layers": layers.join("\n"), title: one ? `${name} (${kind})` : `${layers[layers.length - 1]} … ${last}`,
+			"aria-label": `${name}${many > 1 ? `, ${many} times` : ""}, ${kind}, ${size}`, onclick: () => (one ? app.visit(name) : enter(entry)),
 			style: { left: `${x}px`, top: `${y}px`, width: `${wide}px`, height: `${tall}px` },
-		}, h(`span.cs-node-name ${name.length - prefix > 24 ? "cs-long-name" : ""}`, breakable(own(name)), many > 1 && h("b", ` × ${many}`)), h("span.cs-node-what", `${what} · ${size}`), h("span.cs-thumb", canvas));
+		}, h(`span.cs-node-name ${name.length - prefix > 24 ? "cs-long-name" : ""}`, breakable(own(name)), many > 1 && h("b", ` × ${many}`)), h("span.cs-node-what", `${kind} · ${size}`), h("span.cs-thumb", canvas));
 		cards.set(key, { button, canvas, name: last, done: "" });
 		seen.observe(button);
 		return button;

@@ -81,7 +81,7 @@ export function ribbon(app) {
 		const button = h(place[1] ? "button.cs-card cs-flat" : "button.cs-card", {
 			title: `${name} (${kind})`, "aria-label": `${name}, ${kind}, ${size}`, onclick: () => app.visit(name),
 			style: { left: `${place[0] * CARD.across + CARD.left}px`, top: `${topOf(place[1])}px` },
-		}, h("span.cs-card-name", name.length > 13 ? `…${name.slice(-11)}` : name), shape, h("span.cs-thumb", canvas));
+		}, h("span.cs-card-name", name.length > 11 ? `…${name.slice(-10).replace(/^[\W_]+/, "")}` : name), shape, h("span.cs-thumb", canvas));
 		const card = { button, canvas, shape, drawn: "" };
 		made.set(name, card);
 		cards.append(button);

@@ -34,7 +34,7 @@ export function waterfall(micro) {
 		const [low, high] = [Math.min(...all), Math.max(...all)];
 		const y = (/** @type {number} */ v) => 14 + (height - 32) * (high > low ? (high - v) / (high - low) : 1);
 		bars = values.length;
-		step = Math.min(44, width / (bars + after.length * 1.6));
+		step = Math.min(64, width / (bars + after.length * 1.6));
 		const wide = Math.max(1, step - (step > 6 ? 3 : 1));
 		const every = Math.ceil(15 / step);
 		const lit = added !== null ? null : (litTile ?? (litTerm === "bias" ? sums : null));

@@ -12,6 +12,7 @@ import { sideBySide } from "./beside.js";
 /** @import {Ramp} from "./colours.js" */
 /** @import {App} from "./frame.js" */
 
+const FEW = 40; // so many layers are listed whether or not they change
 const WAIT = 150; // milliseconds after the last keystroke until the host is asked
 
 /** Settings changed: what becomes of every layer after them, old beside new. @param {App} app */
@@ -140,16 +141,19 @@ export function whatIf(app) {
 		};
 		const costs = (/** @type {any} */ of) => [cell(of, ({ params }) => grouped(params)), cell(of, ({ macs }) => grouped(macs))];
 		const most = 400;
+		// of a large network those that change, so that nobody has to look for them
+		const others = layers.filter(({ changed }) => changed);
+		const shown = others.length && layers.length > FEW ? others : layers;
 		fill(result,
 			h("div.cs-scroll", scrolled("The layers, old and new"),
-				table(["layer", "output", "weights", ...["parameters", "MACs", "sees"].map((word) => hinted(word, true))], layers.slice(0, most).map((l) => [
+				table(["layer", "output", "weights", ...["parameters", "MACs", "sees"].map((word) => hinted(word, true))], shown.slice(0, most).map((l) => [
 					[l.name, l.weights_redrawn.length > 0
 						&& h("span.cs-badge", { title: `drawn anew: ${l.weights_redrawn.join(", ")}` }, "weights drawn anew")],
 					cell(l, ({ output_shape }) => (output_shape ? times(output_shape.slice(1)) : "?")),
 					cell(l, ({ weights }) => weightsText(weights)), ...costs(l),
 					cell(l, ({ receptive_field }) => receptive_field && fieldText(receptive_field))]),
 				["total", "", "", ...costs(totals), ""])),
-			layers.length > most && h("p.cs-dim", `and ${layers.length - most} more layers`),
+			shown.length > most && h("p.cs-dim", `and ${shown.length - most} more layers`),
 			layers.flatMap(({ name, dropped }) => together(dropped ?? []).map((one) => strides(name, one, app.ramp))),
 			edits.length > 0 && notes.filter((note) => !/: stride \d+ keeps /.test(note)).map((note) => h("p", note)));
 		if (element.isConnected) app.tell(`${layers.filter(({ changed }) => changed).length} layers changed`);
