@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 
 
-class Use(NamedTuple):
+class _Use(NamedTuple):
+    op: str
+    settings: tuple[tuple[str, Any], ...]
+    slots: tuple[tuple[str, Slot], ...]
+    rows: int
+    dtype: str
+    output: int
+    wanted: Shape | None
+    reads: tuple[str, ...] = ()
+
+
+class Use(_Use):
     """One output of a call: everything that its equation depends on, but for the shapes fed to it.
 
     op         the operator without its overload, in place or not
@@ -33,16 +44,21 @@ class Use(NamedTuple):
     output     which of the outputs it is
     wanted     the output's shape that PyTorch gave, with the batch; None after an edit
     reads      the types of the tensors that are fed, each once; by default its own
+
+    Networks repeat themselves, and ask for the equation, the facts and the layer by it: its hash is known.
     """
 
-    op: str
-    settings: tuple[tuple[str, Any], ...]
-    slots: tuple[tuple[str, Slot], ...]
-    rows: int
-    dtype: str
-    output: int
-    wanted: Shape | None
-    reads: tuple[str, ...] = ()
+    def __hash__(self) -> int:
+        found: int | None = self.__dict__.get("hash")
+        if found is None:
+            found = self.__dict__["hash"] = tuple.__hash__(self)
+        return found
+
+
+@lru_cache(maxsize=4096)
+def use_of(*fields: Any) -> Use:
+    """Return a use, the same one for the same fields."""
+    return Use(*fields)
 
 
 @dataclass(frozen=True, slots=True)

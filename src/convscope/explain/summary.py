@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from convscope.explain.folding import Fold, folds, leaving
+from convscope.model.facts import Facts
 from convscope.model.graph import Graph, Node
 from convscope.model.receptive import ReceptiveField
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, plain, tidy
 from convscope.parts import Figure, Inside, Shown, Sizes, Summary, SummaryRow, SummaryTotals
-from convscope.typed import TYPE_CHECKING
+from convscope.typed import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
     from typing import Any
@@ -64,12 +65,25 @@ def summarise(
     )
 
 
+class _Said(Record):
+    """Facts of a layer as its row holds them."""
+
+    inputs: tuple[Sizes | None, ...]
+    output: Sizes | None
+    weights: dict[str, Sizes]
+    params: Figure
+    trainable: Figure
+    macs: Figure
+    products: Figure
+
+
 class _Rows:
     """Makes the rows of a network, in order; what a layer weighs belongs to its first row."""
 
     def __init__(self, graph: Graph, made: Sequence[Fold]) -> None:
         self.graph, self.made = graph, made
         self._shapes: dict[Shape, Sizes] = {}
+        self._facts: dict[int, _Said] = {}
         self._home = {name: fold.name for fold in made for name in fold.nodes}
         self._first: dict[tuple[int, ...], str] = {}
         self._met: set[int] = set()
@@ -89,6 +103,21 @@ class _Rows:
             found = self._shapes[shape] = (None, *map(plain, shape))
         return found
 
+    def _said(self, facts: Facts) -> _Said:
+        """Return facts as JSON holds them; layers that are alike share them."""
+        found = self._facts.get(id(facts))
+        if found is None:
+            found = self._facts[id(facts)] = _Said(
+                tuple(map(self._batched, facts.input_shapes)),
+                self._batched(facts.output_shape),
+                {n: tuple(map(plain, s)) for n, s in facts.weights.items()},
+                plain(facts.params),
+                plain(facts.trainable),
+                None if facts.macs is None else plain(facts.macs),
+                None if facts.products is None else plain(facts.products),
+            )
+        return found
+
     def _seen(self, name: str) -> ReceptiveField | None:
         field = self.graph.receptive_field(name)
         return None if field is None else field.plain()
@@ -99,28 +128,30 @@ class _Rows:
         node, facts = self.graph.nodes[name], self.graph.facts[name]
         shared = self._first.setdefault((id(node.layer),), name)
         held = shared == name and id(node.layer) in self._met  # by a network that is folded
-        again = sum(part.numbers for part in self.graph.again.get(name, {}).values())
+        parts = self.graph.again.get(name)
+        again = sum(part.numbers for part in parts.values()) if parts else 0
         own: tuple[Figure, Figure] | None = (0, 0) if held and facts.weights else None
         if again and not held:
             own = plain(tidy(facts.params - again)), plain(facts.trainable)
         self._met.add(id(node.layer))
         activation = getattr(node.layer, "activation", None)
+        said = self._said(facts)
         return SummaryRow(
             name,
             node.layer.kind,
-            tuple(self._home.get(n, n) for n in node.inputs),
-            tuple(map(self._batched, facts.input_shapes)),
-            self._batched(facts.output_shape),
-            {n: tuple(map(plain, s)) for n, s in facts.weights.items()},
-            plain(facts.params),
-            plain(facts.trainable),
-            None if facts.macs is None else plain(facts.macs),
+            tuple([self._home.get(n, n) for n in node.inputs]),
+            said.inputs,
+            said.output,
+            said.weights,
+            said.params,
+            said.trainable,
+            said.macs,
             self._seen(name),
             node.layer.opaque,
             None if activation is None else activation.name,
             None if shared == name else shared,
             own=own,
-            products=None if facts.products is None else plain(facts.products),
+            products=said.products,
         )
 
     # -- folded networks --------------------------------------------------------------------------

@@ -159,6 +159,7 @@ class Graph:
         self.learned: set[str] = set()
         self.again: dict[str, dict[str, Again]] = {}
         self._fields = {name: self._image_fields(shape) for name, shape in self.inputs.items()}
+        self._readable: dict[Fields, ReceptiveField | None] = {}
 
     def add(self, name: str, layer: Layer, inputs: Sequence[str]) -> Facts:
         """Add a node that reads earlier nodes or inputs; return its facts.
@@ -377,7 +378,10 @@ class Graph:
 
     def receptive_field(self, name: str) -> ReceptiveField | None:
         """Return the receptive field of a layer; None when the input has no spatial axes."""
-        return readable(self._fields_of(name))
+        fields = self._fields_of(name)
+        if fields not in self._readable:
+            self._readable[fields] = readable(fields)
+        return self._readable[fields]
 
     def patch(self, name: str, position: Sequence[int]) -> tuple[Range | None, ...]:
         """Return what of the image one output sees: its first and last position along each axis.

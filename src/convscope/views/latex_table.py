@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from convscope.parts import NO_BREAK, Column, Span, Table, Words, spans
@@ -121,7 +122,7 @@ def _broken(
     cells = [[re.sub(rf"[^ {NO_BREAK}]", _in_cells, text) for text in column] for column in shown]
     natural = [max(map(len, column)) + 1 for column in cells]
     most = int(room / (_CELL * part))
-    widths = fitting(cells, natural, most)
+    widths = fitting([Counter(column) for column in cells], natural, most)
     rooms = [w * _CELL * part if w < n else 0.0 for w, n in zip(widths, natural, strict=True)]
     return _Setting(size, rooms, loose), sum(widths) <= most
 

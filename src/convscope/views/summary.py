@@ -44,12 +44,16 @@ class _Asked(Record):
 
 
 class _Kind(Record):
-    """A column that can be asked for: its title, its side, its cell, and its total if it has one."""
+    """A column that can be asked for: its title, its side, its cell, and its total if it has one.
+
+    made_of   the attribute of a row that its cell is made of alone: where rows share it, they share the cell
+    """
 
     title: str
     align: _Align
     cell: Callable[[SummaryRow, _Asked], Words]
     total: str = ""
+    made_of: str = ""
 
 
 def _none(text: str) -> Words:
@@ -148,7 +152,9 @@ _KINDS: dict[str, _Kind] = {
     "activation": _Kind("activation", "left", lambda row, _: _none(row.activation or NONE)),
     "inputs": _Kind("inputs", "left", lambda row, _: _none(", ".join(row.inputs) or NONE)),
     "input": _Kind("input shape", "left", lambda row, _: ", ".join(map(_shape, row.input_shapes))),
-    "output": _Kind("output shape", "left", lambda row, _: _shape(row.output_shape)),
+    "output": _Kind(
+        "output shape", "left", lambda row, _: _shape(row.output_shape), made_of="output_shape"
+    ),
     "weights": _Kind("weights", "left", lambda row, asked: _weights(row, asked.detail)),
     "params": _Kind("params", "right", lambda row, _: _own(row, row.params, 0), "params"),
     "share": _Kind("of params", "right", lambda row, asked: _share(row, asked.summary)),
@@ -163,6 +169,7 @@ _KINDS: dict[str, _Kind] = {
         "receptive field",
         "left",
         lambda row, asked: _none(figures.field(row.receptive_field, asked.detail)),
+        made_of="receptive_field",
     ),
 }
 
@@ -189,46 +196,62 @@ def document(
     summary: Summary,
     columns: Sequence[str] | None = None,
     detail: int = 0,
-    known: dict[str, list[Words]] | None = None,
 ) -> Document:
     """Return a network's layers in a table, one a row, and below it what they amount to.
 
     detail   1 or 2 to say weights and receptive fields in fewer words, which is said below
-    known    the columns that are the same in any detail, kept from one to the next
 
     Raises `SettingError` for a column that there is not.
     """
-    names = checked(columns)
-    if columns is None and figure(summary.totals.products):
-        place = names.index("macs") + 1
-        names = (*names[:place], "attention", *names[place:])
+    names = _names(summary, columns)
     kinds = [_KINDS[name] for name in names]
-    asked = _Asked(summary, detail)
-    arrows = _arrows(summary, detail) if names[0] == "layer" and "inputs" not in names else {}
-    visible, known = summary.visible, {} if known is None else known
-    cells_of = []
-    for name, kind in zip(names, kinds, strict=True):
-        column = known.get(name) or [kind.cell(row, asked) for row in visible]
-        if name not in _SHORTER:
-            known[name] = column
-        cells_of.append(column)
-    if arrows:
-        pairs = zip(cells_of[0], visible, strict=True)
-        cells_of[0] = [_with_arrow(cell, arrows.get(row.name)) for cell, row in pairs]
-    rows = list(zip(*cells_of, strict=True))
-    footer: tuple[tuple[Words, ...], ...] = ()
-    if any(kind.total for kind in kinds) and not kinds[0].total:
-        cells: list[Words] = [_total(summary, kind.total) if kind.total else "" for kind in kinds]
-        part = summary.shown is not None and not summary.shown.whole
-        footer = (("total of the whole network" if part else "total", *cells[1:]),)
-    table = Table(tuple(Column(k.title, k.align) for k in kinds), tuple(rows), footer)
+    rows = zip(*(_cells(summary, names, name, detail) for name in names), strict=True)
+    footer = _footer(summary, kinds)
+    titles = tuple(Column(k.title, k.align) for k in kinds)
+    table = Table(titles, tuple(rows), (footer,) if footer else ())
     said = (Paragraph(_opening(summary)), table, Paragraph(_closing(summary)))
     short = _BRIEF[detail] if {"weights", "receptive_field"} & {*names} else ""
     return Document((*said, Paragraph(Span(short, "dim"))) if short else said)
 
 
-_SHORTER = ("layer", "weights", "receptive_field")
-"""The columns that can be said in fewer words."""
+def _footer(summary: Summary, kinds: Sequence[_Kind]) -> tuple[Words, ...]:
+    """Return the cells under the rows: totals, where there are columns that have one."""
+    if kinds[0].total or not any(kind.total for kind in kinds):
+        return ()
+    part = summary.shown is not None and not summary.shown.whole
+    first = "total of the whole network" if part else "total"
+    return (first, *[_total(summary, kind.total) if kind.total else "" for kind in kinds[1:]])
+
+
+def _names(summary: Summary, columns: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the columns to show; products of two inputs have one where there are any."""
+    names = checked(columns)
+    if columns is not None or not figure(summary.totals.products):
+        return names
+    place = names.index("macs") + 1
+    return (*names[:place], "attention", *names[place:])
+
+
+def _cells(summary: Summary, names: Sequence[str], name: str, detail: int) -> list[Words]:
+    """Return the cells of a column, in as few words as `detail` says."""
+    kind, asked, visible = _KINDS[name], _Asked(summary, detail), summary.visible
+    if kind.made_of:
+        parts = [getattr(row, kind.made_of) for row in visible]
+        once = {id(part): row for part, row in zip(parts, visible, strict=True)}
+        made = {key: kind.cell(row, asked) for key, row in once.items()}
+        return [made[id(part)] for part in parts]
+    cells = [kind.cell(row, asked) for row in visible]
+    if name != "layer" or name != names[0] or "inputs" in names:
+        return cells
+    arrows = _arrows(summary, detail)
+    if not arrows:
+        return cells
+    pairs = zip(cells, visible, strict=True)
+    return [_with_arrow(cell, arrows.get(row.name)) for cell, row in pairs]
+
+
+_SHORTER = {"layer": (0, 0, 2), "weights": (0, 1, 2), "receptive_field": (0, 1, 2)}
+"""The columns that can be said in fewer words, and which of the three ways are others."""
 
 _BRIEF = (
     "",
@@ -256,26 +279,31 @@ def _kept_to_lines(
 ) -> tuple[Document, int]:
     """Return the document in as few words as keep each row of a long table to a line, and its width."""
     from convscope.views.ansi import FALLBACK_WIDTH
-    from convscope.views.text_table import height, natural_width
+    from convscope.views.text_table import Measured, height, natural_width
 
     rows, free = len(summary.visible), width is None
     width = FALLBACK_WIDTH if width is None else width
-    known: dict[str, list[Words]] = {}
-    whole = document(summary, columns, 0, known)
     if rows <= _MANY:
-        return whole, width
+        return document(summary, columns), width
+    names = _names(summary, columns)
+    kinds = [_KINDS[name] for name in names]
+    totals = _footer(summary, kinds)
+    known: dict[tuple[str, int], Measured] = {}
     found = []
     for detail in range(len(_BRIEF)):
-        made = document(summary, columns, detail, known) if detail else whole
-        (table,) = (part for part in made.parts if isinstance(part, Table))
-        found.append((height(table, width), detail, made))
+        ways = [(name, _SHORTER[name][detail] if name in _SHORTER else 0) for name in names]
+        for place, (way, kind) in enumerate(zip(ways, kinds, strict=True)):
+            if way not in known:
+                cells = [*_cells(summary, names, *way), *totals[place : place + 1]]
+                known[way] = Measured(Column(kind.title, kind.align), cells)
+        made = [known[way] for way in ways]
+        found.append((height(made, width, bool(totals)), detail, made))
         if found[-1][0] <= 1.1 * rows:
             break
-    lines, _, best = min(found)
+    lines, detail, made = min(found, key=lambda one: one[:2])
     if free and lines > rows + _AROUND:
-        (table,) = (part for part in best.parts if isinstance(part, Table))
-        width = natural_width(table, WIDEST)
-    return best, width
+        width = natural_width(made, WIDEST)
+    return document(summary, columns, detail), width
 
 
 _AROUND = 6

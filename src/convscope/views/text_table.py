@@ -8,9 +8,10 @@ milliseconds.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
-from convscope.parts import NO_BREAK, Span, Table, Words, spans
+from convscope.parts import NO_BREAK, Column, Span, Table, Words, spans
 from convscope.views.ansi import Pen, pad
 from convscope.views.characters import cells, marked, printable
 from convscope.views.wrapping import outline, widest_piece, wrap
@@ -23,44 +24,68 @@ _MOST_LINES = 6
 Cell = str | tuple[Span, ...]
 
 
-def height(table: Table, width: int) -> int:
-    """Return how many lines a table takes, without laying it out; its caption is not counted."""
-    _, texts, widths = _measured(table, width)
-    aligns = [column.align for column in table.columns]
-    each = []
-    for column, size, align in zip(texts, widths, aligns, strict=True):
-        known = {text: _height(text, size, align) for text in dict.fromkeys(column)}
-        each.append([known[text] for text in column])
-    rows: list[int] = [max(row) for row in zip(*each, strict=True)]
-    return sum(rows) + (2 if table.footer else 1)
+class Measured:
+    """A table's column: every text once, with how often it stands there.
+
+    cells     what stands under the title, those of the footer last
+    texts     what each cell says
+    often     how many cells say a text, the title among them
+    natural   how wide it is where it may be
+    """
+
+    def __init__(self, told: Column, given: Sequence[Words]) -> None:
+        self.told = told
+        self.cells: list[Cell] = [c if type(c) is str else spans(c) for c in given]
+        found = Counter(self.cells)
+        self.texts = {cell: _text(cell) for cell in found}
+        self.title = marked(told.title, "")
+        self.often = Counter((self.title,))
+        for cell, number in found.items():
+            self.often[self.texts[cell]] += number
+        self.natural = max(map(cells, self.often))
+
+    def taller(self, width: int) -> dict[Cell, int]:
+        """Return the cells that take several lines where the column is so wide, and how many."""
+        align = self.told.align
+        return {c: h for c, text in self.texts.items() if (h := _height(text, width, align)) > 1}
 
 
-def natural_width(table: Table, width: int) -> int:
+def measured(table: Table) -> list[Measured]:
+    """Return the columns of a table."""
+    count = len(table.columns)
+    rows = [(*row[:count], *[""] * (count - len(row))) for row in (*table.rows, *table.footer)]
+    columns = list(zip(*rows, strict=True)) or [()] * count
+    return [Measured(told, given) for told, given in zip(table.columns, columns, strict=True)]
+
+
+def widths_of(columns: Sequence[Measured], width: int) -> list[int]:
+    """Return how wide the columns of a table of this width are."""
+    natural = [column.natural for column in columns]
+    room = width - len(GAP) * (len(columns) - 1)
+    return natural if sum(natural) <= room else fitting([c.often for c in columns], natural, room)
+
+
+def height(columns: Sequence[Measured], width: int, footer: bool) -> int:
+    """Return how many lines a table of this width takes, without laying it out, nor its caption.
+
+    footer   whether the last row stands under a rule of its own
+    """
+    heads, rows = 1, [1] * len(columns[0].cells)
+    for column, size in zip(columns, widths_of(columns, width), strict=True):
+        heads = max(heads, _height(column.title, size, column.told.align))
+        if taller := column.taller(size):
+            each = zip(rows, column.cells, strict=True)
+            rows = [max(row, taller.get(cell, 1)) for row, cell in each]
+    return heads + sum(rows) + (2 if footer else 1)
+
+
+def natural_width(columns: Sequence[Measured], width: int) -> int:
     """Return how wide a table is where it may have so much room."""
-    _, _, widths = _measured(table, width)
-    return sum(widths) + len(GAP) * (len(widths) - 1)
+    return sum(widths_of(columns, width)) + len(GAP) * (len(columns) - 1)
 
 
 def _height(text: str, width: int, align: str) -> int:
     return 1 if cells(text) <= width else len(wrap(text, width, _hanging(width, align)))
-
-
-def _measured(
-    table: Table, width: int
-) -> tuple[list[tuple[Cell, ...]], list[list[str]], list[int]]:
-    """Return the columns of a table, their texts under their titles, and how wide each is."""
-    count = len(table.columns)
-    rows = [_cells(row, count) for row in (*table.rows, *table.footer)]
-    columns = list(zip(*rows, strict=True)) or [()] * count
-    texts = [
-        [marked(told.title, ""), *map(_text, column)]
-        for told, column in zip(table.columns, columns, strict=True)
-    ]
-    room = width - len(GAP) * (count - 1)
-    widths = [max(map(cells, dict.fromkeys(column))) for column in texts]
-    if sum(widths) > room:
-        widths = fitting(texts, widths, room)
-    return columns, texts, widths
 
 
 def table_lines(table: Table, width: int, pen: Pen) -> list[str]:
@@ -68,7 +93,8 @@ def table_lines(table: Table, width: int, pen: Pen) -> list[str]:
     count = len(table.columns)
     if not count:
         return []
-    columns, _, widths = _measured(table, width)
+    columns = measured(table)
+    widths = widths_of(columns, width)
     titles = [column.title for column in table.columns]
     aligns = [column.align for column in table.columns]
     rule = pen.paint("─" * (sum(widths) + len(GAP) * (count - 1)), "dim")
@@ -78,7 +104,7 @@ def table_lines(table: Table, width: int, pen: Pen) -> list[str]:
         for title, width, align in zip(titles, widths, aligns, strict=True)
     )
     laid_out = [
-        _laid_out(column, width, align, pen)
+        _laid_out(column.cells, width, align, pen)
         for column, width, align in zip(columns, widths, aligns, strict=True)
     ]
     body = list(zip(*laid_out, strict=True))
@@ -89,12 +115,6 @@ def table_lines(table: Table, width: int, pen: Pen) -> list[str]:
     if table.caption:
         lines += [piece.text for piece in pen.lines(table.caption, width, style="dim")]
     return lines
-
-
-def _cells(row: Sequence[Words], count: int) -> list[Cell]:
-    """Return a row's cells, as many as there are columns, in a form that can be looked up."""
-    found: list[Cell] = [cell if type(cell) is str else spans(cell) for cell in row[:count]]
-    return found + [""] * (count - len(found))
 
 
 def _text(cell: Cell) -> str:
@@ -152,8 +172,11 @@ def _joined(rows: Sequence[tuple[tuple[str, ...], ...]], widths: Sequence[int]) 
 # -- widths ---------------------------------------------------------------------------------------
 
 
-def fitting(columns: Sequence[Sequence[str]], natural: list[int], room: int) -> list[int]:
-    """Return column widths whose sum fits the room, broken into the fewest lines."""
+def fitting(columns: Sequence[Mapping[str, int]], natural: list[int], room: int) -> list[int]:
+    """Return column widths whose sum fits the room, broken into the fewest lines.
+
+    columns   text → how many cells say it
+    """
     fair = room // len(columns)
     choices: list[dict[int, int]] = []
     for column, whole in zip(columns, natural, strict=True):
@@ -174,12 +197,15 @@ def fitting(columns: Sequence[Sequence[str]], natural: list[int], room: int) -> 
     return list(min(best.values())[1]) if best else least
 
 
-def _choices(column: Sequence[str], natural: int) -> dict[int, int]:
+def _choices(column: Mapping[str, int], natural: int) -> dict[int, int]:
     """Return the widths worth considering, and what each costs.
 
     A cell's second line costs 1, its third 2, …: two cells of two lines are better than one of three.
     """
-    amounts = Counter(map(outline, column))
+    amounts: dict[str, int] = {}
+    for text, number in column.items():
+        text = outline(text)
+        amounts[text] = amounts.get(text, 0) + number
     least = max(map(widest_piece, amounts))
     wide = sorted((text for text in amounts if len(text) > least // 2), key=len, reverse=True)
     step = max(1, len(wide) // _SAMPLE)
@@ -195,7 +221,8 @@ def _choices(column: Sequence[str], natural: int) -> dict[int, int]:
     return dict(reversed(found.items()))
 
 
-def _steps(text: str, least: int) -> list[int]:
+@lru_cache(maxsize=4096)
+def _steps(text: str, least: int) -> tuple[int, ...]:
     """Return the least widths at which a text takes one line, two, three, …"""
     text = text.replace(NO_BREAK, "x")
     widths = [cells(text)]
@@ -208,4 +235,4 @@ def _steps(text: str, least: int) -> list[int]:
             else:
                 low = middle + 1
         widths.append(low)
-    return widths
+    return tuple(widths)

@@ -83,6 +83,7 @@ def pieces(word: str) -> list[str]:
     return found
 
 
+@lru_cache(maxsize=4096)
 def widest_piece(text: str) -> int:
     """Return the least width at which a text can be wrapped without a line sticking out."""
     return max((cells(p) for word in _WORD.findall(text) for p in pieces(word)), default=0)

@@ -96,6 +96,50 @@ def test_programs_of_networks_that_others_wrote(name: str, tmp_path: Path) -> No
     np.testing.assert_allclose(net.run(x[0].numpy()).output, expected, rtol=1e-3, atol=1e-5)
 
 
+class Open(nn.Module):
+    """Sizes that an exported program leaves open: a batch, rows and columns that differ, and what is made of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+        self.fc = nn.Linear(4, 5)
+
+    def forward(self, x: Any) -> Any:
+        x = self.conv(x)
+        half = x[:, :, : x.shape[2] // 2].flatten(2)
+        return self.fc(half.mean(2)) / x.shape[3]
+
+
+def test_sizes_that_a_program_leaves_open_are_those_of_its_export(tmp_path: Path) -> None:
+    torch.manual_seed(6)
+    module, x = Open().eval(), torch.rand(2, 3, 18, 13)
+    sizes = {
+        "x": {
+            0: torch.export.Dim("batch"),
+            2: torch.export.Dim.AUTO,
+            3: torch.export.Dim.AUTO,
+        }
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own
+        program = torch.export.export(module, (x,), dynamic_shapes=sizes)
+        torch.export.save(program, tmp_path / "open.pt2")
+    with pytest.warns(
+        cs.errors.SourceWarning, match="leaves sizes open: they are taken as it was exported"
+    ):
+        net = cs.open(tmp_path / "open.pt2")
+    # (18 + 2 − 3)//2 + 1 rows of the convolution, of which half, and (13 + 2 − 3)//2 + 1 columns
+    assert net.get_layer("conv") is not None
+    assert net.graph.shape("conv") == (4, 9, 7)
+    assert [s for n, s in ((n, net.graph.shape(n)) for n in net.graph.nodes) if s == (4, 4 * 7)]
+    with torch.no_grad():
+        expected = module(x)[0]
+    run = net.run(x[0].numpy())
+    assert np.allclose(run.output, expected.numpy(), atol=1e-6)
+    assert run.trace("conv", (3, 5, 4)).facts.agrees
+    assert net.graph.totals.params == sum(p.numel() for p in module.parameters())
+
+
 def test_no_pickle_is_opened_and_no_code_is_run(small: tuple[nn.Module, Path]) -> None:
     seen: list[str] = []
     on = [True]

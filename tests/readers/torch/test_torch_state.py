@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import warnings
 from typing import Any
@@ -14,7 +15,7 @@ from torch import nn
 import convscope as cs
 from convscope.readers.example import Example
 from convscope.readers.torch.inputs import arguments
-from convscope.readers.torch.recording import record
+from convscope.readers.torch.recording import record, whole_float32
 
 from .modules import TRAPS, Branches, Frozen, Kinds, Shared, made, same, unchanged
 
@@ -240,3 +241,37 @@ def test_compiled_modules_are_looked_at_as_they_were_written() -> None:
         compiled: Any = torch.compile(module)
     net = opened(compiled, x)
     assert list(net.graph.nodes) == list(opened(module, x).graph.nodes)
+
+
+@pytest.mark.parametrize("newer", [False, True], ids=["older names", "newer names"])
+def test_float32_is_whole_while_cuda_runs_and_settings_are_put_back(newer: bool) -> None:
+    cudnn: Any = torch.backends.cudnn  # CUDA is not here: these are the settings that it would obey
+    products: Any = torch.backends.cuda.matmul
+    places = [products, cudnn.conv, cudnn.rnn]
+    assert cudnn.conv.fp32_precision == "tf32"  # what PyTorch does unless it is told
+    products.fp32_precision = "tf32"
+    if newer:
+        cudnn.rnn.fp32_precision = "ieee"
+    try:
+        before = [place.fp32_precision for place in places]
+        with pytest.raises(RuntimeError, match="fails"), whole_float32():
+            assert all(place.fp32_precision in ("ieee", "none") for place in places)
+            assert products.fp32_precision == "ieee" and (newer or not cudnn.allow_tf32)
+            raise RuntimeError("the forward fails")
+        assert [place.fp32_precision for place in places] == before
+    finally:
+        cudnn.allow_tf32 = True
+        products.fp32_precision = "none"
+
+
+def test_what_was_opened_and_run_is_freed_at_once() -> None:
+    module, x = made("shared")
+    gc.collect()
+    gc.disable()
+    try:
+        net = opened(module, x)
+        run = net.run(x.numpy())
+        del net, run
+        assert gc.collect() == 0  # nothing referred to itself, so that nothing waited for this
+    finally:
+        gc.enable()

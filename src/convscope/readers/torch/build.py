@@ -8,12 +8,13 @@ give is counted: relu, relu:2.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from functools import cache
 from math import prod
 from typing import Any
 
 import torch
 
-from convscope.aten.layer import Operator, Use, state
+from convscope.aten.layer import Operator, state, use_of
 from convscope.aten.rule import Fed, Given, Slot, Weight
 from convscope.errors import ShapeError
 from convscope.layers.base import Layer
@@ -21,6 +22,7 @@ from convscope.model.graph import Graph, Totals
 from convscope.notation import Size
 from convscope.notation.sizes import UNKNOWN, UNKNOWN_SHAPE, Shape
 from convscope.readers.torch.calls import Call, Recording, Value
+from convscope.readers.torch.shadow import PLAIN, is_leaf, tree
 
 MOST_GIVEN = 1024
 """Constants of more numbers than this do not shape an equation."""
@@ -112,7 +114,7 @@ class _Builder:
         rows = {v.shape[0] for v in recording.inputs.values() if len(v.shape) > 1}
         self.rows = rows.pop() if len(rows) == 1 else 1
         self.nodes: dict[int, str] = {}
-        self.modules: dict[str, Any] = dict(module.named_modules())
+        self.modules: dict[str, Any] = tree(module)
         shapes: dict[str, Shape] = {}
         rowed: set[str] = set()
         for given, value in recording.inputs.items():
@@ -142,11 +144,11 @@ class _Builder:
         }
 
     def graph(self) -> TorchGraph:
-        given = [(call, _flat(call.named())) for call in self.recording.calls if _fed(call)]
-        read = {id(v) for _, named in given for _, v in named if isinstance(v, Value)}
+        every = ((call, _fed(call)) for call in self.recording.calls)
+        given = [(call, fed, _flat(call.named())) for call, fed in every if fed]
+        read = {id(v) for _, _, named in given for _, v in named if isinstance(v, Value)}
         read.update(map(id, self.recording.outputs.values()))
-        for call, named in given:
-            fed = _fed(call)
+        for call, fed, named in given:
             if len(fed) > 1:  # what nobody reads is no layer: where a maximum was found, say
                 fed = [v for v in fed if id(v) in read] or fed
             for value in fed:
@@ -169,7 +171,7 @@ class _Builder:
         met: set[int] = set()
         uncalled = []
         for path, one in self.modules.items():
-            if path and path not in called and not any(True for _ in one.children()):
+            if path and path not in called and is_leaf(one):
                 own = [p for p in one._parameters.values() if p is not None and id(p) not in met]
                 met.update(map(id, own))
                 uncalled.append((path, type(one).__name__, sum(p.numel() for p in own)))
@@ -190,6 +192,7 @@ class _Builder:
         held: list[tuple[str, bool]] = []
         known: dict[str, Any] = {}
         folded: list[tuple[str, Shape]] = []
+        kinds: set[str] = set()
         for key, given in named:
             if call.op == "copy" and key == "self":  # only its shape is read
                 continue
@@ -198,6 +201,7 @@ class _Builder:
                 continue
             slot: Slot
             if given.fed:
+                kinds.add(_kind_of(given.dtype))
                 feeds.append(self.nodes[id(given)])
                 batched = feeds[-1] in self.result.batched
                 slot = Fed(batched)
@@ -211,11 +215,9 @@ class _Builder:
             settings = _region(call)
         name = self._name(call, value, outputs)
         shapes = tuple(self.result.shape(n) for n in feeds)
-        fed = (v.dtype for _, v in named if isinstance(v, Value) and v.fed)
-        kinds = {str(dtype).removeprefix("torch.") for dtype in fed}
         fixed = tuple(sorted(settings.items()))
-        use = Use(
-            call.op, fixed, tuple(slots), self.rows, str(value.dtype).removeprefix("torch."),
+        use = use_of(
+            call.op, fixed, tuple(slots), self.rows, _kind_of(value.dtype),
             value.place, value.shape, tuple(sorted(kinds)),
         )  # fmt: skip
         stated = state(use, shapes)
@@ -227,7 +229,7 @@ class _Builder:
         own = value.shape[1:] if batched else value.shape
         single = self.single.get(id(call.frame))
         called = single.kind if single is not None else call.op
-        same = (call.frame.path, use, shapes, tuple(known.items()), own)
+        same = (call.frame.path, use, shapes, tuple(known.items()), own) if arrays else None
         layer = self.shared.get(same) if arrays else None
         if layer is None:
             layer = Operator(
@@ -346,11 +348,16 @@ def _flat(named: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return arguments with the tensors of a list one by one: tensors.0, tensors.1 …"""
     found: list[tuple[str, Any]] = []
     for key, given in named.items():
-        if isinstance(given, (list, tuple)) and any(isinstance(v, Value) for v in given):
+        if type(given) in (list, tuple) and any(isinstance(v, Value) for v in given):
             found += [(f"{key}.{n}", v) for n, v in enumerate(given) if v is not None]
         else:
             found.append((key, given))
     return found
+
+
+@cache
+def _kind_of(dtype: Any) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _fed(call: Call) -> list[Value]:
@@ -363,11 +370,11 @@ def _read(call: Call) -> list[Value]:
 
 def _plain(given: Any) -> Any:
     """Return a setting as something that can be compared and hashed."""
+    if type(given) in PLAIN:
+        return given
     if isinstance(given, (list, tuple)):
         return tuple(map(_plain, given))
-    if given is None or isinstance(given, (bool, int, float, str)):
-        return given
-    return str(given)
+    return given if isinstance(given, (int, float, str)) else str(given)
 
 
 def _region(call: Call) -> dict[str, Any]:
@@ -414,11 +421,11 @@ def _alike(ours: Callable[[], Any], theirs: Callable[[], Any]) -> bool:
 def skeleton(module: Any, name: str) -> TorchGraph:
     """Return the modules of a module that nobody has run: what they hold, no shapes."""
     result = TorchGraph(name, {})
-    modules = dict(module.named_modules())
+    modules = tree(module)
     met: set[int] = set()
     for path, one in modules.items():
         own = dict(one.named_parameters(recurse=False))
-        if not own and (not path or any(True for _ in one.children())):
+        if not own and (not path or not is_leaf(one)):
             continue
         layer = NotRun(path or name, type(one).__name__, own, met)
         met.update(id(p) for p in own.values())

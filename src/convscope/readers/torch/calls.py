@@ -159,3 +159,13 @@ class Recording:
     frames: list[Frame]
     warnings: list[str]
     failure: Failure | None = None
+
+    def settle(self) -> None:
+        """Forget what only building a graph needs, so that nothing here holds itself.
+
+        What a run has kept is then freed with the run, not when Python next looks for circles.
+        """
+        for frame in self.frames:
+            frame.calls, frame.module = [], None
+        for call in self.calls:
+            call.outputs = []

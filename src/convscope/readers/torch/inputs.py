@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import torch
@@ -133,7 +134,7 @@ class _Copies:
     """Makes tensors of arrays, and copies of tensors, on the device of a module."""
 
     def __init__(self, module: Any) -> None:
-        self.device = next((t.device for t in (*module.parameters(), *module.buffers())), None)
+        self.device = next((t.device for t in chain(module.parameters(), module.buffers())), None)
         self.known: dict[int, tuple[Any, Tensor]] = {}
 
     def __call__(self, value: Any) -> Any:

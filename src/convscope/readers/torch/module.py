@@ -16,6 +16,7 @@ from convscope.readers.torch.build import TorchGraph, build
 from convscope.readers.torch.calls import Recording, Value
 from convscope.readers.torch.inputs import Arguments, as_tensor
 from convscope.readers.torch.recording import record
+from convscope.readers.torch.shadow import parameters
 
 if TYPE_CHECKING:
     from convscope.engine.backing import Backing
@@ -65,7 +66,7 @@ class RecordedGraph:
 
     def editable(self, graph: Graph, layer: str) -> dict[str, dict[str, Any]]:
         """Return the settings of a layer under PyTorch's names; {} for what has none to edit."""
-        from convscope.readers.torch.editing import editable
+        from convscope.readers.torch.settings import editable
 
         assert isinstance(graph, TorchGraph)
         return editable(graph, layer)
@@ -105,12 +106,17 @@ class TorchModule(RecordedGraph):
         counts = {len(a) for a in given.values()}
         if counts != {1}:
             return graph
-        recording = self.recorded(graph, given)
-        found = build(recording, self.module, graph.name, self.batched)
+        found = self._graph_of(graph, given)
         self._latest.recorded, self._latest.given = found, given
         if graph.same_as(found):
             found = graph
         self._latest.graph = found
+        return found
+
+    def _graph_of(self, graph: Graph, given: Mapping[str, Array]) -> TorchGraph:
+        recording = self.recorded(graph, given)
+        found = build(recording, self.module, graph.name, self.batched)
+        recording.settle()
         return found
 
     def recorded(self, graph: Graph, given: Mapping[str, Array]) -> Recording:
@@ -134,7 +140,7 @@ class TorchModule(RecordedGraph):
                 f"{graph.name} was opened without an example, so that only its parameters are known: "
                 f"open(module, shape=(3, 224, 224)) or open(module, example)"
             )
-        if any(t.device.type == "meta" for t in self.module.parameters()):
+        if any(t.device.type == "meta" for t in parameters(self.module)):
             raise EngineError(
                 f"the parameters of {graph.name} are on the meta device: they have shapes, but no "
                 f"numbers to run with"
@@ -167,7 +173,7 @@ class TorchModule(RecordedGraph):
         same = latest.pop("graph", None) is graph and known is not None
         if same and recorded is not None and all(_equal(known[n], given[n]) for n in known):
             return recorded  # type: ignore[no-any-return]
-        return build(self.recorded(graph, given), self.module, graph.name, self.batched)
+        return self._graph_of(graph, given)
 
     def edited(self, graph: Graph, edits: Sequence[Edit], seed: int) -> tuple[Backing, Edited]:
         """Return the recorded graph with settings changed, which ONNX Runtime runs."""

@@ -15,7 +15,7 @@ from convscope.readers.torch.failing import forward_error
 from convscope.readers.torch.inputs import arguments
 from convscope.readers.torch.module import BothEngines, TorchModule
 from convscope.readers.torch.recording import record
-from convscope.readers.torch.shadow import plain
+from convscope.readers.torch.shadow import parameters, plain, tree
 from convscope.readers.torch.weights import with_weights
 
 
@@ -28,7 +28,7 @@ def opened(source: Any, example: Example) -> Network:
     if example.engine not in (None, "torch", "onnxruntime"):
         raise SettingError(f"engine is torch or onnxruntime, not {example.engine!r}")
     backs = BothEngines if example.engine == "onnxruntime" else TorchModule
-    waiting = [path for path, m in module.named_modules() if _lazy(m)]
+    waiting = [path for path, m in tree(module).items() if _lazy(m)]
     if waiting:
         shown = ", ".join(waiting[:3]) + (" …" if len(waiting) > 3 else "")
         raise SourceError(
@@ -39,10 +39,11 @@ def opened(source: Any, example: Example) -> Network:
         backing = backs(module, None, True, example.training)
         return Network(name, graph=skeleton(module, name), backing=backing)
     given = arguments(module, example)
-    if any(p.device.type == "meta" for p in module.parameters()):
+    if any(p.device.type == "meta" for p in parameters(module)):
         given = given.with_inputs({n: t.to("meta") for n, t in given.inputs.items()})
     recording = record(module, given.args, given.kwargs, given.inputs, False, example.training)
     graph, batched = graph_of(recording, module, name)
+    recording.settle()
     if recording.failure is not None:
         raise forward_error(graph, recording)
     notes = list(recording.warnings)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ from convscope.readers.torch.calls import (
     Value,
     about,
 )
-from convscope.readers.torch.shadow import shadow
+from convscope.readers.torch.shadow import PLAIN, is_leaf, parameters, shadow, tree
 from convscope.readers.torch.structures import tensors_of
 from convscope.readers.torch.tracking import Tracking
 
@@ -43,6 +43,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     tensors   the values of all tensors, and the calls
     names     id of a module → its path and class
     leaves    ids of the modules without modules of their own
+    sized     whether what goes in and out of each module is noted
     failed    the operator that raised last: its name, arguments and module
     raised    the exception that was last seen to leave a module, and the innermost one that it left
     """
@@ -51,9 +52,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _should_skip_dynamo(cls) -> bool:  # else the first operator imports torch._dynamo
         return False
 
-    def __init__(self, keep: bool, names: Mapping[int, tuple[str, str]], leaves: set[int]) -> None:
+    def __init__(
+        self, keep: bool, names: Mapping[int, tuple[str, str]], leaves: set[int], sized: bool
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.names, self.leaves = names, leaves
+        self.names, self.leaves, self.sized = names, leaves, sized
         self.root = Frame("", "", 0, None, False)
         self.tensors = Tracking(keep, self.root)
         self.frames: list[Frame] = []
@@ -72,8 +75,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return func(*args, **kwargs)
         tensors = self.tensors
         reads: list[Value] = []
-        given = tuple([tensors.valued(a, reads) for a in args])
-        named = {name: tensors.valued(v, reads) for name, v in kwargs.items()}
+        given = tuple([a if type(a) in PLAIN else tensors.valued(a, reads) for a in args])
+        named = {name: tensors.valued(v, reads) for name, v in kwargs.items()} if kwargs else {}
         call = Call(told.name, func, given, named, tensors.frame)
         changed: list[Tensor] = []
         if told.changes:
@@ -153,7 +156,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         number = self.counts.get(path, 0)
         self.counts[path] = number + 1
         frame = Frame(path, kind, number, outer, id(module) in self.leaves)
-        frame.given, frame.module = _sizes(given), module
+        if self.sized:
+            frame.given, frame.module = _sizes(given), module
         self.frames.append(frame)
         self.tensors.frame = frame
 
@@ -166,8 +170,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         error = sys.exc_info()[1]
         if error is not None and (self.raised is None or self.raised[0] is not error):
             self.raised = error, frame
-        frame.out = _sizes(out)
-        inside = [v for call in frame.calls for v in call.outputs]
+        if self.sized:
+            frame.out = _sizes(out)
+        inside = [v for call in frame.calls for v in call.outputs] if frame.leaf else ()
         if frame.leaf and isinstance(out, torch.Tensor) and not any(v.fed for v in inside):
             value = tensors.value(out)
             if value.fed and all(v is not value for v in inside):
@@ -220,24 +225,25 @@ def _watched(recorder: Recorder) -> Iterator[None]:
 
 def record(
     module: Any, args: Sequence[Any], kwargs: Mapping[str, Any], inputs: Mapping[str, Tensor],
-    keep: bool = False, training: bool = False,
+    keep: bool = False, training: bool = False, sized: bool = False,
 ) -> Recording:  # fmt: skip
     """Run a module's shadow once and return what it did.
 
     inputs   the tensors among its arguments that are its inputs, by name
     keep     whether the values of all calls are kept, else the constants' only
+    sized    whether each call of a module keeps the module, and the sizes of what went in and out
 
     A forward that raises gives a recording too, whose `failure` says where it stopped.
     """
     with _LOCK:
-        found = _record(module, args, kwargs, inputs, keep, training, True)
+        found = _record(module, args, kwargs, inputs, keep, training, sized, True)
         failure = found.failure
         if (
             failure is not None
             and isinstance(failure.error, RuntimeError)
             and "grad" in str(failure.error)
         ):
-            again = _record(module, args, kwargs, inputs, keep, training, False)
+            again = _record(module, args, kwargs, inputs, keep, training, sized, False)
             if again.failure is None:
                 return again
         return found
@@ -245,16 +251,16 @@ def record(
 
 def _record(
     module: Any, args: Sequence[Any], kwargs: Mapping[str, Any], inputs: Mapping[str, Tensor],
-    keep: bool, training: bool, below: bool,
+    keep: bool, training: bool, sized: bool, below: bool,
 ) -> Recording:  # fmt: skip
     acting = shadow(module, training)
-    every = list(acting.named_modules())
-    names = {id(one): (path, type(one).__name__) for path, one in every}
-    leaves = {id(one) for _, one in every if not any(True for _ in one.children())}
-    recorder = Recorder(keep, names, leaves)
+    every = tree(acting)
+    names = {id(one): (path, type(one).__name__) for path, one in every.items()}
+    leaves = {id(one) for one in every.values() if is_leaf(one)}
+    recorder = Recorder(keep, names, leaves, sized)
     tensors = recorder.tensors
-    originals = dict(module.named_modules())
-    for path, one in every:
+    originals = tree(module)
+    for path, one in every.items():
         prefix = f"{path}." if path else ""
         own = originals.get(path, one)
         for name, tensor in _held(one):
@@ -304,15 +310,14 @@ def _state_kept(module: Any) -> Iterator[None]:
     """Keep what a forward may change beside the module: random numbers, the fast path of attention."""
     import random
 
-    devices = []
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        every = {t.device for t in module.parameters() if t.device.type == "cuda"}
-        devices = sorted({device.index or 0 for device in every})
+    cuda = {t.device for t in parameters(module) if t.device.type == "cuda"}
+    devices = sorted({device.index or 0 for device in cuda})
     state = random.getstate()
     numpy = sys.modules.get("numpy")
     numbers = numpy.random.get_state() if numpy is not None else None
     fast = torch.backends.mha.get_fastpath_enabled()
-    with torch.random.fork_rng(devices=devices):
+    exact = whole_float32() if cuda else nullcontext()
+    with exact, torch.random.fork_rng(devices=devices):
         torch.backends.mha.set_fastpath_enabled(False)
         try:
             yield
@@ -321,3 +326,26 @@ def _state_kept(module: Any) -> Iterator[None]:
             random.setstate(state)
             if numpy is not None:
                 numpy.random.set_state(numbers)
+
+
+@contextmanager
+def whole_float32() -> Iterator[None]:
+    """Let CUDA compute in float32 what is float32: TF32, its faster way, keeps 10 of the 23 bits after the point."""
+    backends: Any = torch.backends
+    cudnn, products = backends.cudnn, backends.cuda.matmul
+    places: list[tuple[Any, str, Any]] = [(products, "fp32_precision", "ieee")]
+    try:
+        _ = cudnn.allow_tf32
+        places.append((cudnn, "allow_tf32", False))
+    except (
+        RuntimeError
+    ):  # it was set by PyTorch's newer names, and can no longer be asked for by this one
+        places += [(one, "fp32_precision", "ieee") for one in (cudnn.conv, cudnn.rnn)]
+    before = [getattr(place, name) for place, name, _ in places]
+    try:
+        for place, name, value in places:
+            setattr(place, name, value)
+        yield
+    finally:
+        for (place, name, _), kept in zip(places, before, strict=True):
+            setattr(place, name, kept)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import types
 from collections import OrderedDict
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -22,54 +23,73 @@ def shadow(module: Any, training: bool) -> Any:
 
     training   whether its modules keep their own flags; else all of them evaluate
     """
-    import torch
+    copying = _Copying(training)
+    result = copying.copied(module)
+    for held, name, value in copying.holding:
+        held[name] = _followed(value, copying.made, DEEPEST)
+    return result
 
-    made: dict[int, Any] = {}
-    order: list[Any] = []
 
-    def copied(one: Any) -> Any:
-        if id(one) in made:
-            return made[id(one)]
+class _Copying:
+    """Copies a tree of modules.
+
+    made      id of a module → its copy
+    holding   attributes that may hold modules: whose, its name, what it is
+    """
+
+    def __init__(self, training: bool) -> None:
+        self.training = training
+        self.made: dict[int, Any] = {}
+        self.holding: list[tuple[dict[str, Any], str, Any]] = []
+
+    def copied(self, one: Any) -> Any:
+        """Return the copy of a module, the same one every time."""
+        import torch
+
+        if id(one) in self.made:
+            return self.made[id(one)]
         if isinstance(
             one, torch.jit.ScriptModule
         ):  # it lives in C++: a copy with weights of its own
-            made[id(one)] = other = deepcopy(one)
-            return other if training else other.eval()
-        made[id(one)] = other = object.__new__(type(one))
+            self.made[id(one)] = other = deepcopy(one)
+            return other if self.training else other.eval()
+        self.made[id(one)] = other = object.__new__(type(one))
         own = dict(one.__dict__)
         for name, value in own.items():
-            if type(value) in (dict, OrderedDict) and name.startswith("_"):
-                own[name] = value.copy()
-        own["_modules"] = {
-            name: None if child is None else copied(child) for name, child in one._modules.items()
-        }
-        if not training:
+            kind = type(value)
+            if kind in PLAIN:
+                continue
+            if (kind is dict or kind is OrderedDict) and name[:1] == "_":
+                own[name] = value.copy() if value else kind()
+                if not value or name in KEPT:
+                    continue
+            if isinstance(value, torch.nn.Module) or (kind in HOLDERS and not _plain(value)):
+                self.holding.append((own, name, own[name]))
+        children = one._modules.items()
+        own["_modules"] = {n: None if c is None else self.copied(c) for n, c in children}
+        if not self.training:
             own["training"] = False
-        if training and any(m.training for m in one.modules()):
+        elif any(m.training for m in one.modules()):
             own["_buffers"] = {
                 n: None if b is None else b.detach().clone() for n, b in one._buffers.items()
             }
         own.pop("_compiled_call_impl", None)
-        other.__dict__.update(own)
-        order.append(other)
+        object.__setattr__(other, "__dict__", own)
         return other
-
-    result = copied(module)
-    for other in order:
-        held = other.__dict__
-        for name, value in held.items():
-            kind = type(value)
-            if name in KEPT or (kind in (dict, OrderedDict) and not value and name[:1] == "_"):
-                continue  # a copy already
-            if kind in HOLDERS or id(value) in made:
-                held[name] = _followed(value, made, DEEPEST)
-    return result
 
 
 KEPT = frozenset(("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "training"))
 
 HOLDERS = frozenset((list, tuple, set, dict, OrderedDict, types.MethodType, functools.partial))
 """What may hold modules."""
+
+PLAIN = frozenset((bool, int, float, str, type(None)))
+"""What holds nothing."""
+
+
+def _plain(value: Any) -> bool:
+    """Whether it is a tuple that holds nothing else; a list, which a forward may change, is copied."""
+    return type(value) is tuple and PLAIN.issuperset(map(type, value))
 
 
 def _followed(value: Any, made: dict[int, Any], deep: int) -> Any:
@@ -90,6 +110,35 @@ def _followed(value: Any, made: dict[int, Any], deep: int) -> Any:
         named = {k: _followed(v, made, deep - 1) for k, v in value.keywords.items()}
         return functools.partial(_followed(value.func, made, deep - 1), *arguments, **named)
     return value
+
+
+def tree(module: Any) -> dict[str, Any]:
+    """Return every module of a tree by the first of its paths: `named_modules` in a tenth of the time."""
+    found: dict[str, Any] = {}
+    met: set[int] = set()
+    stack = [("", module)]
+    while stack:
+        path, one = stack.pop()
+        if one is None or id(one) in met:
+            continue
+        met.add(id(one))
+        found[path] = one
+        inside = [(f"{path}.{n}" if path else n, child) for n, child in one._modules.items()]
+        stack += reversed(inside)
+    return found
+
+
+def parameters(module: Any) -> Iterator[Any]:
+    """Yield the parameters of a tree of modules; one that several hold comes several times."""
+    for one in tree(module).values():
+        for parameter in one._parameters.values():
+            if parameter is not None:
+                yield parameter
+
+
+def is_leaf(module: Any) -> bool:
+    """Whether a module has no modules of its own."""
+    return all(child is None for _, child in module._modules.items())
 
 
 def plain(module: Any) -> Any:

@@ -220,7 +220,7 @@ def statistics(
     if any(p.device.type == "meta" for p in module.parameters()):
         arranged = arranged.with_inputs({n: t.to("meta") for n, t in arranged.inputs.items()})
     training = mode == "train" or (mode == "same" and module.training)
-    found = record(module, arranged.args, arranged.kwargs, arranged.inputs, False, training)
+    found = record(module, arranged.args, arranged.kwargs, arranged.inputs, False, training, True)
     if found.failure is not None:
         from convscope.readers.torch.build import build
         from convscope.readers.torch.failing import forward_error
