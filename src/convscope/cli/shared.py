@@ -65,6 +65,17 @@ lesson_option = click.option(
     help="Begin with a lesson: a JSON file, or one that comes along (question, padding, groups, resnet), which opens "
     "its own network where no MODEL is named.",
 )
+survey_option = click.option(
+    "--survey",
+    type=click.Path(path_type=Path),
+    metavar="FILE.survey",
+    help="A screen of a survey of MODEL, as `convscope survey --out` wrote it: every map, its verdicts and cases.",
+)
+survey_data_option = click.option(
+    "--survey-data",
+    metavar="DATA",
+    help="Where the images of --survey are now, if not where they were.",
+)
 pixels_option = click.option(
     "--pixels",
     type=click.Choice(["0-1", "0-255", "-1-1", "mean-std", "caffe"]),
@@ -418,3 +429,14 @@ def check_target(file: Path, force: bool) -> None:
         raise OutputError(f"{file} is a folder: name a file")
     if file.exists() and not force:
         raise OutputError(f"{file} exists already; --force replaces it")
+
+
+def surveyed(network: Network, survey: Path | None, data: str | None) -> dict[str, Any]:
+    """Return the survey that was named, beside its network, for the explorer's screen; {} without one."""
+    if survey is None and data is not None:
+        raise click.UsageError("--survey-data says where the images of --survey are")
+    if survey is None:
+        return {}
+    from convscope.survey.work import to_look_through
+
+    return to_look_through(network, survey, data)

@@ -183,6 +183,10 @@ class Host:
             self.network.run(prepared["array"]), path.name, prepared["steps"], prepared["pixels"]
         )
 
+    def let(self, array: Any, source: str) -> dict[str, Json]:
+        """Let an array go through the network and remember the run; return what a page is told of it."""
+        return self._add(self.network.run(array), source)
+
     def _takes_pictures(self) -> bool:
         shapes = list(self.network.graph.inputs.values())
         return len(shapes) == 1 and len(shapes[0]) == 3

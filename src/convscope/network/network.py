@@ -147,6 +147,7 @@ class Network(Trainable):
         limit: float = 64,
         lesson: Any = None,
         film: Any = None,
+        survey: Any = None,
     ) -> None:
         """Write the network as an ONNX file, or, with an image, as the explorer in one HTML file.
 
@@ -156,6 +157,7 @@ class Network(Trainable):
         limit   how many MiB of numbers the page holds; an `OutputWarning` names what was left out
         lesson  what the page begins with, as `explore` takes it
         film    a film of training, for the page's screen Learning
+        survey  a survey, for its screen Survey, as `explore` takes it
 
         An existing file of that name is replaced only when the new one is complete. Raises
         `OutputError` when it cannot be written, `InputError` for an image that is not taken.
@@ -164,7 +166,7 @@ class Network(Trainable):
         if page and image is not None:
             from convscope.network.writing import write_page
 
-            write_page(self, image, path, limit, lesson, film)
+            write_page(self, image, path, limit, lesson, film, survey)
         elif page:
             raise InputError(
                 f"{path} shows an image going through the network: give it one, image=…"
@@ -234,6 +236,7 @@ class Network(Trainable):
         lesson: Any = None,
         data: Any = None,
         film: Any = None,
+        survey: Any = None,
     ) -> Any:
         """Look at the network in the explorer: inline in a notebook, else in the browser.
 
@@ -246,6 +249,8 @@ class Network(Trainable):
                       (question, padding, groups, resnet)
         data, film    for the screen Learning: what a copy of the network may learn from (arrays (images, labels), a
                       folder of images with one sub-folder a class, FILE.npz of x and y), or a film of training
+        survey        a survey of the network, or the FILE.survey that it was written to: a screen shows its maps,
+                      verdicts and cases, each of which opens in the microscope
 
         Returns the widget in a notebook (without anywidget: the page itself, as `export` writes it),
         else an object with `.address` and `.stop()`. Raises `ServerError` when it cannot listen,
@@ -253,8 +258,9 @@ class Network(Trainable):
         """
         from convscope.explorer.host import Host
         from convscope.explorer.showing import show
+        from convscope.survey.work import to_look_through
 
-        given = to_watch(self, data, film)
+        given = to_watch(self, data, film) | to_look_through(self, survey)
         return show(Host(self, image, lesson=lesson, given=given), port, host, open_browser, block)
 
     def sized(self, size: int | Sequence[int]) -> Self:

@@ -20,6 +20,7 @@ def write_page(
     limit: float,
     lesson: Any = None,
     film: Any = None,
+    survey: Any = None,
 ) -> None:
     """Write the explorer of an image's run as one HTML file, and warn of what was left out."""
     import warnings
@@ -27,9 +28,10 @@ def write_page(
     from convscope.explorer.host import Host
     from convscope.explorer.single_file import single_file
     from convscope.network.learning import to_watch
+    from convscope.survey.work import to_look_through
 
     with complete(path, ".html", "the explorer is written as .html") as part:
-        given = to_watch(network, film=film)
+        given = to_watch(network, film=film) | to_look_through(network, survey)
         page = single_file(Host(network, image, lesson=lesson, given=given), limit)
         with part.open("wb") as file:
             page.write(file)

@@ -160,16 +160,10 @@ class _Page:
         )
 
     def _histogram(self, layer: LayerFigures, one: MapFigures) -> str:
-        """Return bars over the range of a map, 48 of equal width; zeros are left out."""
-        if self.survey.histograms[layer.name].rows != layer.maps or one.min == one.max:
+        """Return a map's bars, as `LayerFigures.bars` gives them."""
+        if not (bars := layer.bars(one.map)):
             return ""
         assert one.min is not None and one.max is not None
-        low, wide, bars = one.min, one.max - one.min, [0] * 48
-        for start, end, count in layer.histogram(one.map):
-            if start <= 0 <= end:
-                continue
-            place = int(((start + end) / 2 - low) / wide * len(bars))
-            bars[min(max(place, 0), len(bars) - 1)] += count
         most = max(bars) or 1
         drawn = "".join(
             f'<rect x="{n * 5}" y="{34 - 34 * b / most:.1f}" width="4.4" height="{34 * b / most:.1f}"/>'
@@ -204,13 +198,7 @@ class _Page:
         if image is None:
             return ""
         patch = cut(image, self.survey.graph.patch(layer.name, response.position))
-        label = f" ({response.label})" if response.label is not None else ""
-        where = (
-            f"{response.name}{label}: rows {patch.rows[0]} … {patch.rows[1]}, columns "
-            f"{patch.columns[0]} … {patch.columns[1]}"
-            + ("; hatched: padding" if _outside(patch, image) else "")
-            + ("" if patch.exact else "; all of the image")
-        ).replace("-", "−")
+        where = f"{response.whose}: {patch.words}"
         title = f"{layer.name} at {shape_in_words(response.position)} = {exact(response.value)}"
         self.ledgers[id_] = {"title": title, "where": where, "rows": [], "more": ""}
         if rank < self.with_ledger:
@@ -255,15 +243,6 @@ class _Page:
         if told.get("engine_value") is not None:
             rows.append([f"{engine} (float32)", exact(told["engine_value"])])
         return {"equation": told["equation"], "rows": rows}
-
-
-def _outside(patch: Any, image: Array) -> bool:
-    return bool(
-        patch.rows[0] < 0
-        or patch.columns[0] < 0
-        or patch.rows[1] >= image.shape[0]
-        or patch.columns[1] >= image.shape[1]
-    )
 
 
 def _short(value: float) -> str:

@@ -28,12 +28,22 @@ class Patch(Record):
     pixels    (rows, columns, 3) of uint8, as large as the receptive field
     rows      the first and the last row of the image, and `columns`; both may lie outside of it, in the padding
     exact     False where the receptive field is not known along an axis: all of the image is shown
+    padded    whether some of it lies in the padding
     """
 
     pixels: Array
     rows: tuple[int, int]
     columns: tuple[int, int]
     exact: bool
+    padded: bool
+
+    @property
+    def words(self) -> str:
+        """Where it lies: "rows −1 … 3, columns 4 … 8; hatched: padding"."""
+        (top, bottom), (left, right) = self.rows, self.columns
+        told = f"rows {top} … {bottom}, columns {left} … {right}".replace("-", "−")
+        told += "; hatched: padding" if self.padded else ""
+        return told if self.exact else f"{told}; all of the image"
 
     def png(self) -> bytes:
         """Return the patch as a PNG."""
@@ -88,4 +98,5 @@ def cut(image: Array, box: tuple[Any, ...]) -> Patch:
     inside = (rows >= 0) & (rows < sizes[0]), (columns >= 0) & (columns < sizes[1])
     if inside[0].any() and inside[1].any():
         pixels[np.ix_(*inside)] = image[np.ix_(rows[inside[0]], columns[inside[1]])]
-    return Patch(pixels, (int(top), int(bottom)), (int(left), int(right)), exact)
+    padded = not (inside[0].all() and inside[1].all())
+    return Patch(pixels, (int(top), int(bottom)), (int(left), int(right)), exact, padded)

@@ -23,6 +23,9 @@ from convscope.typed import Array, Record
 
 FIGURES = ("numbers", "mean", "std", "min", "max", "zeros", "not_finite")
 
+BARS = 48
+"""A histogram that is drawn has so many bars."""
+
 MOST_VERDICTS = 40
 """So many verdicts are written out; the others are counted."""
 
@@ -41,6 +44,11 @@ class Response(Record):
     name: str
     label: str | None
     position: tuple[int, ...]
+
+    @property
+    def whose(self) -> str:
+        """The image and its label: "0017.png (3)"."""
+        return self.name if self.label is None else f"{self.name} ({self.label})"
 
 
 class MapFigures(Record):
@@ -127,6 +135,27 @@ class LayerFigures:
             for low, high, count in one.bins(row):
                 both[low, high] = both.get((low, high), 0) + count
         return [(low, high, count) for (low, high), count in sorted(both.items())]
+
+    def bars(self, map_: int) -> list[int]:
+        """Return how many of a map's numbers lie in each of 48 equal parts of its range; zeros are left out.
+
+        A bin of the histogram counts where its middle lies. [] without a range, or a histogram of the map's own.
+        """
+        one = self[map_]
+        if (
+            self._survey.histograms[self.name].rows != self.maps
+            or one.min is None
+            or one.max is None
+        ):
+            return []
+        low, wide, bars = one.min, one.max - one.min, [0] * BARS
+        if not 0 < wide < math.inf:
+            return []
+        for start, end, count in self.histogram(map_):
+            if not start <= 0 <= end:
+                place = int(((start + end) / 2 - low) / wide * BARS)
+                bars[min(max(place, 0), BARS - 1)] += count
+        return bars
 
     def correlations(self) -> Array:
         """Return (maps, maps): how alike maps are, from −1 to 1; NaN for a map that is constant there.
@@ -404,8 +433,7 @@ class Survey:
         rows = []
         for one in layer:
             first = one.top[0] if one.top else None
-            label = f" ({first.label})" if first and first.label is not None else ""
-            where = f"{first.name}{label} at {shape_in_words(first.position)}" if first else "–"
+            where = f"{first.whose} at {shape_in_words(first.position)}" if first else "–"
             figures = [one.mean, one.std, one.min, one.max]
             rows.append(
                 (str(one.map), *("–" if f is None else _short(f) for f in figures),

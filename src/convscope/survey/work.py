@@ -13,8 +13,8 @@ from typing import Any
 from convscope.errors import InputError, SettingError
 from convscope.survey.bar import Progress
 from convscope.survey.data import open_data
-from convscope.survey.measuring import BATCH, Asked, Measuring
-from convscope.survey.stored import State, check_target, joined, left, save
+from convscope.survey.measuring import BATCH, Asked, Measuring, identity
+from convscope.survey.stored import State, check_target, joined, left, load, save
 from convscope.survey.survey import Survey
 from convscope.survey.tally import Tally
 from convscope.version import __version__
@@ -65,6 +65,43 @@ def survey(
     return Survey(state, measuring.graph, network, source, measuring)
 
 
+def opened(network: Any, path: str | Path, data: Any = None) -> Survey:
+    """Return a survey that was written, beside its network and its data: nothing is counted.
+
+    data   where the images are now; by default where they were
+
+    Raises `InputError` where the file, the network or the data are not those of the survey.
+    """
+    path = Path(path)
+    state = load(path)
+    told, asked = state.facts, state.facts["asked"]
+    if data is None and (data := told.get("from")) is None:
+        raise InputError(
+            f"{path} is a survey of {told['described']}, which was no file: give the data beside it"
+        )
+    which = f"({told['name']}, {told['described']})"
+    if told.get("network") != identity(network.graph):
+        raise InputError(
+            f"{path} is a survey of another network, or of the same with other weights {which}"
+        )
+    network.pixels = told["prepared"]["pixels"]
+    layers = None if asked["layers"] is None else tuple(asked["layers"])
+    source = open_data(data)
+    measuring = Measuring(
+        network, source, Asked(layers, asked["top"], asked["histograms"], tuple(asked["prepare"]))
+    )
+    now = State(Tally(measuring.plan), (), source.count, _facts(measuring))
+    state = _same(state, now, f"{path} is no survey of this", which)
+    return Survey(state, measuring.graph, network, source, measuring)
+
+
+def to_look_through(network: Any, survey: Any, data: Any = None) -> dict[str, Any]:
+    """Return what the explorer's screen Survey is opened for: a survey, or its file; {} for none."""
+    if survey is None:
+        return {}
+    return {"survey": survey if isinstance(survey, Survey) else opened(network, survey, data)}
+
+
 def _facts(measuring: Measuring) -> dict[str, Any]:
     source = measuring.source
     return {
@@ -73,6 +110,7 @@ def _facts(measuring: Measuring) -> dict[str, Any]:
         "network": measuring.fingerprint(),
         "data": source.fingerprint(),
         "described": source.words,
+        "from": source.spec,
         "prepared": measuring.preparation.told(),
         "asked": {
             **measuring.asked._asdict(),
@@ -84,22 +122,35 @@ def _facts(measuring: Measuring) -> dict[str, Any]:
 
 def _resumed(before: State, now: State, out: Path | None) -> State:
     """Return what was done before, if it is the same survey."""
+    facts = before.facts
+    return _same(
+        before,
+        now,
+        f"{out} cannot be resumed",
+        f"({facts.get('name')}, {facts.get('described')}; {facts.get('asked')}); --force begins anew",
+    )
+
+
+def _same(before: State, now: State, wrong: str, more: str) -> State:
+    """Return a survey with the facts of now; raise `InputError`, which says `wrong` and `more`, where they differ."""
     for key, words in (
         ("network", "another network, or the same with other weights"),
         ("data", "other data"),
         ("asked", "other options"),
         ("prepared", "images prepared in another way"),
     ):
-        if before.facts.get(key) != now.facts[key]:
-            raise InputError(
-                f"{out} cannot be resumed: it was begun with {words} "
-                f"({before.facts.get('name')}, {before.facts.get('described')}; "
-                f"{before.facts.get('asked')}); --force begins anew"
-            )
+        if _identity(before, key) != _identity(now, key):
+            raise InputError(f"{wrong}: it was begun with {words} {more}")
     if before.tally.plan != now.tally.plan:
-        raise InputError(f"{out} cannot be resumed: its layers have other shapes")
+        raise InputError(f"{wrong}: its layers have other shapes {more}")
     total = now.total if now.total is not None else before.total
     return before._replace(total=total, facts=now.facts)
+
+
+def _identity(state: State, key: str) -> Any:
+    """Return a fact that two surveys must share; why pixels go in as they do is none."""
+    found = state.facts.get(key)
+    return {n: v for n, v in found.items() if n != "why"} if isinstance(found, dict) else found
 
 
 def _told(measuring: Measuring, state: State) -> Iterator[str]:

@@ -19,6 +19,9 @@ from convscope.cli.shared import (
     set_labels,
     set_pixels,
     size_option,
+    survey_data_option,
+    survey_option,
+    surveyed,
     taken,
 )
 
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 @pixels_option
 @labels_option
 @lesson_option
+@survey_option
+@survey_data_option
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -66,6 +71,8 @@ def command(
     pixels: str | None,
     labels: Path | None,
     lesson: str | None,
+    survey: Path | None,
+    survey_data: str | None,
     data: Path | None,
     film: Path | None,
     port: int | None,
@@ -85,14 +92,15 @@ def command(
     set_labels(network, model, labels)
     from convscope.network.learning import to_watch
 
-    learned = to_watch(network, data, film)
-    _explore(network, given, taught, port, host, no_open, learned)
+    late = to_watch(network, data, film) | surveyed(network, survey, survey_data)
+    _explore(network, given, taught, port, host, no_open, late)
 
 
 def _explore(
     network: Network,
     image: Path | None,
     lesson: Any,
+    late: dict[str, Any],
     port: int | None,
     address: str,
     no_open: bool,

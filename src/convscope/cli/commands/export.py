@@ -19,6 +19,9 @@ from convscope.cli.shared import (
     pixels_option,
     set_labels,
     set_pixels,
+    survey_data_option,
+    survey_option,
+    surveyed,
     taken,
 )
 
@@ -34,6 +37,8 @@ from convscope.cli.shared import (
 @pixels_option
 @labels_option
 @lesson_option
+@survey_option
+@survey_data_option
 @click.option(
     "--limit",
     type=click.FloatRange(min=0, min_open=True),
@@ -52,6 +57,8 @@ def command(
     pixels: str | None,
     labels: Path | None,
     lesson: str | None,
+    survey: Path | None,
+    survey_data: str | None,
     limit: float | None,
     film: Path | None,
     force: bool,
@@ -66,9 +73,9 @@ def command(
     from convscope.errors import OutputWarning
 
     page = file.suffix.lower() == ".html"
-    if not page and (image is not None or limit is not None or lesson is not None or film):
+    if not page and any(one is not None for one in (image, limit, lesson, film, survey)):
         raise click.UsageError(
-            f"--image, --limit, --lesson and --film go with FILE.html, not with {file.name}"
+            f"--image, --limit, --lesson, --film and --survey go with FILE.html, not with {file.name}"
         )
     check_target(file, force)
     network = open_network(model)
@@ -78,7 +85,8 @@ def command(
         warnings.simplefilter("always", OutputWarning)
         if page:
             shown, taught = image_for(model, image), taken(lesson)
-            network.export(file, shown, limit=limit or 64, lesson=taught, film=film)
+            late = surveyed(network, survey, survey_data)
+            network.export(file, shown, limit=limit or 64, lesson=taught, film=film, **late)
         else:
             network.export(file)
     for one in said:
