@@ -93,7 +93,7 @@ def command(
     from convscope.network.learning import to_watch
 
     late = to_watch(network, data, film) | surveyed(network, survey, survey_data)
-    _explore(network, given, taught, port, host, no_open, late)
+    _explore(network, given, taught, late, port, host, no_open)
 
 
 def _explore(
@@ -104,7 +104,6 @@ def _explore(
     port: int | None,
     address: str,
     no_open: bool,
-    given: dict[str, Any],
 ) -> None:
     """Serve a network's explorer until Ctrl-C: the address to stdout if nothing opens it."""
     from convscope.explorer.guard import LOOPBACK
@@ -124,5 +123,5 @@ def _explore(
         else:
             say(f"the explorer: {found} (for one browser; Ctrl-C ends it)")
 
-    host = Host(network, image, network.samples, lesson, late=True, given=given)
+    host = Host(network, image, network.samples, lesson, late=True, given=late)
     serve(host, address, port, open_browser=not no_open, announce=announce)

@@ -36,7 +36,7 @@ function survey(app) {
 	const bar = h("div.cs-bar", h("label", "order ", sort), h("label", only, " only maps with a verdict"));
 	const detail = h("section.cs-survey-map", { hidden: true, tabindex: -1 });
 	const cards = h("div.cs-survey-cards");
-	const more = small("more maps", () => ((shown += SHOWN), maps()));
+	const more = small("more maps", () => ((shown += SHOWN), maps().then(mark)));
 	const maps_ = h("div.cs-survey-maps", title, detail, bar, cards, more);
 	const element = h("section.cs-survey-screen", head, h("div.cs-survey-sides", layers, h("div.cs-survey-main", findings, maps_)));
 
@@ -181,7 +181,6 @@ function survey(app) {
 		const listed = order();
 		more.hidden = listed.length <= shown;
 		fill(cards, listed.slice(0, shown).map(entry), !listed.length && h("p.cs-dim", "No map of this layer has a verdict."));
-		mark();
 	}
 
 	/** @param {number} map */
@@ -263,16 +262,16 @@ function survey(app) {
 		sort.value = by;
 		only.checked = some;
 		try {
+			const another = turned(layer().name, map);
 			if (changed(layer().name, by, some)) {
 				shown = SHOWN;
+				now = null; // until the layer's own figures are there
 				list();
 				await maps();
-			}
-			if (turned(layer().name, map)) {
-				mark();
-				await one();
-				if (map !== null && element.isConnected) detail.scrollIntoView({ block: "nearest" });
-			}
+			} else if (!another || !now) return; // figures that are still to come show the map, too
+			mark();
+			await one();
+			if (here().map !== null && element.isConnected) detail.scrollIntoView({ block: "nearest" });
 		} catch (error) {
 			fill(cards, wrong(error));
 		}
