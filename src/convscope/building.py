@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from convscope.errors import LayerLookupError, SettingError, UnsupportedError
+from convscope.errors import LayerLookupError, SettingError, ShapeError, UnsupportedError
 from convscope.layers.activations import Activation
 from convscope.layers.base import Layer, checked_shape
 from convscope.layers.input_layer import InputLayer
-from convscope.layers.wire import Wire
+from convscope.layers.wire import Calling, Wire, wires_of
 from convscope.model.graph import Graph
 from convscope.model.naming import Names, snake
 from convscope.network import Network
@@ -27,7 +27,39 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Sequential(Network):
+class Written(Network):
+    """A network that was written down: it may be called like a layer, and is then part of another."""
+
+    def __call__(self, inputs: Wire | Sequence[Wire]) -> Any:
+        """Use the whole network on the outputs of others; return its own output, or all of several.
+
+        Its layers are the same ones, weights included; in the other network they are called `name/layer`. Raises
+        `SettingError` for anything but as many wires as it has inputs.
+        """
+        wires = wires_of(inputs, self.name)
+        graph = self._for(wires)
+        if len(wires) != len(graph.inputs):
+            raise SettingError(f"{self.name} takes {len(graph.inputs)} inputs, not {len(wires)}")
+        for shape, wire in zip(graph.inputs.values(), wires, strict=True):
+            if len(shape) != len(wire.shape):
+                raise ShapeError(
+                    f"{self.name} takes {shape_text(shape)}, not {shape_text(wire.shape)}"
+                )
+        calling = Calling(id(self), self.name, type(self).__name__, graph.nested)
+        made = dict(zip(graph.inputs, wires, strict=True))
+        for name, node in graph.nodes.items():
+            fed = tuple(made[feed] for feed in node.inputs)
+            shape = node.layer.equation(*(wire.shape for wire in fed)).shape
+            made[name] = Wire(node.layer, fed, shape, calling, name)
+        results = [made[name] for name in graph.outputs or graph.inputs]
+        return results if results[1:] else results[0]
+
+    def _for(self, wires: Sequence[Wire]) -> Graph:
+        """Return the graph to be used on these wires."""
+        return self.graph
+
+
+class Sequential(Written):
     """A network in which each layer reads the one before, spelled as in Keras.
 
     layers   layers to add; the first should say its input_shape (without the batch)
@@ -48,6 +80,8 @@ class Sequential(Network):
         self._names = Names()
         self._taken: set[str] = set()
         self._held: set[int] = set()
+        self._called: dict[int, str] = {}
+        self._nested: dict[str, str] = {}
         self._input_name = "input"
         for layer in layers or ():
             self.add(layer)
@@ -57,12 +91,28 @@ class Sequential(Network):
         """The layers in order, without input layers; also before there is an input shape."""
         return list(self._layers)
 
-    def add(self, layer: Layer | Wire) -> None:
-        """Add a layer at the end; with an input shape its weights exist from here on."""
+    def _for(self, wires: Sequence[Wire]) -> Graph:
+        if (
+            self._graph is None and len(wires) == 1
+        ):  # the first use says the input's shape, as in Keras
+            self.build((None, *wires[0].shape))
+        return self.graph
+
+    def add(self, layer: Layer | Wire | Sequential) -> None:
+        """Add a layer at the end, or all of another stack; with an input shape its weights exist from here on.
+
+        The layers of the other stack are then called `its name/layer`.
+        """
         if isinstance(layer, Wire):
             layer = layer.layer
+        if isinstance(layer, Sequential):
+            self._stack(layer)
+            return
         if not isinstance(layer, Layer):
-            raise SettingError(f"add takes a layer such as Conv2D(32, 3), not {layer!r}")
+            graph = "; a graph goes into another by Model(inputs, net(wire))"
+            raise SettingError(
+                f"add takes a layer such as Conv2D(32, 3), not {layer!r}{graph if isinstance(layer, Model) else ''}"
+            )
         if id(layer) in self._held:
             raise SettingError(
                 f"{layer.name} is already part of {self.name}; a layer that is used twice needs the "
@@ -76,6 +126,10 @@ class Sequential(Network):
             raise SettingError(f"{self.name} already has a layer named {name!r}; names must differ")
         if name is None:
             name = self._names.new(snake(layer.kind), self._taken)
+        self._append(layer, name, name)
+
+    def _append(self, layer: Layer, name: str, own: str) -> None:
+        """Add a layer that the network calls `name`, and that is called `own`."""
         if self._graph is None and layer.input_shape is not None:
             if self._layers:
                 raise SettingError(
@@ -85,16 +139,39 @@ class Sequential(Network):
         if self._graph is not None:
             feed = self._graph.outputs or tuple(self._graph.inputs)
             before = layer.name
-            layer.name = name
+            layer.name = own
             try:
                 self._graph.grow(name, layer, feed, self.seed)
             except Exception:
                 layer.name = before
                 raise
-        layer.name = name
+        layer.name = own
         self._layers.append(layer)
         self._held.add(id(layer))
+        self._called[id(layer)] = name
         self._taken.add(name)
+
+    def _stack(self, other: Sequential) -> None:
+        """Add all layers of another stack."""
+        if other is self or any(id(layer) in self._held for layer in other._layers):
+            raise SettingError(
+                f"{other.name} is already part of {self.name}; what is used twice needs the graph form: "
+                f"Model(inputs, outputs)"
+            )
+        part = other.name
+        if part in self._taken:
+            part = self._names.new(part, self._taken)
+        if self._graph is None and not self._layers and other._graph is not None:
+            self._graph = self._opened(other.input_shape, other._layers)
+        kinds = {f"{part}/{inner}": kind for inner, kind in other._nested.items()}
+        self._nested |= {part: type(other).__name__, **kinds}
+        if self._graph is not None:
+            self._graph.nested = {"": type(self).__name__, **self._nested}
+        for layer in other._layers:
+            called = other._called[id(layer)]
+            assert layer.name is not None
+            self._append(layer, f"{part}/{called}", layer.name)
+        self._taken.add(part)
 
     def _start(self, layer: InputLayer) -> None:
         if self._layers or self._graph is not None:
@@ -107,6 +184,8 @@ class Sequential(Network):
     def _opened(self, shape: Shape, layers: Sequence[Layer]) -> Graph:
         graph = Graph(self.name, {self._input_name: shape}, layout_of(layers))
         graph.sequential = True
+        if self._nested:
+            graph.nested = {"": type(self).__name__, **self._nested}
         return graph
 
     def pop(self) -> Layer:
@@ -114,11 +193,11 @@ class Sequential(Network):
         if not self._layers:
             raise LayerLookupError(f"{self.name} has no layers to remove")
         layer = self._layers.pop()
-        assert layer.name is not None
-        self._taken.discard(layer.name)
+        name = self._called.pop(id(layer))
+        self._taken.discard(name)
         self._held.discard(id(layer))
         if self._graph is not None:
-            self._graph.remove(layer.name)
+            self._graph.remove(name)
         return layer
 
     def build(self, input_shape: Sequence[Any]) -> None:
@@ -132,11 +211,12 @@ class Sequential(Network):
             )
         graph = self._opened(shape, self._layers)
         for layer in self._layers:
-            assert layer.name is not None
-            graph.grow(layer.name, layer, graph.outputs or tuple(graph.inputs), self.seed)
+            name = self._called[id(layer)]
+            graph.grow(name, layer, graph.outputs or tuple(graph.inputs), self.seed)
         self._graph = graph
 
     def _replace(self, layers: Mapping[int, Layer]) -> None:
+        self._called = {id(layers[one]): name for one, name in self._called.items()}
         self._layers = [layers[id(layer)] for layer in self._layers]
         self._held = {id(layer) for layer in self._layers}
         from copy import deepcopy
@@ -154,13 +234,15 @@ class Sequential(Network):
             import keras
         except ImportError as error:
             raise UnsupportedError(_without_keras(error)) from error
+        from convscope.network.keras_file import keras_name
+
         made = [keras.Input(shape, name=self._input_name)]
         for layer in self._layers:
-            made.append(_in_keras(layer, keras.layers))
+            made.append(_in_keras(layer, keras.layers, keras_name(self._called[id(layer)])))
         model = keras.Sequential(made, name=self.name)
-        for layer in self._layers:
+        for layer, theirs in zip(self._layers, made[1:], strict=True):
             if layer.weight_shapes:
-                model.get_layer(layer.name).set_weights(layer.get_weights())
+                theirs.set_weights(layer.get_weights())
         return model
 
     @property
@@ -175,7 +257,7 @@ class Sequential(Network):
         return graph.shape(graph.outputs[0]) if graph.outputs else self.input_shape
 
 
-class Model(Network):
+class Model(Written):
     """A network from wires: Model(inputs, outputs), where outputs come from calling layers.
 
     >>> from convscope import Add, Conv2D
@@ -205,11 +287,28 @@ class Model(Network):
             taken.add(name)
         graph = Graph(self.name, shapes, layout_of([w.layer for w in order]))
         seen: set[str] = set(shapes)
+        prefixes: dict[int, str] = {}
+        parts: dict[int, str] = {}
+        nested: dict[str, str] = {}
         for wire in order:
             if id(wire) in called:
                 continue
             layer = wire.layer
-            if id(layer) in use:
+            if wire.calling is not None:
+                prefix = prefixes.get(id(wire.calling))
+                if prefix is None:
+                    calling = wire.calling
+                    before = parts.get(calling.network)
+                    prefix = calling.name if before is None else f"{before}_again"
+                    if prefix in taken or before is not None:
+                        prefix = names.new(prefix, taken)
+                    taken.add(prefix)
+                    prefixes[id(calling)] = prefix
+                    parts.setdefault(calling.network, prefix)
+                    nested[prefix] = wire.calling.kind
+                    nested |= {f"{prefix}/{n}": k for n, k in wire.calling.nested.items() if n}
+                name = f"{prefix}/{wire.place}"
+            elif id(layer) in use:
                 name = names.new(f"{use[id(layer)]}_again", taken)
             else:
                 name = layer.name or names.new(snake(layer.kind), taken)
@@ -223,6 +322,8 @@ class Model(Network):
             called[id(wire)] = name
             graph.grow(name, layer, [called[id(w)] for w in wire.inputs], seed)
         graph.outputs = tuple(called[id(w)] for w in results)
+        if nested:
+            graph.nested = {"": type(self).__name__, **nested}
         self._graph = graph
 
 
@@ -248,7 +349,7 @@ def layout_of(layers: Iterable[Layer]) -> str:
 
 
 def _wires(given: Any, what: str) -> list[Wire]:
-    wires = [given] if isinstance(given, Wire) else list(given)
+    wires = list(given) if isinstance(given, (list, tuple)) else [given]
     if not wires or not all(isinstance(w, Wire) for w in wires):
         raise SettingError(f"Model takes {what} that are outputs of layers or Input(shape)")
     return wires
@@ -269,7 +370,7 @@ def _collect(results: Sequence[Wire], sources: Sequence[Wire]) -> list[Wire]:
     return sorted(found.values(), key=lambda w: w.order)
 
 
-def _in_keras(layer: Layer, theirs: Any) -> Any:
+def _in_keras(layer: Layer, theirs: Any, called: str | None = None) -> Any:
     """Return Keras's own layer of the same settings; raise `UnsupportedError` where Keras has none."""
     from convscope.learning.named import Configured
 
@@ -285,7 +386,7 @@ def _in_keras(layer: Layer, theirs: Any) -> Any:
         elif isinstance(value, Layer):  # one inside another
             value = _in_keras(value, theirs)
         settings[name] = value
-    made = kind(**settings, **({} if layer.name is None else {"name": layer.name}))
+    made = kind(**settings, **({} if called is None else {"name": called}))
     made.trainable = layer.trainable
     return made
 

@@ -141,6 +141,58 @@ def test_a_graph_with_a_branch_and_a_shared_layer() -> None:
 # -- running --------------------------------------------------------------------------------------
 
 
+def inner() -> Sequential:
+    return Sequential(
+        [Conv2D(3, 3, input_shape=(9, 8, 2), name="c"), MaxPooling2D(2)], name="inner"
+    )
+
+
+def test_a_network_is_called_like_a_layer_and_stands_in_another_as_one() -> None:
+    part, image = inner(), Input((9, 8, 2))
+    net = Model(image, Dense(5)(Flatten()(Add()([part(image), part(image)]))))
+    assert list(net.graph.nodes)[:4] == [
+        "inner/c", "inner/max_pooling2d", "inner_again/c", "inner_again/max_pooling2d",
+    ]  # fmt: skip
+    # its weights are shared, and count once
+    assert net.count_params() == part.count_params() + (3 * 3 * 3 + 1) * 5
+    assert [row.name for row in net.facts(depth=1).rows] == [
+        "inner",
+        "inner_again",
+        "add",
+        "flatten",
+        "dense",
+    ]
+    assert net.facts(depth=1).rows[0].kind == "Sequential"
+    x = np.random.default_rng(2).random((4, 9, 8, 2), dtype=np.float32)
+    np.testing.assert_allclose(
+        net.predict(x),
+        (2 * part.predict(x)).reshape(4, -1) @ net.layers[-1].get_weights()[0],
+        rtol=1e-5,
+    )
+    # an unbuilt one gets its shape from the first use; another of the same name counts up
+    head = Sequential([Dense(4)], name="inner")
+    assert "inner_1/dense" in Model(image, head(Flatten()(part(image)))).graph.nodes
+    assert head.input_shape == (3 * 3 * 3,)
+
+
+def test_a_stack_is_added_to_another(tmp_path: Path) -> None:
+    part = inner()
+    outer = Sequential(
+        [Conv2D(2, 2, input_shape=(10, 9, 3)), part, Flatten(), Dense(4)], name="outer"
+    )
+    whole = Sequential([outer, Dense(2)])
+    assert list(whole.graph.nodes)[1:3] == ["outer/inner/c", "outer/inner/max_pooling2d"]
+    assert [row.name for row in whole.facts(depth=2).rows][1] == "outer/inner"
+    x = np.random.default_rng(3).random((10, 9, 3), dtype=np.float32)
+    run = whole.run(x)
+    assert run.trace("outer/inner/c", (1, 2, 0)).agrees
+    assert whole.pop().kind == "Dense" and whole.output_shape == (4,)
+    whole.save(tmp_path / "whole.keras")
+    np.testing.assert_allclose(
+        cs.open(tmp_path / "whole.keras").run(x).output, outer.run(x).output, rtol=1e-6
+    )
+
+
 def test_predict_is_the_same_in_one_batch_or_many() -> None:
     model, x = small(), np.random.default_rng(0).normal(size=(7, 9, 11, 2))
     whole = model.predict(x)
@@ -243,6 +295,21 @@ def test_bad_input_is_a_typed_error_with_the_numbers(make: object, kind: type, s
     with pytest.raises(kind) as found:
         make()  # type: ignore[operator]
     assert said in str(found.value)
+
+
+def test_wrong_uses_of_a_network_in_another() -> None:
+    part, image = inner(), Input((9, 8, 2))
+    for wrong, said in (
+        (lambda: part(3), "inner is called with outputs of other layers"),
+        (lambda: Conv2D(3, 3)(7), "not with int"),
+        (lambda: part([image, image]), "inner takes 1 inputs, not 2"),
+        (lambda: part(Input((4,))), r"inner takes \(9, 8, 2\), not \(4,\)"),
+        (lambda: Sequential([part, part]), "already part of sequential"),
+        (lambda: Sequential([Model(image, part(image))]), r"Model\(inputs, net\(wire\)\)"),
+        (lambda: Model(3, part(image)), "Model takes inputs"),
+    ):
+        with pytest.raises((SettingError, ShapeError), match=said):
+            wrong()  # type: ignore[no-untyped-call]
 
 
 def test_an_image_of_the_wrong_size_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from convscope.equations.layout import Layout
 from convscope.errors import NotBuiltError, SettingError, ShapeError, WeightsError, did_you_mean
 from convscope.layers.mapped import check_whole
-from convscope.layers.wire import Wire
+from convscope.layers.wire import Wire, wires_of
 from convscope.notation import Axis, Equation, Size, size
 from convscope.notation.sizes import Shape, product, shape_text
 from convscope.typed import TYPE_CHECKING, Array, Protocol, Record
@@ -186,13 +186,7 @@ class Layer:
 
     def __call__(self, inputs: Wire | Sequence[Wire]) -> Wire:
         """Use the layer on the output of others; return its own output, to be used in turn."""
-        wires = (inputs,) if isinstance(inputs, Wire) else tuple(inputs)
-        for wire in wires:
-            if not isinstance(wire, Wire):
-                raise SettingError(
-                    f"{self.kind} is called with outputs of other layers (start with Input(shape)), "
-                    f"not with {type(wire).__name__}; to compute numbers use predict or run"
-                )
+        wires = wires_of(inputs, self.kind)
         return Wire(self, wires, self.equation(*(wire.shape for wire in wires)).shape)
 
     # -- what follows -----------------------------------------------------------------------------

@@ -157,7 +157,7 @@ def _write_weights(graph: Graph, held: io.BytesIO) -> None:
         file.create_group("vars").attrs["name"] = graph.name
         for path, name, layer in _stored_at(graph):
             group = file.create_group(f"{path}/vars")
-            group.attrs["name"] = _named(name)
+            group.attrs["name"] = keras_name(name)
             arrays = [np.asarray(a, np.float32) for a in layer.weights.values()]
             for number, array in enumerate(arrays):
                 group.create_dataset(str(number), data=array)
@@ -212,7 +212,7 @@ def load_weights(graph: Graph, path: str | Path) -> None:
 def _network(graph: Graph) -> dict[str, Any]:
     inputs = [_input(name, shape) for name, shape in graph.inputs.items()]
     layers = _distinct(graph)
-    config: dict[str, Any] = {"name": _named(graph.name), "trainable": True}
+    config: dict[str, Any] = {"name": keras_name(graph.name), "trainable": True}
     if graph.sequential:
         shape = inputs[0]["config"]["batch_shape"]
         config |= {
@@ -234,7 +234,7 @@ def _network(graph: Graph) -> dict[str, Any]:
 
     def place(name: str) -> list[Any]:
         first, number = owner.get(name, (name, 0))
-        return [_named(first), number, 0]
+        return [keras_name(first), number, 0]
 
     def tensor(name: str) -> dict[str, Any]:
         shape = [None, *(s if is_known(s) else None for s in graph.shape(name))]
@@ -248,7 +248,7 @@ def _network(graph: Graph) -> dict[str, Any]:
             tensors = [tensor(feed) for feed in graph.nodes[call].inputs]
             several = len(tensors) > 1 or layer.inputs_taken[1] is None
             inbound.append({"args": [tensors] if several else tensors, "kwargs": {}})
-        nodes.append({**_layer(name, layer), "name": _named(name), "inbound_nodes": inbound})
+        nodes.append({**_layer(name, layer), "name": keras_name(name), "inbound_nodes": inbound})
     config |= {
         "layers": nodes,
         "input_layers": [place(name) for name in graph.inputs],
@@ -262,7 +262,7 @@ def _network(graph: Graph) -> dict[str, Any]:
 
 def _input(name: str, shape: Any) -> dict[str, Any]:
     sizes = [None, *(s if is_known(s) else None for s in shape)]
-    config = {"batch_shape": sizes, "dtype": "float32", "sparse": False, "name": _named(name)}
+    config = {"batch_shape": sizes, "dtype": "float32", "sparse": False, "name": keras_name(name)}
     return {
         "module": "keras.layers", "class_name": "InputLayer", "config": config, "registered_name": None
     }  # fmt: skip
@@ -276,7 +276,7 @@ def _layer(name: str, layer: Layer) -> dict[str, Any]:
             f"{name} ({layer.kind}) cannot be written: layers that hold others are read from Keras's files "
             f"and not written to them; export writes ONNX"
         )
-    config: dict[str, Any] = {"name": _named(name), "dtype": "float32"}
+    config: dict[str, Any] = {"name": keras_name(name), "dtype": "float32"}
     if layer.weight_shapes:  # some kinds without weights do not take it
         config["trainable"] = bool(layer.trainable)
     for setting, value in layer.settings().items():
@@ -292,6 +292,9 @@ def _layer(name: str, layer: Layer) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _named(name: str) -> str:
-    """Return a name as Keras takes it: without the slashes of a nested network laid flat."""
-    return name.replace("/", ".")
+def keras_name(name: str) -> str:
+    """Return a name as Keras takes it: without the slashes of a nested network laid flat.
+
+    A dot in their place would do for Keras alone: PyTorch, as its backend, takes none in a parameter's name.
+    """
+    return name.replace("/", "__")
