@@ -26,9 +26,15 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
 
     def host(
-        network: Any, image: Any = None, samples: Any = None, lesson: Any = None, late: bool = False
+        network: Any,
+        image: Any = None,
+        samples: Any = None,
+        lesson: Any = None,
+        late: bool = False,
+        given: Any = None,
     ) -> SmallHost:
         assert late, "the page comes first"
+        assert given == {}, "nothing was given for late screens"
         calls.append({"network": network.name, "image": image, "samples": samples})
         return SmallHost()
 

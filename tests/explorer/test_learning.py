@@ -24,7 +24,7 @@ KERNEL = "conv2d.kernel"
 
 def small(norm: bool = False) -> Any:
     """Return a network whose sizes all differ, its weights drawn, its kernel with a penalty."""
-    layers = [
+    layers: list[Any] = [
         cs.Conv2D(4, (3, 2), activation="relu", input_shape=(9, 7, 1), kernel_regularizer="l2")
     ]
     if norm:
@@ -231,7 +231,7 @@ def test_somebody_trains_scrubs_and_goes_down_to_a_number(visit: OpenPage, axe: 
     numbers, total = figures(page, ".cs-learning-deeper table")
     assert round(sum(numbers), 12) == total
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         assert violations(page, axe) == [], scheme
     page.set_viewport_size({"width": 390, "height": 800})
     visited.settle()
