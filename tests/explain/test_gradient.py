@@ -239,3 +239,44 @@ def test_what_has_no_equation_stops_the_way_back() -> None:
     with pytest.raises(UnsupportedError, match=r"conv2d_1 \(Conv2D\) has no equation"):
         run.gradient(of=("dense", (0,)), to="conv2d.kernel")
     assert run.gradient(of=("dense", (0,)), to="dense.kernel").array.shape == (9216, 10)
+
+
+def test_the_room_of_float32_holds_what_float32_gives(demo: Demo) -> None:
+    gradient = demo.run.gradient(
+        loss="sparse_categorical_crossentropy", target=7, to="conv2d_1.kernel"
+    )
+    largest = np.argsort(-np.abs(gradient.array).ravel())[[0, 5, 50]]
+    for n in largest.tolist():
+        found = gradient.at([int(p) for p in np.unravel_index(n, gradient.array.shape)])
+        total = np.float32(0)
+        for group in found.groups:
+            for term in group.terms:
+                factors = [np.float32(f.value) for f in term.factors]
+                total += np.prod(factors, dtype=np.float32)
+        assert 0 < abs(float(total) - found.value) <= found.rounding < 1e-3 * max(
+            abs(g.partial_sum) for g in found.groups
+        )  # fmt: skip
+
+
+def test_what_is_done_where_there_is_no_slope_is_said_where_it_applies(demo: Demo) -> None:
+    gradient = demo.run.gradient(
+        loss="sparse_categorical_crossentropy", target=7, to="conv2d.kernel"
+    )
+    found = gradient.at((1, 2, 0, 11))
+    assert found.corners[0].startswith("relu′(0) = 0. It is the frameworks' own rule")
+    assert "relu′(0) = 0" in str(found) and len(found.corners) == 1
+    pooled = demo.run.gradient(loss="sparse_categorical_crossentropy", target=7, to="conv2d_1")
+    assert "Of equal numbers the maximum is the first" in pooled.at((2, 3, 4)).corners[0]
+    smooth = cs.Sequential([cs.Dense(4, activation="tanh", input_shape=(5,)), cs.Dense(3)])
+    run = smooth.run(np.arange(5, dtype=np.float32))
+    assert run.gradient(("dense_1", (2,)), "dense.kernel").at((1, 2)).corners == []
+
+
+def test_a_term_is_followed_further_back_and_forward(demo: Demo) -> None:
+    found = demo.run.gradient(("conv2d_1", (15, 17, 7)), "conv2d_1.kernel").at((1, 2, 11, 7))
+    assert found.ways == [
+        "The number that it multiplies: trace MODEL conv2d 16,19,11.",
+        "Its largest term, further back: --to conv2d_1:15,17,7.",
+    ]
+    back = demo.run.gradient(("conv2d_1", (15, 17, 7)), "conv2d_1").at((15, 17, 7))
+    assert back.value == 1.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import floor, log10
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from convscope.equations.losses import TARGET, loss
 from convscope.errors import LayerLookupError, PositionError, SettingError
 from convscope.explain.backward import Backward
+from convscope.explain.corners import corners
 from convscope.explain.words import adding_up, exact, grouped
 from convscope.model.graph import Graph, Node, tensor_names
 from convscope.model.positions import position_in
@@ -20,6 +21,7 @@ from convscope.notation import Equation, Expression, Read
 from convscope.notation.adjoint import OUTPUT, adjoint
 from convscope.notation.evaluation import Evaluator, evaluate, evaluate_all
 from convscope.notation.expression import Binary, Number, Reduction, addends, factors, leads_back
+from convscope.notation.ledger import ledger
 from convscope.notation.sizes import shape_text
 from convscope.parts import Column, Document, Formula, Heading, Paragraph, Part, Span, Table, Words
 from convscope.typed import Array, Record
@@ -104,6 +106,32 @@ class Derivative:
     equations: tuple[tuple[str, Equation], ...]
     groups: tuple[Group, ...]
     terms: int
+    room: Callable[[], float] = field(compare=False, repr=False)
+    inputs: tuple[str, ...] = ()
+
+    @cached_property
+    def rounding(self) -> float:
+        """How far the same sum in float32 may be off, from the same numbers rounded to float32."""
+        return self.room()
+
+    @property
+    def ways(self) -> list[str]:
+        """How the largest term is followed: back towards the loss, and forward to the number that it multiplies."""
+        factors = self.groups[0].terms[0].factors if self.groups else ()
+        found = []
+        for factor in factors:
+            layer = factor.what.removeprefix("∂/∂ ").split(" (")[0]
+            place = ",".join(map(str, factor.index))
+            if factor.role == "gradient":
+                found.append(f"Its largest term, further back: --to {layer}:{place}.")
+            elif factor.role == "input" and layer not in self.inputs:
+                found.append(f"The number that it multiplies: trace MODEL {layer} {place}.")
+        return found
+
+    @cached_property
+    def corners(self) -> list[str]:
+        """What rule holds where a function on the way has no slope, a sentence each."""
+        return corners([equation for _, equation in self.equations])
 
     def document(self) -> Document:
         """Return the ledger as parts; the smallest of many groups in one row, so that it adds up."""
@@ -134,6 +162,8 @@ class Derivative:
             names.append("itself")
         texts, total = adding_up_shown(values, self.value)
         rows = tuple((name, text) for name, text in zip(names, texts, strict=True))
+        room = f"In float32, from the same numbers, it may be off by {self.rounding:.2g}."
+        parts += [Paragraph(sentence) for sentence in (*self.corners, room, *self.ways)]
         parts.append(
             Table(
                 (Column("term"), Column("value", "right")),
@@ -159,6 +189,9 @@ class Derivative:
             "layers": [name for name, _ in self.equations],
             "value": self.value,
             "itself": self.own,
+            "rounding": self.rounding,
+            "corners": self.corners,
+            "ways": self.ways,
             "terms": self.terms,
             "groups": [
                 {
@@ -255,6 +288,7 @@ class Gradient:
         seed = self.backward.seeds.get(self._node) if self._weight is None else None
         own = 0.0 if seed is None else float(seed[where])
         equations, terms = [], list[Term]()
+        sums: list[tuple[Equation, Mapping[str, Any]]] = []
         value = own
         for node, tensor in self._sources():
             equation = self.backward.adjoint(node).get(tensor)
@@ -263,9 +297,27 @@ class Gradient:
             values = self.backward.values(node)
             value += evaluate(equation, where, values)
             equations.append((node.name, equation))
+            sums.append((equation, values))
             terms += terms_of(equation, where, values, node)
+
+        def room() -> float:
+            found = sum(ledger(equation, where, values).rounding for equation, values in sums)
+            given = abs(own) + sum(abs(term.value) * max(len(term.factors), 1) for term in terms)
+            return float(found + (given + len(sums) * abs(value)) * 2.0**-24)
+
         groups = _groups(terms, self._weight is not None)
-        return Derivative(self.of, self.to, where, value, own, tuple(equations), groups, len(terms))
+        return Derivative(
+            self.of,
+            self.to,
+            where,
+            value,
+            own,
+            tuple(equations),
+            groups,
+            len(terms),
+            room,
+            tuple(self.backward.graph.inputs),
+        )
 
     def _shape(self) -> tuple[int, ...]:
         if self._weight is None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from convscope.equations.penalties import WEIGHT, penalty
 from convscope.errors import LayerLookupError
+from convscope.explain.corners import corners
 from convscope.explain.gradient import SHOWN, Term, adding_up_shown, position_of, terms_of
 from convscope.explain.words import exact, grouped
 from convscope.layers.base import tensor_names
@@ -111,6 +112,7 @@ class Movement:
                 Paragraph(f"The gradient, led back through {layer}:"),
                 Formula(str(equation), equation.latex()),
             ]
+        parts += [Paragraph(one) for one in corners([e for _, e in self.equations])]
         parts += [self._images(), self._moves()]
         room = f"; float32 rounding allows {self.rounding:.3g}"
         far = abs(self.gradient - self.engine_gradient)
@@ -175,6 +177,7 @@ class Movement:
             "penalty": self.penalty,
             "constraint": self.constraint,
             "equation": [str(e) for _, e in self.equations],
+            "corners": corners([e for _, e in self.equations]),
             "terms": self.terms,
             "images": [
                 {
@@ -316,7 +319,8 @@ class Taken:
             "before": before, "after": float(self.after[name][where]), "value": lines[-1].value,
             "gradient": gradient, "engine_gradient": float(self.gradients[name][where]),
             "rounding": None, "penalty": cost, "constraint": None if bound is None else repr(bound),
-            "equation": [str(e) for e in equations if e is not None], "terms": None,
+            "equation": [str(e) for e in equations if e is not None],
+            "corners": corners([e for e in equations if e is not None]), "terms": None,
             "images": [{"image": n, "partial_sum": v, "terms": None} for n, v in enumerate(values)],
             "lines": [{"name": m.name, "formula": m.formula, "value": m.value} for m in lines],
         }  # fmt: skip

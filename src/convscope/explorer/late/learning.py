@@ -328,7 +328,7 @@ class Learning:
                     {**factor, "index": [0, *factor["index"]]}
                 )
         told = {
-            "value": found["value"], "equation": found["equation"], "terms": terms[:SHOWN],
+            "value": found["value"], "equation": found["equation"], "corners": found["corners"], "terms": terms[:SHOWN],
             "rest": float(sum(term["value"] for term in terms[SHOWN:])), "others": len(terms[SHOWN:]),
             "own": found["value"] - sum(term["value"] for term in terms), "rows": rows,
         }  # fmt: skip

@@ -87,6 +87,7 @@ export function apart(app, chosen, to) {
 			h("h2", `Step ${grouped(step)}: why ${where} moved by ${exact(told.value)}`),
 			h("p", `It went from ${exact(told.before)} to ${exact(told.after)}. Its gradient is ${told.terms === null ? "a sum of" : grouped(told.terms)} products: of each image all places that used the weight, the number it met × what the output there does to the loss.`),
 			told.equation.map((line) => h("pre.cs-learning-equation", scrolled("The gradient's equation"), line)),
+			told.corners.map((line) => h("p.cs-note", line)),
 			h("div.cs-learning-two",
 				h("div", h("p.cs-caption", "Each image's share starts where the last one ended"), fall(values, gradient, shown.map(({ image }) => String(image)).concat(rest.length ? ["rest"] : [], penalty ? ["size"] : [])),
 					h("div.cs-scroll", scrolled("What each image adds"), table(["from", "products", "adds"], names.map((name, n) => [name, counts[n], texts[n]]), ["gradient", many(told.terms), h("b", total)]))),
@@ -224,7 +225,8 @@ export function apart(app, chosen, to) {
 				...(told.others ? [[`the other ${grouped(told.others)}`, ""]] : [])];
 			fill(box,
 				h("h3", `What ${layer}(${at.join(", ")}) does to the loss of image ${image}: ${exact(told.value)}`, " ", small("close", () => box.remove())),
-				h("p.cs-note", told.rows > 1 ? `In the step it counts 1/${told.rows}, as each of the ${told.rows} images does: ${exact(told.value / told.rows)}. Where relu gave 0 nothing goes through.` : ""),
+				h("p.cs-note", told.rows > 1 ? `In the step it counts 1/${told.rows}, as each of the ${told.rows} images does: ${exact(told.value / told.rows)}.` : ""),
+				told.corners.map((line) => h("p.cs-note", line)),
 				told.equation.map((line) => h("pre.cs-learning-equation", scrolled("The derivative's equation"), line)),
 				h("div.cs-scroll", scrolled("What it came from"), table(["multiplied", "× what that does to the loss", "adds"],
 					rows.map((row, n) => [...row, texts[n]]), ["together", "", h("b", total)])));

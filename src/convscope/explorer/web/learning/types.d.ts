@@ -42,10 +42,11 @@ export type Taken = {
   penalty: number;
   constraint: string | null;
   equation: string[];
+  corners: string[];
   terms: number | null;
   images: { image: number; partial_sum: number; terms: number | null }[];
   lines: Line[];
   targets: number[];
 };
 export type Products = { terms: Term[]; count: number; rest: number; others: number };
-export type Back = { value: number; own: number; rest: number; others: number; rows: number; equation: string[]; terms: Term[] };
+export type Back = { value: number; own: number; rest: number; others: number; rows: number; equation: string[]; corners: string[]; terms: Term[] };
