@@ -40,6 +40,7 @@ html_css_files = ["site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_show_sourcelink = False
 html_copy_source = False
+html_show_search_summary = False  # fetched from pages, which browsers refuse on files
 html_sidebars = {
     "index": [],
     "generated/**": [],
@@ -51,6 +52,7 @@ html_theme_options = {
     "header_links_before_dropdown": 6,
     "show_nav_level": 1,
     "navigation_depth": 2,
+    "collapse_navigation": True,
     "show_toc_level": 2,
     "footer_start": ["copyright"],
     "footer_end": [],
@@ -60,3 +62,4 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 pygments_style = "a11y-high-contrast-light"
+html_context = {"default_mode": "auto"}

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import convscope
+
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
@@ -60,3 +62,8 @@ def test_there_are_exactly_two_set_up_commands() -> None:
     assert len(commands) == 2
     for command in commands:
         assert command.count("\n") == 1 and command.startswith("python3 -m venv")
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = (Path(__file__).parents[1] / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.+)$", citation, re.MULTILINE) == [convscope.__version__]

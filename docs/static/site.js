@@ -15,3 +15,7 @@ for (const link of document.querySelectorAll("a.number")) {
 for (const box of document.querySelectorAll("pre, .bd-article table")) {
   if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
 }
+// What opens a part of the navigation says so to those who do not see the arrow.
+for (const arrow of document.querySelectorAll("summary .toctree-toggle")) {
+  arrow.closest("summary").setAttribute("aria-label", "its pages");
+}

@@ -433,9 +433,9 @@ class Model {
 		this.holder = holder;
 		/** @type {Map<string, Set<Listener>>} */
 		this.listeners = new Map();
-		// the address and the keys are the explorer's, unless the page stands inside of another one
+		// the address and the keys are the explorer's, in a frame that leads to the file too; a notebook's cell has no address
 		/** @type {Map<string, unknown>} */
-		this.values = new Map([["page", window.parent === window]]);
+		this.values = new Map([["page", location.protocol !== "about:"]]);
 	}
 
 	/** @param {string} name */
