@@ -66,3 +66,33 @@ def test_a_file_whose_images_have_their_channels_last(tmp_path: Path) -> None:
     shapes = cs.open(tmp_path / "net.onnx").graph
     for name in ("conv2d", "max_pooling2d"):
         assert shapes.shape(name)[found[name] or 0] == 4
+
+
+def test_an_image_that_is_rescaled_and_padded_before_its_axes_move(tmp_path: Path) -> None:
+    """As Keras's ResNet50 is exported: what stands before the transposition leaves the axes where they are."""
+    own = cs.Sequential(
+        [
+            cs.Rescaling(0.5, input_shape=(9, 8, 2)),
+            cs.ZeroPadding2D(1),
+            cs.Conv2D(4, 3, name="conv"),
+        ]
+    )
+    own.export(tmp_path / "net.onnx")
+    graph = cs.open(tmp_path / "net.onnx").graph
+    assert graph.image_layout == "channels_last"
+    found = channel_axes(graph)
+    assert {graph.shape(name)[axis] for name, axis in found.items() if axis is not None} == {2, 4}
+    assert graph.shape("conv")[found["conv"] or 0] == 4
+
+
+def test_a_convolution_makes_maps_of_its_own_whatever_fed_it() -> None:
+    """As in a block that weighs its maps: a row of numbers becomes (1, 1, 6), and then goes channels-first."""
+    nodes = [
+        helper.make_node("Reshape", ["row", "shape"], ["a"], "image"),
+        helper.make_node("Transpose", ["a"], ["b"], "moved", perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["b", "w"], ["out"], "conv"),
+    ]
+    w = np.ones((5, 6, 1, 1), np.float32)
+    weights = {"shape": np.array([-1, 1, 1, 6]), "w": w}
+    graph = cs.open(onnx_model(nodes, {"row": ["n", 6]}, ["out"], weights)).graph
+    assert channel_axes(graph)["conv"] == 0 and graph.shape("conv") == (5, 1, 1)

@@ -47,17 +47,23 @@ def own_axis(shape: Shape, layout: str) -> int | None:
 
 
 def _carried(equation: Equation, before: Sequence[int | None], otherwise: int) -> int:
-    """Return where the map's axis of the inputs has gone in the output."""
+    """Return where the map's axis of the inputs has gone in the output.
+
+    An axis that picks weights, and nothing of the input, is that of new maps, wherever those of the input lay.
+    """
+    found = list(reads([equation.expression]))
+    weighed = {a for r in found if r.tensor.role == "weight" for i in r.indices for a in i.axes()}
     for tensor, place in zip(tensor_names(len(before)), before, strict=True):
-        read = next((r for r in reads([equation.expression]) if r.tensor.name == tensor), None)
-        if read is None or place is None or place >= len(read.indices):
+        read = next((r for r in found if r.tensor.name == tensor), None)
+        if read is None:
+            continue
+        used = set().union(*(index.axes() for index in read.indices))
+        new = [n for n, axis in enumerate(equation.axes) if axis not in used]
+        if len(new) == 1 and equation.axes[new[0]] in weighed:
+            return new[0]
+        if place is None or place >= len(read.indices):
             continue
         moved = [n for n, axis in enumerate(equation.axes) if axis in read.indices[place].axes()]
-        if (
-            not moved
-        ):  # it is summed over: the axis that the input does not have is that of the new maps
-            used = set().union(*(index.axes() for index in read.indices))
-            moved = [n for n, axis in enumerate(equation.axes) if axis not in used]
-        if len(moved) == 1:
-            return moved[0]
+        if len(moved or new) == 1:  # or it is summed over, and the input does not have the new ones
+            return (moved or new)[0]
     return otherwise

@@ -106,19 +106,27 @@ class Known:
         return self.shape[1:] if self.batched else self.shape
 
 
+STAY = frozenset({"Add", "Cast", "Clip", "Div", "Identity", "Mul", "Pad", "Sub"})
+"""Operators that leave an image's axes where they are: what is done to pixels before they are moved."""
+
+
 def _moved_at_once(proto: GraphProto, inputs: Mapping[str, Shape]) -> bool:
-    """Whether every map among the inputs goes straight into a transposition to channels-first.
+    """Whether every map among the inputs goes into a transposition to channels-first, padded or rescaled at most.
 
     So do the files that exporters write of channels-last networks; their images lie channels-last.
     """
     maps = {name: len(shape) + 1 for name, shape in inputs.items() if len(shape) > 1}
-    readers = [node for node in proto.node if any(name in maps for name in node.input)]
-    for node in readers:
-        rank = maps.get(node.input[0], 0)
+    moved = False
+    for node in proto.node:
+        rank = max((maps.get(name, 0) for name in node.input), default=0)
         order = [list(a.ints) for a in node.attribute if a.name == "perm"]
-        if node.op_type != "Transpose" or order != [[0, rank - 1, *range(1, rank - 1)]]:
+        if node.op_type in STAY and rank:
+            maps[node.output[0]] = rank
+        elif node.op_type == "Transpose" and order == [[0, rank - 1, *range(1, rank - 1)]]:
+            moved = True
+        elif rank:
             return False
-    return bool(readers)
+    return moved
 
 
 class Doubts(NamedTuple):
