@@ -147,11 +147,12 @@ def _label(block: Block, style: Style, room: float) -> list[tuple[str, float, bo
         title = f"{title} × {block.times}"
     lines = [(t, style.size, True, style.ink) for t in _few(broken(title, room, style.size, True))]
     if block.detail:
-        words = f"each {block.detail}" if block.times > 1 else block.detail
-        lines += [(t, small, False, style.dim) for t in _few(broken(printable(words), room, small))]
+        lines += [
+            (t, small, False, style.dim) for t in _few(broken(printable(block.detail), room, small))
+        ]
     shape = "shape unknown" if block.shape is UNKNOWN_SHAPE else shape_text(block.shape)
     lines += [(t, small, False, style.ink) for t in broken(shape, room, small)]
-    if block.of or block.detail.endswith(" layers"):
+    if block.of or block.times > 1 or block.detail.endswith(" layers"):
         name = printable(block.of or block.name)
         if name != title:
             lines += [(t, small, False, style.dim) for t in _few(broken(name, room, small))]

@@ -7,17 +7,20 @@ still too much for a page, neighbours of equal size go together.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 from convscope.explain.folding import Fold, folds, leaving
 from convscope.explain.reading import main_sum
 from convscope.explain.selection import selected
 from convscope.explorer.description import roles as axes_of
 from convscope.explorer.repeats import Piece, Step, pieces
+from convscope.model.facts import Facts
 from convscope.model.graph import Graph
 from convscope.notation.anatomy import anatomy
+from convscope.notation.equation import Equation
+from convscope.notation.expression import Binary, Call, Number, Reduction
 from convscope.notation.index import is_divided
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, is_known
 from convscope.typed import TYPE_CHECKING, Record
@@ -86,17 +89,15 @@ def blocks(graph: Graph, depth: int | None = None, layers: Any = None) -> list[B
         own = tuple(node for block in repeated for row in block for node in wanted[row].nodes)
         feeds = {home[feed] for node in own for feed in graph.nodes[node].inputs} - {start + offset}
         folded = [wanted[row] for block in repeated for row in block]
-        once = [node for row in repeated[0] for node in wanted[row].nodes]
-        made.append(
-            _block(graph, name, folded, own, once, tuple(sorted(feeds)), len(repeated), gives)
-        )
+        parts = [[node for row in block for node in wanted[row].nodes] for block in repeated]
+        made.append(_block(graph, name, folded, parts, tuple(sorted(feeds)), gives))
     return _ordered(_banded(made))
 
 
 def _alike(
     graph: Graph, piece: Piece, wanted: dict[str, Fold], gives: dict[str, str]
 ) -> Iterator[tuple[str, tuple[tuple[str, ...], ...]]]:
-    """Yield blocks that repeat as long as their maps are of one size: only those are drawn as one.
+    """Yield blocks that repeat as long as each feeds the next and their maps are of one size: only those are one.
 
     A block that is alone is shown layer by layer where it was only told by its kinds.
     """
@@ -105,15 +106,31 @@ def _alike(
         row = wanted[block[-1]]
         return extents(graph, gives.get(row.name, row.nodes[-1]))[:2]
 
-    for _, run in groupby(piece.blocks, size):
-        alike = tuple(run)
+    def nodes(block: tuple[str, ...]) -> set[str]:
+        return {node for row in block for node in wanted[row].nodes}
+
+    runs: list[list[tuple[str, ...]]] = []
+    beside = False
+    for block in piece.blocks:
+        before = nodes(runs[-1][-1]) if runs else set()
+        follows = any(feed in before for node in nodes(block) for feed in graph.nodes[node].inputs)
+        beside = beside or (bool(runs) and not follows)
+        if follows and size(runs[-1][-1]) == size(block):
+            runs[-1].append(block)
+        else:
+            runs.append([block])
+    by_kinds = piece.name.endswith(" …")
+    for alike in runs:
         if len(alike) == 1 and (
-            piece.name.endswith(" …") or len(piece.blocks) == 1 == len(alike[0])
+            (by_kinds and not beside) or len(piece.blocks) == 1 == len(alike[0])
         ):
             yield from ((name, ((name,),)) for name in alike[0])
+        elif by_kinds:
+            yield f"{alike[0][0]} …", tuple(alike)
+        elif len(alike) < len(piece.blocks):
+            yield _common([alike[0][0], alike[-1][-1]]), tuple(alike)
         else:
-            several = len(alike) < len(piece.blocks)
-            yield (_common([alike[0][0], alike[-1][-1]]) if several else piece.name), alike
+            yield piece.name, tuple(alike)
 
 
 def _step(graph: Graph, row: Fold, gives: dict[str, str]) -> Step:
@@ -130,9 +147,11 @@ def _source(graph: Graph, name: str, outside: bool) -> Block:
 
 
 def _block(
-    graph: Graph, name: str, rows: Sequence[Fold], own: tuple[str, ...], once: Sequence[str],
-    feeds: tuple[int, ...], times: int, gives: dict[str, str],
+    graph: Graph, name: str, rows: Sequence[Fold], parts: Sequence[Sequence[str]], feeds: tuple[int, ...],
+    gives: dict[str, str],
 ) -> Block:  # fmt: skip
+    """Return the block of some rows; `parts` are its layers, for each time that it stands."""
+    own, once, times = tuple(node for part in parts for node in part), parts[0], len(parts)
     last = gives.get(rows[-1].name, rows[-1].nodes[-1])
     if len(own) == 1:
         return Block(
@@ -140,8 +159,15 @@ def _block(
             graph.shape(own[0]), 1, (), extents(graph, own[0]), of=own[0],
         )  # fmt: skip
     title = f"{len(once):,} layers" if name.endswith(" …") or " … " in name else name
+    each, every = inside_of(graph, once), inside_of(graph, own)
+    detail = each
+    if times > 1:
+        alike = all(inside_of(graph, part) == each for part in parts)
+        detail = f"each {each}" if alike else f"{every} in all"
+    ends = [_common(part) if len(part) > 1 else part[0] for part in (parts[0], parts[-1])]
+    full = " … ".join(dict.fromkeys(ends)) if times > 1 else name.removesuffix(" …")
     return Block(
-        name.removesuffix(" …"), own, feeds, main_role(graph, once), title, inside_of(graph, once),
+        full, own, feeds, main_role(graph, once), title, detail if each or every else "",
         graph.shape(last), times, (), extents(graph, last),
     )  # fmt: skip
 
@@ -260,11 +286,11 @@ def _together(
         own = tuple(name for block in members for name in block.layers)
         last = members[-1]
         title, _, detail = inside_of(graph, own).partition("; ")
-        detail = f"{detail}; " if detail else ""
+        many = f"{len(own):,} layers"
         found.append(
             Block(
                 _common([block.name for block in members]), own, feeds, main_role(graph, own),
-                title or f"{len(own):,} layers", f"{detail}{len(own):,} layers", last.shape, 1, (), last.size,
+                title or many, f"{detail}; {many}" if detail else many if title else "", last.shape, 1, (), last.size,
             )
         )  # fmt: skip
     return found
@@ -292,32 +318,55 @@ def role_of(graph: Graph, name: str) -> str:
     facts = graph.facts[name]
     if facts.equation is None:
         return "opaque"
-    main = main_sum(facts.equation)
-    if main is not None and len(main.kernel.indices) > 2:
-        return "up" if any(map(is_divided, main.source.indices)) else "convolution"
-    if main is not None:
-        return "dense"
     if facts.products and is_known(facts.products):
         return "attention"
+    main = main_sum(facts.equation)
+    if main is not None and any(map(is_divided, main.source.indices)):
+        return "up"
+    if main is not None:
+        slides = bool(facts.equation.fits) or any(
+            {*index.axes()} & {*facts.equation.axes} and {*index.axes()} & {*main.window}
+            for index in main.source.indices
+        )
+        return "convolution" if slides and len(main.kernel.indices) > 2 else "dense"
     if len(facts.input_shapes) > 1:
         return "merge"
-    if facts.weights:
-        return "normalisation"
+    return _moving(facts.equation, facts)
+
+
+def _moving(equation: Equation, facts: Facts) -> str:
+    """Return the role of a layer that weighs nothing by a kernel."""
+    parts = anatomy(equation)
+    if equation.fits and parts.main is not None and parts.main.reduction.kind in ("max", "mean"):
+        return "pooling"
     before, after = facts.input_shapes[0] if facts.input_shapes else (), facts.output_shape
     if before == after:
-        return "pointwise"
-    parts = anatomy(facts.equation)
-    if parts.main is not None and parts.main.reduction.kind in ("max", "mean", "sum"):
-        return "pooling"
-    if (
-        before is not UNKNOWN_SHAPE
-        and len(before) == len(after)
-        and all(map(is_known, (*before, *after)))
-    ):
-        ratios = [b / a for a, b in zip(before, after, strict=True) if a]
-        if all(r == int(r) for r in ratios) and any(r > 1 for r in ratios):
-            return "up"
-    return "shape"
+        return "normalisation" if facts.weights and _divides(equation) else "pointwise"
+    if before is UNKNOWN_SHAPE or not all(map(is_known, (*before, *after))):
+        return "shape" if parts.main is None else "pooling"
+    larger = math.prod(after) > math.prod(before)
+    if facts.weights:  # a weight that is joined to what comes in, as a class token
+        return "merge" if larger and len(before) == len(after) else "shape"
+    if larger and len(before) == len(after):
+        whole = all(a % b == 0 for a, b in zip(after, before, strict=True) if b)
+        return "up" if whole or parts.main is not None else "shape"
+    reduces = any(isinstance(node, Reduction) for node in equation.expression.walk())
+    return "pooling" if reduces and not larger else "shape"
+
+
+def _divides(equation: Equation) -> bool:
+    """Whether an equation divides by something that it computes: what every normalisation does."""
+    expressions = [equation.expression, *(item.expression for item in equation.locals)]
+    return any(
+        (
+            isinstance(node, Binary)
+            and node.operator == "/"
+            and not isinstance(node.parts()[1], Number)
+        )
+        or (isinstance(node, Call) and "sqrt" in node.function.name)
+        for expression in expressions
+        for node in expression.walk()
+    )
 
 
 def main_role(graph: Graph, names: Sequence[str]) -> str:
@@ -360,6 +409,12 @@ def window_of(graph: Graph, name: str) -> tuple[int, ...]:
         return ()
     fits = list(facts.equation.fits.values())
     taps = tuple(fit.taps for fit in fits)
+    if not taps and role_of(graph, name) in (
+        "convolution",
+        "up",
+    ):  # of maps whose size nobody knows
+        inner = main_sum(facts.equation)
+        taps = () if inner is None else tuple(axis.size for axis in inner.window)
     if not taps or not all(map(is_known, taps)):
         return ()
     main = main_sum(facts.equation)

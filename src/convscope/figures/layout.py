@@ -100,6 +100,8 @@ class _Rows:
             x = GAP + self.margin
             spare = (self.room - 2 * GAP - self.margin - total) / (b - a - 1) if b - a > 1 else 0.0
             stretch = min(max(spare, 0.0), MOST_GAP)
+            if len(self.rows) == 1:  # in the middle, where it does not fill the width
+                x += (spare - stretch) * (b - a - 1) / 2
             for c in range(a, b):
                 self.left.append(x)
                 x += self.widths[c] + GAP + stretch

@@ -48,7 +48,9 @@ def _width(sign: str, table: list[float]) -> float:
     return 1.0 if unicodedata.east_asian_width(sign) in "WF" else 0.84
 
 
-_PLACES = re.compile(r"(?<=[_/.: -])(?=[^ ])|(?<=\)×)(?=\S)|(?<=[a-z0-9])(?=[A-Z][a-z])")
+_PLACES = re.compile(
+    r"(?<=[_/: -])(?=[^ ])|(?<=\.)(?=[^0-9 ])|(?<=\)×)(?=\S)|(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[0-9]D)(?=[A-Z])"
+)
 """Where a name may go on in the next line: behind what parts its words, and before a capital."""
 
 

@@ -78,72 +78,50 @@ class _Setter:
 
     def side(self, side: Side) -> None:
         """Set grids beside one another with their signs, or below one another where there is no room."""
-        style = self.style
+        style, room = self.style, self.width - 2 * MARGIN
+        small = round(style.size * 0.88, 2)
         longest = max(len(cell) for grid in side.grids for row in grid.cells for cell in row)
-        columns = sum(max(len(row) for row in grid.cells) for grid in side.grids)
-        signs = len(side.signs) * 2.2
+        counts = [max(map(len, grid.cells)) for grid in side.grids]
         unit = wide("0" * longest, 1.0) + 0.9
-        room = self.width - 2 * MARGIN
-        after = flat(side.after)
-        size = min(room / (columns * unit + signs), style.size * 0.95)
+        size = min(room / (sum(counts) * unit + len(side.signs) * 2.2), style.size * 0.95)
         stacked = size < _SMALLEST
         if stacked:
-            most = max(max(len(row) for row in grid.cells) for grid in side.grids)
-            size = min(max(room / (most * unit + 2.2), 2.5), style.size * 0.95)
-        cell = unit * size
-        title = round(style.size * 0.88, 2)
+            size = min(max(room / (max(counts) * unit + 2.2), 2.5), style.size * 0.95)
+        titles = [printable(grid.title) for grid in side.grids]
+        across = [count * unit * size for count in counts]
+        full = [max(a, wide(t, small) + 3) for a, t in zip(across, titles, strict=True)]
+        if not stacked and sum(full) + 2.2 * size * len(side.signs) <= room:
+            across = full
         x, top = MARGIN, self.y
         lowest = top
         made: list[Part] = []
         for n, grid in enumerate(side.grids):
+            first = top + small * 1.4
             if n:
-                mid = top + title * 1.4 + len(grid.cells) * size * 0.85
-                made.append(
-                    Text(
-                        x + 1.1 * size,
-                        mid + size * 0.4,
-                        side.signs[n - 1],
-                        size * 1.3,
-                        style.ink,
-                        "middle",
-                    )
-                )
+                middle = first + len(grid.cells) * size * 0.85 + size * 0.4
+                sign = side.signs[n - 1]
+                made.append(Text(x + 1.1 * size, middle, sign, size * 1.3, style.ink, "middle"))
                 x += 2.2 * size
-            across = max(len(row) for row in grid.cells) * cell
-            made.append(
-                Text(
-                    x,
-                    top + title,
-                    shortened(
-                        printable(grid.title), max(across, 40) if not stacked else room, title
-                    ),
-                    title,
-                    style.dim,
-                )
+            title = shortened(
+                titles[n], room - 2.2 * size if stacked else max(across[n], 40), small
             )
-            made += self._cells(grid, x, top + title * 1.4, cell, size)
-            lowest = max(lowest, top + title * 1.4 + len(grid.cells) * size * 1.7)
-            x += across
+            made.append(Text(x, top + small, title, small, style.dim))
+            made += self._cells(grid, x, first, unit * size, size)
+            lowest = max(lowest, first + len(grid.cells) * size * 1.7)
+            x += across[n]
             if stacked:
                 x, top = MARGIN, lowest + 2
-        if not stacked and x + 8 + wide(after, style.size, True) < self.width - MARGIN:
-            self.parts_after(made, x + 8, (top + title * 1.4 + lowest) / 2, after)
+        after = flat(side.after)
+        behind = x + 8 + wide(after, style.size, True) < self.width - MARGIN
+        if behind and not stacked:
+            at = (x + 8, (top + small * 1.4 + lowest) / 2 + style.size * 0.35)
             self.y = lowest + 2
         else:
             self.y = lowest + 2 + style.size * 1.2
-            made.append(
-                Text(MARGIN, self.y - style.size * 0.3, after, style.size, style.ink, "start", True)
-            )
+            at = (MARGIN, self.y - style.size * 0.3)
+        made.append(Text(*at, after, style.size, style.ink, "start", True))
         self.sides += 1
-        self.parts.append(Group(f"map-{self.sides}", side.grids[0].title, tuple(made)))
-
-    def parts_after(self, made: list[Part], x: float, y: float, words: str) -> None:
-        """Add what grids come to, behind them."""
-        made.append(
-            Text(
-                x, y + self.style.size * 0.35, words, self.style.size, self.style.ink, "start", True
-            )
-        )
+        self.parts.append(Group(f"map-{self.sides}", titles[0], tuple(made)))
 
     def _cells(self, grid: Grid, x: float, y: float, cell: float, size: float) -> list[Part]:
         values = [[_value(text) for text in row] for row in grid.cells]

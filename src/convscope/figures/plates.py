@@ -30,7 +30,7 @@ def kernels(graph: Graph, style: Style, width: float, layer: str) -> Scene:
 
     equation = graph.facts[layer].equation
     main = None if equation is None else main_sum(equation)
-    picks = None if equation is None else next((a for a in equation.axes if a.role == "out"), None)
+    picks = None if equation is None else next((a for a in equation.axes if a.role), None)
     if main is None or len(main.kernel.indices) < 3:
         raise UnsupportedError(
             f"{layer} ({graph.nodes[layer].layer.kind}) has no kernel that slides over maps"

@@ -82,8 +82,7 @@ def slice_of(graph: Graph, name: str, out: int, into: int) -> Array | None:
         return None
     if into not in (read := maps_read(graph, name, out)):
         return None
-    picks = next((a for a in equation.axes if a.role == "out"), None)
-    at: dict[Any, int] = {} if picks is None else {picks: out}
+    at: dict[Any, int] = {axis: out for axis in equation.axes if axis.role}
     if main.channel is not None:
         at[main.channel] = into - read.start
     kernel = np.asarray(node.layer.weights[main.kernel.tensor.name])
@@ -103,12 +102,12 @@ def maps_read(graph: Graph, name: str, out: int) -> range:
     main = None if equation is None else main_sum(equation)
     if equation is None or main is None:
         return range(0)
-    picks = next((a for a in equation.axes if a.role == "out"), None)
-    each = 1 if main.channel is None else int(main.channel.size)
-    filters = 1 if picks is None else int(picks.size)
-    groups = max(int(main.maps) // each, 1) if main.maps is not None else 1
-    first = out // max(filters // groups, 1) * each
-    return range(first, first + each)
+    if main.place is None:
+        return range(1)
+    index = main.source.indices[main.place]
+    at: dict[Any, int] = {axis: out for axis in equation.axes if axis.role}
+    first = _at(index, at)
+    return range(first, first + (1 if main.channel is None else int(main.channel.size)))
 
 
 def _at(index: Index, here: dict[Any, int]) -> int:

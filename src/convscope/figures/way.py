@@ -67,10 +67,8 @@ def stops(graph: Graph, layer: str, position: Sequence[int], most: int) -> list[
             (length.get(feed, 0) for feed in graph.nodes[name].inputs), default=0
         )
     path = [layer]
-    while path[-1] in graph.nodes and graph.nodes[path[-1]].inputs:
-        path.append(
-            max(graph.nodes[path[-1]].inputs, key=lambda feed: (length.get(feed, 0), feed in boxes))
-        )
+    while feeds := [f for f in getattr(graph.nodes.get(path[-1]), "inputs", ()) if f in boxes]:
+        path.append(max(feeds, key=lambda feed: length.get(feed, 0)))
     found = [
         stop
         for name in reversed(path)
