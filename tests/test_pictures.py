@@ -14,7 +14,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "docs" / "screenshots.py"
-PICTURES = sorted((ROOT / "docs" / "images").glob("*.png"))
+PICTURES = sorted(p for p in (ROOT / "docs" / "images").iterdir() if p.suffix in (".png", ".gif"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHOWN = re.compile(r"!\[(?P<words>[^]]*)\]\((?P<path>[^)\s]+)\)")
 
@@ -58,7 +58,7 @@ def test_a_picture_is_small(picture: Path) -> None:
 
 def test_the_script_takes_the_pictures_that_are_shown(tmp_path: Path) -> None:
     taken = shots(tmp_path)
-    of_explorer = [path for path in PICTURES if not path.stem.startswith("survey-")]
+    of_explorer = [p for p in PICTURES if p.suffix == ".png" and not p.stem.startswith("survey-")]
     assert taken.keys() == {path.stem for path in of_explorer}
     for path in of_explorer:
         with Image.open(path) as kept, Image.open(taken[path.stem]) as new:
