@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -181,6 +183,37 @@ def test_memory_stays_flat() -> None:
     one, ten, twenty = (peak(lambda n=n: net.survey(x[: n * measuring.BATCH])) for n in (1, 10, 20))  # type: ignore[misc]
     assert max(one, twenty) <= 1.2 * plain
     assert twenty <= 1.2 * ten
+
+
+RESIDENT = """
+import resource, sys
+import numpy as np
+from convscope import Conv2D, MaxPooling2D, Sequential
+
+what, images = sys.argv[1], int(sys.argv[2])
+net = Sequential([Conv2D(16, 3, activation="relu", input_shape=(120, 130, 1)), MaxPooling2D(2), Conv2D(8, 3)], seed=1)
+rng = np.random.default_rng(1)
+if what == "survey":
+    net.survey(rng.random((120, 130, 1), np.float32) for _ in range(images))
+else:
+    names = tuple(net.graph.nodes)
+    runner = net.backing.runner(net.graph, names, True)
+    kept = runner.run({next(iter(net.graph.inputs)): rng.random((images, 120, 130, 1), np.float32)})
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_the_whole_process_stays_as_small_as_a_plain_run_of_one_batch() -> None:
+    """What ONNX Runtime holds is in it: 20 batches take what one takes, and no more than one that is kept."""
+    pytest.importorskip("resource")
+
+    def largest(what: str, batches: int) -> int:
+        command = [sys.executable, "-c", RESIDENT, what, str(batches * measuring.BATCH)]
+        return int(subprocess.run(command, check=True, capture_output=True).stdout)
+
+    plain, one, twenty = largest("run", 1), largest("survey", 1), largest("survey", 20)
+    assert max(one, twenty) <= 1.2 * plain
+    assert twenty <= 1.2 * one
 
 
 def test_layers_histograms_and_what_cannot_be() -> None:

@@ -30,7 +30,7 @@ from convscope.typed import Array, Record
 BATCH = 32
 """Images of a batch."""
 
-TOGETHER, MOST_TOGETHER = 16 << 20, BATCH // 4
+TOGETHER, MOST_TOGETHER = 64 << 20, BATCH // 4
 """So many bytes of activations go through together, and so many images; or one."""
 
 CALLERS = 3

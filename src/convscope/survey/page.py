@@ -11,6 +11,8 @@ import json
 from base64 import b64encode
 from collections.abc import Iterator
 from html import escape
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,8 @@ from convscope.views.characters import printable
 MOST_PATCHES = 6_000
 """So many patches are in a page; of larger networks each map has fewer of them."""
 
-MOST_LEDGERS = 600
-"""So many of them have their ledger in the page: those of the largest responses first."""
+MOST_LEDGERS = 2_000
+"""So many of them have their ledger in the page: those of the largest responses first, one of each map at least."""
 
 SHOWN_GROUPS = 12
 """Of a ledger's partial sums so many are listed, the largest; the others are added up."""
@@ -48,6 +50,7 @@ def page(survey: Survey) -> str:
     """Return the page as text."""
     making = _Page(survey)
     body = "\n".join(making.body())
+    making.tell()
     style = (_HERE / "page.css").read_text(encoding="utf-8")
     script = (_HERE / "page.js").read_text(encoding="utf-8")
     data = json.dumps(making.ledgers, ensure_ascii=True).replace("<", "\\u003c")
@@ -78,7 +81,7 @@ class _Page:
         self.each = max(1, min(top, MOST_PATCHES // maps)) if maps <= MOST_PATCHES else 0
         self.with_ledger = min(self.each, max(1, MOST_LEDGERS // max(maps, 1)))
         self._pictures: dict[int, Array | None] = {}
-        self._runs: dict[int, dict[str, Array]] = {}
+        self._wanted: list[tuple[int, str, str, Response]] = []
         self._doubts: dict[tuple[str, int], list[str]] = {}
         for verdict in survey.verdicts:
             for map_ in verdict.maps:
@@ -202,7 +205,7 @@ class _Page:
         title = f"{layer.name} at {shape_in_words(response.position)} = {exact(response.value)}"
         self.ledgers[id_] = {"title": title, "where": where, "rows": [], "more": ""}
         if rank < self.with_ledger:
-            self.ledgers[id_] |= self._ledger(layer.name, response)
+            self._wanted.append((response.image, id_, layer.name, response))
         else:
             self.ledgers[id_]["more"] = "The page holds the ledgers of the largest responses only."
         return (
@@ -210,20 +213,25 @@ class _Page:
             f"</button>"
         )
 
-    def _ledger(self, layer: str, response: Response) -> dict[str, Any]:
+    def tell(self) -> None:
+        """Add the ledgers, image by image: each goes through the network once."""
+        for image, wanted in groupby(sorted(self._wanted), key=itemgetter(0)):
+            try:
+                activations = self.survey.run(image).activations
+            except ConvscopeError as error:
+                for _, id_, _, _ in wanted:
+                    self.ledgers[id_]["more"] = str(error)
+                continue
+            for _, id_, layer, response in wanted:
+                self.ledgers[id_] |= self._ledger(activations, layer, response)
+
+    def _ledger(
+        self, activations: dict[str, Array], layer: str, response: Response
+    ) -> dict[str, Any]:
         """Return what made a number, short enough to stand beside its patch."""
-        survey = self.survey
+        engine = self.survey.network.backing.engine
         try:
-            if response.image not in self._runs:
-                if len(self._runs) > 8:
-                    self._runs.clear()
-                run = survey.run(response.image)
-                self._runs[response.image] = run.activations
-            engine = survey.network.backing.engine
-            found = trace(
-                survey.graph, self._runs[response.image], layer, response.position, engine
-            )
-            told = found.to_dict()
+            told = trace(self.survey.graph, activations, layer, response.position, engine).to_dict()
         except ConvscopeError as error:
             return {"more": str(error)}
         parts = [("bias", told["bias"])] if told.get("bias") is not None else []

@@ -175,8 +175,8 @@ class Tally:
             else:
                 least = x.min(axis=(0, 2))
             self.low[at] = np.minimum(self.low[at], least)
-            place[:, at] = best = x.argmax(axis=2)
-            value[:, at] = np.take_along_axis(x, best[:, :, None], axis=2)[:, :, 0]
+            x.argmax(axis=2, out=place[:, at])
+            x.max(axis=2, out=value[:, at])
         self.low += np.float32(0)  # −0 and 0 are one number
         self.high = np.maximum(self.high, value.max(axis=0)) + np.float32(0)
         self.sums.add(sums)
