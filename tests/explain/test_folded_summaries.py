@@ -541,3 +541,26 @@ def test_explanations_runs_and_changes_fold_as_summaries_do() -> None:
     rows_run = figures_of(run.graph, run.activations, depth=1).activations
     assert [row.name for row in rows_run] == ["stem", "fork", "head"]
     assert rows_run[1].most == run["fork/join"].max() and rows_run[2].shape == (9,)
+
+
+def test_blocks_that_come_again_are_a_row_each_where_no_network_is_nested() -> None:
+    image = y = convscope.Input((19, 17, 3))
+    for n in range(1, 9):
+        x = convscope.Conv2D(3, 3, padding="same", name=f"stage_block{n}_conv")(y)
+        x = convscope.ReLU(name=f"stage_block{n}_relu")(x)
+        y = convscope.Add(name=f"stage_block{n}_add")([x, y])
+    net = convscope.Model(image, convscope.Flatten(name="flat")(y))
+    found = net.facts(depth=1)
+    assert [row.name for row in found.rows] == [*(f"stage_block{n}" for n in range(1, 9)), "flat"]
+    assert {row.kind for row in found.rows[:-1]} == {"Block"}
+    # 3·3·3·3 + 3 parameters each; nothing is lost and nothing counted twice
+    assert found.rows[4].params == 84 and found.rows[4].inside == (3, 0, 0)
+    assert found.rows[4].inputs == ("stage_block4",)
+    assert sum(row.params for row in found.rows) == found.totals.params == 8 * 84  # type: ignore[misc]
+    assert sum(row.macs for row in found.rows) == found.totals.macs  # type: ignore[misc]
+    assert "25 layers, folded to depth 1: 9 rows" in " ".join(render(found, width=110).split())
+    # a short network is shown layer by layer
+    short = convscope.Sequential(
+        [convscope.Conv2D(3, 3, input_shape=(19, 17, 3)), convscope.ReLU()]
+    )
+    assert [row.kind for row in short.facts(depth=1).rows] == ["Conv2D", "ReLU"]

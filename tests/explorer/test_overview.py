@@ -9,8 +9,8 @@ import pytest
 from screens import OpenPage
 
 import convscope as cs
+from convscope.explain.repeats import Step, pieces
 from convscope.explorer import description
-from convscope.explorer.repeats import Step, pieces
 
 
 def steps(*names: str) -> list[Step]:

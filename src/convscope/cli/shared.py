@@ -270,7 +270,8 @@ layers_option = click.option(
 depth_option = click.option(
     "--depth",
     type=int,
-    help="Fold networks nested deeper than this into a row each; 1 folds all.",
+    help="Fold networks nested deeper than this into a row each; 1 folds all, and where none is nested the blocks "
+    "that come again.",
 )
 
 

@@ -2,7 +2,8 @@
 
 Nested networks are laid flat in the graph: the layer `conv` of the network `inner` is the node `inner/conv`.
 Exporters to ONNX name nodes by the modules they come from in the same way: `/layer1/0/conv/Conv`. So one
-rule folds both: a name of more than `depth` steps belongs to the row of its first `depth` steps.
+rule folds both: a name of more than `depth` steps belongs to the row of its first `depth` steps. A long network
+whose names have no steps is folded by the blocks that come again in it (`repeats`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from convscope.typed import Record
 
 SCOPE = "Scope"
 """The kind of a row whose name is only a common beginning of its layers' names, as in ONNX files."""
+
+
+BLOCK = "Block"
+"""The kind of a row that stands for one of the blocks that come again."""
 
 
 class Fold(Record):
@@ -38,6 +43,10 @@ def folds(graph: Graph, depth: int | None) -> list[Fold]:
             f"depth must be a whole number from 1, the networks that are nested in none, not {depth!r}"
         )
     key = {name: folded_name(name, depth, graph.separator) for name in graph.nodes}
+    blocks: set[str] = set()
+    if depth == 1 and all(name == row for name, row in key.items()):
+        key = _blocks(graph)
+        blocks = {row for name, row in key.items() if name != row}
     members: dict[str, list[str]] = {}
     for name, row in key.items():
         members.setdefault(row, []).append(name)
@@ -52,7 +61,38 @@ def folds(graph: Graph, depth: int | None) -> list[Fold]:
     rows: dict[str, list[str]] = {row: [] for row in order}
     for name, row in key.items():
         rows[row].append(name)
-    return [_fold(graph, row, tuple(names)) for row, names in rows.items()]
+    made = (_fold(graph, row, tuple(names)) for row, names in rows.items())
+    return [
+        fold._replace(kind=BLOCK) if fold.kind and fold.name in blocks else fold for fold in made
+    ]
+
+
+def _blocks(graph: Graph) -> dict[str, str]:
+    """Return the row of each layer where blocks that come again have a row each: called what their names share."""
+    from convscope.explain.repeats import Step, pieces
+
+    steps = [
+        Step(name, node.layer.kind, bool(graph.facts[name].weights), graph.shape(name))
+        for name, node in graph.nodes.items()
+    ]
+    key = {name: name for name in graph.nodes}
+    taken = set(key)
+    for piece in pieces(steps):
+        for block in piece.blocks:
+            if len(block) > 1:
+                row = _shared(block)
+                row = f"{block[0]} …" if not row or row in taken else row
+                taken.add(row)
+                key.update((name, row) for name in block)
+    return key
+
+
+def _shared(names: Sequence[str]) -> str:
+    """Return the words that names begin with: conv2_block1 of conv2_block1_1_conv and conv2_block1_out."""
+    first, last = min(names), max(names)
+    end = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    cut = max(first[:end].rfind(sign) for sign in "/._")
+    return first[: max(cut, 0)]
 
 
 def leaving(graph: Graph, rows: Sequence[Fold]) -> dict[str, str]:

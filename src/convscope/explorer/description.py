@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 
 from convscope.errors import ShapeError, UnsupportedError
 from convscope.explain.pictures import Picture, has_pictures, pictures
+from convscope.explain.repeats import Piece, Step, pieces
 from convscope.explain.summary import summarise
 from convscope.explorer.lanes import lanes
-from convscope.explorer.repeats import Piece, Step, pieces
 from convscope.layers.base import tensor_names
 from convscope.model.facts import facts_of
 from convscope.model.graph import Graph, Node

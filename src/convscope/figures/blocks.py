@@ -1,6 +1,6 @@
 """What of a network stands as one block in a figure, and what is said of it.
 
-Layers are folded as in the explorer's overview (`explorer/repeats.py`) and in summaries (`explain/folding.py`). What
+Layers are folded as in the explorer's overview (`explain/repeats.py`) and in summaries (`explain/folding.py`). What
 follows a block and leaves its shape as it is (an activation, a normalisation) becomes a band of it. Where that is
 still too much for a page, neighbours of equal size go together.
 """
@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 
 from convscope.explain.folding import Fold, folds, leaving
 from convscope.explain.reading import main_sum
+from convscope.explain.repeats import Piece, Step, pieces
 from convscope.explain.selection import selected
 from convscope.explorer.description import roles as axes_of
-from convscope.explorer.repeats import Piece, Step, pieces
 from convscope.model.facts import Facts
 from convscope.model.graph import Graph
 from convscope.notation.anatomy import anatomy

@@ -303,7 +303,8 @@ class Network(Trainable):
         columns       which columns of our table to show, and in which order
         line_length   how wide Keras's styles are
         file          where to print, stdout by default
-        depth         how deeply nested networks are shown; deeper ones are folded into a row each
+        depth         how deeply nested networks are shown; deeper ones are folded into a row each. 1 folds a long
+                      network without any by the blocks that come again in it
         layers        the first and the last row to show: "conv2d_1:flatten", ("conv2d_1", None), or
                       places from 1: "3:7"; totals stay those of the whole network
 
