@@ -35,12 +35,15 @@ def digits(folder: Path) -> None:
 
 
 def main() -> None:
-    """Take both pictures: the maps of the second layer, and the ledger of one patch."""
+    """Take the pictures: the maps of the second layer, the ledger of one patch, and the explorer's screen."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         digits(Path(folder) / "digits")
         survey = convscope.open("demo").survey(Path(folder) / "digits")
         survey.page(Path(folder) / "survey.html")
+        survey.network.export(
+            Path(folder) / "explorer.html", survey.network.samples["seven"], survey=survey
+        )
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         page = chromium.new_page(viewport={"width": 1180, "height": 720}, color_scheme="light")
         page.goto((Path(folder) / "survey.html").as_uri())
@@ -48,6 +51,12 @@ def main() -> None:
         _kept(page.screenshot(), "survey-maps.png")
         page.click("#p1-53-0")
         _kept(page.locator("dialog").screenshot(), "survey-ledger.png")
+        page.add_init_script("try { localStorage.setItem('convscope-lessons', 'seen') } catch {}")
+        page.set_viewport_size({"width": 1180, "height": 900})
+        page.goto((Path(folder) / "explorer.html").as_uri() + "#l=conv2d_1&s=survey&map=53")
+        page.locator(".cs-survey-case .cs-survey-patch").last.wait_for()
+        page.locator(".cs-survey-title").scroll_into_view_if_needed()
+        _kept(page.screenshot(), "survey-screen.png")
         chromium.close()
 
 

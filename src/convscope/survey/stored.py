@@ -10,6 +10,7 @@ import json
 import os
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -141,8 +142,13 @@ def check_target(path: Path, force: bool, resume: bool) -> State | None:
     folder = path.absolute().parent
     if not folder.is_dir():
         raise OutputError(f"cannot write {path}: there is no folder {folder}")
-    if not os.access(folder, os.W_OK):
-        raise OutputError(f"cannot write {path}: {folder} cannot be written to")
+    try:  # now, and not when the work is done
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {folder} cannot be written to: {error.strerror or error}"
+        ) from error
     if not path.exists():
         return None
     if resume:
