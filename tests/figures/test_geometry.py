@@ -108,6 +108,22 @@ def test_shapes_in_the_figure_are_the_summary_s() -> None:
             assert words.count(shape) >= 1, row.name
 
 
+def test_every_way_is_drawn_or_said() -> None:
+    graph = FORMS["dense_block"]().graph
+    drawn = checked(graph, Asked("architecture"))
+    ids = {g.id for g in groups(drawn.parts) if g.id.startswith("way-")}
+    text = " ".join(said(drawn))
+    edges = [(feed, name) for name, node in graph.nodes.items() for feed in node.inputs]
+    drawn_ways = [(a, b) for a, b in edges if f"way-{a}-to-{b}" in ids]
+    told = [
+        a
+        for block in text.split("also reads ")[1:]
+        for a in re.findall(r"image|grow[a-g]", block.split("Con")[0])
+    ]
+    assert len(drawn_ways) == len(ids) and len(told) > 6
+    assert len(drawn_ways) + len(told) == len(edges)
+
+
 def test_a_range_of_layers_begins_with_what_feeds_it() -> None:
     words = said(
         checked(

@@ -6,7 +6,6 @@ import gc
 from typing import Any
 
 import pytest
-from campaigns import often
 from figures.geometry import faults
 from readers.keras.test_every_application import EVERY, NOT_THERE, SIZES
 from readers.torch.architectures import ARCHITECTURES, made
@@ -15,7 +14,10 @@ import convscope
 from convscope.figures.drawing import Asked, scene
 from convscope.figures.scene import Text, walk
 
-pytestmark = pytest.mark.filterwarnings("default")  # Keras's own conversions warn with numpy 2
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.filterwarnings("default"),  # Keras's own conversions warn with numpy 2
+]
 
 PAGE = 690.0
 
@@ -31,7 +33,7 @@ def checked(graph: Any) -> None:
     assert faults(scene(graph, Asked("receptive", "plain"))) == []
 
 
-@pytest.mark.parametrize("name", often([n for n in EVERY if n not in NOT_THERE], "MobileNetV2"))
+@pytest.mark.parametrize("name", [n for n in EVERY if n not in NOT_THERE])
 def test_keras_applications(name: str) -> None:
     size = next((s for start, s in SIZES.items() if name.startswith(start)), 40)
     model = EVERY[name](weights=None, include_top=False, input_shape=(size, size, 3))
@@ -40,7 +42,7 @@ def test_keras_applications(name: str) -> None:
     gc.collect()
 
 
-@pytest.mark.parametrize("name", often(ARCHITECTURES, "resnet", "swin"))
+@pytest.mark.parametrize("name", ARCHITECTURES)
 def test_transformers(name: str) -> None:
     module, shape = made(name)
     checked(convscope.open(module, shape=shape).graph)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from convscope.errors import UnsupportedError
 from convscope.figures import layout
@@ -28,7 +28,7 @@ MARGIN = 6.0
 TALLEST = 1.3
 """A page is so much higher than it is wide, where it is as wide as a page of text."""
 _PAGE = 650.0
-_MOST_LINES = 3
+_MOST_LINES, _MOST_ACROSS = 3, 6
 
 
 def architecture(
@@ -74,8 +74,7 @@ def _fitting(
             if place is not None and place.height <= page:
                 return plan.parts(place)
     while True:
-        plan = _Plan(graph, now, style, width, flat, faces)
-        place = layout.in_rows(now, plan.cells, width)
+        plan, place = _in_rows(graph, now, style, width, flat, faces)
         step = next(fewer, None)
         if place is not None and (place.height <= page or step is None):
             return plan.parts(place)
@@ -86,12 +85,25 @@ def _fitting(
         now = step(graph, now)
 
 
+def _in_rows(
+    graph: Graph, now: Sequence[Block], style: Style, width: float, flat: bool, faces: Faces | None
+) -> tuple[_Plan, Placed | None]:
+    """Return blocks in rows. Where many ways lead from row to row they are said in words instead of drawn."""
+    said: set[layout.Edge] = set()
+    while True:
+        plan = _Plan(graph, now, style, width, flat, faces, said=said)
+        place = layout.in_rows(now, plan.cells, width, said)
+        if place is None or not place.across or len(place.across) + len(said) <= _MOST_ACROSS:
+            return plan, place
+        said |= set(place.across)
+
+
 class _Plan:
     """Blocks with their drawings and words, before it is known where they stand."""
 
     def __init__(
         self, graph: Graph, blocks: Sequence[Block], style: Style, width: float, flat: bool,
-        faces: Faces | None, smaller: float = 1.0,
+        faces: Faces | None, smaller: float = 1.0, said: Collection[layout.Edge] = (),
     ) -> None:  # fmt: skip
         self.graph, self.blocks, self.style = graph, blocks, style
         side = min(max(width * 0.13, 34.0), 78.0) * smaller * (0.85 if len(blocks) > 24 else 1.0)
@@ -108,7 +120,14 @@ class _Plan:
             for b in blocks
         ]
         room = max(9.2 * style.size * max(smaller, 0.75), side)
-        self.labels = [_label(b, style, min(room, width - 4)) for b in blocks]
+        room = min(room, width - 4)
+        self.labels = [_label(b, style, room) for b in blocks]
+        for n, label in enumerate(self.labels):
+            others = [printable(blocks[a].name) for a, b in sorted(said) if b == n]
+            if others:
+                size = round(style.size * 0.88, 2)
+                words = broken(f"also reads {', '.join(others)}", room, size)
+                label += [(text, size, False, style.ink) for text in words]
         self.cells = [
             Cell(d.right, d.up, d.down, max((wide(t, s, bold) for t, s, bold, _ in label), default=0.0),
                  sum(1.22 * s for _, s, _, _ in label))

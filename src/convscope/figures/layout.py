@@ -6,7 +6,7 @@ cells, and in bands above the rows, so that none crosses words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from convscope.explorer.lanes import lanes
 from convscope.figures.blocks import Block
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 GAP, MOST_GAP, NARROW, TRACK = 15.0, 60.0, 7.0, 5.0
 """Between cells in a row, least and most, and along a U; between ways in a band."""
 
+
+Edge: TypeAlias = "tuple[int, int]"
+"""From which block to which."""
 
 _Plan: TypeAlias = "tuple[int, int, str]"
 """From which block to which, and how."""
@@ -43,23 +46,36 @@ class Placed(Record):
 
     spots   for each block where the way enters it at its left, and the top of its words
     ways    arrows as points, each with the blocks that it leads from and to
+    across  the blocks of ways that lead from one row to another, beside the one that comes from the block before
     """
 
     spots: tuple[tuple[float, float, float], ...]
     ways: tuple[tuple[int, int, tuple[Point, ...]], ...]
     width: float
     height: float
+    across: tuple[Edge, ...] = ()
 
 
-def in_rows(blocks: Sequence[Block], cells: Sequence[Cell], width: float) -> Placed | None:
-    """Return blocks in rows no wider than `width`; None where one column is wider than that."""
-    return _Rows(blocks, cells, width).placed()
+def in_rows(
+    blocks: Sequence[Block], cells: Sequence[Cell], width: float, without: Collection[Edge] = ()
+) -> Placed | None:
+    """Return blocks in rows no wider than `width`; None where one column is wider than that.
+
+    without   ways that are not drawn
+    """
+    return _Rows(blocks, cells, width, without).placed()
 
 
 class _Rows:
     """Places blocks in rows: columns first, then rows, lanes, ways."""
 
-    def __init__(self, blocks: Sequence[Block], cells: Sequence[Cell], width: float) -> None:
+    def __init__(
+        self,
+        blocks: Sequence[Block],
+        cells: Sequence[Cell],
+        width: float,
+        without: Collection[Edge],
+    ) -> None:
         self.blocks, self.cells = blocks, cells
         found = lanes({str(n): [str(f) for f in block.feeds] for n, block in enumerate(blocks)})
         self.column = [found[str(n)][0] for n in range(len(blocks))]
@@ -70,7 +86,8 @@ class _Rows:
             c = self.column[n]
             self.widths[c] = max(self.widths[c], cell.width, cell.label)
         self.room = width
-        self.edges = [(f, n) for n, block in enumerate(blocks) for f in block.feeds]
+        every = ((f, n) for n, block in enumerate(blocks) for f in block.feeds)
+        self.edges = [edge for edge in every if edge not in without]
         self.at = {(self.column[n], self.lane[n]): n for n in range(len(blocks))}
 
     def placed(self) -> Placed | None:
@@ -149,7 +166,11 @@ class _Rows:
                 y = tops[self._row(b)] - 3 - TRACK * levels[number, 0]
                 inner = [(one, start[1]), (one, y), (two, y), (two, end[1])]
             ways.append((a, b, (start, *inner, end)))
-        return Placed(tuple(spots), tuple(ways), self.room, height)
+        across = tuple(
+            (a, b) for a, b in self.edges
+            if self._row(a) != self._row(b) and a != max(self.blocks[b].feeds)
+        )  # fmt: skip
+        return Placed(tuple(spots), tuple(ways), self.room, height, across)
 
     def _how(self, a: int, b: int) -> str:
         """Say how an edge goes: within its row, over the blocks between ("arc"), to the next row, or farther."""
