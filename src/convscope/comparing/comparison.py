@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,7 +90,10 @@ class First:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that was compared."""
+    """Everything that was compared.
+
+    ways   layer of the first network → where its numbers lie in its partner's
+    """
 
     names: tuple[str, str]
     layers: tuple[Compared, ...]
@@ -98,6 +101,7 @@ class Comparison:
     ran: bool
     first: First | None
     remarks: tuple[str, ...] = ()
+    ways: Mapping[str, Way] = field(default_factory=dict)
 
     @property
     def agree(self) -> bool | None:
@@ -169,7 +173,8 @@ class _Comparing:
                 found, guilty = self._layer(pair, first is None)
                 layers.append(found)
                 first = first or guilty
-        names = self.a.graph.name, self.b.graph.name
+        one, other = self.a.graph.name, self.b.graph.name
+        names = (one, other) if one != other else (f"{one} (first)", f"{other} (second)")
         totals = _totals(self.a.graph), _totals(self.b.graph)
         return Comparison(
             names,
@@ -178,6 +183,7 @@ class _Comparing:
             self.numbers is not None,
             first,
             tuple(self.remarks),
+            self.ways,
         )
 
     # -- one pair ---------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ _COLUMNS = (
 def document(made: Comparison) -> Document:
     """Return the table of layers, and where they first part."""
     one, other = made.names
-    parts: list[Part] = [Heading(f"{one} and {other}, compared"), Paragraph(_verdict(made))]
+    parts: list[Part] = [Heading(f"{one} and {other}, compared"), Paragraph(verdict(made))]
     if made.first is not None:
         parts += _first(made.first, made.names)
     layers = made.layers
@@ -68,7 +68,8 @@ def document(made: Comparison) -> Document:
     return Document(tuple(parts))
 
 
-def _verdict(made: Comparison) -> Words:
+def verdict(made: Comparison) -> Words:
+    """Return in a sentence or two whether they agree, and where not."""
     count = len(made.layers)
     alone = sum(layer.one is None or layer.other is None for layer in made.layers)
     if made.agree and made.ran:

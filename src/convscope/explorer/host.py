@@ -130,13 +130,13 @@ class Host:
         self.screens = offered(self, given or {})
         for name, screen in self.screens.items():
             self._answers[name] = screen.answer
-        self._first: _Later | None = None
+        self._first: Later | None = None
         if hasattr(image, "activations"):
             self._add(image, "the input")
         elif image is not None:
             run = self._ready(image)
             if late:
-                self._first = _Later(run)
+                self._first = Later(run)
             else:
                 run()
 
@@ -242,11 +242,30 @@ class Host:
         found["pixels"] = self._scales()
         found["labels"] = list(self.network.labels)
         found["screens"] = {name: screen.title for name, screen in self.screens.items()}
-        found["running"] = self._first is not None and not self._first.done
+        found["running"] = self.begins
         with self._lock:
-            newest = max((n for n, one in self._runs.items() if not one.tried), default=None)
+            newest = self._newest()
             found["run"] = None if newest is None else self._runs[newest].facts(newest)
         return Answer(found)
+
+    def _newest(self) -> int | None:
+        return max((n for n, one in self._runs.items() if not one.tried), default=None)
+
+    @property
+    def newest(self) -> tuple[int, SomeRun, str] | None:
+        """The newest run that was not tried beside another: its number, itself, what went through."""
+        with self._lock:
+            number = self._newest()
+            return (
+                None
+                if number is None
+                else (number, self._runs[number].run, self._runs[number].source)
+            )
+
+    @property
+    def begins(self) -> bool:
+        """Whether the image that the page was opened for has not gone through yet."""
+        return self._first is not None and not self._first.done
 
     def _first_run(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
         """The run that the page was opened for, or that it is still going on."""
@@ -426,7 +445,7 @@ class Host:
         )
 
 
-class _Later:
+class Later:
     """Work that begins when it is first waited for, in a thread of its own."""
 
     def __init__(self, work: Callable[[], dict[str, Json]]) -> None:

@@ -419,17 +419,18 @@ class Network(Trainable):
 
         Each number's tolerance is what its own roundings can account for; each layer of the other is given
         what this one's is given, so that the first that differs is the guilty one. Raises `InputError` for
-        an image that the other cannot take.
+        an image that the other cannot take. The report's `explore()` shows the maps of both and their
+        difference in the explorer, `export(path)` writes that as one HTML file.
         """
         from convscope.comparing.comparison import compare
-        from convscope.network.reports import report
+        from convscope.network.reports import Compared
         from convscope.network.streaming import Streamed
 
         if image is None:
-            return report(compare(self.graph, other.graph))
+            return Compared(compare(self.graph, other.graph), self, None)
         ours = Streamed(self, image)
-        theirs = Streamed(other, _turned(image, ours, other))
-        return report(compare(ours.graph, theirs.graph, (ours, theirs)))
+        numbers = ours, Streamed(other, _turned(image, ours, other))
+        return Compared(compare(ours.graph, numbers[1].graph, numbers), self, numbers)
 
     def fingerprint(self) -> str:
         """Return 64 hexadecimal digits that are equal for the same network in another format or with other names.

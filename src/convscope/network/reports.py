@@ -22,6 +22,40 @@ class Gradients(Report[Any]):
         return Report(self.facts.shares())
 
 
+class Compared(Report[Any]):
+    """The report of a comparison, which the explorer can show: both networks' maps and their difference.
+
+    network, numbers   the first network, and what gives the numbers of both; None where no image went through
+    """
+
+    __slots__ = ("_network", "_numbers")
+
+    def __init__(self, facts: Any, network: Any, numbers: Any) -> None:
+        super().__init__(facts)
+        self._network, self._numbers = network, numbers
+
+    def host(self) -> Any:
+        """Return what answers the explorer's questions about the first network, and about the comparison."""
+        from convscope.explorer.host import Host
+
+        run = None if self._numbers is None else self._numbers[0].run()
+        return Host(self._network, run, given={"compare": (self.facts, self._numbers)})
+
+    def explore(self, **how: Any) -> Any:
+        """Look at both networks in the explorer, on its screen Compare; see `Network.explore` for what it takes."""
+        from convscope.explorer.showing import show
+
+        where = {"port": None, "host": "127.0.0.1", "open_browser": True, "block": None, **how}
+        address, port = where.pop("host"), where.pop("port")
+        return show(self.host(), port, address, **where)
+
+    def export(self, path: Any, *, limit: float = 64) -> None:
+        """Write the explorer, with the screen Compare, as one HTML file; see `Network.export`. Needs an image."""
+        from convscope.network.writing import write_host
+
+        write_host(self.host, path, limit)
+
+
 class Steps:
     """A step of training: its arrays, and reports of why single weights moved."""
 

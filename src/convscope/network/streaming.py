@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from convscope.network.network import Network
+    from convscope.network.run import Run
 
 
 class Streamed:
@@ -24,6 +25,10 @@ class Streamed:
         self.graph = network.backing.at(network.graph, self._given)
         self.inputs = {n: a[0].astype("float32", copy=False) for n, a in self._given.items()}
         self.runs = 0
+
+    def run(self) -> Run:
+        """Return the run, every activation kept."""
+        return self._network._run(self.graph, self._given, None)
 
     def values(self, names: Sequence[str]) -> dict[str, Array]:
         """Return these layers' activations, those left out that nothing here can compute."""

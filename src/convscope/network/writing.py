@@ -8,6 +8,7 @@ from convscope.engine.writing import complete
 from convscope.errors import OutputWarning
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from convscope.network.network import Network
@@ -23,17 +24,26 @@ def write_page(
     survey: Any = None,
 ) -> None:
     """Write the explorer of an image's run as one HTML file, and warn of what was left out."""
-    import warnings
-
     from convscope.explorer.host import Host
-    from convscope.explorer.single_file import single_file
     from convscope.network.learning import to_watch
     from convscope.survey.work import to_look_through
 
-    with complete(path, ".html", "the explorer is written as .html") as part:
+    def host() -> Host:
         given = to_watch(network, film=film) | to_look_through(network, survey)
-        page = single_file(Host(network, image, lesson=lesson, given=given), limit)
+        return Host(network, image, lesson=lesson, given=given)
+
+    write_host(host, path, limit)
+
+
+def write_host(host: Callable[[], Any], path: str | Path, limit: float) -> None:
+    """Write the explorer of a host's newest run as one HTML file, and warn of what was left out."""
+    import warnings
+
+    from convscope.explorer.single_file import single_file
+
+    with complete(path, ".html", "the explorer is written as .html") as part:
+        page = single_file(host(), limit)
         with part.open("wb") as file:
             page.write(file)
     if page.left_out:
-        warnings.warn(f"{path} has {page.remark}", OutputWarning, stacklevel=3)
+        warnings.warn(f"{path} has {page.remark}", OutputWarning, stacklevel=4)

@@ -5,6 +5,7 @@ import { needs } from "./windows.js";
 import { decimal, grouped, times } from "./texts.js";
 import { attributes, breakable, fill, h, latest, memo, penOf, say, sized } from "./elements.js";
 import { drawBars, scaleOf } from "./colours.js";
+import { mark } from "./marks.js";
 
 /** @import {Detail, Patch} from "./types" */
 /** @import {App} from "./frame.js" */
@@ -39,9 +40,17 @@ export function columns(app) {
 	/** @type {Lit} */
 	let lit = null;
 
+	function marked() {
+		for (const button of heads.querySelectorAll("button")) {
+			const { layer: name = "", label = "" } = button.dataset;
+			attributes(button, { "aria-current": name === app.place.layer || null });
+			mark(app, button, [name], label);
+		}
+	}
+
 	async function show() {
-		const { net, ramp, place: { colour, layer } } = app;
-		for (const button of heads.querySelectorAll("button")) attributes(button, { "aria-current": button.dataset.layer === layer || null });
+		const { net, ramp, place: { colour } } = app;
+		marked();
 		if (!changed(net.run?.id, ramp.scheme, colour, element.clientWidth)) return paint();
 		details = new Map();
 		held = new Map();
@@ -84,10 +93,11 @@ export function columns(app) {
 			const { kind } = net.layer(name);
 			const size = times(net.shape(name));
 			return h("button.cs-column-head", {
-				"data-layer": name, title: `${name} (${kind})`, "aria-label": `${name}, ${kind}, ${size}`, style: { left: `${c * pitch}px`, width: `${pitch}px` },
-				"aria-current": name === app.place.layer || null, onclick: () => app.visit(name), onfocus: () => over({ column: c, item: -1 }), onblur: () => over(null),
+				"data-layer": name, title: `${name} (${kind})`, "data-label": `${name}, ${kind}, ${size}`, style: { left: `${c * pitch}px`, width: `${pitch}px` },
+				onclick: () => app.visit(name), onfocus: () => over({ column: c, item: -1 }), onblur: () => over(null),
 			}, h("span", breakable(name)), h("span.cs-dim", breakable(size)));
 		}));
+		marked();
 		sized(canvas, width, tall);
 	}
 

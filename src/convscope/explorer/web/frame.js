@@ -15,6 +15,7 @@ import { input } from "./input.js";
 import { HINTS } from "./hints.js";
 import { KEYS, keyed } from "./keys.js";
 import { late } from "./late.js";
+import { lookFor } from "./marks.js";
 import { sharing } from "./share.js";
 import { tour } from "./tour.js";
 
@@ -47,6 +48,8 @@ export class App {
 		this.scheme = null;
 		this.ramp = new Ramp(this.dark.matches ? "dark" : "light");
 		this.telling = 0;
+		/** @type {Record<string, [number, number]>} how many facts, and other findings, check has of each layer */
+		this.marks = {};
 		this.status = h("p.cs-live", { "aria-live": "polite" });
 		this.banner = h("div.cs-banner", { role: "status", hidden: true });
 		this.source = h("span.cs-source");
@@ -96,6 +99,7 @@ export class App {
 		signal.addEventListener("abort", () => watching.disconnect());
 		this.setScheme(null);
 		this.imaged();
+		lookFor(this);
 	}
 
 	get layer() {
@@ -247,6 +251,13 @@ export class App {
 		this.place.sample = this.sample = sample;
 		const shape = this.net.shape(this.place.layer);
 		this.go({ at: this.place.at.map((p, axis) => Math.min(p, Math.max(0, shape[axis] - 1))) });
+		lookFor(this);
+	}
+
+	/** @param {Record<string, [number, number]>} marks */
+	marked(marks) {
+		this.marks = marks;
+		this.refresh();
 	}
 
 	/** @param {string} status @param {string} text */

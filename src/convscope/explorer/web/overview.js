@@ -4,6 +4,7 @@ import { product } from "./arrays.js";
 import { grouped, times } from "./texts.js";
 import { attributes, breakable, dim, fill, h, inFrame, link, memo, small, svg } from "./elements.js";
 import { columns } from "./columns.js";
+import { mark } from "./marks.js";
 import { thumbnail } from "./thumbs.js";
 
 /** @import {Entry} from "./types" */
@@ -60,6 +61,7 @@ export function overview(app) {
 		for (const { button } of cards.values()) {
 			const held = /** @type {string} */ (button.dataset.layers).split("\n").includes(app.place.layer);
 			attributes(button, { "aria-current": held || null });
+			mark(app, button, /** @type {string} */ (button.dataset.layers).split("\n"), button.dataset.label ?? "");
 		}
 		for (const key of cards.keys()) if (cards.get(key)?.done) picture(key); // another image, or other colours
 	}
@@ -127,7 +129,7 @@ export function overview(app) {
 		const low = name.length - prefix > 18 || kind.length + size.length > 40; // little room is left below
 		const button = h(`button.cs-node ${many > 1 ? "cs-many" : ""} ${low ? "cs-low" : ""}`, {
 			"data-key": key, "data-layers": layers.join("\n"), title: one ? `${name} (${kind})` : `${layers[layers.length - 1]} … ${last}`,
-			"aria-label": `${name}${many > 1 ? `, ${many} times` : ""}, ${kind}, ${size}`, onclick: () => (one ? app.visit(name) : enter(entry)),
+			"data-label": `${name}${many > 1 ? `, ${many} times` : ""}, ${kind}, ${size}`, onclick: () => (one ? app.visit(name) : enter(entry)),
 			style: { left: `${x}px`, top: `${y}px`, width: `${wide}px`, height: `${tall}px` },
 		}, h(`span.cs-node-name ${name.length - prefix > 24 ? "cs-long-name" : ""}`, breakable(own(name)), many > 1 && h("b", ` × ${many}`)), h("span.cs-node-what", `${kind} · ${size}`), h("span.cs-thumb", canvas));
 		cards.set(key, { button, canvas, name: last, done: "" });

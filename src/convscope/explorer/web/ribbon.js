@@ -2,6 +2,7 @@
 
 import { times } from "./texts.js";
 import { attributes, h, inFrame, say, svg } from "./elements.js";
+import { mark } from "./marks.js";
 import { thumbnail } from "./thumbs.js";
 
 /** @import {Layer} from "./types" */
@@ -15,7 +16,7 @@ const topOf = (lane) => CARD.top + (lane ? CARD.down + (lane - 1) * CARD.below :
 /** @param {number} lane */
 const middleOf = (lane) => topOf(lane) + (lane ? CARD.flat / 2 : CARD.height - CARD.thumb / 2 - 4);
 
-/** @typedef {{button: HTMLButtonElement, canvas: HTMLCanvasElement, shape: HTMLElement, drawn: string}} Card */
+/** @typedef {{button: HTMLButtonElement, canvas: HTMLCanvasElement, shape: HTMLElement, label: string, drawn: string}} Card */
 
 /** Every layer a card, branches beside one another; only the cards in view are made. @param {App} app */
 export function ribbon(app) {
@@ -62,6 +63,7 @@ export function ribbon(app) {
 			inView.add(layer.name);
 			const card = made.get(layer.name) ?? make(layer);
 			attributes(card.button, { "aria-current": layer.name === place.layer || null });
+			mark(app, card.button, [layer.name], card.label);
 			thumb(layer, card);
 		}
 		const lanes = Math.max(0, ...order.filter(({ name }) => inView.has(name)).map(({ place }) => place[1]));
@@ -79,10 +81,10 @@ export function ribbon(app) {
 		const canvas = h("canvas", { "aria-hidden": "true" });
 		const shape = h("span.cs-card-shape", size);
 		const button = h(place[1] ? "button.cs-card cs-flat" : "button.cs-card", {
-			title: `${name} (${kind})`, "aria-label": `${name}, ${kind}, ${size}`, onclick: () => app.visit(name),
+			title: `${name} (${kind})`, onclick: () => app.visit(name),
 			style: { left: `${place[0] * CARD.across + CARD.left}px`, top: `${topOf(place[1])}px` },
 		}, h("span.cs-card-name", name.length > 11 ? `…${name.slice(-10).replace(/^[\W_]+/, "")}` : name), shape, h("span.cs-thumb", canvas));
-		const card = { button, canvas, shape, drawn: "" };
+		const card = { button, canvas, shape, label: `${name}, ${kind}, ${size}`, drawn: "" };
 		made.set(name, card);
 		cards.append(button);
 		return card;

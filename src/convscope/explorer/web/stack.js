@@ -6,6 +6,7 @@ import { choice, dim, fill, folded, h, link, memo, message, say, sized, small, t
 import { COLOURS, SORTS } from "./address.js";
 import { Atlas } from "./atlas.js";
 import { hinted } from "./hints.js";
+import { mark } from "./marks.js";
 import { contributions, fieldText, weightsText } from "./facts.js";
 
 /** @import {Props} from "./elements.js" */
@@ -63,6 +64,7 @@ export function stack(app) {
 		say(note, shares
 			? `Contribution: how much each map of ${feeds} adds to ${place.layer} at (${place.at.join(", ")}), by size.` : "");
 		const where = shares ? [place.layer, place.at] : 0;
+		for (const row of byName.values()) row.marked();
 		if (drawn(net.run?.id, place.sort, place.colour, ramp.scheme, where, rows.clientWidth)) redraw();
 		if (place.layer !== at && at !== "") to(place.layer);
 		at = place.layer;
@@ -134,10 +136,11 @@ function stackRow(stack, name) {
 	const details = folded("The maps as a table", () => tabulate());
 	const { kind, weights, params, macs, receptive_field } = app.net.layer(name);
 	const output = h("dd", times(app.net.shape(name)));
+	const found = h("button.cs-link cs-marked", { onclick: () => app.open(name, { screen: "check" }, true) });
 	const fact = (/** @type {string} */ what, /** @type {any} */ text) => h("div", h("dt", hinted(what)), h("dd", text));
 	const element = h("article.cs-row", { "aria-label": name },
 		h("header",
-			h("h2", link(name, () => app.open(name, { screen: "microscope" }, true)), " ", dim(kind)),
+			h("h2", link(name, () => app.open(name, { screen: "microscope" }, true)), " ", dim(kind), " ", found),
 			h("dl.cs-facts", h("div", h("dt", "output"), output),
 				weightsText(weights) && [fact("weights", weightsText(weights)), fact("parameters", grouped(params))],
 				macs !== null && macs > 0 && fact("MACs", grouped(macs)), receptive_field && fact("sees", fieldText(receptive_field)))),
@@ -233,5 +236,11 @@ function stackRow(stack, name) {
 		say(under, `${name}(${at.join(", ")})${value === null ? "" : ` = ${decimal(value, places(value))}`}`);
 	}
 
-	return { element, see, again };
+	function marked() {
+		mark(app, found, [name], name);
+		found.hidden = !found.dataset.found;
+	}
+
+	marked();
+	return { element, see, again, marked };
 }
