@@ -76,7 +76,7 @@ def ask(host: Host, what: str, **question: Any) -> Any:
 
 def test_a_network_that_cannot_learn_here_has_no_such_screen() -> None:
     host = Host(small(), examples().x[0])
-    assert host.answer({"ask": "network"}).facts["screens"] == {}
+    assert host.answer({"ask": "network"}).facts["screens"] == {"check": "Check"}
 
 
 def test_it_makes_single_steps_goes_on_and_begins_anew(host: Host) -> None:

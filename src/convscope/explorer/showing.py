@@ -8,8 +8,18 @@ from typing import Any, Self
 from convscope.explorer.host import Host
 
 
-def show(host: Host, port: int | None, address: str, open_browser: bool, block: bool | None) -> Any:
-    """Return what shows a host's explorer: see `Network.explore`."""
+def show(
+    host: Host,
+    port: int | None,
+    address: str,
+    open_browser: bool,
+    block: bool | None,
+    place: str = "",
+) -> Any:
+    """Return what shows a host's explorer: see `Network.explore`.
+
+    place   where it opens, as an address says it: "s=compare"
+    """
     if in_notebook():
         from convscope.explorer.notebook import inline
 
@@ -17,9 +27,10 @@ def show(host: Host, port: int | None, address: str, open_browser: bool, block: 
     from convscope.explorer.server import Server, open_page
 
     served = Served(Server(host, address, port, announce=_announce).start())
-    _announce(served.address)
+    there = f"{served.address}#{place}" if place else served.address
+    _announce(there)
     if open_browser:
-        open_page(served.address)
+        open_page(there)
     if block or (block is None and not at_a_prompt()):
         served.wait()
     return served

@@ -47,7 +47,7 @@ class Compared(Report[Any]):
 
         where = {"port": None, "host": "127.0.0.1", "open_browser": True, "block": None, **how}
         address, port = where.pop("host"), where.pop("port")
-        return show(self.host(), port, address, **where)
+        return show(self.host(), port, address, place="s=compare", **where)
 
     def export(self, path: Any, *, limit: float = 64) -> None:
         """Write the explorer, with the screen Compare, as one HTML file; see `Network.export`. Needs an image."""

@@ -48,8 +48,8 @@ export class App {
 		this.scheme = null;
 		this.ramp = new Ramp(this.dark.matches ? "dark" : "light");
 		this.telling = 0;
-		/** @type {Record<string, [number, number]>} how many facts, and other findings, check has of each layer */
-		this.marks = {};
+		/** @type {Map<string, [number, number]>} how many facts, and other findings, check has of each layer */
+		this.marks = new Map();
 		this.status = h("p.cs-live", { "aria-live": "polite" });
 		this.banner = h("div.cs-banner", { role: "status", hidden: true });
 		this.source = h("span.cs-source");
@@ -256,7 +256,7 @@ export class App {
 
 	/** @param {Record<string, [number, number]>} marks */
 	marked(marks) {
-		this.marks = marks;
+		this.marks = new Map(Object.entries(marks));
 		this.refresh();
 	}
 

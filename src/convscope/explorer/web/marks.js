@@ -18,7 +18,7 @@ export async function lookFor(app) {
 export function mark({ marks }, element, layers, label) {
 	let [facts, found] = [0, 0];
 	for (const name of layers) {
-		const [sure, other] = marks[name] ?? [0, 0];
+		const [sure, other] = marks.get(name) ?? [0, 0];
 		facts += sure;
 		found += sure + other;
 	}
