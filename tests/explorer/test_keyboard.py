@@ -89,7 +89,16 @@ def test_screens_layers_colours_and_help(visit: OpenPage) -> None:
     page.keys("Tab", "Enter")
     page.until("microscope", lambda m: m["live"].startswith("dense("))
     page.page.get_by_role("tab", selected=True).focus()
-    after = ("Mental models", "What if", "Input", "Check", "Learning", "Network", "Stack", "Microscope")
+    after = (
+        "Mental models",
+        "What if",
+        "Input",
+        "Check",
+        "Learning",
+        "Network",
+        "Stack",
+        "Microscope",
+    )
     for name in after:
         page.keys("ArrowRight")
         page.until("tab", lambda tab, name=name: tab == name)
