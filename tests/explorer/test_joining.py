@@ -48,6 +48,7 @@ def test_rooms_come_after_those_they_import_each_once_and_without_their_comments
         ("const a = `it's // ${b}`; // it is", "const a = `it's // ${b}`; // it is"),
         ('say("/** no comment */"); // one', 'say("/** no comment */");'),
         ("x = 4 /** a */ + 5 /** b */ + 6;", "x = 4 + 5 + 6;"),
+        ("/** @type {any} */ (a).b = 1;\nc();\n/** d */\ne();", "(a).b = 1;\nc();\ne();"),
     ],
 )
 def test_comments_beside_the_code_go_and_strings_stay(line: str, bare: str) -> None:

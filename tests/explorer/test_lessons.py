@@ -236,3 +236,15 @@ def test_the_page_is_told_of_the_network_before_anything_runs_or_weights_are_rea
     assert first["run"]["source"] == "seven.png" and done.count("run") == 1
     again = host.answer({"ask": "network"}).facts
     assert not again["running"] and again["run"] == first["run"]
+
+
+def test_the_lesson_in_the_documentation_is_one() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "explorer.md").read_text(encoding="utf-8")
+    written = json.loads(text.split("<!-- a lesson -->\n```json\n")[1].split("```")[0])
+    told = lesson(written).on(cs.open(written["network"]))
+    assert told["title"] == "Why 36,864 numbers come out"
+    assert told["steps"][0]["guess"]["answer"] == 288
+    assert "24×24×64" in told["steps"][1]["text"] and "32,768 more" in told["steps"][1]["text"]
+    keys = (*teaching._KEYS, *teaching._STEP_KEYS, *teaching._GUESS_KEYS)
+    for key in (*teaching.PARTS, *keys):
+        assert f"`{key}`" in text, key
