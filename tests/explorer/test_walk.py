@@ -22,26 +22,25 @@ LAID = """() => {
     range.selectNodeContents(node);
     for (const whole of range.getClientRects()) {
       let { left, top, right, bottom } = whole;
-      let hidden = false;
+      let hidden = false, floats = null;
       for (let box = parent; box && box !== document.body; box = box.parentElement) {
         const style = getComputedStyle(box);
         const clip = box.getBoundingClientRect();
+        if (style.position === "sticky" || style.position === "fixed") floats ??= box;
         if (style.overflowX === "visible" && style.overflowY === "visible") continue;
         const before = [left, top, right, bottom];
         [left, top, right, bottom] = [Math.max(left, clip.left), Math.max(top, clip.top), Math.min(right, clip.right), Math.min(bottom, clip.bottom)];
         const off = Math.max(left - before[0], top - before[1], before[2] - right, before[3] - bottom);
         if (off > 3 && style.overflow === "hidden" && style.textOverflow !== "ellipsis") hidden = true;
-        if (style.position === "sticky" || style.position === "fixed") break;
       }
       if (right - left < 2 || bottom - top < 2) { if (hidden) cut.push(node.data.trim().slice(0, 60)); continue; }
       if (hidden) cut.push(node.data.trim().slice(0, 60));
-      const floats = parent.closest(".cs-pane, .cs-lens, .cs-head, .cs-banner");
-      found.push({ text: node.data.trim().slice(0, 40), left, top, right, bottom, parent, floats });
+      found.push({ text: node.data.trim().slice(0, 40), left, top, right, bottom, node, floats });
     }
   }
   const over = [];
   found.forEach((a, n) => found.slice(n + 1).forEach((b) => {
-    if (a.floats !== b.floats) return; // what stays in view lies over what scrolls below it
+    if (a.node === b.node || a.floats !== b.floats) return; // what stays in view lies over what scrolls below it
     const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
     const tall = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
     if (wide > 2 && tall > 4) over.push(`${a.text} | ${b.text}`);

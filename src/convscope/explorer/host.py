@@ -28,6 +28,7 @@ from convscope.explorer.protocol import Answer
 from convscope.model.graph import Graph
 from convscope.notation.sizes import UNKNOWN_SHAPE
 from convscope.typed import Array
+from convscope.views.colours import ENDS
 
 Json: TypeAlias = Any
 
@@ -240,6 +241,7 @@ class Host:
         found["warnings"] = list(self.network.warnings)
         found["samples"] = list(self.samples)
         found["pixels"] = self._scales()
+        found["colours"] = {scheme: dict(ends) for scheme, ends in ENDS.items()}
         found["labels"] = list(self.network.labels)
         found["screens"] = {name: screen.title for name, screen in self.screens.items()}
         found["running"] = self.begins

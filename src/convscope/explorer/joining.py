@@ -32,7 +32,9 @@ _NAMED = re.compile(
     r"^(export )?((?:async )?(?:function\*?|class|const|let|var) (\w+))", re.MULTILINE
 )
 _ENTRY = re.compile(r'^export (?:default\b|\{\};|\{[^{}]*\} from "\./)', re.MULTILINE)
-_COMMENT = re.compile(r"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)[ \t]*\n", re.MULTILINE | re.DOTALL)
+_COMMENT = re.compile(
+    r"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)[ \t]*\n", re.MULTILINE | re.DOTALL
+)
 _BESIDE = re.compile(r"/\*\*.*?\*/ ?| +// .*$")
 _OTHER = re.compile(r"^(?:import|export|(?:const|let|var) [{\[]).*", re.MULTILINE)
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convscope.typed import Array
+from convscope.views.colours import ENDS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-NEGATIVE, ZERO, POSITIVE = (0x05, 0x50, 0xAE), (0xF6, 0xF6, 0xF6), (0xC4, 0x4E, 0x00)
+NEGATIVE, ZERO, POSITIVE = ENDS["light"].values()
 GAP_COLOUR = (0xFF, 0xFF, 0xFF)
 
 

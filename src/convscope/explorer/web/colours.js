@@ -3,27 +3,25 @@
 import { between, largestOf, range } from "./arrays.js";
 import { pixelled } from "./elements.js";
 
-/** @import {Tiles} from "./types" */
+/** @import {Tiles, Told} from "./types" */
 /** @import {Numbers, Pen} from "./elements.js" */
 /** @import {Network} from "./network.js" */
 
 /** @typedef {"light" | "dark"} Scheme */
 /** @typedef {{limit: number, grey: [number, number] | null}} Scale  the size that colours go up to, or a grey scale's range */
 
-const RAMPS = {
-	light: { low: [0x05, 0x50, 0xae], zero: [0xf6, 0xf6, 0xf4], high: [0xc4, 0x4e, 0x00], line: "#1f2328", under: "#fff" },
-	dark: { low: [0x6c, 0xb6, 0xff], zero: [0x22, 0x27, 0x2e], high: [0xff, 0xa6, 0x57], line: "#f0f3f6", under: "#000" },
-};
+const INKS = { light: ["#1f2328", "#fff"], dark: ["#f0f3f6", "#000"] };
 
 /** @param {number} value @param {number} limit */
 export const index = (value, limit) => 255 + Math.round(limit > 0 ? between(value / limit, -1, 1) * 255 || 0 : 0);
 
 /** Colours of numbers from −1 to 1, as 32-bit pixels and for CSS. */
 export class Ramp {
-	/** @param {Scheme} scheme */
-	constructor(scheme) {
-		const { low, zero, high, line, under } = RAMPS[scheme];
+	/** @param {Scheme} scheme @param {Told["colours"]} ends */
+	constructor(scheme, ends) {
+		const { low, zero, high } = ends[scheme];
 		this.scheme = scheme;
+		const [line, under] = INKS[scheme];
 		this.line = line; // what is drawn on the colours, and beside them
 		this.under = under;
 		const pixel = (/** @type {number[]} */ [r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;

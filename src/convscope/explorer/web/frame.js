@@ -46,7 +46,7 @@ export class App {
 		this.dark = window.matchMedia("(prefers-color-scheme: dark)");
 		/** @type {Scheme | null} chosen by hand */
 		this.scheme = null;
-		this.ramp = new Ramp(this.dark.matches ? "dark" : "light");
+		this.ramp = new Ramp(this.dark.matches ? "dark" : "light", net.told.colours);
 		this.telling = 0;
 		/** @type {Map<string, [number, number]>} how many facts, and other findings, check has of each layer */
 		this.marks = new Map();
@@ -217,7 +217,7 @@ export class App {
 		this.scheme = scheme;
 		const now = scheme ?? (this.dark.matches ? "dark" : "light");
 		this.root.dataset.scheme = now;
-		if (this.ramp.scheme !== now) this.ramp = new Ramp(now);
+		if (this.ramp.scheme !== now) this.ramp = new Ramp(now, this.net.told.colours);
 		this.refresh();
 	}
 

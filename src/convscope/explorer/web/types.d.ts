@@ -177,6 +177,8 @@ export type Told = {
   running?: boolean;
   /** The titles of the late screens that there are, by name. */
   screens: Record<string, string>;
+  /** Scheme → the colours of −1, 0 and 1: red, green, blue. */
+  colours: Record<"light" | "dark", Record<"low" | "zero" | "high", number[]>>;
   /** The names of the classes that come out, in order; none where they are not known. */
   labels: string[];
   /** How pixels go in unless somebody says otherwise, why, and every way in words. */
