@@ -16,7 +16,7 @@ LAID = """() => {
   const walker = document.createTreeWalker(document.querySelector(".convscope"), NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const parent = node.parentElement;
-    if (!node.data.trim() || !parent.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+    if (!node.data.trim() || !parent.checkVisibility({ opacityProperty: true, visibilityProperty: true, contentVisibilityAuto: true })) continue;
     if (parent.closest("dialog:not([open]), .cs-live, option, .cs-tour")) continue;
     const range = document.createRange();
     range.selectNodeContents(node);
@@ -127,22 +127,26 @@ def kept(page: Visit) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("warm", "count"), [(40, 40), pytest.param(100, 200, marks=pytest.mark.full)]
+    ("warm", "count"), [(60, 40), pytest.param(150, 200, marks=pytest.mark.full)]
 )
 def test_random_actions_leave_heap_and_nodes_flat(visit: OpenPage, warm: int, count: int) -> None:
     page = visit("digits", "l=conv2d_1&o=7&y=15&x=17")
     page.expected += ["400 (Bad Request)"]  # an edit that cannot be
     rng = np.random.default_rng(17)
-    for layer in page.served.network.graph.nodes:  # what is kept once is kept: answers, pictures
+    for layer in ("conv2d_1", "dense"):  # what is kept once is kept: answers, pictures, screens
         for screen in SCREENS:
             page.go(f"l={layer}&s={screen}")
             page.settle()
     actions(page, rng, warm)
-    before = kept(page)
-    actions(page, rng, count)
-    after = kept(page)
+    seen = [kept(page)]
+    for _ in range(
+        2
+    ):  # what is left behind is left behind each time; what is opened for once is not
+        actions(page, rng, count // 2)
+        seen.append(kept(page))
     for name, most in (("Nodes", 1.1), ("JSEventListeners", 1.1), ("JSHeapUsedSize", 1.25)):
-        assert after[name] <= most * before[name] + 200, (name, before, after)
+        before = max(one[name] for one in seen[:2])
+        assert seen[2][name] <= most * before + 200, (name, seen)
 
 
 def test_what_lies_over_another_or_is_cut_would_be_found(visit: OpenPage) -> None:

@@ -10,6 +10,7 @@ import { mark } from "./marks.js";
 /** @import {Detail, Patch} from "./types" */
 /** @import {App} from "./frame.js" */
 
+const LEAST = 64; // so many pixels a column has at least, or nobody could read what stands over it
 const MOST_MAPS = 8; // so many maps of a layer are drawn
 const CLASSES = 10; // and of a row of numbers so many, where they are few or the last
 
@@ -67,7 +68,7 @@ export function columns(app) {
 	/** Where everything stands. */
 	function lay() {
 		const { net } = app;
-		const width = Math.max(300, element.clientWidth || 900);
+		const width = Math.max(LEAST * names.length, element.clientWidth || 900); // wider than the page it scrolls
 		const pitch = width / names.length;
 		const side = Math.min(56, pitch * 0.52);
 		const tall = MOST_MAPS * (side + 8);
@@ -89,6 +90,7 @@ export function columns(app) {
 			const wide = kind === "maps" ? side : kind === "all" ? Math.min(26, side) : pitch * 0.62;
 			return { name, kind, items, wide, x: last && kind === "numbers" ? width - wide - 4 : c * pitch + (pitch - wide) / 2 };
 		});
+		heads.style.width = `${width}px`;
 		fill(heads, drawn.map(({ name }, c) => {
 			const { kind } = net.layer(name);
 			const size = times(net.shape(name));
