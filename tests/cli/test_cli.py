@@ -231,6 +231,11 @@ BAD = [
     (("summary", "net.py:model", "--columns", ""), "a summary has no column ''"),
     (("whatif", "net.py:model", "conv2d.use_bias=maybe"), "use_bias True or False would do"),
     (("whatif", "net.py:model", "conv2d.groups=g"), "must be whole numbers"),
+    (
+        ("film", "x.npy"),
+        "x.npy is no film of convscope's: one is a .npz that convscope train --film wrote",
+    ),
+    (("film", "none.npz"), "none.npz cannot be read: No such file or directory"),
 ]
 
 

@@ -171,8 +171,12 @@ class Film:
             self.frames: list[dict[str, Any]] = self.said["frames"]
             good = self.said["format"] == FORMAT and len(self.frames) <= MOST_FRAMES
             self.steps = tuple(int(frame["step"]) for frame in self.frames)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SourceError(f"{path} is no film of convscope's: {error}") from error
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SourceError(
+                f"{path} is no film of convscope's: one is a .npz that convscope train --film wrote"
+            ) from error
         except Exception as error:  # zipfile's and zlib's own
             raise SourceError(f"{path} cannot be read: {error}") from error
         if not good:

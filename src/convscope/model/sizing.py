@@ -22,6 +22,10 @@ def sized(graph: Graph, size: int | Sequence[int]) -> Graph:
     shapes = {name: _filled(graph, name, given) for name in graph.inputs}
     if shapes == graph.inputs:
         known = ", ".join(f"{n} {'×'.join(map(show, s))}" for n, s in graph.inputs.items())
+        if not known:  # nobody knows what goes in, such as of a module that was not run yet
+            raise SettingError(
+                f"{graph.name} says nothing of its input: a size alone does not do; give its --shape, as 3,224,224"
+            )
         raise SettingError(f"{graph.name} has a size already: {known}")
     return graph.at(shapes)
 
