@@ -61,6 +61,19 @@ class Microscope(SphinxDirective):
         return [caption]
 
 
+class Drawn(SphinxDirective):
+    """A figure that the page's own commands drew; its words are for those who do not see it, too."""
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        words = escape(" ".join(self.content), quote=True)
+        source = f"{root(self.env.docname)}figures/{escape(self.arguments[0])}"
+        made = f'<figure class="drawn"><img src="{source}" alt="{words}"><figcaption>{words}</figcaption></figure>'
+        return [nodes.raw("", made, format="html")]
+
+
 def root(docname: str) -> str:
     """Return the way from a page to the site's top."""
     return "../" * docname.count("/")
@@ -87,5 +100,6 @@ def resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("microscope", Microscope)
+    app.add_directive("drawn", Drawn)
     app.connect("doctree-resolved", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

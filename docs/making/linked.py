@@ -24,6 +24,14 @@ TARGET = re.compile(
 EMBEDDED = re.compile(r"^```\{microscope\} (?P<explorer>\w+)", re.MULTILINE)
 
 
+DRAWN = re.compile(r"^```\{drawn\} (?P<file>[\w.]+)", re.MULTILINE)
+
+
+def drawn(text: str) -> set[str]:
+    """Return the names of the figures that a page's own commands draw and that it shows."""
+    return {m["file"] for m in DRAWN.finditer(text)}
+
+
 class Place(NamedTuple):
     """What a link names: an explorer, a layer of it, what of the layer, and where."""
 

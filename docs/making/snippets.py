@@ -48,6 +48,7 @@ from making import linked
 
 DOCS = Path(__file__).parents[1]
 EXPLORERS = DOCS.parent / "build" / "docs" / "explorers"
+FIGURES = DOCS.parent / "build" / "docs" / "figures"
 WIDTH = "92"
 HEAVY = {
     "three_frameworks": 3,
@@ -67,7 +68,7 @@ FENCE = re.compile(
 COMMENT = re.compile(r"<!-- (?P<what>not run|file): (?P<value>[^>]*?) -->\s*\Z")
 FIRST = re.compile(r"^<!-- run first\n(?P<code>.*?)^-->$", re.MULTILINE | re.DOTALL)
 DECIMAL = re.compile(r"\d+\.\d{4,}")
-TINY = re.compile(r"[−-]?\d+(?:\.\d+)?·10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+|[−-]?\d(?:\.\d+)?e-\d+")
+TINY = re.compile(r"[−-]?\d+(?:\.\d+)?·10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+|[−-]?\d(?:\.\d+)?e[-−]\d+")
 RUN = ("python", "py", "console")
 COMMANDS = ("sh", "bash", "shell", "pycon")
 
@@ -294,6 +295,9 @@ def run(path: Path, update: bool) -> list[Fault]:
             page.fault(0, f"the last command ended with status {page.status}, and nobody says so")
         if update:
             wanted = linked.corrected(wanted, page.names)
+        for name in linked.drawn(page.text):
+            FIGURES.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(Path(folder) / name, FIGURES / name)
     if update and wanted != page.text:
         path.write_text(wanted, encoding="utf-8")
         print(f"wrote {path.relative_to(DOCS)}")

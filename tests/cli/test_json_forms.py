@@ -1,0 +1,103 @@
+"""The forms of JSON are what docs/schemas says: no field more, none less, each of its type and with words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import convscope
+from convscope.cli.program import main
+from convscope.demo import digits
+
+jsonschema = pytest.importorskip("jsonschema")
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
+SEVEN = str(digits()["seven"])
+NETS = """
+from convscope import *
+symbolic = Sequential([Conv2D("k1", 3, strides="s", input_shape=("n", "m", 1)), Conv2D("k2", 3)])
+faulty = Sequential([Conv2D(7, 3, strides=2, padding="same", input_shape=(28, 26, 1)), BatchNormalization(), Conv2DTranspose(3, 3, strides=2)])
+steps = Sequential([Conv1D(4, 3, activation="relu", input_shape=(20, 2)), LayerNormalization(), Softmax()])
+"""
+
+ASKED = [
+    ("summary", "summary demo"),
+    ("summary", "summary demo:resnet --layers 2:5"),
+    ("summary", "summary nets.py:symbolic"),
+    ("summary", "summary nets.py:steps"),
+    ("explain", "explain demo:groups depthwise"),
+    ("explain", "explain demo:resnet block1_bn1"),
+    ("explain", "explain nets.py:symbolic 1"),
+    ("explain", "explain nets.py:steps 3"),
+    ("trace", "trace demo:groups depthwise 2,3,4"),
+    ("trace", "trace demo dense 3"),
+    ("trace", "trace demo flatten 77 --cone"),
+    ("models", "explain demo:groups full --models"),
+    ("gradient", "gradient demo:groups --of full:2,3,4 --to stem.bias"),
+    ("derivative", "gradient demo:groups --of full:2,3,4 --to stem.bias:1"),
+    ("run", "run demo:groups"),
+    ("check", "check nets.py:faulty --advice"),
+    ("check", "check demo --image SEVEN"),
+    ("compare", "compare demo demo:groups --image SEVEN"),
+    ("compare", "compare nets.py:faulty nets.py:faulty"),
+    ("whatif", "whatif demo:groups stem.kernel_size=3 full.strides=2"),
+    ("survey", "survey demo:groups photos --layers stem --top 1"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with what the commands name."""
+    where = tmp_path_factory.mktemp("forms")
+    (where / "nets.py").write_text(NETS, encoding="utf-8")
+    (where / "photos" / "seven").mkdir(parents=True)
+    (where / "photos" / "seven" / "0.png").write_bytes(Path(SEVEN).read_bytes())
+    return where
+
+
+def schema(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.parametrize(("name", "command"), ASKED, ids=[command for _, command in ASKED])
+def test_a_command_keeps_to_its_schema(
+    name: str, command: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    done = CliRunner().invoke(main, [*command.replace("SEVEN", SEVEN).split(), "--json"])
+    assert done.exit_code in (0, 1), done.output
+    jsonschema.validate(json.loads(done.stdout), schema(name), cls=jsonschema.Draft202012Validator)
+
+
+def test_every_schema_is_held() -> None:
+    assert {path.stem for path in SCHEMAS.glob("*.json")} == {name for name, _ in ASKED}
+
+
+def fields(inner: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield every field of a schema with its path."""
+    for one in (inner, *inner.get("anyOf", ())):
+        for name, field in one.get("properties", {}).items():
+            yield f"{path}.{name}", field
+            yield from fields(field, f"{path}.{name}")
+        for within in (one.get("items"), one.get("additionalProperties")):
+            if isinstance(within, dict):
+                yield from fields(within, path)
+
+
+def test_every_field_has_words() -> None:
+    wordless = [
+        path
+        for file in SCHEMAS.glob("*.json")
+        for path, field in fields(schema(file.stem), file.stem)
+        if not field.get("description")
+    ]
+    assert wordless == []
+
+
+def test_what_python_returns_is_the_same_object() -> None:
+    jsonschema.validate(convscope.open("demo").facts().to_dict(), schema("summary"))
