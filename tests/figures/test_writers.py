@@ -214,8 +214,8 @@ def test_png_has_the_pixels_that_were_asked_for(tmp_path: Path) -> None:
         assert sum(image.convert("RGB").getpixel((1, 1))) < 120  # type: ignore[arg-type]  # three numbers
 
 
-def test_a_picture_stands_where_the_scene_says_in_svg_and_pdf(page: Any) -> None:
-    """The corners of a slanted picture, by colour, in Chromium and in PDFium."""
+def test_a_picture_stands_where_the_scene_says_in_every_form(page: Any, tmp_path: Path) -> None:
+    """The corners of a slanted picture, by colour, in Chromium, in PDFium and through TeX."""
     import numpy as np
 
     from convscope.figures.scene import Pixels
@@ -229,7 +229,9 @@ def test_a_picture_stands_where_the_scene_says_in_svg_and_pdf(page: Any) -> None
     held = io.BytesIO()
     pdf.write(drawn, held)
     printed = pypdfium2.PdfDocument(held.getvalue())[0].render(scale=1).to_pil().convert("RGB")
-    for picture in (seen, printed):
+    (tmp_path / "four.tex").write_text(tikz.tikz(drawn), encoding="utf-8")
+    typeset = compiled(tmp_path, "four")[0].render(scale=1).to_pil().convert("RGB")
+    for picture in (seen, printed, typeset):
         for (row, column), colour in np.ndenumerate(four[..., 0] * 0):
             at = (10 + 40 * (column + 0.5) / 2, 30 - 20 * (column + 0.5) / 2 + 30 * (row + 0.5) / 2)
             got = picture.getpixel((round(at[0]), round(at[1])))
