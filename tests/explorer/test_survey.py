@@ -16,7 +16,7 @@ from survey.test_data import network
 
 import convscope as cs
 from convscope.cli import main
-from convscope.errors import InputError
+from convscope.errors import InputError, SettingError
 from convscope.explorer.host import Host
 from convscope.explorer.server import Server
 from convscope.survey.survey import Survey
@@ -165,5 +165,9 @@ def test_a_survey_of_numbers_and_one_of_something_else(there: Path, tmp_path: Pa
     ):
         with pytest.raises(InputError, match=words):
             opened(net, tmp_path / "x.survey", data)
+    with pytest.raises(InputError, match="is of another network"):
+        cs.open("demo").explore(survey=made)
+    with pytest.raises(SettingError, match="survey is a Survey or its file, not int"):
+        net.explore(survey=3)
     with pytest.raises(InputError, match="another network"):
         opened(cs.open("demo"), there / "s.survey")

@@ -99,7 +99,12 @@ def to_look_through(network: Any, survey: Any, data: Any = None) -> dict[str, An
     """Return what the explorer's screen Survey is opened for: a survey, or its file; {} for none."""
     if survey is None:
         return {}
-    return {"survey": survey if isinstance(survey, Survey) else opened(network, survey, data)}
+    if not isinstance(survey, (Survey, str, Path)):
+        raise SettingError(f"survey is a Survey or its file, not {type(survey).__name__}")
+    found = survey if isinstance(survey, Survey) else opened(network, survey, data)
+    if found.state.facts["network"] != identity(network.graph):
+        raise InputError(f"{found!r} is of another network, or of the same with other weights")
+    return {"survey": found}
 
 
 def _facts(measuring: Measuring) -> dict[str, Any]:
