@@ -111,7 +111,7 @@ def test_a_step_is_made_ready_once_for_each_size(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("convscope.engine.lowering.program.Session", Counted)
     losses(small(), epochs=4, validation_data=(X[:10], Y[:10]))
-    assert len(made) == 3  # batches of 10 and of 3, and one of 10 to be judged
+    assert len(made) == 2  # batches of 10, the last of 3 filled up, and one of 10 to be judged
 
 
 def test_stopping_early_and_going_back() -> None:
@@ -197,3 +197,31 @@ def test_what_cannot_be_is_refused_by_name(
 ) -> None:
     with pytest.raises(kind, match=said):
         wrong()
+
+
+def test_a_last_batch_that_is_smaller_goes_through_the_same_step() -> None:
+    """It is filled up with images that have no share: the weights are those of steps of their own sizes."""
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(10, 7, 6, 2)).astype(np.float32)
+    y = rng.integers(0, 3, 10)
+
+    def network(**kind: Any) -> Any:
+        layers: list[Any] = [cs.Conv2D(4, 3, activation="relu", input_shape=(7, 6, 2))]
+        layers += [cs.BatchNormalization()] if kind.get("norm") else []
+        made = cs.Sequential([*layers, cs.Flatten(), cs.Dense(3)], seed=1)
+        loss = cs.losses.SparseCategoricalCrossentropy(from_logits=True)
+        made.compile(cs.optimizers.SGD(0.1, momentum=0.9), loss, metrics=["accuracy"])
+        return made
+
+    ours, theirs = network(), network()
+    ours.fit(x, y, 4, 3, 0, shuffle=False)
+    for _ in range(3):
+        for start in (0, 4, 8):
+            theirs.train_on_batch(x[start : start + 4], y[start : start + 4])
+    for mine, his in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, his, rtol=1e-5, atol=1e-7)
+    assert len(ours._compiled()._steps) == 1 and len(theirs._compiled()._steps) == 2
+    np.testing.assert_allclose(ours.evaluate(x, y, 4), ours.evaluate(x, y, 10), rtol=1e-5)
+    other = network(norm=True)  # statistics are of the images of a batch: they are not filled up
+    other.fit(x, y, 4, 1, 0)
+    assert len(other._compiled()._steps) == 2

@@ -79,6 +79,11 @@ class Step:
         self._punish(penalties or {}, wanted)
         self._program = Program(self.board, self.inputs, self._outputs, f"a step of {graph.name}")
 
+    @property
+    def apart(self) -> bool:
+        """Whether images do not touch one another: nothing is drawn for all, and no statistics are taken of them."""
+        return not self.noise and not any(name.endswith(" after") for name in self._outputs)
+
     # -- forwards ---------------------------------------------------------------------------------
 
     @property

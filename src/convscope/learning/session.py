@@ -207,8 +207,7 @@ def shares_of_images(trainer: Trainer, film: Film, step: int) -> dict[str, Array
     from convscope.equations.losses import TARGET
 
     taken = film.taken(trainer, step)
-    whole = trainer.step(taken.rows, True)
-    if whole.noise or any(name.endswith(" after") for name in whole.run(taken.given)):
+    if not trainer.step(taken.rows, True).apart:
         return None
     goal = Goal(trainer.output, trainer.loss.equation(trainer.row, trainer.shape))
     alone = Step(trainer.graph, 1, [goal], trainer.trained, {})

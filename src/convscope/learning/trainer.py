@@ -183,18 +183,28 @@ class Trainer:
         return found
 
     def learn(
-        self, x: Mapping[str, Array], t: Array, weight: Array | None, record: bool = False
+        self,
+        x: Mapping[str, Array],
+        t: Array,
+        weight: Array | None,
+        record: bool = False,
+        size: int | None = None,
     ) -> tuple[float, Array]:
-        """Make one step; return the loss before it, and the outputs."""
+        """Make one step; return the loss before it, and the outputs.
+
+        size   how many images the other steps take: a smaller batch goes through the same step, filled up with
+               images that have no share in the loss, where images do not touch one another
+        """
         rows = len(t)
-        step = self.step(rows, True)
+        count = size if size and size > rows and self.step(size, True).apart else rows
+        step = self.step(count, True)
         share = np.full(rows, 1.0 / rows, np.float32)
         if weight is not None:
             share = (weight * share).astype(np.float32)
         given = self.given(x, t, share)
         self.steps_done += 1
         given |= self.noise(step, self.steps_done)
-        found = step.run(given)
+        found = self._filled(step, given, rows)
         loss = self.loss_of_step = self.total(found, share)
         if record:
             self.last = Taken(self, given, found, loss)
@@ -209,6 +219,18 @@ class Trainer:
         if record and self.last is not None:
             self.last.after = {k: a.copy() for k, a in self.weights.items()}
         return loss, found[self.output]
+
+    def _filled(self, step: Step, given: dict[str, Array], rows: int) -> dict[str, Array]:
+        """Return what a step makes of fewer images than it takes: the first is repeated, with no share in the loss."""
+        more = step.rows - rows
+        if not more:
+            return step.run(given)
+        share = f"{self.output}/{SHARE}"
+        filled = {share: np.append(given[share], np.zeros(more, np.float32))}
+        for name in (*self.graph.inputs, f"{self.output}/{TARGET}"):
+            filled[name] = np.concatenate([given[name], np.repeat(given[name][:1], more, axis=0)])
+        found = step.run({**given, **filled})
+        return found | {n: found[n][:rows] for n in (self.output, f"{self.output}/loss")}
 
     def total(self, found: Mapping[str, Array], share: Array) -> float:
         """Return the loss of a batch: every image's times its share, and what the weights cost."""
@@ -289,7 +311,7 @@ class Trainer:
                 batch = {n: a[rows] for n, a in images.items()}
                 loss, output = self.learn(
                     batch, t[rows], None if weights is None else weights[rows],
-                    any(one.wants(self.steps_done + 1) for one in told.callbacks),
+                    any(one.wants(self.steps_done + 1) for one in told.callbacks), min(size, count),
                 )  # fmt: skip
                 self._note(loss, t[rows], output)
                 logs = self._logs()
@@ -367,12 +389,13 @@ class Trainer:
     def _evaluated(self, images: Mapping[str, Array], t: Array, size: int) -> dict[str, float]:
         before = self._losses_and_metrics()
         self._begin()
+        step = self.step(min(size, len(t)), False)
         for start in range(0, len(t), size):
             rows = slice(start, start + size)
             part = t[rows]
             share = np.full(len(part), 1.0 / len(part), np.float32)
-            step = self.step(len(part), False)
-            found = step.run(self.given({n: a[rows] for n, a in images.items()}, part, share))
+            given = self.given({n: a[rows] for n, a in images.items()}, part, share)
+            found = self._filled(step, given, len(part))
             self._note(self.total(found, share), part, found[self.output])
         logs = self._logs()
         self._restore(before)
