@@ -471,7 +471,7 @@ def test_the_command_line_writes_it(tmp_path: Path) -> None:
     assert code == 0 and "Warning:" in said and "the kernel of dense (0.4 MiB)" in said
     assert b"three.png" in path.read_bytes() != whole
     code, said = command("demo", str(tmp_path / "net.onnx"), "--image", three)
-    assert code == 2 and "--image, --limit, --lesson and --film go with FILE.html" in said
+    assert code == 2 and "--image, --limit, --lesson, --film and --survey go with FILE.html" in said
     model = tmp_path / "net.py"
     model.write_text("import convscope as cs\nnet = cs.Sequential([cs.Dense(2, input_shape=(3,))])")
     code, said = command(f"{model}:net", str(tmp_path / "net.html"))
