@@ -381,3 +381,18 @@ def test_removing_a_layer_and_adding_another_under_its_name() -> None:
     net.remove("conv")
     net.add("conv", K.Conv2D(3, 5), ["image"])
     assert field(net, "conv").size == (5, 5)
+
+
+def test_what_reads_all_of_a_joined_map_sees_no_more_than_its_parts() -> None:
+    # two rows before 14 others: the first rows read nothing of those, which is no padding
+    net = graph(
+        (14, 17, 2),
+        ("two", K.Cropping2D(((1, 11), (0, 0))), "image"),
+        ("joined", K.Concatenate(axis=1), "two image"),
+        ("moved", K.Activation("relu"), "joined"),
+        ("turned", K.Permute((2, 1, 3)), "moved"),
+        ("pool", K.GlobalMaxPooling2D(), "turned"),
+    )
+    assert field(net, "pool").size == (14, 17)
+    assert field(net, "pool").start == (0, 0)
+    assert seen(net, "pool", 0, 0) == [(0, 13)] * 2

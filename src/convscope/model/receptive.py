@@ -227,7 +227,8 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
     )
     moving = [axis for axis, slope in (spread.slopes or {}).items() if slope]
     if spread.slopes is not None and not moving:
-        window = inner.at(low, high)
+        whole = inner.placed and _whole(spread, (tensor.shape or ())[inner.axis])
+        window = inner.reach if whole else inner.at(low, high)
         return None if window is None else _standing(window, inner.image)
     step = spread.slopes[moving[0]] if spread.slopes is not None and len(moving) == 1 else -1
     if not surely_less(0, step):
@@ -235,14 +236,18 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
     axis = moving[0]
     place = equation.axes.index(axis)
     shifted = not (is_known(spread.shift) and spread.shift == 0)
-    if place == inner.axis and step == 1 and spread.low == spread.high == 0 and not shifted:
+    size, count = (tensor.shape or ())[inner.axis], equation.sizes[axis]
+    still = place == inner.axis and step == 1 and spread.low == spread.high == 0 and not shifted
+    if still and count == size:
         return inner  # each output reads what lies at its own position
     if shifted and len(inner.windows) > 1:  # which of the windows it begins with is open
         return None
     windows = _windows(inner, equation, tensor, axis, spread, steps)
     if windows is None:
         return None
-    reach = _reach(windows, inner.slope * step, equation.sizes[axis])
+    reach = _reach(windows, inner.slope * step, *_reading(spread, step, size, count))
+    if _inside(spread, step, size, count):  # all together see no more than all that they read did
+        reach = largest(reach[0], inner.reach[0]), smallest(reach[1], inner.reach[1])
     placed = inner.placed and not shifted
     slope = _number(inner.slope * step, exact=True)
     return Field(place, slope, windows, reach, inner.image, placed=placed)
@@ -275,14 +280,34 @@ def _windows(
     return tuple(found)
 
 
-def _reach(windows: Sequence[Range | None], slope: Any, count: Size) -> Range:
-    """Return what all outputs of a dimension see together; (0, −1) for nothing."""
-    if len(windows) == 1 and (only := windows[0]):
+def _reading(spread: Spread, step: Any, size: Size, count: Size) -> tuple[int, Size]:
+    """Return the first output along an axis that reads some of a tensor, and how many there are up to the last.
+
+    Of two tensors that are joined, each is read by some of the outputs only.
+    """
+    if not all(map(is_rational, (spread.low, spread.high, count, size))):
+        return 0, count
+    first = max(0, math.ceil(-spread.high / step))
+    last = min(count - 1, math.floor((size - 1 - spread.low) / step))
+    return first, max(last + 1, first)
+
+
+def _inside(spread: Spread, step: Any, size: Size, count: Size) -> bool:
+    """Whether nothing outside of a tensor is read."""
+    known = all(map(is_rational, (spread.low, spread.high, count, size)))
+    return known and spread.low >= 0 and step * (count - 1) + spread.high <= size - 1
+
+
+def _reach(windows: Sequence[Range | None], slope: Any, first: int, count: Size) -> Range:
+    """Return what the outputs of a dimension from the first to before `count` see together; (0, −1) for nothing."""
+    if is_known(count) and first >= count:
+        return 0, -1
+    if not first and len(windows) == 1 and (only := windows[0]):
         last = only[1] + slope * (count - 1)
         return only[0], math.ceil(last) if is_rational(last) else last
     if not is_known(count):  # windows of different sizes: at least what the first few see
         count = len(windows)
-    return Field(0, slope, tuple(windows), (0, 0), 0).at(0, count - 1) or (0, -1)
+    return Field(0, slope, tuple(windows), (0, 0), 0).at(first, count - 1) or (0, -1)
 
 
 def _moving(equation: Equation, tensor: Tensor, dimension: int) -> tuple[int, ...]:

@@ -64,6 +64,17 @@ USUAL = ("resnet", "vit", "swin", "mobilenetv2", "segformer")
 """Those that every run of the tests takes; the others run with --full."""
 
 
+CONSTANT = {
+    # the one query of the pooling head is a parameter, and goes through a dense layer of 24 units
+    "siglip": 24 * 24,
+    # the positions of every window go through two dense layers, from 2 to 512 to as many as there are heads:
+    # 49 of them in each of two blocks with 2 and two with 3 heads, whatever the image is
+    "swinv2": 2 * 49 * (2 * 512 + 512 * 2) + 2 * 49 * (2 * 512 + 512 * 3),
+    "swin2sr": 2 * 49 * (2 * 512 + 512 * 2) + 2 * 49 * (2 * 512 + 512 * 3),
+}
+"""What PyTorch's counter counts beside: work on constants, which is none on the image."""
+
+
 def made(name: str) -> tuple[torch.nn.Module, tuple[int, int, int]]:
     """Return an architecture, ready to run, and the shape of its image."""
     kind, task, (rows, columns), settings = ARCHITECTURES[name]

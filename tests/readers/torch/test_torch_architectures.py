@@ -13,22 +13,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import convscope as cs
 
-from .architectures import ARCHITECTURES, USUAL, made
+from .architectures import ARCHITECTURES, CONSTANT, USUAL, made
 
 NAMES = [n if n in USUAL else pytest.param(n, marks=pytest.mark.full) for n in ARCHITECTURES]
 
 OPAQUE = {"yolos": {"cat"}}
 """What has no equation yet: a weight between other numbers. This list must shrink."""
-
-CONSTANT = {
-    # the one query of the pooling head is a parameter, and goes through a dense layer of 24 units
-    "siglip": 24 * 24,
-    # the positions of every window go through two dense layers, from 2 to 512 to as many as there are heads:
-    # 49 of them in each of two blocks with 2 and two with 3 heads, whatever the image is
-    "swinv2": 2 * 49 * (2 * 512 + 512 * 2) + 2 * 49 * (2 * 512 + 512 * 3),
-    "swin2sr": 2 * 49 * (2 * 512 + 512 * 2) + 2 * 49 * (2 * 512 + 512 * 3),
-}
-"""What PyTorch's counter counts beside: work on constants, which is none on the image."""
 
 
 @pytest.mark.parametrize("name", NAMES)
