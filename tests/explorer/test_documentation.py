@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Request
 from screens import violations
 
 if "CONVSCOPE_SITE" not in os.environ:
@@ -27,17 +28,22 @@ TYPES = {
 }
 
 
+def _noted(asked: list[str], request: Request) -> None:
+    asked.append(request.url)
+
+
 @pytest.fixture(scope="module")
 def found(browser: Browser, axe: str) -> dict[str, dict[str, Any]]:
     """Return what each type of page asks for, how wide it is, and what axe finds on it, light and dark."""
     seen: dict[str, dict[str, Any]] = {}
-    for scheme, width in (("light", 1280), ("dark", 390)):
+    looks: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1280), ("dark", 390))
+    for scheme, width in looks:
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
         )
         page = context.new_page()
         asked: list[str] = []
-        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.on("request", partial(_noted, asked))
         for kind, path in TYPES.items():
             asked.clear()
             page.goto((SITE / path).as_uri())
