@@ -68,7 +68,10 @@ def page(rule: Rule) -> str:
         lines = f">>> {example}".splitlines()
         parts += ["```python", *lines, "```", ""]
     if rule.needs_run:
-        parts += ["Looks at the numbers of a run: give it an image, `--image FILE`.", ""]
+        parts += [
+            "Looks at the numbers of a run, or at what a survey counted: give it an image, `--image FILE`, or `--survey FILE.survey`.",
+            "",
+        ]
     parts += [f"Source: {rule.source}", ""]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts))
 

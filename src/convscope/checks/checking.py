@@ -52,8 +52,8 @@ def check(subject: Subject, ignore: Collection[str] = (), advice: bool = False) 
     for rule, find in known.items():
         if rule.name in ignore:
             not_run[rule] = "as asked"
-        elif rule.needs_run and subject.activations is None:
-            not_run[rule] = "without an image"
+        elif rule.needs_run and subject.activations is None and subject.counted is None:
+            not_run[rule] = "without an image or a survey"
         elif rule.certainty == "advice" and not advice:
             not_run[rule] = "unless advice is asked for"
         else:

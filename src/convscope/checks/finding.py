@@ -62,7 +62,7 @@ class Finding(Record):
 class Rule(Record):
     """A rule as it is listed: its name, what it is called, how sure it is, and where it comes from.
 
-    needs_run   whether it looks at the numbers of a run, and so needs an image
+    needs_run   whether it looks at the numbers of a run, and so needs an image or a survey
     """
 
     name: str

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from convscope.checks.counted import Counted
 from convscope.engine.backing import Backing
 from convscope.errors import ConvscopeError
 from convscope.layers.base import tensor_names
@@ -33,6 +34,7 @@ class Subject:
 
     activations   those of a run, with each input's own array; None without an image
     low, high     between which the numbers of the image lie
+    counted       what a survey counted; None without one
     """
 
     def __init__(
@@ -43,10 +45,12 @@ class Subject:
         activations: Mapping[str, Array] | None = None,
         low: float = 0.0,
         high: float = 1.0,
+        counted: Counted | None = None,
     ) -> None:
         self.graph, self.backing, self.seed = graph, backing, seed
         self.activations = activations
         self.low, self.high = low, high
+        self.counted = counted
         self._edited = 0
 
     # -- what there is ----------------------------------------------------------------------------

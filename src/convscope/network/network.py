@@ -386,6 +386,8 @@ class Network(Trainable):
         ignore: Iterable[str] = (),
         advice: bool = False,
         between: tuple[float, float] = (0.0, 1.0),
+        survey: Any = None,
+        survey_data: Any = None,
     ) -> CheckedReport:
         """Return what is wrong or doubtful in the network: each finding with its proof and its repair.
 
@@ -393,8 +395,12 @@ class Network(Trainable):
         ignore    rules to leave out, "aliasing", or a rule in one layer, "unread-positions:conv2d"
         advice    whether to look with rules that depend on hardware or taste, too
         between   the smallest and largest number that an image can hold, for filters that can never fire
+        survey    a survey of the network, or the FILE.survey that it was written to: rules about a run then
+                  look at what it counted over all its images
+        survey_data   where the images of that file are now, if not where they were: one is named where NaN is born
 
-        Raises `SettingError` for a rule that there is not, and what `run` raises for the image.
+        Raises `SettingError` for a rule that there is not, `InputError` for a survey of another network, and
+        what `run` raises for the image.
 
         >>> from convscope import Conv2D, Sequential
         >>> model = Sequential([Conv2D(8, 3, strides=2, input_shape=(28, 28, 1))])
@@ -408,7 +414,12 @@ class Network(Trainable):
         run = None if image is None else self.run(image)
         graph = self.graph if run is None else run.graph
         activations = None if run is None else run.activations
-        subject = Subject(graph, self.backing, self.seed, activations, *between)
+        figures = None
+        if survey is not None:
+            from convscope.survey.counted import counted
+
+            figures = counted(self, survey, survey_data)
+        subject = Subject(graph, self.backing, self.seed, activations, *between, figures)
         return report(check(subject, tuple(ignore), advice))
 
     def compare(self, other: Network, image: Any = None) -> NetworksReport:

@@ -91,10 +91,7 @@ class Measuring:
 
     def _layers(self, graph: Graph) -> tuple[dict[str, str], tuple[str, ...]]:
         """Return the layers that only move numbers about, and those that are measured."""
-        same: dict[str, str] = {}
-        for name in graph.nodes:
-            if (source := _passed_on(graph, name)) is not None:
-                same[name] = same.get(source, source)
+        same = passed_on(graph)
         names = [graph.node(name).name for name in self.asked.layers or graph.nodes]
         out = graph.outputs[0]
         wanted = [n for n in (*names, out) if n not in self.missing and n not in graph.learned]
@@ -205,6 +202,15 @@ class Measuring:
 def _missing(network: Any, graph: Graph) -> dict[str, str]:
     by = network.backing.elsewhere(graph)
     return graph.behind(name for name, who in by.items() if who is None) if by else {}
+
+
+def passed_on(graph: Graph) -> dict[str, str]:
+    """Return the layers that only move numbers about: name → whose."""
+    same: dict[str, str] = {}
+    for name in graph.nodes:
+        if (source := _passed_on(graph, name)) is not None:
+            same[name] = same.get(source, source)
+    return same
 
 
 def _passed_on(graph: Graph, name: str) -> str | None:

@@ -80,10 +80,7 @@ def opened(network: Any, path: str | Path, data: Any = None) -> Survey:
             f"{path} is a survey of {told['described']}, which was no file: give the data beside it"
         )
     which = f"({told['name']}, {told['described']})"
-    if told.get("network") != identity(network.graph):
-        raise InputError(
-            f"{path} is a survey of another network, or of the same with other weights {which}"
-        )
+    check_network(network, state, str(path))
     network.pixels = told["prepared"]["pixels"]
     layers = None if asked["layers"] is None else tuple(asked["layers"])
     source = open_data(data)
@@ -102,9 +99,18 @@ def to_look_through(network: Any, survey: Any, data: Any = None) -> dict[str, An
     if not isinstance(survey, (Survey, str, Path)):
         raise SettingError(f"survey is a Survey or its file, not {type(survey).__name__}")
     found = survey if isinstance(survey, Survey) else opened(network, survey, data)
-    if found.state.facts["network"] != identity(network.graph):
-        raise InputError(f"{found!r} is of another network, or of the same with other weights")
+    check_network(network, found.state, repr(found))
     return {"survey": found}
+
+
+def check_network(network: Any, state: State, named: str) -> None:
+    """Raise `InputError` for a survey of another network than this."""
+    facts = state.facts
+    if facts.get("network") != identity(network.graph):
+        raise InputError(
+            f"{named} is of another network, or of the same with other weights "
+            f"({facts['name']}, {facts['described']})"
+        )
 
 
 def _facts(measuring: Measuring) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from convscope.cli.shared import (
     report_formats,
     set_pixels,
     show,
+    survey_data_option,
 )
 from convscope.errors import SettingError
 
@@ -50,6 +51,13 @@ from convscope.errors import SettingError
     callback=lambda context, _, asked: _list_rules(context) if asked else None,
 )
 @image_option
+@click.option(
+    "--survey",
+    type=click.Path(path_type=Path),
+    metavar="FILE.survey",
+    help="A survey of MODEL, as `convscope survey --out` wrote it: what is dead, saturated or NaN over all its images.",
+)
+@survey_data_option
 @pixels_option
 @report_formats
 @color_option
@@ -61,6 +69,8 @@ def command(
     advice: bool,
     between: str,
     image: Path | None,
+    survey: Path | None,
+    survey_data: str | None,
     pixels: str | None,
     form: str | None,
 ) -> None:
@@ -70,11 +80,18 @@ def command(
     and comes with a proof that was computed on this network. Exit status 0 for no findings, 1 for some.
     """
     ends = _numbers(between)
+    if survey is None and survey_data is not None:
+        raise click.UsageError("--survey-data says where the images of --survey are")
     network = open_network(model)
     set_pixels(network, pixels, image)
     with working(f"checking {network.name}"):
         report = network.check(
-            image, ignore=(*ignore, *_in_pyproject()), advice=advice, between=ends
+            image,
+            ignore=(*ignore, *_in_pyproject()),
+            advice=advice,
+            between=ends,
+            survey=survey,
+            survey_data=survey_data,
         )
     show(report, form, context.obj)
     context.exit(1 if len(report.facts) else 0)
