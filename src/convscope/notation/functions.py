@@ -66,8 +66,8 @@ SELECT, TANH, ERF = _primitive("select"), _primitive("tanh"), _primitive("erf")
 POW, SIGN, FLOOR = _primitive("pow"), _primitive("sign"), _primitive("floor")
 CEIL, ROUND, AT_LEAST = _primitive("ceil"), _primitive("round"), _primitive("at_least")
 
-SAME = Function("same", ("x", "a"), ("select", ("abs", ("sub", "x", "a")), 0.0, 1.0))
-"""1 where two numbers are equal, else 0."""
+SAME = Function("same", ("x", "a"), ("mul", ("at_least", "x", "a"), ("at_least", "a", "x")))
+"""1 where two numbers are equal, else 0: a NaN is equal to nothing, and an infinity to itself."""
 
 
 def compute(function: Function, arguments: list[Any], numpy: Any) -> Any:

@@ -413,6 +413,9 @@ class Rounding:
         error: Any = 4 * u * (np.abs(value) + np.minimum(np.abs(values[0]), 1.0))
         if name in _EXACT:
             error = 0.0 * np.where(np.isfinite(error), error, 0.0)
+        if name == "select" and np.any(np.isnan(values[0])):
+            # one engine asks whether x is above, another whether it is not below: a NaN is neither
+            error = np.where(np.isnan(values[0]), np.inf, error)
         if (
             name == "erf"
         ):  # PyTorch takes it from 1: Abramowitz & Stegun 7.1.26, off by 1.5e-7 at most
