@@ -41,6 +41,19 @@ def test_a_network_without_faults_is_quiet() -> None:
     assert "Nothing was found." in str(report)
 
 
+def test_rules_that_need_numbers_are_not_asked_about_symbols() -> None:
+    model = Sequential(
+        [Conv2D("f", 3, input_shape=(12, 13, 2)), Conv2D(4, "k", strides="s"), Flatten(), Dense(3)]
+    )
+    report = model.check()
+    said = report.to_dict()
+    assert "not-finite" in said["not_run"] and "linear-after-linear" not in said["not_run"]
+    assert "sizes here are symbols" in str(report)
+    assert said["symbolic"] == ["conv2d", "conv2d_1", "flatten", "dense"]
+    whole = Sequential([Conv2D(5, 3, strides="s", input_shape=(12, 13, 2)), Flatten(), Dense("n")])
+    assert "not-finite" in whole.check(advice=True).to_dict()["not_run"]
+
+
 def test_a_bottleneck_is_called_a_factorisation() -> None:
     model = Sequential([Conv2D(3, 1, input_shape=(9, 11, 8)), Conv2D(12, 3, activation="relu")])
     (_, found), *_ = model.check().findings

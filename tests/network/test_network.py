@@ -183,6 +183,10 @@ def test_a_stack_is_added_to_another(tmp_path: Path) -> None:
     whole = Sequential([outer, Dense(2)])
     assert list(whole.graph.nodes)[1:3] == ["outer/inner/c", "outer/inner/max_pooling2d"]
     assert [row.name for row in whole.facts(depth=2).rows][1] == "outer/inner"
+    assert "A network of 2 layers" in str(whole.explain("outer/inner"))
+    assert "A network of 5 layers" in str(whole.explain("outer"))
+    with pytest.raises(cs.errors.LayerLookupError, match="no layer 'oute'"):
+        whole.explain("oute")
     x = np.random.default_rng(3).random((10, 9, 3), dtype=np.float32)
     run = whole.run(x)
     assert run.trace("outer/inner/c", (1, 2, 0)).agrees

@@ -11,7 +11,7 @@ from types import ModuleType
 from convscope.checks import rules
 from convscope.checks.finding import CERTAINTIES, Checked, Finding, Rule
 from convscope.checks.subject import Subject
-from convscope.errors import SettingError, did_you_mean
+from convscope.errors import NotBuiltError, SettingError, did_you_mean
 
 
 @cache
@@ -57,7 +57,11 @@ def check(subject: Subject, ignore: Collection[str] = (), advice: bool = False) 
         elif rule.certainty == "advice" and not advice:
             not_run[rule] = "unless advice is asked for"
         else:
-            all_of_it = list(find(subject))
+            try:
+                all_of_it = list(find(subject))
+            except NotBuiltError:  # sizes that are symbols have no numbers to look at
+                not_run[rule] = "since it needs numbers, and sizes here are symbols"
+                continue
             kept = tuple(one for one in all_of_it if f"{rule.name}:{one.layer}" not in ignore)
             if kept:
                 found[rule] = kept
@@ -66,7 +70,8 @@ def check(subject: Subject, ignore: Collection[str] = (), advice: bool = False) 
             if left := len(all_of_it) - len(kept):
                 ignored[rule.name] = left
     opaque = tuple(name for name, facts in subject.graph.facts.items() if facts.equation is None)
-    return Checked(subject.graph.name, found, tuple(quiet), not_run, ignored, opaque)
+    symbolic = tuple(subject.symbolic())
+    return Checked(subject.graph.name, found, tuple(quiet), not_run, ignored, opaque, symbolic)
 
 
 def _check_names(ignore: Collection[str], known: Sequence[str]) -> None:

@@ -81,6 +81,7 @@ class Checked:
     not_run      rule → why it did not look
     ignored      how many findings were left out because they were to be ignored
     opaque       layers without an equation, which no rule can judge
+    symbolic     layers whose sizes are symbols, where nothing is compared in numbers
     """
 
     name: str
@@ -89,6 +90,7 @@ class Checked:
     not_run: Mapping[Rule, str]
     ignored: Mapping[str, int] = field(default_factory=dict)
     opaque: tuple[str, ...] = ()
+    symbolic: tuple[str, ...] = ()
 
     @property
     def findings(self) -> tuple[tuple[Rule, Finding], ...]:
@@ -123,6 +125,7 @@ class Checked:
             "not_run": {rule.name: why for rule, why in self.not_run.items()},
             "ignored": dict(self.ignored),
             "not_judged": list(self.opaque),
+            "symbolic": list(self.symbolic),
         }
 
     def document(self) -> Document:
@@ -168,14 +171,23 @@ class Checked:
             counts = [f"{name} ({grouped(count)})" for name, count in self.ignored.items()]
             said.append(f"Left out, as asked: {join(counts)}.")
         if self.opaque:
-            names = list(self.opaque[:LISTED])
-            left = len(self.opaque) - len(names)
-            named = [*names, f"{grouped(left)} more"] if left else names
             said.append(
                 f"{grouped(len(self.opaque))} layer{'s have' if len(self.opaque) > 1 else ' has'} no equation, "
-                f"so that no rule can judge {'them' if len(self.opaque) > 1 else 'it'}: {join(named)}."
+                f"so that no rule can judge {'them' if len(self.opaque) > 1 else 'it'}: {_named(self.opaque)}."
+            )
+        if self.symbolic:
+            many = len(self.symbolic) > 1
+            said.append(
+                f"{grouped(len(self.symbolic))} layer{'s have' if many else ' has'} sizes that are symbols, so that "
+                f"what needs their numbers was not looked for there: {_named(self.symbolic)}."
             )
         return said
+
+
+def _named(layers: tuple[str, ...]) -> str:
+    """Return the names of layers, not too many."""
+    left = len(layers) - LISTED
+    return join([*layers[:LISTED], f"{grouped(left)} more"] if left > 0 else list(layers))
 
 
 def _bullet(found: Finding) -> Words:

@@ -10,7 +10,7 @@ import numpy as np
 
 from convscope.checks.counted import Counted
 from convscope.engine.backing import Backing
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, NotBuiltError
 from convscope.layers.base import tensor_names
 from convscope.model.editing import Edit
 from convscope.model.facts import Facts
@@ -63,6 +63,13 @@ class Subject:
             if facts.equation is not None and all(is_known(s) for shape in shapes for s in shape):
                 yield node, facts, facts.equation
 
+    def symbolic(self) -> Iterator[str]:
+        """Yield the nodes that have an equation, of sizes that are not all known."""
+        for name, facts in self.graph.facts.items():
+            shapes = (facts.output_shape, *facts.input_shapes, *facts.weights.values())
+            if facts.equation is not None and not all(is_known(s) for at in shapes for s in at):
+                yield name
+
     def equation(self, name: str) -> Equation | None:
         """Return a node's equation; None for an input, and where it has none."""
         return self.graph.facts[name].equation if name in self.graph.facts else None
@@ -92,7 +99,12 @@ class Subject:
     # -- numbers ----------------------------------------------------------------------------------
 
     def random(self, shape: Sequence[int], salt: int = 0) -> Array:
-        """Return float32 numbers of both signs; the same for the same shape and salt."""
+        """Return float32 numbers of both signs; the same for the same shape and salt.
+
+        Raises `NotBuiltError` where a size is a symbol.
+        """
+        if not all(is_known(size) for size in shape):
+            raise NotBuiltError(f"no numbers can be drawn for the symbolic shape {tuple(shape)}")
         rng = np.random.default_rng([self.seed, salt, *shape])
         found: Array = rng.standard_normal(tuple(shape)).astype(np.float32)
         return found

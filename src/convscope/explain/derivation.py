@@ -434,6 +434,7 @@ def explain(
 ) -> Explanation:
     """Return the explanation of one layer, of those from one to another, or of every layer.
 
+    layer   a nested network's name, too: it is counted as a whole
     depth   how deeply nested networks are explained; deeper ones are counted as a whole
 
     Raises `LayerLookupError` for a layer that there is not, `SettingError` for a depth or a range that
@@ -441,6 +442,11 @@ def explain(
     """
     larger = _larger(graph)
     if layer is not None:
+        if graph.nests(layer):
+            steps = layer.strip(graph.separator).count(graph.separator) + 1
+            for row in summarise(graph, steps).rows:
+                if row.name == layer and row.inside is not None:
+                    return Explanation(graph.name, (_network(row),))
         return Explanation(graph.name, (_layer(graph, larger, graph.node(layer).name),))
     rows = folds(graph, depth)
     first, last = selected(graph.name, rows, layers)

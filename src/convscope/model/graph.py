@@ -258,6 +258,11 @@ class Graph:
         near = did_you_mean(layer, names) if isinstance(layer, str) else ""
         raise LayerLookupError(f"{self.name} has no layer {layer!r}{near}; its layers are {shown}")
 
+    def nests(self, name: str) -> bool:
+        """Whether a name is that of a network inside, whose layers are called `name/layer`."""
+        inside = name + self.separator
+        return name not in self.nodes and any(node.startswith(inside) for node in self.nodes)
+
     def at(self, inputs: dict[str, Shape]) -> Graph:
         """Return the same network on inputs of other shapes; layers and weights are shared.
 

@@ -175,8 +175,9 @@ class Network(Trainable):
             raise OutputError(f"an image goes into a page, FILE.html, and not into {path}")
         elif not str(path).lower().endswith(".onnx"):
             stem = str(path)[: -len(suffix)] if (suffix := splitext(path)[1]) else str(path)
+            keras = f"; {stem}.keras is what save() writes" if suffix.lower() == ".keras" else ""
             raise OutputError(
-                f"export writes ONNX or a page: name the file {stem}.onnx or {stem}.html, not {path}"
+                f"export writes ONNX or a page: name the file {stem}.onnx or {stem}.html, not {path}{keras}"
             )
         else:
             from convscope.engine.writing import complete
@@ -335,8 +336,8 @@ class Network(Trainable):
     ) -> ExplanationReport:
         """Return the explanation of one layer, or of the whole network: equation, sizes and why.
 
-        layer    its name, its place (0 is the first, -1 the last) or itself; None for the whole network,
-                 which is on a page where it has many layers
+        layer    its name, its place (0 is the first, -1 the last) or itself, or the name of a nested network,
+                 which is counted as a whole; None for everything, on a page where there are many layers
         layers   the first and the last of several, each explained in full: "conv2d_1:flatten", "3:7"
         depth    how deeply nested networks are explained; deeper ones are counted as a whole
 
@@ -346,7 +347,7 @@ class Network(Trainable):
         from convscope.explain.derivation import explain
         from convscope.network.reports import report
 
-        name = None if layer is None else self.graph.node(layer).name
+        name = layer if layer is None or isinstance(layer, str) else self.graph.node(layer).name
         return report(explain(self.graph, name, layers, depth))
 
     def trace(self, image: Any, layer: Which, position: Sequence[int]) -> TraceReport:

@@ -58,7 +58,7 @@ def command(
 ) -> None:
     """A layer's equation, its sizes and why, one filter's shape, where its parameters come from.
 
-    LAYER is a name, or a place from 1. Without it the whole network is explained; on a page, where it
+    LAYER is a name, also that of a nested network, or a place from 1. Without it the whole network is explained; on a page, where it
     has many layers.
     """
     if layer is not None and (layers is not None or depth is not None):
@@ -70,7 +70,9 @@ def command(
         if image is not None or position is not None:
             raise click.UsageError("--image and --position go with --models")
         with working(f"explaining {network.name}"):
-            report = network.explain(layer and layer_named(network, layer), layers, depth)
+            if layer is not None and not network.graph.nests(layer):
+                layer = layer_named(network, layer)
+            report = network.explain(layer, layers, depth)
         show(report, form, color)
         return
     if layer is None:
