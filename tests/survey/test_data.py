@@ -169,6 +169,8 @@ def test_nothing_is_changed_unasked(tmp_path: Path) -> None:
     assert network(1, (7, 7)).survey(data, prepare=["crop-and-resize"]).images == COUNT
     with pytest.raises(InputError, match="there is no step 'gray'"):
         network().survey(data, prepare=["gray"])
+    with pytest.raises(InputError, match=r"no step 'sharpen'.*the steps are .*crop-and-resize"):
+        network().survey([np.zeros((9, 8, 1), np.float32)], prepare=["sharpen"])
     other = folder(tmp_path / "two")
     (other / "cat" / "0.png").write_bytes(png(np.zeros((6, 5), np.uint8)))
     net = Sequential([Conv2D(2, 3, input_shape=(None, None, 1))])

@@ -82,6 +82,11 @@ def _check(shape: Shape, channels_last: bool, steps: Sequence[str]) -> None:
             f"the network takes {shape_text(shape)}, {channels} channels, and a picture has 1 (grey) "
             f"or 3 (RGB): give it an array in a .npy file, as in convscope explore MODEL --image x.npy"
         )
+    check_steps(steps)
+
+
+def check_steps(steps: Sequence[str]) -> None:
+    """Raise `InputError` for a step that nobody knows, and for two that exclude one another."""
     for step in steps:
         if not isinstance(step, str) or step not in STEPS:
             raise InputError(

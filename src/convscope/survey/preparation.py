@@ -9,7 +9,7 @@ import numpy as np
 
 from convscope.engine.images import as_input, flat, open_image, plain
 from convscope.engine.pixels import Chosen, applied
-from convscope.engine.preparing import prepare
+from convscope.engine.preparing import check_steps, prepare
 from convscope.errors import InputError
 from convscope.notation.sizes import Shape, is_known, shape_text
 from convscope.survey.data import Item, Source
@@ -35,6 +35,7 @@ class Preparation:
         self, name: str, shape: Shape, channels_last: bool, pixels: Chosen, steps: Sequence[str]
     ) -> None:
         self.name, self.shape, self.channels_last = name, shape, channels_last
+        check_steps(steps)
         self.pixels, self.steps = pixels, tuple(steps)
         self.words: list[str] = []
 
