@@ -37,6 +37,7 @@ from convscope.errors import (
     PositionError,
     SettingError,
     ShapeError,
+    UnsupportedError,
     WeightsError,
     WindowError,
 )
@@ -375,3 +376,8 @@ def test_a_prediction_is_never_the_array_that_was_given() -> None:
     found = model.predict(x)
     assert not np.shares_memory(found, x)
     np.testing.assert_array_equal(found, x)
+
+
+def test_a_symbol_cannot_run() -> None:
+    with pytest.raises(UnsupportedError, match="k1"):
+        Sequential([Conv2D("k1", 3, input_shape=(9, 8, 1))]).run(np.zeros((9, 8, 1), "float32"))

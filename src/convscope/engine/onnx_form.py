@@ -15,7 +15,7 @@ import numpy as np
 
 from convscope.engine.memory import let_go
 from convscope.engine.notes import PRODUCER, Notes
-from convscope.errors import EngineError, NotBuiltError
+from convscope.errors import EngineError, UnsupportedError
 from convscope.layers.base import Layer, Value
 from convscope.model.graph import Graph
 from convscope.notation.sizes import UNKNOWN, Shape, is_known, is_symbolic, shape_text, show
@@ -150,7 +150,7 @@ class Writer:
         for what, value in attributes.items():
             symbols = [v for v in (value if isinstance(value, list) else [value]) if is_symbolic(v)]
             if symbols:
-                raise NotBuiltError(
+                raise UnsupportedError(
                     f"{self._prefix}: {what} {show(symbols[0])} is a symbol: a network runs when every size "
                     f"is a number"
                 )

@@ -16,7 +16,14 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from convscope.equations.layout import Layout
-from convscope.errors import NotBuiltError, SettingError, ShapeError, WeightsError, did_you_mean
+from convscope.errors import (
+    NotBuiltError,
+    SettingError,
+    ShapeError,
+    UnsupportedError,
+    WeightsError,
+    did_you_mean,
+)
 from convscope.layers.mapped import check_whole
 from convscope.layers.wire import Wire, wires_of
 from convscope.notation import Axis, Equation, Size, size
@@ -314,7 +321,7 @@ class Layer:
         import numpy as np
 
         if not all(isinstance(s, int) for s in shape):
-            raise NotBuiltError(
+            raise UnsupportedError(
                 f"the {name} of {self.name} has the symbolic shape {shape_text(shape)}: "
                 f"numbers can be drawn only when every size is a number"
             )
