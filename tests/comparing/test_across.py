@@ -234,3 +234,18 @@ def test_what_has_no_equation_is_not_said_to_agree(tmp_path: Path) -> None:
     report = stored.compare(stored, x)
     assert report.agree is None
     assert {layer.why_not for layer in report.layers} == {"it was not computed"}
+
+
+def test_padding_at_the_other_side_of_pytorchs_is_named() -> None:
+    torch = pytest.importorskip("torch")
+    model = Sequential([Conv2D(5, 3, strides=2, padding="same", input_shape=(14, 12, 3))])
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 5, 3, stride=2, padding=1)).eval()
+    kernel, bias = model.get_weights()
+    with torch.no_grad():
+        module[0].weight.copy_(torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy()))
+        module[0].bias.copy_(torch.from_numpy(bias))
+    image = RNG.random((14, 12, 3), dtype=np.float32)
+    turned = image.transpose(2, 0, 1)
+    for made in (model.compare(opened(module), image), opened(module).compare(model, turned)):
+        assert made.first is not None
+        assert "on the other side" in str(made.first.cause)

@@ -24,6 +24,8 @@ from convscope import (
     ReLU,
     Rescaling,
     Sequential,
+    Softmax,
+    UpSampling2D,
     ZeroPadding2D,
 )
 from convscope.network import Network
@@ -182,7 +184,53 @@ def test_a_network_and_its_export_are_twins(planted: Planted, tmp_path: Any) -> 
     assert report.agree, str(report)
     assert one.fingerprint() == twin.fingerprint()
     assert all(layer.agrees for layer in report.layers)
+    unrun = one.compare(twin)
+    assert unrun.agree, str(unrun)
 
 
 def test_at_least_twenty_five_differences_are_planted() -> None:
     assert len(PLANTED) >= 25
+
+
+SETTINGS = [
+    ("epsilon", lambda: [_conv(), BatchNormalization()], lambda: [_conv(), BatchNormalization(epsilon=1e-5)]),
+    ("slope", lambda: [_conv(), LeakyReLU(0.2)], lambda: [_conv(), LeakyReLU(0.3)]),
+    ("bias", lambda: [_conv(bias_initializer="ones")], lambda: [_conv()]),
+    ("axis", lambda: [Softmax(axis=1)], lambda: [Softmax(axis=2)]),
+    ("pixels", lambda: [UpSampling2D(2, interpolation="bilinear")], lambda: [UpSampling2D(2, interpolation="bicubic")]),
+    ("padding", lambda: [ZeroPadding2D(((1, 0), (0, 1))), _conv()], lambda: [ZeroPadding2D(((0, 1), (1, 0))), _conv()]),
+    ("size", lambda: [_conv(padding="same")], lambda: [_conv()]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "layers", "others"), SETTINGS, ids=[s[0] for s in SETTINGS])
+def test_a_setting_that_differs_is_told_without_an_image(
+    what: str, layers: Any, others: Any
+) -> None:
+    shape = (10, 10, 3) if what == "axis" else IMAGE
+    one, other, again = (_made(made(), shape) for made in (layers, others, layers))
+    for network in (other, again):
+        for mine, its in zip(one.layers, network.layers, strict=True):
+            if what != "bias" or network is again:
+                its.set_weights(mine.get_weights())
+    found, twins = one.compare(other), one.compare(again)
+    assert found.agree is not True
+    assert found.agree is False or what == "size"
+    assert twins.agree is True
+    assert "alike" not in str(found)
+
+
+def test_the_ledgers_are_those_of_what_differs() -> None:
+    one, other = (_made([_conv(), BatchNormalization(epsilon=e)], IMAGE) for e in (1e-3, 1e-2))
+    other.set_weights(one.get_weights())
+    folded = _made([_conv()], IMAGE)
+    kernel, bias = one.layers[0].get_weights()
+    folded.set_weights([kernel / np.float32(1.01**0.5), bias])
+    for network in (other, folded):
+        first = one.compare(network, _image(IMAGE)).first
+        assert first is not None
+        ours, theirs = first.ledgers
+        assert ours is not None and theirs is not None
+        assert "sqrt(" in str(ours.equation)
+        told = [number.value for number in first.values]
+        assert np.allclose([ours.value, theirs.value], told, rtol=1e-9)

@@ -16,7 +16,7 @@ import numpy as np
 
 from convscope.checks.forms import activation, added_weight, kernels, normalised, weighs
 from convscope.comparing.matching import order
-from convscope.comparing.units import Unit, Units, moves
+from convscope.comparing.units import Unit, Units, chain, moves
 from convscope.equations import formulas
 from convscope.equations.stating import NoEquation
 from convscope.errors import ConvscopeError
@@ -59,7 +59,7 @@ def trials(a: Units, one: Unit, b: Units, other: Unit) -> Iterator[Trial]:
                 image=lambda array, factor=factor: (array / factor).astype(array.dtype),  # type: ignore[misc]
             )
     yield from _its_activation(a, one, b, other)
-    for name in _chain(b, other):
+    for name in chain(b, other):
         equation = b.graph.facts[name].equation
         if equation is not None:
             yield from _of_settings(b, name)
@@ -67,18 +67,6 @@ def trials(a: Units, one: Unit, b: Units, other: Unit) -> Iterator[Trial]:
             yield from _of_weights(b, name, equation)
     yield from _taken_over(a, one, b, other)
     yield from _in_another_order(a, one, b, other)
-
-
-def _chain(b: Units, unit: Unit) -> list[str]:
-    """Return the unit's nodes, and those before it that only move numbers (a padding of its own)."""
-    found = list(unit.nodes)
-    stack = list(b.graph.nodes[unit.nodes[0]].inputs)
-    while stack:
-        name = stack.pop()
-        if name in b.through:
-            found.append(name)
-            stack.extend(b.graph.nodes[name].inputs)
-    return found
 
 
 # -- other settings -------------------------------------------------------------------------------
@@ -143,6 +131,7 @@ def _of_equation(name: str, equation: Equation) -> Iterator[Trial]:
     ):
         shifted = _made(equation, _Shifted())
         yield Trial(f"{name} pads on the other side", {name: shifted})
+    yield from _of_padding(name, equation)
     for epsilon in EPSILONS:
         again = _Epsilon(epsilon)
         changed = _made(equation, again)
@@ -166,6 +155,22 @@ def _of_equation(name: str, equation: Equation) -> Iterator[Trial]:
     yield from _other_functions(name, equation)
 
 
+def _of_padding(name: str, equation: Equation) -> Iterator[Trial]:
+    """Yield an equation whose windows start elsewhere: more padding at the end than before, or the other way."""
+    for by, words in (
+        (1, "less before its input and more after it"),
+        (-1, "more before its input and less after it"),
+    ):
+        again = _Started(by)
+        changed = _made(equation, again)
+        if again.done:
+            told = " and ".join(f"{b} before and {e} after" for b, e in dict.fromkeys(again.was))
+            yield Trial(
+                f"{name} pads its input by {told}; padding on the other side ({words}, by 1) would agree",
+                {name: changed},
+            )
+
+
 def _made(equation: Equation, how: Rewriting) -> Equation:
     """Return an equation made again, of the same sizes."""
     again = Equation(equation.axes, how.expression(equation.expression), equation.name)
@@ -185,6 +190,31 @@ class _Shifted(Rewriting):
             if before != after:
                 places[n] = places[n] + (before - after)
                 padding[n] = (after, before)
+        return Read(made.tensor, tuple(places), tuple(padding), node.outside, node.scattered)
+
+
+class _Started(Rewriting):
+    """Lets every window that moves along a border of the input start later, the padding before it being less by that."""
+
+    def __init__(self, by: int) -> None:
+        super().__init__()
+        self.by, self.done = by, False
+        self.was: list[tuple[Any, Any]] = []
+
+    def read(self, node: Read) -> Expression:
+        made = super().read(node)
+        if node.padding is None or not isinstance(made, Read) or node.scattered:
+            return made
+        places, padding = list(made.indices), list(node.padding)
+        for n, (before, after) in enumerate(node.padding):
+            if not (is_known(before) and is_known(after)) or not (before or after):
+                continue
+            if before < self.by:
+                return made
+            places[n] = places[n] + self.by
+            padding[n] = (before - self.by, after + self.by)
+            self.was.append((before, after))
+            self.done = True
         return Read(made.tensor, tuple(places), tuple(padding), node.outside, node.scattered)
 
 
@@ -434,7 +464,7 @@ def _in_another_order(a: Units, one: Unit, b: Units, other: Unit) -> Iterator[Tr
     main = None if equation is None else weighs(equation)
     if equation is None or main is None or main.over is None or main.window:
         return
-    before = next((n for n in _chain(b, other) if n in b.through and _flattens(b, n)), None)
+    before = next((n for n in chain(b, other) if n in b.through and _flattens(b, n)), None)
     if before is None:
         return
     shape = tuple(s for s in b.graph.shape(b.graph.nodes[before].inputs[0]))

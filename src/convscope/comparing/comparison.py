@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, product
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from convscope.comparing.causes import trials
 from convscope.comparing.layouts import Way, ways
-from convscope.comparing.matching import Pair, kernel, matched
+from convscope.comparing.matching import Pair, kernel, matched, rows
 from convscope.comparing.numbers import Computing, Number
 from convscope.comparing.streaming import Numbers, stretches
-from convscope.comparing.units import Unit, Units, unlike
+from convscope.comparing.units import Unit, Units, unlike, written
 from convscope.errors import ConvscopeError
 from convscope.model.graph import Graph
 from convscope.notation.ledger import Ledger
+from convscope.notation.sizes import is_known
 from convscope.typed import Array
 
 TRIED = 10
 """At so many positions of each layer numbers are compared to the last digit."""
+
+
+DRAWN = 24
+"""Without an image at so many positions, of numbers that are drawn."""
+
+
+MANY_WAYS = 12
+"""So many ways in which two layouts may lie in one another are tried at most."""
 
 
 PIECES = 64
@@ -116,7 +126,7 @@ class Comparison:
         return tuple(
             layer
             for layer in self.layers
-            if self.ran and layer.agrees is None and layer.difference != 0
+            if layer.agrees is None and (layer.difference != 0 if self.ran else layer.why_not)
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -209,10 +219,28 @@ class _Comparing:
             unlike="" if pair.alike else unlike(one, other),
         )
         if self.numbers is None:
-            return found, None
+            return self._drawn(found, one, other, wanted)
         return self._run(found, one, other, wanted)
 
     def _weights(self, one: Unit, other: Unit) -> WeightsCompared | None:
+        found, rows = self._kernels(one, other), self._rows(one, other)
+        if rows is None or (found is not None and found.how not in ("equal", "close")):
+            return found
+        return rows if found is None or rows.how == "different" else found
+
+    def _rows(self, one: Unit, other: Unit) -> WeightsCompared | None:
+        """Compare biases, means, variances …; None where one has other rows than its partner, as a folded one has."""
+        ours, theirs = rows(self.a.graph, one), rows(self.b.graph, other)
+        if not ours or [v.shape for v in ours] != [v.shape for v in theirs]:
+            return None
+        if sorted(v.tobytes() for v in ours) == sorted(v.tobytes() for v in theirs):
+            return WeightsCompared("equal", 0.0)
+        pairs = list(zip(ours, theirs, strict=True))
+        close = all(np.allclose(x, y, rtol=2e-6, atol=1e-9, equal_nan=True) for x, y in pairs)
+        largest = max(float(np.abs(x - y).max(initial=0)) for x, y in pairs)
+        return WeightsCompared("close" if close else "different", largest)
+
+    def _kernels(self, one: Unit, other: Unit) -> WeightsCompared | None:
         ours, theirs = kernel(self.a.graph, one), kernel(self.b.graph, other)
         if ours is None or theirs is None:
             return None
@@ -242,6 +270,60 @@ class _Comparing:
         self.ways[one] = best
         return best
 
+    def _drawn(
+        self, found: Compared, one: Unit, other: Unit, wanted: bool
+    ) -> tuple[Compared, First | None]:
+        """Look without an image for a setting that differs: by numbers that are drawn, which never prove that none does."""
+        if written(self.a, one) == written(self.b, other) or not found.same:
+            return found, None
+        if any(self.a.equation_of(n) is None for n in one.nodes) or any(
+            self.b.equation_of(n) is None for n in other.nodes
+        ):
+            return found._replace(why_not="there is no equation"), None
+        first: tuple[Way, tuple[dict[str, Array], dict[str, Array]]] | None = None
+        try:
+            for way, given in self._drawings(one, other):
+                first = first or (way, given)
+                tried, _ = self._own(found, one, other, way, given, _spread(way.shape), False)
+                if tried.agrees:
+                    return found, None
+            if first is None:
+                return found._replace(why_not="its sizes are unknown, or not its partner's"), None
+            return self._own(found, one, other, *first, _spread(first[0].shape), wanted)
+        except ConvscopeError as error:
+            return found._replace(why_not=str(error)), None
+
+    def _drawings(
+        self, one: Unit, other: Unit
+    ) -> Iterator[tuple[Way, tuple[dict[str, Array], dict[str, Array]]]]:
+        """Yield how the outputs of two units may lie in one another, with the same numbers for both to read."""
+        if set(map(self.partners.get, one.feeds)) != set(other.feeds):
+            return
+        rng = np.random.default_rng(0)
+        names = list(dict.fromkeys(one.feeds))
+        partners = [str(self.partners[name]) for name in names]
+        sizes = [
+            (_sizes(self.a, n), _sizes(self.b, m)) for n, m in zip(names, partners, strict=True)
+        ]
+        sizes.append((_sizes(self.a, one.name), _sizes(self.b, other.name)))
+        open_ = [
+            list(ways(x, y, self.turned))[: None if self.turned or x != y else 1]
+            for x, y in sizes
+            if all(is_known(n) and n > 0 for n in (*x, *y))
+        ]
+        if len(open_) < len(sizes):
+            return
+        drawn = [rng.standard_normal(x, dtype=np.float32) for x, _ in sizes[:-1]]
+        for *ins, out in islice(product(*open_), MANY_WAYS):
+            brought = [way.brought(array) for way, array in zip(ins, drawn, strict=True)]
+            yield (
+                out,
+                (
+                    dict(zip(names, drawn, strict=True)),
+                    dict(zip(partners, brought, strict=True)),
+                ),
+            )
+
     def _run(
         self, found: Compared, one: Unit, other: Unit, wanted: bool
     ) -> tuple[Compared, First | None]:
@@ -260,7 +342,7 @@ class _Comparing:
         ):
             return found._replace(why_not="there is no equation"), None
         try:
-            return self._own(found, one, other, way, given, apart, wanted)
+            return self._own(found, one, other, way, given, _positions(apart), wanted)
         except ConvscopeError as error:
             return found._replace(why_not=str(error)), None
 
@@ -283,11 +365,10 @@ class _Comparing:
         other: Unit,
         way: Way,
         given: tuple[dict[str, Array], dict[str, Array]],
-        apart: Array,
+        positions: Sequence[tuple[int, ...]],
         wanted: bool,
     ) -> tuple[Compared, First | None]:
         left, right = Computing(self.a, one), Computing(self.b, other)
-        positions = _positions(apart)
         there = [way.place(at) for at in positions]
         values = _numbers(left, right, positions, there, given)
         worst = max(range(len(values)), key=lambda n: _excess(*values[n]))
@@ -299,15 +380,9 @@ class _Comparing:
         if agrees or not wanted:
             return found, None
         cause = self._cause(one, other, given, there, [x for x, _ in values])
-        sides: list[Ledger | None] = []
-        for side, at, held in ((left, positions[worst], given[0]), (right, there[worst], given[1])):
-            try:
-                sides.append(side.ledger(at, held))
-            except ConvscopeError:
-                sides.append(None)
-        return found, First(
-            found, (positions[worst], there[worst]), (x, y), (sides[0], sides[1]), cause
-        )
+        sides = _ledgers((left, positions[worst], given[0]), (right, there[worst], given[1]))
+        places = positions[worst], there[worst]
+        return found, First(found, places, (x, y), sides, cause)
 
     def _cause(
         self,
@@ -329,6 +404,37 @@ class _Comparing:
                     return trial.words
             except (ConvscopeError, ValueError, IndexError):
                 continue
+        return None
+
+
+Side = tuple[Computing, tuple[int, ...], Mapping[str, Array]]
+"""A unit's arithmetic, the position that is looked at, and what feeds it."""
+
+
+def _ledgers(one: Side, other: Side) -> tuple[Ledger | None, Ledger | None]:
+    """Return the arithmetic of the first steps of two units whose numbers differ: sums, normalisations, functions.
+
+    Where one is folded its sum is no twin of the other's: what comes of the last weights is.
+    """
+    (left, *_), (right, *_) = one, other
+    steps = list(zip(left.steps, right.steps, strict=True))
+    if len(left.weighted) != len(right.weighted):
+        steps = steps[1:]
+    found: tuple[Ledger | None, Ledger | None] = None, None
+    for ours, theirs in dict.fromkeys(steps):
+        found = _ledger(one, ours), _ledger(other, theirs)
+        x, y = found
+        if x and y and not abs(x.value - y.value) <= x.rounding + y.rounding:
+            break
+    return found
+
+
+def _ledger(side: Side, name: str) -> Ledger | None:
+    """Return the arithmetic of a unit's node; None where it cannot be told."""
+    computing, position, given = side
+    try:
+        return computing.ledger(position, given, name)
+    except ConvscopeError:
         return None
 
 
@@ -387,6 +493,19 @@ def _positions(apart: Array) -> list[tuple[int, ...]]:
     others = (int(rng.integers(count)) for _ in range(TRIED // 2))
     chosen = dict.fromkeys([*largest[: TRIED // 2], 0, count - 1, *others])
     return [tuple(int(p) for p in np.unravel_index(n, apart.shape)) for n in chosen]
+
+
+def _spread(shape: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return the corners of an output and some of its other positions."""
+    rng = np.random.default_rng(list(shape))
+    corners = islice(product(*((0, n - 1) for n in shape)), DRAWN)
+    others = (tuple(int(rng.integers(n)) for n in shape) for _ in range(DRAWN))
+    return list(dict.fromkeys([*corners, *others]))
+
+
+def _sizes(units: Units, name: str) -> tuple[Any, ...]:
+    graph = units.graph
+    return tuple(graph.inputs[name] if name in graph.inputs else graph.shape(name))
 
 
 def _apart(x: Number, y: Number) -> float:

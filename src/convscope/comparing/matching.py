@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convscope.checks.forms import kernels, weighs
-from convscope.comparing.units import Unit, Units
+from convscope.comparing.units import Unit, Units, unlike
 from convscope.model.graph import Graph
 from convscope.notation.anatomy import Main
 from convscope.notation.index import Axis
@@ -50,7 +50,7 @@ def matched(a: Units, b: Units) -> list[Pair]:
     pairs = []
     for unit in a:
         other = b.all.get(partner.get(unit.name, ""))
-        pairs.append(Pair(unit, other, other is not None and unit.signature == other.signature))
+        pairs.append(Pair(unit, other, other is not None and not unlike(unit, other)))
     left = [Pair(None, other, False) for other in b if other.name not in taken]
     return [*pairs, *left]
 
@@ -109,6 +109,12 @@ def kernel(graph: Graph, unit: Unit) -> Array | None:
     array = graph.nodes[name].layer.weights[weight]
     turned: Array = np.transpose(array, places)
     return turned
+
+
+def rows(graph: Graph, unit: Unit) -> list[Array]:
+    """Return a unit's weights of one dimension: biases, means, variances."""
+    weights = (a for name in unit.nodes for a in graph.nodes[name].layer.weights.values())
+    return [array for array in weights if array.ndim == 1]
 
 
 def order(graph: Graph, unit: Unit) -> tuple[str, str, tuple[int, ...]] | None:

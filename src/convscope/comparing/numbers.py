@@ -64,9 +64,20 @@ class Computing:
             own = {**node.layer.weights, **((weights or {}).get(name) or {})}
             self.links[name] = Link(equation, feeds, own)
 
-    def ledger(self, position: Sequence[int], given: Mapping[str, Array]) -> Ledger:
-        """Return the arithmetic of the unit's first sum, at a position."""
-        return self._ledger_of(self.unit.nodes[0], position, given)
+    @property
+    def weighted(self) -> list[str]:
+        """The unit's nodes that have weights."""
+        return [name for name in self.unit.nodes if name in self.links and self.links[name].weights]
+
+    @property
+    def steps(self) -> tuple[str, str, str]:
+        """The unit's first node, the last that has weights, and the last."""
+        nodes = [name for name in self.unit.nodes if name in self.links]
+        return nodes[0], (self.weighted or nodes)[-1], nodes[-1]
+
+    def ledger(self, position: Sequence[int], given: Mapping[str, Array], name: str) -> Ledger:
+        """Return the arithmetic of one of the unit's nodes, at a position."""
+        return self._ledger_of(name, position, given)
 
     def values(self, positions: Positions, given: Mapping[str, Array]) -> Array:
         """Return the numbers at some positions alone, which costs a quarter of what their rooms cost."""

@@ -43,7 +43,7 @@ def document(made: Comparison) -> Document:
     one, other = made.names
     parts: list[Part] = [Heading(f"{one} and {other}, compared"), Paragraph(verdict(made))]
     if made.first is not None:
-        parts += _first(made.first, made.names)
+        parts += _first(made.first, made.names, made.ran)
     layers = made.layers
     if len(layers) > SHOWN:
         different = [n for n, layer in enumerate(layers) if not layer.same]
@@ -79,6 +79,9 @@ def verdict(made: Comparison) -> Words:
         )
         said = f"In {grouped(told)} of {grouped(count)} layers every number tried is the same but for its own"
         return [Span("They agree. ", "good"), f"{said} roundings{rest}."]
+    if made.agree is None and not made.ran:
+        named = join([f"{layer.one} ({layer.why_not})" for layer in made.untold[:8]])
+        return f"Whether they agree cannot be told without an image. No layer is known to differ, but not all can be compared: {named}{' and more' if len(made.untold) > 8 else ''}."
     if made.agree is None:
         named = join([str(layer.one or layer.other) for layer in made.untold[:8]])
         return (
@@ -87,9 +90,9 @@ def verdict(made: Comparison) -> Words:
         )
     if made.agree:
         return f"All {grouped(count)} layers are alike in what they compute and in their weights. With an image their numbers are compared, too."
-    words: list[str | Span] = [Span("They differ.", "bad"), " "]
+    words: list[str | Span] = [Span("They differ.", "bad")]
     if made.first is not None:
-        words.append(f"The first layer whose own arithmetic differs is {made.first.compared.one}.")
+        words.append(f" The first layer whose own arithmetic differs is {made.first.compared.one}.")
     different = sum(
         not layer.alike and layer.one is not None and layer.other is not None
         for layer in made.layers
@@ -111,7 +114,7 @@ def verdict(made: Comparison) -> Words:
     return words
 
 
-def _first(first: First, names: tuple[str, str]) -> Iterator[Part]:
+def _first(first: First, names: tuple[str, str], ran: bool) -> Iterator[Part]:
     layer = first.compared
     x, y = first.values
     yield Heading(f"Where they part: {layer.one} and {layer.other}")
@@ -124,8 +127,9 @@ def _first(first: First, names: tuple[str, str]) -> Iterator[Part]:
         )
     else:
         yield Paragraph("Nothing that was tried makes them agree.")
+    given = f"input, that of {names[0]}" if ran else "numbers, drawn at random"
     yield Paragraph(
-        f"Given the same input, that of {names[0]}, the number at {first.positions[0]} is {exact(x.value)} in {names[0]} and "
+        f"Given the same {given}, the number at {first.positions[0]} is {exact(x.value)} in {names[0]} and "
         f"{exact(y.value)} in {names[1]} (there at {first.positions[1]}): {scientific(abs(x.value - y.value))} apart, where "
         f"roundings account for {scientific(x.rounding + y.rounding)} at most."
     )

@@ -399,6 +399,31 @@ def _shape_of(equation: Equation) -> tuple[Any, ...]:
     return tuple(sorted(map(str, equation.shape)))
 
 
+def chain(units: Units, unit: Unit) -> list[str]:
+    """Return a unit's nodes, and those before it that only move numbers (a padding of its own)."""
+    found = list(unit.nodes)
+    stack = list(units.graph.nodes[unit.nodes[0]].inputs)
+    while stack:
+        name = stack.pop()
+        if name in units.through:
+            found.append(name)
+            stack.extend(units.graph.nodes[name].inputs)
+    return found
+
+
+def written(units: Units, unit: Unit) -> tuple[Any, ...]:
+    """Return a unit as it is written in its own format: where two are written alike they compute the same."""
+    found = []
+    for name in chain(units, unit):
+        layer, equation = units.graph.nodes[name].layer, units.equation_of(name)
+        use = getattr(layer, "use", None)
+        said = getattr(use, "settings", None) or getattr(use, "attributes", None)
+        settings = layer.settings() if said is None else said
+        hidden = repr(settings) if equation is None else ""
+        found.append((layer.kind, str(equation), hidden, str(units.graph.shape(name))))
+    return tuple(found)
+
+
 def unlike(one: Unit, other: Unit) -> str:
     """Return in words what two units' equations do not have in common."""
     found = []
@@ -413,6 +438,10 @@ def unlike(one: Unit, other: Unit) -> str:
         found.append(f"{_spelled(one.said)} | {_spelled(other.said)}")
     if one.function != other.function:
         found.append(f"activation {one.function or 'none'} | {other.function or 'none'}")
+    if one.normal and other.normal and one.normal != other.normal:  # none where it is folded
+        found.append(f"epsilon {_spelled(one.normal)} | {_spelled(other.normal)}")
+    if not found and one.signature != other.signature:
+        found.append(f"another number in {one.function or 'its function'}")
     return "; ".join(found)
 
 

@@ -427,7 +427,8 @@ class Network(Trainable):
         """Return this network and another side by side: layers in pairs, weights, and where numbers part.
 
         other   any network that convscope opens, alike or in part
-        image   what to run both with, as `run` takes it, in this network's layout; None for none
+        image   what to run both with, as `run` takes it, in this network's layout; None for none: then layers that
+                are written otherwise are tried on numbers drawn at random
 
         Each number's tolerance is what its own roundings can account for; each layer of the other is given
         what this one's is given, so that the first that differs is the guilty one. Raises `InputError` for
