@@ -41,7 +41,7 @@ def summary(
     dtypes, device  of the inputs that are made
     mode            "eval" (the default), "train" or "same"
     row_settings    ascii_only, depth, hide_recursive_layers, var_names
-    verbose         0 for no printing
+    verbose         0 for no printing, 1 for the table, 2 with a row for every weight: its shape under kernel_size
     kwargs          what the module is called with by name
 
     The object has total_params, trainable_params, total_mult_adds, total_input, total_output_bytes and
@@ -61,7 +61,7 @@ def summary(
 
     found = statistics(
         model, input_size, input_data, batch_dim, col_names, col_width, depth, device, dtypes, mode,
-        row_settings, kwargs,
+        row_settings, verbose, kwargs,
     )  # fmt: skip
     show(found, verbose)
     return found

@@ -242,6 +242,43 @@ def test_the_drop_in_prints_once_and_names_what_it_cannot(
         cs.summary(nn.Conv2d(3, 8, 5), input_size=(2, 4, 9, 10), verbose=0)
 
 
+def test_the_drop_in_shows_each_weight_once_with_pytorchs_shape() -> None:
+    module = nn.Sequential(nn.Embedding(9, 4), nn.LSTM(4, 6, batch_first=True))
+    columns = ("kernel_size", "num_params")
+    table = str(
+        cs.summary(module, (2, 7), dtypes=[torch.long], col_names=columns, verbose=2)
+    ).splitlines()
+    for name, weight in module.named_parameters():
+        (row,) = (line for line in table if f"└─{name.partition('.')[2]} " in line)
+        assert str(list(weight.shape)) in row  # torchinfo swaps the first two
+        assert row.endswith(f"─{weight.numel()}")
+    narrow = str(cs.summary(nn.Conv2d(3, 8, 5), (2, 3, 9, 10), col_width=4, verbose=0))
+    assert "[2, 8, 5, 6] 608" in narrow
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"verbose": 5}, "verbose is 0"),
+        ({"depth": -1}, "depth is a whole number from 0"),
+        ({"batch_dim": 5}, "batch_dim is a place among 5 axes"),
+        ({"device": "nosuch"}, "makes no input with .*nosuch"),
+    ],
+)
+def test_the_drop_in_refuses_what_it_would_misread(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(cs.errors.SettingError, match=words):
+        cs.summary(nn.Conv2d(3, 8, 5), (2, 3, 9, 10), **options)
+    with pytest.raises(cs.errors.SourceError, match="call it once"):
+        cs.summary(nn.LazyLinear(4), verbose=0)
+    module = nn.Conv2d(3, 8, 5)
+    assert cs.summary(module, (3, 9, 10), batch_dim=-4, verbose=0).summary_list[0].out == (
+        1,
+        8,
+        5,
+        6,
+    )
+
+
 def test_neither_pytorch_nor_its_compiler_is_loaded_before_it_is_needed() -> None:
     code = (
         "import sys, convscope as cs; cs.open('demo').facts(); assert 'torch' not in sys.modules\n"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
-from convscope.errors import SettingError, SourceError
+from convscope.errors import SettingError
 from convscope.network import Network
 from convscope.readers.example import Example
 from convscope.readers.torch.build import TorchGraph, build, skeleton
@@ -15,7 +13,7 @@ from convscope.readers.torch.failing import forward_error
 from convscope.readers.torch.inputs import arguments
 from convscope.readers.torch.module import BothEngines, TorchModule
 from convscope.readers.torch.recording import record
-from convscope.readers.torch.shadow import parameters, plain, tree
+from convscope.readers.torch.shadow import initialised, parameters, plain
 from convscope.readers.torch.weights import with_weights
 
 
@@ -28,13 +26,7 @@ def opened(source: Any, example: Example) -> Network:
     if example.engine not in (None, "torch", "onnxruntime"):
         raise SettingError(f"engine is torch or onnxruntime, not {example.engine!r}")
     backs = BothEngines if example.engine == "onnxruntime" else TorchModule
-    waiting = [path for path, m in tree(module).items() if _lazy(m)]
-    if waiting:
-        shown = ", ".join(waiting[:3]) + (" …" if len(waiting) > 3 else "")
-        raise SourceError(
-            f"{name} has parameters without a shape ({shown}): call it once on an example, "
-            f"module(example), and then open it"
-        )
+    initialised(module)
     if not example.given:
         backing = backs(module, None, True, example.training)
         return Network(name, graph=skeleton(module, name), backing=backing)
@@ -58,13 +50,6 @@ def graph_of(recording: Recording, module: Any, name: str) -> tuple[TorchGraph, 
     if batched and _mixed(graph) and recording.failure is None:
         return build(recording, module, name, False), False
     return graph, batched
-
-
-def _lazy(module: Any) -> bool:
-    kind = torch.nn.parameter.UninitializedTensorMixin  # type: ignore[attr-defined]
-    return any(
-        isinstance(t, kind) for t in (*module._parameters.values(), *module._buffers.values())
-    )
 
 
 _WINDOWS = {"conv1d": 1, "conv2d": 2, "conv3d": 3, "max_pool2d": 2, "avg_pool2d": 2, "adaptive_avg_pool2d": 2,

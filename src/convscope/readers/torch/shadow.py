@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
+from convscope.errors import SourceError
+
 DEEPEST = 6
 """So far are lists in lists followed."""
 
@@ -146,3 +148,21 @@ def plain(module: Any) -> Any:
     while type(module).__name__ == "OptimizedModule" and hasattr(module, "_orig_mod"):
         module = module._orig_mod
     return module
+
+
+def initialised(module: Any) -> None:
+    """Raise `SourceError` for a module whose lazy parameters have no shape yet."""
+    import torch
+
+    kind = torch.nn.parameter.UninitializedTensorMixin  # type: ignore[attr-defined]
+    waiting = [
+        path
+        for path, one in tree(module).items()
+        if any(isinstance(t, kind) for t in (*one._parameters.values(), *one._buffers.values()))
+    ]
+    if waiting:
+        shown = ", ".join(waiting[:3]) + (" …" if len(waiting) > 3 else "")
+        raise SourceError(
+            f"{type(module).__name__} has parameters without a shape ({shown}): call it once on an example, "
+            f"module(example), and then open it"
+        )

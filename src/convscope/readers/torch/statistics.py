@@ -15,7 +15,7 @@ from convscope.readers.example import Example
 from convscope.readers.torch.calls import Frame
 from convscope.readers.torch.inputs import arguments
 from convscope.readers.torch.recording import record
-from convscope.readers.torch.shadow import plain
+from convscope.readers.torch.shadow import initialised, plain
 
 COLUMNS = {
     "input_size": "Input Shape",
@@ -35,6 +35,7 @@ class Line:
     """One call of a module, or a module that was not called.
 
     params, trainable   its own and those of all modules in it; `own` are those that are in none
+    weights             those of its own that no line before has: name and shape of each
     """
 
     path: str
@@ -46,6 +47,7 @@ class Line:
     own: int = 0
     own_trainable: int = 0
     own_bytes: int = 0
+    weights: tuple[tuple[str, tuple[int, ...]], ...] = ()
     leaf: bool = True
     given: tuple[int, ...] | None = None
     out: tuple[int, ...] | None = None
@@ -67,9 +69,10 @@ class ModelStatistics:
 
     def __init__(
         self, top: Line, input_bytes: int, columns: Sequence[str], width: int,
-        depth: int, rows: Sequence[str],
+        depth: int, rows: Sequence[str], weights: bool = False,
     ) -> None:  # fmt: skip
         self.top = top
+        self.weights = weights
         self.total_input = input_bytes
         self.columns, self.width, self.depth, self.rows = columns, width, depth, rows
         self.total_params = self.trainable_params = self.total_param_bytes = 0
@@ -89,19 +92,24 @@ class ModelStatistics:
         shown = [line for line in self.summary_list if line.level <= self.depth]
         if "hide_recursive_layers" in self.rows:
             shown = [line for line in shown if not line.again]
-        labels = [self._label(line) for line in shown]
         title = "Layer (type"
         title += " (var_name)" if "var_names" in self.rows else ""
         title += ":depth-idx)" if "depth" in self.rows else ")"
-        first = max(len(title), *map(len, labels), 40)
-        whole = first + self.width * len(self.columns)
-        rule = "=" * whole
-        text = [rule, _line(title, [COLUMNS[c] for c in self.columns], first, self.width), rule]
-        for line, label in zip(shown, labels, strict=True):
+        rows = [(title, [COLUMNS[column] for column in self.columns])]
+        for line in shown:
             folded = line.level == self.depth and not line.leaf
             cells = [self._cell(line, column, folded) for column in self.columns]
-            text.append(_line(label, cells, first, self.width))
-        text += [
+            rows.append((self._label(line), cells))
+            if self.weights and not folded:
+                rows += self._weights(line)
+        first = max(40, *(len(label) for label, _ in rows))
+        table = [_line(label, cells, first, self.width) for label, cells in rows]
+        rule = "=" * max(first + self.width * len(self.columns), *map(len, table))
+        text = [
+            rule,
+            table[0],
+            rule,
+            *table[1:],
             rule,
             f"Total params{_readable(self.total_params, 0)}",
             f"Trainable params{_readable(self.trainable_params, 0)}",
@@ -121,14 +129,28 @@ class ModelStatistics:
 
     __repr__ = __str__
 
-    def _label(self, line: Line) -> str:
+    def _branch(self, level: int) -> str:
         ascii_only = "ascii_only" in self.rows
-        begin = "+ " if ascii_only else "├─" if line.level < 2 else "└─"
-        begin = begin if line.level else ""
-        step = "    " if ascii_only else "│    "
+        begin = "+ " if ascii_only else "├─" if level < 2 else "└─"
+        return ("    " if ascii_only else "│    ") * (level - 1) + (begin if level else "")
+
+    def _weights(self, line: Line) -> Iterable[tuple[str, list[str]]]:
+        """Return a row for each weight of a line's own: its shape, as PyTorch has it, and how many numbers it is."""
+        branches = ("+ ", "+ ") if "ascii_only" in self.rows else ("├─", "└─")
+        for place, (name, shape) in enumerate(line.weights, 1):
+            cells = {
+                "kernel_size": str(list(shape)),
+                "num_params": f"{branches[place == len(line.weights)]}{prod(shape):,}",
+            }
+            yield (
+                f"{self._branch(line.level + 1)}{name}",
+                [cells.get(column, "") for column in self.columns],
+            )
+
+    def _label(self, line: Line) -> str:
         name = f" ({line.path.rpartition('.')[2] or line.kind})" if "var_names" in self.rows else ""
         number = f": {line.level}-{line.place}" if "depth" in self.rows and line.level else ""
-        return f"{step * (line.level - 1)}{begin}{line.kind}{name}{number}"
+        return f"{self._branch(line.level)}{line.kind}{name}{number}"
 
     def _cell(self, line: Line, column: str, folded: bool) -> str:
         if column in ("input_size", "output_size"):
@@ -162,8 +184,8 @@ class ModelStatistics:
 
 
 def _line(label: str, cells: Sequence[str], first: int, width: int) -> str:
-    text = "".join(f"{cell[: width - 1]:<{width}}" for cell in cells)
-    return f"{label:<{first}} {text}".rstrip()
+    """Return a row of the table; what is wider than its column is not cut: half a shape is another shape."""
+    return " ".join([f"{label:<{first}}", *(f"{cell:<{width}}" for cell in cells)]).rstrip()
 
 
 def _readable(count: int, least: float = 1e6) -> str:
@@ -182,16 +204,24 @@ def _walk(line: Line) -> Iterable[Line]:
 def statistics(
     module: Any, input_size: Any, input_data: Any, batch_dim: int | None, columns: Iterable[str] | None,
     width: int, depth: int, device: Any, dtypes: Sequence[Any] | None, mode: str | None,
-    rows: Iterable[str] | None, keywords: dict[str, Any],
+    rows: Iterable[str] | None, verbose: int | None, keywords: dict[str, Any],
 ) -> ModelStatistics:  # fmt: skip
     """Return what a module amounts to; see `convscope.summary`."""
     module = plain(module)
     if not isinstance(module, torch.nn.Module):
         raise SettingError(f"summary takes a torch.nn.Module, not {type(module).__name__}")
+    initialised(module)
     if input_size is not None and input_data is not None:
         raise SettingError("give input_size or input_data, not both")
     if mode not in (None, "eval", "train", "same"):
         raise SettingError(f"mode is eval, train or same, not {mode!r}")
+    if verbose not in (None, 0, 1, 2):
+        raise SettingError(
+            f"verbose is 0 (silent), 1 (the table) or 2 (weights too), not {verbose!r}"
+        )
+    for what, number, least in (("depth", depth, 0), ("col_width", width, 1)):
+        if not isinstance(number, int) or number < least:
+            raise SettingError(f"{what} is a whole number from {least}, not {number!r}")
     given = input_size is not None or input_data is not None
     chosen = tuple(columns or (("output_size", "num_params") if given else ("num_params",)))
     for name in chosen:
@@ -205,7 +235,7 @@ def statistics(
             raise SettingError(f"row_settings are {', '.join(ROW_SETTINGS)}, not {name!r}")
     if not given and not keywords:
         return ModelStatistics(
-            _tree(module, module, "", 0, set(), {}), 0, chosen, width, depth, settings
+            _tree(module, module, "", 0, set(), {}), 0, chosen, width, depth, settings, verbose == 2
         )
     if input_size is not None:
         data = _random(module, input_size, batch_dim, dtypes, device)
@@ -233,7 +263,7 @@ def statistics(
     shown = dict(module.named_modules())
     top = _called(root, called, shown, 0, set(), {})
     size = sum(t.numel() * t.element_size() for t in arranged.inputs.values())
-    return ModelStatistics(top, size, chosen, width, depth, settings)
+    return ModelStatistics(top, size, chosen, width, depth, settings, verbose == 2)
 
 
 def _random(
@@ -249,22 +279,34 @@ def _random(
             f"input_size is whole numbers with the batch, as (1, 3, 224, 224), not {size!r}"
         )
     if batch_dim is not None:
-        sizes = [(*s[:batch_dim], 1, *s[batch_dim:]) for s in sizes]
+        for place, s in enumerate(sizes):
+            if not -len(s) - 1 <= batch_dim <= len(s):
+                raise SettingError(
+                    f"batch_dim is a place among {len(s) + 1} axes, {-len(s) - 1} … {len(s)}, not {batch_dim!r}"
+                )
+            at = batch_dim % (len(s) + 1)
+            sizes[place] = (*s[:at], 1, *s[at:])
     usual = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
     kinds = list(dtypes) if dtypes else [usual] * len(sizes)
     if len(kinds) != len(sizes):
         raise SettingError(f"{len(sizes)} inputs need as many dtypes, not {len(kinds)}")
     generator = torch.Generator().manual_seed(0)
-    return [
-        torch.rand(s, generator=generator).to(dtype=kind, device=device)
-        for s, kind in zip(sizes, kinds, strict=True)
-    ]
+    try:
+        return [
+            torch.rand(s, generator=generator).to(dtype=kind, device=device)
+            for s, kind in zip(sizes, kinds, strict=True)
+        ]
+    except (RuntimeError, AssertionError, TypeError) as error:  # PyTorch's three ways to refuse
+        asked = f"dtypes={dtypes!r}, device={device!r}"
+        said = str(error).partition("\n")[0]
+        raise SettingError(f"PyTorch makes no input with {asked}: {said}") from error
 
 
 def _described(one: Any, path: str, level: int, met: set[int], places: dict[int, int]) -> Line:
     """Return a module's line without what a call tells."""
     every = list(one.parameters())
-    own = list(one.parameters(recurse=False))
+    named = dict(one.named_parameters(recurse=False))
+    own = list(named.values())
     places[level] = places.get(level, 0) + 1
     line = Line(
         path, type(one).__name__, level, sum(p.numel() for p in every),
@@ -274,6 +316,7 @@ def _described(one: Any, path: str, level: int, met: set[int], places: dict[int,
     line.own = sum(p.numel() for p in new)
     line.own_trainable = sum(p.numel() for p in new if p.requires_grad)
     line.own_bytes = sum(p.numel() * p.element_size() for p in new)
+    line.weights = tuple((name, tuple(p.shape)) for name, p in named.items() if id(p) not in met)
     met.update((id(one), *map(id, new)))
     line.leaf = not any(True for _ in one.children())
     line.place = places[level]
