@@ -132,6 +132,14 @@ def test_a_network_that_was_not_edited_has_no_changes() -> None:
     assert report.notes == ("Nothing changed: no setting was edited.",)
 
 
+def test_what_if_compares_with_the_network_that_is_asked() -> None:
+    edited = network().edit("conv2d_1", filters=5)
+    rows = {row.name: row for row in edited.whatif([("conv2d_1", "strides", 2)]).facts.layers}
+    assert rows["conv2d_1"].old.output_shape[-1] == 5
+    again = edited.edit("conv2d_1", strides=2).changes().facts.layers
+    assert {row.name: row for row in again}["conv2d_1"].old.output_shape[-1] == 64
+
+
 def test_unknown_and_symbolic_sizes_stay_so() -> None:
     net = Sequential([Conv2D("k", 3, input_shape=("n", 9, 1)), Conv2D(4, 2)])
     row = net.whatif([("conv2d", "kernel_size", (5, 2))]).to_dict()["layers"][0]

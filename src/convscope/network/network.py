@@ -515,9 +515,14 @@ class Network(Trainable):
 
         layers, depth   which rows of the table to show, as in `summary`
 
-        The same as `edited(edits).changes()`; see `edit` for what is raised.
+        Compared with this network, also where it was itself made by an edit: `edited(edits).changes()` compares
+        with the first of all. See `edit` for what is raised.
         """
-        return self.edited(edits).changes(layers, depth)
+        from copy import copy
+
+        here = copy(self)
+        here._history = None
+        return here.edited(edits).changes(layers, depth)
 
     def edited(self, edits: Iterable[Sequence[Any]]) -> Network:
         """Return this network with edits of several layers, (layer, setting, value) each, made at once.
