@@ -15,6 +15,7 @@ from work import PATIENCE
 
 from convscope.explorer.host import Host
 from convscope.explorer.server import Server
+from convscope.model.naming import called
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
@@ -165,9 +166,9 @@ class Visit:
         """How the sentence about one number begins, for those who listen."""
         maps = self.served.maps.get(layer)
         if maps is None:
-            return f"{layer}({', '.join(map(str, position))}) = "
+            return f"{called(layer)}({', '.join(map(str, position))}) = "
         rest = ",".join(str(p) for axis, p in enumerate(position) if axis != maps)
-        return f"{layer}[{position[maps]}] at {rest} = "
+        return f"{called(layer)}[{position[maps]}] at {rest} = "
 
     def keys(self, *names: str) -> None:
         """Press keys, one after the other."""

@@ -358,3 +358,19 @@ def test_a_weight_that_is_no_number_around_padding_and_in_the_funnel(visit: Open
     hint.focus()
     style = "e => getComputedStyle(e, '::after').content"
     assert "its window times its slice" in hint.evaluate(style)
+
+
+def digits() -> tuple[Any, ...]:
+    """Return a network whose layers are named by bare numbers, as PyTorch's containers name theirs."""
+    layers = [cs.Conv2D(4, 3, input_shape=(9, 10, 2), name="0"), cs.Conv2D(5, 2, name="1")]
+    return cs.Sequential(layers), np.random.default_rng(3).random((9, 10, 2), np.float32)
+
+
+def test_a_layer_named_by_a_number_is_said_to_be_one(visit: OpenPage) -> None:
+    page = visit(digits)
+    shown = page.number("1", (2, 3, 4))
+    assert shown["title"].startswith("One number of layer 1: ")
+    assert "every one of the 4 maps of layer 0." in page.page.inner_text(".cs-screen")
+    assert page.page.get_by_text("map 4 of layer 1, 6×7").count()
+    trace = page.served.run.trace("1", (2, 3, 4))
+    assert str(trace).startswith("One number of layer 1 (Conv2D)")

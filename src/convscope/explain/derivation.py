@@ -16,6 +16,7 @@ from convscope.explain.summary import summarise
 from convscope.explain.words import dots, grouped, join, shape_in_words, sliced, times, worked
 from convscope.model.facts import Facts
 from convscope.model.graph import Graph
+from convscope.model.naming import called
 from convscope.model.receptive import ReceptiveField
 from convscope.notation import Equation, Size, macs, other_work
 from convscope.notation.expression import Local
@@ -130,7 +131,7 @@ class LayerExplanation:
     def _parts(self) -> list[Part]:
         facts, equation = self.facts, self.equation
         shapes = " and ".join(shape_in_words(s) for s in facts.input_shapes)
-        feeds = join([f"layer {name}" if name.isdigit() else name for name in self.feeds])
+        feeds = join([called(name) for name in self.feeds])
         parts: list[Part] = [
             Heading(f"{self.name} ({self.kind})"),
             Paragraph(

@@ -16,6 +16,7 @@ from convscope.errors import UnsupportedError
 from convscope.explain.reading import MainSum, main_sum
 from convscope.explain.words import decimal, grouped, sliced, times, worked
 from convscope.model.graph import Graph
+from convscope.model.naming import called
 from convscope.notation import Axis, Equation, Expression, Read, Size, macs
 from convscope.notation.expression import Reduction
 from convscope.notation.index import Index, as_index
@@ -135,7 +136,7 @@ class Comparison:
             (rows[-1],),
         )
         parts: list[Part] = [
-            Heading(f"Four pictures of {self.layer}, tested"),
+            Heading(f"Four pictures of {called(self.layer)}, tested"),
             Paragraph(
                 f"The same input {times(self.input_shape)}, the same weights; only the equation "
                 f"differs. Which one did the network compute?"

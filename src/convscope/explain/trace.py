@@ -19,6 +19,7 @@ from convscope.explain.words import (
     times,
 )
 from convscope.model.graph import Graph, Node, tensor_names
+from convscope.model.naming import called
 from convscope.notation import Size
 from convscope.notation.cone import Cone, Link, cone
 from convscope.notation.index import Range
@@ -102,7 +103,7 @@ class Trace:
         led = self.ledger
         where = ", ".join(map(str, led.position))
         parts: list[Part] = [
-            Heading(f"One number of {self.layer} ({self.kind}) at ({where})"),
+            Heading(f"One number of {called(self.layer)} ({self.kind}) at ({where})"),
             Formula(str(led.equation), led.equation.latex()),
         ]
         parts += ledger_parts(led)

@@ -12,6 +12,7 @@ from convscope.explain.summary import summarise
 from convscope.explain.words import grouped, join, times
 from convscope.model.editing import Change, Edited, shown
 from convscope.model.graph import Graph
+from convscope.model.naming import called
 from convscope.notation.sizes import from_plain, show
 from convscope.parts import (
     NO_BREAK,
@@ -224,7 +225,7 @@ def _notes(
         )
     rest = [layer.name for layer in layers if not layer.changed]
     if rest:
-        named = f": {join(rest)}" if len(rest) <= LISTED else ""
+        named = f": {join(list(map(called, rest)))}" if len(rest) <= LISTED else ""
         count = (
             f"{len(rest):,} other layers stay as they are"
             if len(rest) > 1
@@ -232,7 +233,7 @@ def _notes(
         )
         yield f"{count}{named}."
     if history.redrawn:
-        said = [f"{name} ({join(names)})" for name, names in history.redrawn.items()]
+        said = [f"{called(name)} ({join(names)})" for name, names in history.redrawn.items()]
         if len(said) > LISTED:
             said = [*said[:LISTED], f"{len(said) - LISTED} more layers"]
         kept = any(
@@ -250,7 +251,7 @@ def _notes(
             )
     for layer in layers:
         if layer.dropped and not _sees_more(layer):
-            yield f"{layer.name}: {_left_out(layer.dropped)}"
+            yield f"{called(layer.name)}: {_left_out(layer.dropped)}"
     yield from _about_layers(graph, history)
 
 

@@ -16,6 +16,15 @@ def snake(kind: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+def called(name: str) -> str:
+    """Return a layer's name as a sentence says it: a bare number would read as a count.
+
+    >>> called("conv2d_1"), called("3")
+    ('conv2d_1', 'layer 3')
+    """
+    return f"layer {name}" if name.isdecimal() else name
+
+
 class Names:
     """Hands out names: conv2d, conv2d_1, conv2d_2, …; never one that is taken."""
 

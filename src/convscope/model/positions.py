@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from convscope.errors import PositionError, UnsupportedError
 from convscope.model.graph import Graph
+from convscope.model.naming import called
 from convscope.notation.sizes import is_known, shape_text
 
 
@@ -35,7 +36,7 @@ def position_in(graph: Graph, layer: str, position: Sequence[int]) -> tuple[int,
             axis = facts.equation.axes[place] if facts.equation else None
             word = f"{axis.word} {axis.name}" if axis else f"axis {place}"
             raise PositionError(
-                f"position {shape_text(where)} is outside {layer}, whose outputs have shape "
+                f"position {shape_text(where)} is outside {called(layer)}, whose outputs have shape "
                 f"{shape_text(shape)}: {word} = {p} must lie in 0 … {size - 1}"
             )
     return tuple(p % s if is_known(s) else p for p, s in zip(where, shape, strict=True))

@@ -12,6 +12,7 @@ import numpy as np
 from convscope.checks.finding import Finding
 from convscope.checks.subject import Subject
 from convscope.explain.words import exact, grouped
+from convscope.model.naming import called
 
 TITLE = "Weights that are NaN or infinite"
 CERTAINTY = "fact"
@@ -29,7 +30,7 @@ def find(subject: Subject) -> Iterator[Finding]:
             count = int(array.size - np.count_nonzero(finite))
             yield Finding(
                 node.name,
-                f"{grouped(count)} of the {grouped(array.size)} numbers of {name} {'are' if count > 1 else 'is'} not finite, "
+                f"{grouped(count)} of the {grouped(array.size)} numbers of {called(name)} {'are' if count > 1 else 'is'} not finite, "
                 f"the first {exact(float(array[where]))} at {where}",
                 {"weight": name, "count": count, "of": int(array.size), "first": list(where)},
                 f"all {grouped(array.size)} were looked at",

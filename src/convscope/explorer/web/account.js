@@ -1,7 +1,7 @@
 // One number's account: what is added up, in figures that add up.
 
 import { product, range } from "./arrays.js";
-import { addingUp, decimal, grouped, places, times } from "./texts.js";
+import { addingUp, called, decimal, grouped, places, times } from "./texts.js";
 
 /** @import {Detail, Groups, Ledger} from "./types" */
 
@@ -51,7 +51,7 @@ export function sumOf(led, detail, at, most, sorted) {
 	if (!groups) return null;
 	const wide = groups.sizes.at(-1) ?? 1;
 	const feed = detail.feeds[groups.tensor];
-	const source = feed ?? groups.tensor;
+	const source = feed === undefined ? groups.tensor : called(feed);
 	return { led, detail, at, groups, feed, source, wide, tall: product(groups.sizes) / wide, ...account(led, most, sorted) };
 }
 

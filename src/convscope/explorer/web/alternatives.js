@@ -5,7 +5,7 @@ import { product } from "./arrays.js";
 import { Sight } from "./fields.js";
 import { Refusal } from "./refusal.js";
 import { filled } from "./sizes.js";
-import { times } from "./texts.js";
+import { called, times } from "./texts.js";
 
 /** @import {EquationJson} from "./types" */
 /** @import {Held} from "./running.js" */
@@ -81,7 +81,7 @@ export class Alternatives {
 		const small = shape.findIndex((/** @type {number} */ size) => size < 1);
 		if (small >= 0) {
 			const { word } = figures.equation.index[figures.equation.axes[small]];
-			throw new Refusal("EditError", `${name} cannot be so: from an input of ${given.map(times).join(" and ")} its output would have ${shape[small]} `
+			throw new Refusal("EditError", `${called(name)} cannot be so: from an input of ${given.map(times).join(" and ")} its output would have ${shape[small]} `
 				+ `${word}s. A smaller window here or before, a smaller stride, or padding would do.`);
 		}
 		const redrawn = Object.keys(figures.weights).filter((one) => String(figures.weights[one]) !== String(weights[one]));
@@ -96,14 +96,14 @@ export class Alternatives {
 	/** A layer's kind, and its settings after edits. @param {string} name @param {Map<string, any>} [edits] */
 	found(name, edits) {
 		const kind = this.kinds[this.known.get(name)?.kind ?? -1];
-		if (!kind) throw new Refusal("UnsupportedError", `This file does not hold ${name} with other sizes.`);
+		if (!kind) throw new Refusal("UnsupportedError", `This file does not hold ${called(name)} with other sizes.`);
 		/** @type {Record<string, any>} */
 		const told = {};
 		for (const [setting, { value, count }] of Object.entries(this.settings(name))) {
 			const to = edits?.has(setting) ? edits.get(setting) : value;
 			told[setting] = count && typeof to === "number" ? Array(count).fill(to) : to;
 			if (JSON.stringify(told[setting]) !== JSON.stringify(value) && !(setting in kind.open) && !kind.fixed.includes(setting)) {
-				throw new Refusal("UnsupportedError", `This file does not hold ${name} with another ${setting}.`);
+				throw new Refusal("UnsupportedError", `This file does not hold ${called(name)} with another ${setting}.`);
 			}
 		}
 		for (const setting of edits?.keys() ?? []) if (!(setting in told)) throw new Refusal("SettingError", `${name} has no setting ${JSON.stringify(setting)}.`);
@@ -116,7 +116,7 @@ export class Alternatives {
 		const numbers = {};
 		const put = (/** @type {string | number} */ letter, /** @type {number} */ number) => {
 			if (typeof letter === "number" ? letter !== number : (numbers[letter] ?? number) !== number) {
-				throw new Refusal("UnsupportedError", `This file does not hold ${name} for inputs of ${given.map(times).join(" and ")}.`);
+				throw new Refusal("UnsupportedError", `This file does not hold ${called(name)} for inputs of ${given.map(times).join(" and ")}.`);
 			}
 			if (typeof letter === "string") numbers[letter] = number;
 		};
@@ -124,7 +124,7 @@ export class Alternatives {
 		for (const [setting, letters] of Object.entries(open)) {
 			const [all, values] = [[letters].flat(), [told[setting]].flat()];
 			if (values.length !== all.length || !values.every((value) => Number.isInteger(value) && value > 0)) {
-				throw new Refusal("SettingError", `${name}: ${setting} takes ${all.length > 1 ? `${all.length} whole numbers` : "a whole number"} from 1, not ${values.join("×")}.`);
+				throw new Refusal("SettingError", `${called(name)}: ${setting} takes ${all.length > 1 ? `${all.length} whole numbers` : "a whole number"} from 1, not ${values.join("×")}.`);
 			}
 			all.forEach((letter, n) => put(letter, values[n]));
 		}
@@ -137,7 +137,7 @@ export class Alternatives {
 		const found = ways.find(([values]) => JSON.stringify(values) === wanted);
 		if (!found) {
 			const words = fixed.map((setting) => `${setting} ${[told[setting]].flat().join("×")}`).join(", ");
-			throw new Refusal("UnsupportedError", `This file does not hold ${name} with ${words}.`);
+			throw new Refusal("UnsupportedError", `This file does not hold ${called(name)} with ${words}.`);
 		}
 		const [[, first]] = ways;
 		return found[1] === first || !Array.isArray(found[1]) ? found[1] : patched(first, found[1]);
@@ -171,7 +171,7 @@ export class Alternatives {
 			params += stage.params - (row.old.params ?? 0);
 			trainable += stage.trainable - (layers[n].trainable ?? 0);
 			macs += stage.macs - (row.old.macs ?? 0);
-			if (stage.redrawn.length) drawn.push(`${row.name} (${stage.redrawn.join(", ")})`);
+			if (stage.redrawn.length) drawn.push(`${called(row.name)} (${stage.redrawn.join(", ")})`);
 			const differs = Object.keys(now).some((key) => JSON.stringify(now[/** @type {keyof typeof now} */ (key)]) !== JSON.stringify(row.old[key]));
 			return { ...row, new: now, weights_redrawn: stage.redrawn, changed: differs || stage.redrawn.length > 0 || edited.has(row.name) };
 		});

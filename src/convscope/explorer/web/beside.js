@@ -1,6 +1,6 @@
 // Old and new, side by side: the maps of what was edited, and what comes out.
 
-import { decimal, times } from "./texts.js";
+import { called, decimal, times } from "./texts.js";
 import { dim, fill, h, latest, message, table } from "./elements.js";
 import { outcome } from "./facts.js";
 import { thumbnail } from "./thumbs.js";
@@ -31,7 +31,7 @@ export function sideBySide(app) {
 		const names = [...new Set(edits.map(([layer]) => layer))].slice(0, 3);
 		const drawn = new Set(change.layers.filter(({ weights_redrawn }) => weights_redrawn.length).map(({ name }) => name));
 		const maps = (/** @type {string} */ name, /** @type {Run} */ one, /** @type {string} */ word) => {
-			const canvas = h("canvas", { role: "img", "aria-label": `maps of ${name}, ${word}` });
+			const canvas = h("canvas", { role: "img", "aria-label": `maps of ${called(name)}, ${word}` });
 			thumbnail(app, name, canvas, PAIR, () => mine === turn, one);
 			return h("figure", canvas, h("figcaption", `${word}: ${times(one.shapes[name])}`));
 		};
@@ -40,10 +40,10 @@ export function sideBySide(app) {
 		const row = (/** @type {ReturnType<typeof outcome>[0]} */ { name, value }) => [name, decimal(value, 4),
 			h("span.cs-meter", { style: { width: `${limit > 0 ? Math.max(0, value / limit) * 90 : 0}px` } })];
 		fill(element,
-			names.map((name) => h("section", h("h3", name), h("div.cs-pair", maps(name, run, "as it is"), maps(name, tried, "edited")))),
+			names.map((name) => h("section", h("h3", called(name)), h("div.cs-pair", maps(name, run, "as it is"), maps(name, tried, "edited")))),
 			h("section", h("h3", "What comes out"), h("div.cs-pair", outcomes.map((rows, n) =>
 				h("div", h("p.cs-caption", ["as it is", "edited"][n]), table(null, rows.map(row)))))),
-			drawn.size > 0 && h("p", dim(`Weights that no longer fit are drawn anew (${[...drawn].slice(0, 3).join(", ")}${drawn.size > 3 ? ", …" : ""}): nothing was trained, so what comes out then means little.`)));
+			drawn.size > 0 && h("p", dim(`Weights that no longer fit are drawn anew (${[...drawn].slice(0, 3).map(called).join(", ")}${drawn.size > 3 ? ", …" : ""}): nothing was trained, so what comes out then means little.`)));
 	}
 
 	return { element, show };

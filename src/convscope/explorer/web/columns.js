@@ -2,7 +2,7 @@
 
 import { range } from "./arrays.js";
 import { needs } from "./windows.js";
-import { decimal, grouped, times } from "./texts.js";
+import { called, decimal, grouped, times } from "./texts.js";
 import { attributes, breakable, fill, h, latest, memo, penOf, say, sized } from "./elements.js";
 import { drawBars, scaleOf } from "./colours.js";
 import { mark } from "./marks.js";
@@ -214,7 +214,7 @@ export function columns(app) {
 	}
 
 	function rest() {
-		const hidden = drawn.filter(({ name, kind }) => kind === "maps" && app.net.form(name).maps > MOST_MAPS).map(({ name }) => `${grouped(app.net.form(name).maps - MOST_MAPS)} more of ${name}`);
+		const hidden = drawn.filter(({ name, kind }) => kind === "maps" && app.net.form(name).maps > MOST_MAPS).map(({ name }) => `${grouped(app.net.form(name).maps - MOST_MAPS)} more of ${called(name)}`);
 		return hidden.length ? `Of each layer the first ${MOST_MAPS} maps; not drawn: ${hidden.join(", ")}. Point at a map: what goes into it lights up.` : "Point at a map: what goes into it lights up.";
 	}
 
@@ -236,7 +236,7 @@ export function columns(app) {
 		const { name, items, kind } = drawn[to.column];
 		const { n } = items[to.item];
 		const { net } = app;
-		const what = kind === "maps" ? `map ${n} of ${name}` : kind === "all" ? name : `${name} ${label(name, n ?? 0)} = ${decimal(held.get(name)?.data[n ?? 0] ?? NaN, 4)}`;
+		const what = kind === "maps" ? `map ${n} of ${called(name)}` : kind === "all" ? called(name) : `${called(name)} ${label(name, n ?? 0)} = ${decimal(held.get(name)?.data[n ?? 0] ?? NaN, 4)}`;
 		const detail = details.get(name);
 		const reads = detail && kind !== "all" ? Object.entries(detail.feeds).map(([tensor, feed]) => {
 			const form = net.form(feed);
@@ -244,11 +244,11 @@ export function columns(app) {
 			const own = net.form(name);
 			const along = own.axes.maps ?? own.axes.columns;
 			const box = needs(detail.equation, own.shape.map((size, d) => (d === along ? (n ?? 0) : Math.floor(size / 2))))[tensor];
-			if (axis === null || !box) return feed;
+			if (axis === null || !box) return called(feed);
 			const [low, high] = box[axis];
 			const word = form.axes.maps === null ? "number" : "map";
 			const count = form.shape[axis];
-			return high - low + 1 === count ? `${count === 1 ? `the one ${word}` : `all ${grouped(count)} ${word}s`} of ${feed}` : low === high ? `${word} ${low} of ${feed}` : `${word}s ${low} … ${high} of ${feed}`;
+			return high - low + 1 === count ? `${count === 1 ? `the one ${word}` : `all ${grouped(count)} ${word}s`} of ${called(feed)}` : low === high ? `${word} ${low} of ${called(feed)}` : `${word}s ${low} … ${high} of ${called(feed)}`;
 		}) : [];
 		say(note, `${what}${reads.length ? `: it reads ${reads.join(" and ")}` : ""}.`);
 	}

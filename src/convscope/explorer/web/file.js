@@ -7,6 +7,7 @@ import { product, stridesOf } from "./arrays.js";
 import { decoded, prepared } from "./preparing.js";
 import { Refusal } from "./refusal.js";
 import { Running } from "./running.js";
+import { called } from "./texts.js";
 
 /** @import {Edits, Known, Stage as EditedStage} from "./alternatives.js" */
 
@@ -304,7 +305,7 @@ class Holder {
 			return ask();
 		} catch (fault) {
 			if (!(fault instanceof Refusal) || fault.kind !== "UnsupportedError") throw fault;
-			throw new Refusal(fault.kind, `${fault.message} ${this.known(edits)} For any other one, ${NEEDED}; so can convscope whatif MODEL.`);
+			throw new Refusal(fault.kind, `${fault.message} ${this.known(edits)} Any other: ${NEEDED}; so can convscope whatif MODEL.`);
 		}
 	}
 
@@ -320,7 +321,7 @@ class Holder {
 		const any = Object.keys(this.alternatives.settingsOf(layer));
 		for (const setting of any) values.delete(setting);
 		const listed = [...any.map((setting) => `any ${setting}`), ...[...values].map(([setting, texts]) => `${setting} ${texts.join(", ")}`)];
-		return `Of ${layer} it knows ${listed.join("; ") || "no edit"}.`;
+		return `Of ${called(layer)} it knows ${listed.join("; ") || "no edit"}.`;
 	}
 }
 

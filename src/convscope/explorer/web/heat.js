@@ -2,7 +2,7 @@
 
 import { largestOf, origin, product, range, stridesOf } from "./arrays.js";
 import { needs } from "./windows.js";
-import { decimal, grouped, places, signed } from "./texts.js";
+import { called, decimal, grouped, places, signed } from "./texts.js";
 import { h, say } from "./elements.js";
 import { drawSheet } from "./colours.js";
 
@@ -93,7 +93,7 @@ export function heat(micro) {
 		const sheet = { tiles: { maps, tile, of: tile, data }, across, scale, high: scale, gap: 2, each: false, limit: largestOf(whole), grey: null };
 		drawSheet(canvas, sheet, ramp);
 		drawn = { sum, origins, sheet, back };
-		canvas.setAttribute("aria-label", `What each of the ${grouped(partials.length)} numbers adds, drawn over the maps of ${origins.layer}; the tiles below have the largest`);
+		canvas.setAttribute("aria-label", `What each of the ${grouped(partials.length)} numbers adds, drawn over the maps of ${called(origins.layer)}; the tiles below have the largest`);
 		over(null);
 	}
 
@@ -124,9 +124,9 @@ export function heat(micro) {
 		const n = place === null ? undefined : back.get(place);
 		const { maps } = app.net.form(layer);
 		if (place === null || n === undefined) {
-			return say(caption, `What each number of ${layer} adds to this one${maps > HEAT_MAPS ? `: the first ${HEAT_MAPS} of its ${grouped(maps)} maps` : ""}. Point at one; click to go down to it.`);
+			return say(caption, `What each number of ${called(layer)} adds to this one${maps > HEAT_MAPS ? `: the first ${HEAT_MAPS} of its ${grouped(maps)} maps` : ""}. Point at one; click to go down to it.`);
 		}
-		say(caption, `${layer}(${position(place).join(", ")}) adds ${signed(decimal(partials[n], Math.min(8, places(partials[n]))))}`);
+		say(caption, `${called(layer)}(${position(place).join(", ")}) adds ${signed(decimal(partials[n], Math.min(8, places(partials[n]))))}`);
 	}
 
 	/** @param {number | null} place */

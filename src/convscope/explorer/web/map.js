@@ -1,7 +1,7 @@
 // The output map: to point at, to walk over, to choose other maps.
 
 import { numberAt, product, range } from "./arrays.js";
-import { decimal, grouped, places, times } from "./texts.js";
+import { called, decimal, grouped, places, times } from "./texts.js";
 import { attributes, dim, fill, folded, h, inFrame, latest, memo, say, scrolled, sized, table, unfold } from "./elements.js";
 import { drawBars } from "./colours.js";
 import { Atlas } from "./atlas.js";
@@ -103,7 +103,7 @@ export function outputMap(micro) {
 		const { at } = micro;
 		const { rows, columns, axes } = form;
 		const map = form.map(place.at);
-		say(caption, axes.maps === null ? `${place.layer}: ${times(form.shape)}` : `map ${map} of ${place.layer}, ${form.size}`);
+		say(caption, axes.maps === null ? `${called(place.layer)}: ${times(form.shape)}` : `map ${map} of ${called(place.layer)}, ${form.size}`);
 		const patch = net.activation(place.layer);
 		const bars = rows === 1 && columns > 1;
 		const { planes, tall } = form;

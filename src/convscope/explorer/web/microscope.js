@@ -2,7 +2,7 @@
 
 import { between, largestOf } from "./arrays.js";
 import { ledger } from "./evaluator.js";
-import { added, decimal, exact, grouped, places, readBack, scientific, signed } from "./texts.js";
+import { added, called, decimal, exact, grouped, places, readBack, scientific, signed } from "./texts.js";
 import { Part, fill, folded, h, link, memo, pixelled, say, table, unfold, wrong } from "./elements.js";
 import { scaleOf } from "./colours.js";
 import { steps } from "./facts.js";
@@ -111,8 +111,8 @@ export class Microscope extends Part {
 		const { trail, place } = this.app;
 		const way = trail.map((before, n) => ({ before, n })).filter(({ before }) => before.said !== undefined);
 		this.crumbs.hidden = !way.length;
-		fill(this.crumbs, way.flatMap(({ before, n }) => [link(`${before.layer}(${before.at.join(", ")}) = ${before.said}`, () => this.app.back(n)), " ← "]),
-			h("b", `${place.layer}(${place.at.join(", ")})`));
+		fill(this.crumbs, way.flatMap(({ before, n }) => [link(`${called(before.layer)}(${before.at.join(", ")}) = ${before.said}`, () => this.app.back(n)), " ← "]),
+			h("b", `${called(place.layer)}(${place.at.join(", ")})`));
 	}
 
 	draw() {
@@ -161,7 +161,7 @@ export class Microscope extends Part {
 	/** @param {string} lead @param {string} where @param {string} value */
 	titled(lead, where, value) {
 		if (this.lead !== lead) fill(this.title, (this.lead = lead), this.name, this.where, this.value);
-		say(this.name, this.app.place.layer);
+		say(this.name, called(this.app.place.layer));
 		say(this.where, `${where} = `);
 		say(this.value, value);
 	}
@@ -174,7 +174,7 @@ export class Microscope extends Part {
 		const pixel = value !== null && net.run?.steps.at(-1)?.step === "divide by 255" ? `It is ${Math.round(value * 255)} ÷ 255. ` : "";
 		say(this.reads, `${pixel}Nothing else made this number: it is what goes in. Esc goes back up.`);
 		fill(this.right, h("p.cs-caption", "the pixel and those around it"), this.map.around(), steps(net.run));
-		this.speak(`${place.layer}(${at.join(", ")}) = ${value === null ? "" : exact(value)}`);
+		this.speak(`${called(place.layer)}(${at.join(", ")}) = ${value === null ? "" : exact(value)}`);
 	}
 
 	/** Tell the number once: that it is drawn again is no news. @param {string} sentence */
@@ -207,7 +207,7 @@ export class Microscope extends Part {
 		this.tabulate();
 		const { axes: { maps } } = this.app.form;
 		const where = maps === null ? `(${at.join(", ")})` : `[${at[maps]}] at ${at.filter((_, axis) => axis !== maps).join(",")}`;
-		this.speak(`${detail.name}${where} = ${decimal(led.value, 3)}`);
+		this.speak(`${called(detail.name)}${where} = ${decimal(led.value, 3)}`);
 	}
 
 	/** @param {Now} now @param {boolean} more  whether there are sums on the way */

@@ -2,7 +2,7 @@
 
 import { numberAt } from "./arrays.js";
 import { evaluate, ledger } from "./evaluator.js";
-import { decimal, exact, grouped, places, times } from "./texts.js";
+import { called, decimal, exact, grouped, places, times } from "./texts.js";
 import { fill, h, latest, link, say, scrolled, svg, table, wrong } from "./elements.js";
 import { weightsText } from "./facts.js";
 
@@ -33,7 +33,7 @@ export function mentalModels(app) {
 		if (input || !equation) return none("The mental models are about convolutions.");
 		try {
 			const detail = await newest(net.ask(net.detail(layer)));
-			if (!detail.pictures.length) return none(`${layer} (${kind}) is not a convolution with filters over channels.`);
+			if (!detail.pictures.length) return none(`${called(layer)} (${kind}) is not a convolution with filters over channels.`);
 			const values = await newest(net.readsSoon(net.reads(detail, at)));
 			draw(detail, values, numberAt(await newest(net.ask(net.around(layer, at))), at));
 		} catch (error) {
@@ -62,7 +62,7 @@ export function mentalModels(app) {
 		const where = `(${at.join(", ")})`;
 		const feed = feeds.in ?? app.layer.inputs[0];
 		const channels = Number(equation.ledger.main?.channels ?? net.form(feed).maps);
-		fill(title, `${pictures.length} pictures of `, h("b", layer), `, tested at ${where}`);
+		fill(title, `${pictures.length} pictures of `, h("b", called(layer)), `, tested at ${where}`);
 		say(lead, `The same ${times(net.shape(feed))} input, the same weights; only the equation differs. Which one did the network compute?`);
 		// how far float32 may be off: a rounding of the size of all terms for each of √terms, as in notation/ledger.py
 		const { groups, bias, terms } = ledger(equation, at, values);
@@ -104,7 +104,7 @@ export function mentalModels(app) {
 			row("parameters", (m) => grouped(m.params)),
 			row("MACs", (m) => grouped(m.macs)),
 			row(`value at ${where}`, (m) => right(m.close !== false, decimal(m.value, digits))),
-			row("the next layer would need", ({ next }) => (!next ? "–" : `${next.layer}: ${next.impossible ? "impossible" : needed(next)}`)),
+			row("the next layer would need", ({ next }) => (!next ? "–" : `${called(next.layer)}: ${next.impossible ? "impossible" : needed(next)}`)),
 			row("the engine agrees", (m) => h(`b.${colour(m)}`, proved(m) ? "yes" : m.stands ? "cannot be told here" : "no")),
 		], [net.run?.engine ?? "", h("td", { colspan: models.length }, `${times(shape)}, and ${exact(engine)} at ${where}`)]));
 		const heard = proved(current) ? "the engine agrees" : current.stands ? "it cannot be told here" : "the engine does not agree";

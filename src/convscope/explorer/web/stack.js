@@ -1,7 +1,7 @@
 // The stack: every layer with its maps and its figures.
 
 import { range } from "./arrays.js";
-import { decimal, exact, grouped, places, times } from "./texts.js";
+import { called, decimal, exact, grouped, places, times } from "./texts.js";
 import { choice, dim, fill, folded, h, link, memo, message, say, sized, small, table, unfold } from "./elements.js";
 import { COLOURS, SORTS } from "./address.js";
 import { Atlas } from "./atlas.js";
@@ -60,9 +60,9 @@ export function stack(app) {
 			pen.fillRect(n, 0, 1, 10);
 		}
 		const shares = place.sort === "contribution";
-		const feeds = app.layer.inputs.join(" and ") || "no layer";
+		const feeds = app.layer.inputs.map(called).join(" and ") || "no layer";
 		say(note, shares
-			? `Contribution: how much each map of ${feeds} adds to ${place.layer} at (${place.at.join(", ")}), by size.` : "");
+			? `Contribution: how much each map of ${feeds} adds to ${called(place.layer)} at (${place.at.join(", ")}), by size.` : "");
 		const where = shares ? [place.layer, place.at] : 0;
 		for (const row of byName.values()) row.marked();
 		if (drawn(net.run?.id, place.sort, place.colour, ramp.scheme, where, rows.clientWidth)) redraw();
@@ -130,7 +130,7 @@ function stackRow(stack, name) {
 	let listed = [];
 	const picked = (/** @type {Spot} */ spot) =>
 		app.go({ screen: "microscope", layer: name, at: app.net.form(name).position(spot) }, true);
-	const atlas = new Atlas(app, `The maps of ${name}`, picked, (spot) => over(spot));
+	const atlas = new Atlas(app, `The maps of ${called(name)}`, picked, (spot) => over(spot));
 	const under = h("span.cs-under");
 	const pager = h("div.cs-pager");
 	const details = folded("The maps as a table", () => tabulate());

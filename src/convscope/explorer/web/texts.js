@@ -15,6 +15,9 @@ export function decimal(value, places = 6) {
 	return value < 0 && /[1-9]/.test(text) ? `−${text}` : text;
 }
 
+/** A layer's name as a sentence says it: a bare number would read as a count. @param {string} name */
+export const called = (name) => (/^\d+$/.test(name) ? `layer ${name}` : name);
+
 /** A number with every digit that float32 has, and a true minus sign. @param {number} value */
 export function exact(value) {
 	if (Number.isNaN(value)) return "NaN";

@@ -1,7 +1,7 @@
 // What if: settings changed, and what becomes of every layer after them.
 
 import { range } from "./arrays.js";
-import { grouped, times } from "./texts.js";
+import { called, grouped, times } from "./texts.js";
 import { choice, dim, fill, h, latest, scrolled, sized, small, table, wrong } from "./elements.js";
 import { fieldText, weightsText } from "./facts.js";
 import { hinted } from "./hints.js";
@@ -40,7 +40,7 @@ export function whatIf(app) {
 			shown = "";
 			fill(result);
 		}
-		fill(title, "What if ", h("b", name), " were different?");
+		fill(title, "What if ", h("b", called(name)), " were different?");
 		if (shown === name) return;
 		shown = name;
 		fill(form);
@@ -177,9 +177,9 @@ function together(dropped) {
 
 /** @param {string} layer @param {Dropped} dropped @param {Ramp} ramp */
 function strides(layer, { size, stride, positions, kept, unread, word }, ramp) {
-	if (positions > 80) return h("p", `${layer}: stride ${stride} keeps ${kept} of ${positions} ${word}s.`);
+	if (positions > 80) return h("p", `${called(layer)}: stride ${stride} keeps ${kept} of ${positions} ${word}s.`);
 	const cell = Math.min(14, 560 / positions);
-	const canvas = h("canvas", { role: "img", "aria-label": `${layer}: stride ${stride} keeps ${kept} of the ${positions} ${word}s that stride 1 would give` });
+	const canvas = h("canvas", { role: "img", "aria-label": `${called(layer)}: stride ${stride} keeps ${kept} of the ${positions} ${word}s that stride 1 would give` });
 	const pen = sized(canvas, positions * cell + 1, 16);
 	for (let n = 0; n < positions; n++) {
 		const on = n % stride === 0 && n / stride < kept;
@@ -188,5 +188,5 @@ function strides(layer, { size, stride, positions, kept, unread, word }, ramp) {
 	}
 	const idle = unread ? `; ${unread} of ${size} input ${word}s are read by no window` : "";
 	return h("figure.cs-strides", canvas, h("figcaption",
-		`${layer}, ${word}s: stride ${stride} keeps ${kept} of the ${positions} positions that stride 1 would give (tall), and drops ${positions - kept}${idle}.`));
+		`${called(layer)}, ${word}s: stride ${stride} keeps ${kept} of the ${positions} positions that stride 1 would give (tall), and drops ${positions - kept}${idle}.`));
 }

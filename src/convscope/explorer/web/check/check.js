@@ -1,7 +1,7 @@
 // The screen Check: what convscope check has found, a card each, and what it did not find.
 
 import { dim, fill, h, link, memo, small, wrong } from "../elements.js";
-import { grouped } from "../texts.js";
+import { called, grouped } from "../texts.js";
 
 /** @import {App, Screen} from "../frame.js" */
 /** @import {Found, Told} from "./types" */
@@ -58,7 +58,7 @@ function checking(app) {
 		const rules = new Map();
 		for (const one of findings) if (one.layer !== app.place.layer) rules.set(one.rule, [...(rules.get(one.rule) ?? []), one]);
 		fill(body,
-			here.length > 0 && group(`Of ${app.place.layer}, where you are`, null, here, true),
+			here.length > 0 && group(`Of ${called(app.place.layer)}, where you are`, null, here, true),
 			[...rules].map(([rule, some]) => group(some[0].title, some[0], some, open.has(rule))),
 			h("div.cs-check-rest", h("h3", "The rest"), ...rest(told).map((text) => h("p.cs-dim", text))));
 	}

@@ -1,7 +1,7 @@
 // The screen Survey: what every map did over a data set; each of the cases that drove it most opens in the microscope.
 
 import { choice, dim, fill, h, latest, link, memo, message, scrolled, small, table, wrong } from "../elements.js";
-import { exact, grouped } from "../texts.js";
+import { called, exact, grouped } from "../texts.js";
 import { around, bars, figures, percent } from "./figures.js";
 
 /** @import {App, Screen} from "../frame.js" */
@@ -218,7 +218,7 @@ function survey(app) {
 		const picture_ = h("div");
 		const problem = h("div");
 		fill(detail,
-			h("header.cs-survey-name", h("h3", `map ${map} of ${name}`), h("span",
+			h("header.cs-survey-name", h("h3", `map ${map} of ${called(name)}`), h("span",
 				small("‹", () => beside(-1), { "aria-label": "The map before" }), " ", small("›", () => beside(1), { "aria-label": "The next map" }), " ",
 				small("close", () => go({ map: null })))),
 			h("p.cs-note", now && figures(now, map)),
