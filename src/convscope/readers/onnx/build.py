@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -31,10 +31,18 @@ from convscope.readers.onnx.message import (
     typed,
 )
 from convscope.readers.onnx.said import said_shapes
-from convscope.readers.onnx.scopes import module_path
+from convscope.readers.onnx.scopes import call_of, module_path
 from convscope.readers.onnx.source import Source
 from convscope.readers.onnx.tensors import Constant, bits
-from convscope.readers.onnx.weights import NOT_LEARNED, NUMBERS, QUANTISED, Alike, filled, unpacked
+from convscope.readers.onnx.weights import (
+    LIFTED,
+    NOT_LEARNED,
+    NUMBERS,
+    QUANTISED,
+    Alike,
+    filled,
+    unpacked,
+)
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, ValueInfoProto
@@ -315,6 +323,8 @@ class Builder:
                 found = fold("Cast", {"to": like}, known) if like else None
         if found is None:
             return False
+        if node.op_type == "ConstantOfShape" and LIFTED.fullmatch(name):
+            found = replace(found, same=True)  # written out by an exporter, and no weight left out
         self.made += 0 if node.op_type == "Constant" else found.count
         self.tensors[name] = _constant(found)
         return True
@@ -341,11 +351,12 @@ class Builder:
         arrays: dict[str, Constant] = {}
         readable = rule is not None
         elements: list[int | None] = []
+        call = call_of(node)
         for where, name in enumerate(inputs):
             held = self.tensors[name] if name else None
             if op == "MatMulNBits" and where == 1 and held is not None:
                 held = self._unpacked(held, attributes, inputs)
-            slot = None if held is None else self._slot(held, rule, where, op, arrays)
+            slot = None if held is None else self._slot(held, rule, where, op, arrays, call)
             if held is not None and isinstance(slot, Fed):
                 feeds.append(self._fed(name))
                 held = self.tensors[name]
@@ -454,7 +465,7 @@ class Builder:
         return None, reason
 
     def _slot(
-        self, held: Known, rule: Any, place: int, op: str, arrays: dict[str, Constant]
+        self, held: Known, rule: Any, place: int, op: str, arrays: dict[str, Constant], call: str
     ) -> Slot:
         """Return how an input is seen: fed by a layer, a weight, or numbers that shape the equation."""
         constant = held.constant
@@ -464,7 +475,7 @@ class Builder:
         if rule is None:
             scaled = QUANTISED.get(op)
             number = held.element not in NUMBERS if scaled is None else place not in scaled
-            if number or single or constant.count == 0 or filled(op, place, constant):
+            if number or single or constant.count == 0 or filled(op, place, constant, call):
                 return Given((), ())
             return self._weight(f"weight_{place}", constant, arrays)
         if place in rule.given:
@@ -478,7 +489,7 @@ class Builder:
             return _given(constant)
         if held.element not in NUMBERS:
             return Fed(False)
-        if filled(op, place, constant):
+        if filled(op, place, constant, call):
             return Given((float(constant.get().flat[0]),), constant.shape)
         return self._weight(name, constant, arrays)
 

@@ -238,7 +238,7 @@ def _filled(given: Attributes, shape: Constant) -> Constant | None:
     if any(type(s) is not int or s < 0 for s in sizes) or total > MOST_ELEMENTS or value.size != 1:
         return None
     number = value[0]
-    return Constant(sizes, value.dtype, lambda: np.broadcast_to(number, sizes), same=True)
+    return Constant(sizes, value.dtype, lambda: np.broadcast_to(number, sizes))
 
 
 def _rearranged(

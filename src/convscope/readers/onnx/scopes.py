@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 KEY = "pkg.torch.onnx.name_scopes"
 """Where torch.onnx.export (2.5 and newer) keeps ['', 'stem', 'stem.conv', 'conv2d'], a list as text."""
 
+CALL = "pkg.torch.onnx.fx_node"
+"""Where it keeps the call that a node is of, with the names of what is handed over."""
+
 LONGEST = 1 << 12
 """Longer lists than this are not looked at."""
 
@@ -31,9 +34,7 @@ def module_path(node: NodeProto, weights: Container[str] = ()) -> tuple[str, ...
     >>> module_path(folded, {"stem.blocks.0.conv.weight"})
     ('stem', 'blocks.0', 'conv')
     """
-    said = next((p.value for p in node.metadata_props if p.key == KEY), "")
-    if not isinstance(said, str) or len(said) > LONGEST:  # protobuf gives bytes for what is no text
-        return ()
+    said = _note(node, KEY)
     # the last is the operation itself, the first the network
     scopes = [scope for scope in re.findall(r"'([^']*)'", said)[:-1] if scope]
     steps: list[str] = []
@@ -47,3 +48,15 @@ def module_path(node: NodeProto, weights: Container[str] = ()) -> tuple[str, ...
         if steps and beside and kind == "weight" and name in weights:
             steps[-1] = owner.rpartition(".")[2]
     return tuple(steps)
+
+
+def call_of(node: NodeProto) -> str:
+    """Return the call in PyTorch that a node is of: `…(args = (%conv2d, 3, %p_1_weight, …)`; "" where none is said."""
+    return _note(node, CALL)
+
+
+def _note(node: NodeProto, key: str) -> str:
+    said = next((p.value for p in node.metadata_props if p.key == key), "")
+    if not isinstance(said, str) or len(said) > LONGEST:  # protobuf gives bytes for what is no text
+        return ""
+    return said

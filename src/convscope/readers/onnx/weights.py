@@ -46,8 +46,13 @@ MOST_COMPARED = 64
 """Weights of one shape and beginning that are compared, each with all before it."""
 
 
-def filled(op: str, place: int, constant: Constant) -> bool:
-    """Whether a constant is one number over and over that an exporter wrote out, and nothing learned."""
+def filled(op: str, place: int, constant: Constant, call: str = "") -> bool:
+    """Whether a constant is one number over and over that an exporter wrote out, and nothing learned.
+
+    call   the call in PyTorch that the operator is of, as its exporter notes it: a parameter is `%p_…` there
+    """
+    if op in BY_NUMBER and "%p_" in call:
+        return False  # a scale or a shift of a module that nobody has trained yet
     if place not in FILLED.get(op, ()) or constant.count > MOST_FILLED:
         return False
     stated = constant.written and op not in BY_NUMBER
