@@ -31,7 +31,7 @@ def test_an_address_restores_what_was_on_the_screen(visit: OpenPage, screen: str
     page = visit("digits", address)
     assert page.read("tab") == TITLES[screen]
     current = page.page.locator(".cs-card[aria-current]")
-    assert current.get_attribute("aria-label") == "conv2d_1, Conv2D, 24×24×64"
+    assert (current.get_attribute("aria-label") or "").startswith("conv2d_1, Conv2D, 24×24×64")
     page.screen("Microscope")
     page.until("microscope", lambda m: m["live"].startswith("conv2d_1[12] at 5,7 = "))
     page.screen("Mental models")

@@ -245,8 +245,11 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
     windows = _windows(inner, equation, tensor, axis, spread, steps)
     if windows is None:
         return None
-    reach = _reach(windows, inner.slope * step, *_reading(spread, step, size, count))
-    if _inside(spread, step, size, count):  # all together see no more than all that they read did
+    known = numbers and type(size) is int and type(count) is int
+    read = _reading(spread, step, size, count) if known else (0, count)
+    reach = _reach(windows, inner.slope * step, *read)
+    if known and spread.low >= 0 and step * (count - 1) + spread.high <= size - 1:
+        # nothing outside is read: all together see no more than all that they read did
         reach = largest(reach[0], inner.reach[0]), smallest(reach[1], inner.reach[1])
     placed = inner.placed and not shifted
     slope = _number(inner.slope * step, exact=True)
@@ -280,22 +283,16 @@ def _windows(
     return tuple(found)
 
 
-def _reading(spread: Spread, step: Any, size: Size, count: Size) -> tuple[int, Size]:
+def _reading(spread: Spread, step: Any, size: int, count: int) -> tuple[int, int]:
     """Return the first output along an axis that reads some of a tensor, and how many there are up to the last.
 
     Of two tensors that are joined, each is read by some of the outputs only.
     """
-    if not all(map(is_rational, (spread.low, spread.high, count, size))):
-        return 0, count
+    if spread.high >= 0 and step * (count - 1) + spread.low <= size - 1:
+        return 0, count  # the first and the last do
     first = max(0, math.ceil(-spread.high / step))
     last = min(count - 1, math.floor((size - 1 - spread.low) / step))
     return first, max(last + 1, first)
-
-
-def _inside(spread: Spread, step: Any, size: Size, count: Size) -> bool:
-    """Whether nothing outside of a tensor is read."""
-    known = all(map(is_rational, (spread.low, spread.high, count, size)))
-    return known and spread.low >= 0 and step * (count - 1) + spread.high <= size - 1
 
 
 def _reach(windows: Sequence[Range | None], slope: Any, first: int, count: Size) -> Range:

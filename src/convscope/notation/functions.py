@@ -44,11 +44,15 @@ the nearest whole number, halves to the even one.
 
 
 class Function(Record):
-    """A name and, unless it is a primitive, its parameters and its formula."""
+    """A name and, unless it is a primitive, its parameters and its formula.
+
+    steep   of a curve of one number that stays within −1 … 1: its largest slope, where that is known
+    """
 
     name: str
     parameters: tuple[str, ...]
     formula: Formula = None
+    steep: float | None = None
 
     @property
     def primitive(self) -> bool:

@@ -372,7 +372,13 @@ class Rounding:
                 error = np.where(_is_whole(value, *parts, most=1 / self.unit), 0.0, error)
             return self.range.held(value, error)
 
-        return step(function.formula)
+        value, error = step(function.formula)
+        if (
+            function.steep is not None
+        ):  # its steps may divide by next to nothing, what comes of them does not
+            ((_, moved),) = arguments
+            error = np.minimum(error, function.steep * moved + _STEPS * self.unit)
+        return value, error
 
     def apply(self, name: str, arguments: list[tuple[Any, Any]]) -> tuple[Any, Any]:
         """Return a primitive's value and error."""
@@ -512,6 +518,9 @@ def _apart(a: Any, b: Any) -> Any:
 _EXACT = ("select", "at_least", "sign", "floor", "ceil", "round")
 """Functions that every engine gives to the last digit."""
 
+
+_STEPS = 64
+"""More roundings than the formula of a curve makes."""
 
 _COUNTING = ("add", "sub", "mul")
 

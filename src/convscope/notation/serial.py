@@ -201,6 +201,7 @@ class _Writer:
                         "name": function.name,
                         "parameters": list(function.parameters),
                         "formula": function.formula,
+                        **({} if function.steep is None else {"steep": function.steep}),
                     }
                 return {"call": name, "args": [self.expression(a) for a in arguments]}
             case Reduction(kind, axes, body):
@@ -244,7 +245,7 @@ class _Reader:
         }
         for name, f in data["functions"].items():
             self.functions[name] = Function(
-                f["name"], tuple(f["parameters"]), _formula(f["formula"])
+                f["name"], tuple(f["parameters"]), _formula(f["formula"]), f.get("steep")
             )
         for item in data["locals"]:
             axes = [self.axes[a] for a in item["axes"]]
