@@ -11,11 +11,17 @@ import ast
 import importlib.util
 import os
 import re
+import shutil
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # tests that import ONNX Runtime themselves do not send what it counts either
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -115,3 +121,36 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if left_out:
         names = ", ".join(sorted(set().union(*left_out.values())))
         terminalreporter.write_line(f"{len(left_out)} files were left out: they need {names}")
+
+
+# -- the browser --------------------------------------------------------------------------------------
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def browser(request: pytest.FixtureRequest) -> "Iterator[Browser]":
+    """Return Debian's Chromium, one for all tests of a process: Playwright drives no second one beside it."""
+    import needed
+
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        if request.config.getoption("--core"):
+            pytest.skip("it needs Playwright")
+        needed.absent("these tests need Playwright: pip install 'convscope[test]'")
+    where = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if where is None:
+        needed.absent("these tests need a browser: apt-get install chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=where, args=list(FLAGS))
+        yield started
+        started.close()

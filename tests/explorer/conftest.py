@@ -28,31 +28,6 @@ export { errorFunction } from "./functions.js";
 DRIVER = Path(__file__).parent / "driver.js"
 
 AXE = "4.10.3"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Return the browser, one for all tests."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        absent("these tests need Playwright: pip install 'convscope[test]'")
-    where = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if where is None:
-        absent("these tests need a browser: apt-get install chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=where, args=list(FLAGS))
-        yield started
-        started.close()
 
 
 @pytest.fixture

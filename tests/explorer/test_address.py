@@ -91,7 +91,7 @@ def test_back_and_forward(visit: OpenPage) -> None:
     page.screen("What if")
     page.until("tab", lambda tab: tab == "What if")
     page.screen("Microscope")
-    page.page.locator(".cs-card", has_text="max_").click()
+    page.page.locator('.cs-card[aria-label^="max_pooling2d"]').click()
     below = page.until("microscope", lambda m: m["live"].startswith("max_pooling2d["))["live"]
     page.page.go_back()
     page.until("microscope", lambda m: m["live"].startswith("conv2d_1[12] at 5,7 = "))

@@ -35,7 +35,6 @@ from convscope.figures.scene import Scene, Text, walk
 from convscope.figures.styles import ROLES, STYLES
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -58,22 +57,11 @@ def words(drawn: Scene) -> list[Text]:
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Any]:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        absent("these tests need Playwright: pip install 'convscope[test]'")
-    where = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if where is None:
-        absent("these tests need a browser: apt-get install chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=where, args=["--no-sandbox", "--disable-gpu"]
-        )
-        opened = started.new_page()
-        opened.set_default_timeout(120_000)
-        yield opened
-        started.close()
+def page(browser: Any) -> Iterator[Any]:
+    opened = browser.new_page()
+    opened.set_default_timeout(120_000)
+    yield opened
+    opened.close()
 
 
 def test_svg_is_xml_whose_text_is_text_and_that_asks_for_nothing(scenes: dict[str, Scene]) -> None:

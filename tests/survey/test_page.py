@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from needed import absent
 from survey.sets import folder, images
 
 from convscope import Conv2D, Dense, Flatten, MaxPooling2D, Sequential
 from convscope.errors import InputError
 from convscope.survey.survey import Survey
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def network() -> Sequential:
@@ -73,14 +69,7 @@ def test_any_case_can_be_run_again() -> None:
         passing.run(response)
 
 
-def test_the_page_works_in_a_browser_from_disk(tmp_path: Path) -> None:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        absent("this test needs Playwright: pip install 'convscope[test]'")
-    where = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if where is None:
-        absent("this test needs a browser: apt-get install chromium")
+def test_the_page_works_in_a_browser_from_disk(tmp_path: Path, browser: Any) -> None:
     data = folder(tmp_path / "set")
     (data / "cat").rename(data / "<i>cat")
     survey = found(data)
@@ -89,28 +78,27 @@ def test_the_page_works_in_a_browser_from_disk(tmp_path: Path) -> None:
     assert "<b>classes" not in text and "<i>cat" not in text
     assert re.findall(r"https?://", text) == []
     first = survey["conv2d"][1].top[0]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=where, args=["--no-sandbox"])
-        page = browser.new_page()
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto((tmp_path / "s.html").as_uri())
-        page.click("#p0-1-0")
-        assert page.locator("dialog").is_visible()
-        position = ", ".join(map(str, first.position))
-        assert page.inner_text("dialog h3").startswith(f"conv2d at ({position}) = ")
-        assert first.name in page.inner_text("dialog .where")
-        rows = dict(
-            line.rsplit("\t", 1) for line in page.inner_text("dialog table").splitlines() if line
-        )
-        values = {name: float(value.replace("−", "-")) for name, value in rows.items()}
-        parts = sum(v for n, v in values.items() if n == "bias" or n.startswith("map "))
-        assert parts == pytest.approx(values["sum, before the activation"], abs=1e-12)
-        assert values["ONNX Runtime (float32)"] == pytest.approx(first.value, rel=1e-8)
-        page.keyboard.press("Escape")
-        page.goto(f"{(tmp_path / 's.html').as_uri()}#p0-2-1")
-        page.reload()
-        page.locator("dialog").wait_for()  # each patch has an address of its own
-        browser.close()
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto((tmp_path / "s.html").as_uri())
+    page.click("#p0-1-0")
+    assert page.locator("dialog").is_visible()
+    position = ", ".join(map(str, first.position))
+    assert page.inner_text("dialog h3").startswith(f"conv2d at ({position}) = ")
+    assert first.name in page.inner_text("dialog .where")
+    rows = dict(
+        line.rsplit("\t", 1) for line in page.inner_text("dialog table").splitlines() if line
+    )
+    values = {name: float(value.replace("−", "-")) for name, value in rows.items()}
+    parts = sum(v for n, v in values.items() if n == "bias" or n.startswith("map "))
+    assert parts == pytest.approx(values["sum, before the activation"], abs=1e-12)
+    assert values["ONNX Runtime (float32)"] == pytest.approx(first.value, rel=1e-8)
+    page.keyboard.press("Escape")
+    page.wait_for_function("!location.hash")  # once it is closed
+    page.goto(f"{(tmp_path / 's.html').as_uri()}#p0-2-1")
+    page.reload()
+    page.locator("dialog").wait_for()  # each patch has an address of its own
+    page.close()
     assert said == []
