@@ -41,7 +41,7 @@ BY_NAME = {
     "axis": "int | Sequence[int] | None",
     "batch_shape": "_Shape | None",
     "cropping": "int | Sequence[int | Sequence[int]]",
-    "dilation_rate": "_Whole",
+    "dilation_rate": "_Extents",
     "dims": "Sequence[int]",
     "dtype": "str | None",
     "filters": "_Extent",
@@ -56,7 +56,7 @@ BY_NAME = {
     "shape": "_Shape | None",
     "shared_axes": "int | Sequence[int] | None",
     "size": "_Whole",
-    "strides": "_Whole | None",
+    "strides": "_Extents | None",
     "target_shape": "_Shape",
     "units": "_Extent",
 }

@@ -71,7 +71,7 @@ class Sequential(Written):
 
     def __init__(
         self,
-        layers: Iterable[Layer | Wire] | None = None,
+        layers: Iterable[Layer | Wire | Sequential] | None = None,
         name: str = "sequential",
         seed: int = 0,
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def images(count: int) -> np.ndarray:
     return np.random.default_rng(4).random((count, 8, 9, 2), dtype=np.float32)
 
 
-def here(network: Network, **asked: object) -> dict[tuple[str, str], Finding]:
+def here(network: Network, **asked: Any) -> dict[tuple[str, str], Finding]:
     report = network.check(**asked)
     return {
         (rule.name, one.layer): one

@@ -556,8 +556,8 @@ def test_blocks_that_come_again_are_a_row_each_where_no_network_is_nested() -> N
     # 3·3·3·3 + 3 parameters each; nothing is lost and nothing counted twice
     assert found.rows[4].params == 84 and found.rows[4].inside == (3, 0, 0)
     assert found.rows[4].inputs == ("stage_block4",)
-    assert sum(row.params for row in found.rows) == found.totals.params == 8 * 84  # type: ignore[misc]
-    assert sum(row.macs for row in found.rows) == found.totals.macs  # type: ignore[misc]
+    assert sum(row.params for row in found.rows) == found.totals.params == 8 * 84
+    assert sum(row.macs for row in found.rows) == found.totals.macs
     assert "25 layers, folded to depth 1: 9 rows" in " ".join(render(found, width=110).split())
     # a short network is shown layer by layer
     short = convscope.Sequential(

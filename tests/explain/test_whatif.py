@@ -135,9 +135,11 @@ def test_a_network_that_was_not_edited_has_no_changes() -> None:
 def test_what_if_compares_with_the_network_that_is_asked() -> None:
     edited = network().edit("conv2d_1", filters=5)
     rows = {row.name: row for row in edited.whatif([("conv2d_1", "strides", 2)]).facts.layers}
-    assert rows["conv2d_1"].old.output_shape[-1] == 5
+    old: Any = rows["conv2d_1"].old
+    assert old.output_shape[-1] == 5
     again = edited.edit("conv2d_1", strides=2).changes().facts.layers
-    assert {row.name: row for row in again}["conv2d_1"].old.output_shape[-1] == 64
+    old = {row.name: row for row in again}["conv2d_1"].old
+    assert old.output_shape[-1] == 64
 
 
 def test_unknown_and_symbolic_sizes_stay_so() -> None:

@@ -135,7 +135,7 @@ def test_an_edited_network_runs_in_a_file(page_of: Callable[[Host], Page]) -> No
         (values,) = asked(page, [{**question, "run": mine["id"]}])
         wanted = answered(host, {**question, "run": theirs["id"]})
         numbers = [numbers_of(answer) for answer in (values, wanted)]
-        np.testing.assert_allclose(*numbers, rtol=2e-5, atol=2e-6)
+        np.testing.assert_allclose(numbers[0], numbers[1], rtol=2e-5, atol=2e-6)
     (never,) = asked(page, [{"ask": "whatif", "edits": [*edits, ["conv2d_1", "kernel_size", 31]]}])
     assert (
         "conv2d_1 cannot be so: from an input of 28×28×32 its output would have -1 rows"

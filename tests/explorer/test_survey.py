@@ -115,7 +115,7 @@ def test_a_narrow_window_holds_it_and_everybody_can_use_it(screen: Page, axe: st
     assert screen.evaluate(OUT_OF_REACH) == []
     screen.locator(".cs-survey-screen summary").first.click()
     for scheme in ("light", "dark"):
-        screen.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        screen.emulate_media(color_scheme=scheme)
         assert violations(screen, axe) == []
 
 
@@ -156,7 +156,8 @@ def test_a_survey_of_numbers_and_one_of_something_else(there: Path, tmp_path: Pa
     assert host.answer({"ask": "survey", "of": "whole"}).facts["pictures"] is False
     response = made["conv2d"][0].top[0]
     run: Any = host.answer({"ask": "survey", "of": "run", "image": response.image}).facts["run"]
-    values = host._runs[run["id"]].run["conv2d"]
+    kept: Any = host._runs[run["id"]].run
+    values = kept["conv2d"]
     assert values[response.position] == response.value
     (tmp_path / "x.npy").unlink()
     for data, words in (

@@ -222,7 +222,7 @@ def test_a_picture_stands_where_the_scene_says_in_every_form(page: Any, tmp_path
     for picture in (seen, printed, typeset):
         for (row, column), colour in np.ndenumerate(four[..., 0] * 0):
             at = (10 + 40 * (column + 0.5) / 2, 30 - 20 * (column + 0.5) / 2 + 30 * (row + 0.5) / 2)
-            got = picture.getpixel((round(at[0]), round(at[1])))
+            got: Any = picture.getpixel((round(at[0]), round(at[1])))
             assert np.allclose(got, four[row, column] + colour, atol=12), (row, column, got)
 
 

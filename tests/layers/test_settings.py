@@ -397,9 +397,10 @@ def _sliding() -> list[Any]:
 def test_symbolic_strides_give_the_same_shapes(sample: Sample) -> None:
     """So do strides that are symbols."""
     expected = sample.layer.equation(*sample.shapes)
-    settings = sample.layer.settings()
-    strides = {symbol(f"s{n}"): stride for n, stride in enumerate(sample.layer.strides)}
-    layer = type(sample.layer)(**{**settings, "strides": tuple(strides)})
+    given: Any = sample.layer
+    settings = given.settings()
+    strides = {symbol(f"s{n}"): stride for n, stride in enumerate(given.strides)}
+    layer = type(given)(**{**settings, "strides": tuple(strides)})
     assert _put_in(layer.equation(*sample.shapes).shape, strides) == expected.shape
 
 

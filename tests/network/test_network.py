@@ -303,18 +303,23 @@ def test_bad_input_is_a_typed_error_with_the_numbers(make: object, kind: type, s
 
 
 def test_wrong_uses_of_a_network_in_another() -> None:
-    part, image = inner(), Input((9, 8, 2))
+    part: Any = inner()
+    image = Input((9, 8, 2))
+    wrong: Any
     for wrong, said in (
         (lambda: part(3), "inner is called with outputs of other layers"),
-        (lambda: Conv2D(3, 3)(7), "not with int"),
+        (lambda: Conv2D(3, 3)(cast(Any, 7)), "not with int"),
         (lambda: part([image, image]), "inner takes 1 inputs, not 2"),
         (lambda: part(Input((4,))), r"inner takes \(9, 8, 2\), not \(4,\)"),
         (lambda: Sequential([part, part]), "already part of sequential"),
-        (lambda: Sequential([Model(image, part(image))]), r"Model\(inputs, net\(wire\)\)"),
+        (
+            lambda: Sequential([cast(Any, Model(image, part(image)))]),
+            r"Model\(inputs, net\(wire\)\)",
+        ),
         (lambda: Model(3, part(image)), "Model takes inputs"),
     ):
         with pytest.raises((SettingError, ShapeError), match=said):
-            wrong()  # type: ignore[no-untyped-call]
+            wrong()
 
 
 def test_an_image_of_the_wrong_size_is_refused(tmp_path: Path) -> None:

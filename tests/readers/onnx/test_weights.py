@@ -88,7 +88,7 @@ def stated(
 
 
 KERNEL = np.random.default_rng(5).normal(size=(6, 2, 3, 2)).astype(np.float32)
-MOVED = {"group": 2, "pads": [1, 0, 2, 1], "strides": [2, 1]}
+MOVED: dict[str, Any] = {"group": 2, "pads": [1, 0, 2, 1], "strides": [2, 1]}
 """(9 + 3 − 3)/2 + 1 = 5 rows of 11 columns, 6 maps: 5·11·6 numbers of 2·3·2 products each."""
 
 
@@ -118,7 +118,7 @@ def test_a_matrix_that_is_packed_into_bytes_is_as_many_parameters_as_it_is_multi
     import onnxruntime
 
     rng = np.random.default_rng(7)
-    weights = {
+    weights: dict[str, Any] = {
         "w": rng.integers(
             0, 256, (7, 1, 8), dtype=np.uint8
         ),  # 7 outputs of 11 inputs, a block of 16
