@@ -11,7 +11,7 @@ from types import ModuleType
 from convscope.checks import rules
 from convscope.checks.finding import CERTAINTIES, Checked, Finding, Rule
 from convscope.checks.subject import Subject
-from convscope.errors import NotBuiltError, SettingError, did_you_mean
+from convscope.errors import NotBuiltError, SettingError, UnsupportedError, did_you_mean
 
 
 @cache
@@ -59,7 +59,10 @@ def check(subject: Subject, ignore: Collection[str] = (), advice: bool = False) 
         else:
             try:
                 all_of_it = list(find(subject))
-            except NotBuiltError:  # sizes that are symbols have no numbers to look at
+            except (NotBuiltError, UnsupportedError):
+                if not tuple(subject.symbolic()):
+                    raise
+                # sizes that are symbols have no numbers to look at
                 not_run[rule] = "since it needs numbers, and sizes here are symbols"
                 continue
             kept = tuple(one for one in all_of_it if f"{rule.name}:{one.layer}" not in ignore)

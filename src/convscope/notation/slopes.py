@@ -3,7 +3,7 @@
 >>> derived(("mul", "x", "x"), "x")
 ('add', 'x', 'x')
 >>> slope(Function("relu", ("x",), ("max", "x", 0.0)), 0)
-Function(name='relu′', parameters=('x',), formula=('select', 'x', 1.0, 0.0))
+Function(name='relu′', parameters=('x',), formula=('select', 'x', 1.0, 0.0), steep=None)
 
 Where a formula has a corner, one rule holds, the frameworks' own: what is clipped at a number has slope 0
 at that number (relu′(0) = 0, relu6′(6) = 0), a step has slope 0 everywhere, of two equal arguments the first counts as the larger (or the
