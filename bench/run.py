@@ -61,13 +61,16 @@ def main(names: list[str]) -> int:
         if not found:
             raise SystemExit(f"no bench {name}; there are {', '.join(BENCHES)}")
         wanted |= found
-    rows = [row for name in BENCHES if name in wanted for row in BENCHES[name]()]
+    rows: list[Row] = []
     lines = ["| work | convscope | peer | ratio | to reach | held |", "|---|---|---|---|---|---|"]
-    for r in rows:
-        held = "yes" if r.held else "**no**"
-        lines.append(f"| {r.what} | {r.ours} | {r.peer} | {r.ratio} | {r.bound} | {held} |")
+    print("\n".join(lines))
+    for name in (name for name in BENCHES if name in wanted):
+        for r in BENCHES[name]():
+            held = "yes" if r.held else "**no**"
+            lines.append(f"| {r.what} | {r.ours} | {r.peer} | {r.ratio} | {r.bound} | {held} |")
+            rows.append(r)
+            print(lines[-1], flush=True)
     table = "\n".join(lines)
-    print(table)
     if not names:
         from importlib.metadata import version
 
