@@ -466,3 +466,39 @@ def test_pixels_go_in_as_the_network_says_and_that_is_said(tmp_path: Path) -> No
     assert abs(json.loads(found.stdout)["value"] - 100 / 255) < 1e-6
     found = CliRunner().invoke(main, ["trace", *given, "--pixels", "0-1"])
     assert found.stderr == "" and abs(json.loads(found.stdout)["value"] - 100 / 255 / 255) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train demo --out a.npz: --out is written as .keras: name the file a.keras, not a.npz",
+        "train demo --film a.txt: --film is written as .npz: name the file a.npz, not a.txt",
+        "train demo --out gone/a.keras: cannot write gone/a.keras: there is no folder",
+        "train demo --out .: . is a folder",
+        "run demo --out a.txt: --out is written as .npz: name the file a.npz, not a.txt",
+        "survey demo nothing --page a.txt: --page is written as .html: name the file a.html, not a.txt",
+        "survey demo nothing --parquet gone/a.parquet: cannot write gone/a.parquet: there is no folder",
+    ],
+)
+def test_what_cannot_be_written_is_said_before_the_work_is_done(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hours of a survey or of training must not end in an error about the name of the file."""
+    from click.testing import CliRunner
+
+    from convscope.cli import main
+    from convscope.demo import training
+    from convscope.network.network import Network
+    from convscope.survey import work
+
+    def begun(*_: object, **__: object) -> None:
+        raise AssertionError("the work has begun")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(training, "split", begun)
+    monkeypatch.setattr(Network, "run", begun)
+    monkeypatch.setattr(work, "survey", begun)
+    arguments, _, said = command.partition(": ")
+    done = CliRunner().invoke(main, arguments.split())
+    assert done.exit_code in (1, 2) and said in done.output, done.output
+    assert not list(tmp_path.iterdir())

@@ -424,12 +424,26 @@ def text_of(document: Document, color: bool) -> str:
     return render(document, width(), color)
 
 
-def check_target(file: Path, force: bool) -> None:
-    """Raise `OutputError` for a file that there is, unless it is to be replaced, and for a folder."""
-    if file.is_dir():
-        raise OutputError(f"{file} is a folder: name a file")
+def check_target(file: Path, force: bool, option: str = "", suffix: str = "") -> None:
+    """Raise `OutputError` for a file that could not be written, before the work is done that it is to hold.
+
+    That is one that there is, unless it is to be replaced; one in a folder that there is not, or that is read-only;
+    and one that the option writes as `suffix`, if it is given, by another name.
+    """
+    from convscope.engine.writing import check_ending, check_place
+
+    if suffix:
+        check_ending(file, suffix, f"{option} is written as {suffix}")
+    check_place(file)
     if file.exists() and not force:
         raise OutputError(f"{file} exists already; --force replaces it")
+
+
+def check_targets(force: bool, **targets: tuple[Path | None, str]) -> None:
+    """Do so for every file that an option names: out=(path, ".npz")."""
+    for option, (file, suffix) in targets.items():
+        if file is not None:
+            check_target(file, force, f"--{option}", suffix)
 
 
 def surveyed(network: Network, survey: Path | None, data: str | None) -> dict[str, Any]:

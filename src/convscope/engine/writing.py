@@ -16,6 +16,35 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def check_ending(target: Path, suffix: str, what: str) -> None:
+    """Raise `OutputError` for a name that does not end in `suffix`; `what` says which files do."""
+    _check_file(target)
+    if target.suffix.lower() != suffix:
+        raise OutputError(f"{what}: name the file {target.with_suffix(suffix)}, not {target}")
+
+
+def check_place(target: Path) -> None:
+    """Raise `OutputError` where no file could be written, before the work is done whose result it is to hold."""
+    from tempfile import TemporaryFile
+
+    _check_file(target)
+    folder = target.absolute().parent
+    if not folder.is_dir():
+        raise OutputError(f"cannot write {target}: there is no folder {folder}")
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {target}: {folder} cannot be written to: {error.strerror or error}"
+        ) from error
+
+
+def _check_file(target: Path) -> None:
+    if target.is_dir():
+        raise OutputError(f"{target} is a folder: name a file")
+
+
 @contextmanager
 def complete(path: str | Path, suffix: str, what: str) -> Iterator[Path]:
     """Give a file beside the target to write; it takes the target's place only when it is complete.
@@ -25,8 +54,7 @@ def complete(path: str | Path, suffix: str, what: str) -> Iterator[Path]:
     from pathlib import Path
 
     target = Path(path)
-    if target.suffix.lower() != suffix:
-        raise OutputError(f"{what}: name the file {target.with_suffix(suffix)}, not {target}")
+    check_ending(target, suffix, what)
     # a name that nobody can guess, so that no link is planted there
     part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
     try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from convscope.engine.writing import complete
+from convscope.engine.writing import check_ending, check_place, complete
 from convscope.errors import InputError, LayerLookupError, PositionError, SourceError
 from convscope.explain.gradient import position_of
 from convscope.explain.words import exact, grouped
@@ -29,6 +29,7 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 FORMAT = 1
 MOST_FRAMES = 4096
+FILMS = "a film is written as .npz"
 
 
 def chosen(last: int, many: int = 12) -> tuple[int, ...]:
@@ -94,8 +95,8 @@ class FilmMaker(Callback):
 
     def __init__(self, path: str | Path, steps: Sequence[int], judged: Any = None) -> None:
         self.path, self.steps, self.judged = Path(path), set(steps), judged
-        if self.path.suffix != ".npz":
-            raise InputError(f"a film is written as .npz: name it {self.path.stem}.npz")
+        check_ending(self.path, ".npz", FILMS)
+        check_place(self.path)
         self.kept = Frames()
 
     def wants(self, step: int) -> bool:
@@ -112,7 +113,7 @@ class FilmMaker(Callback):
         said = self.kept.said(self.model._compiled())
         arrays = {**self.kept.arrays, "film": np.frombuffer(json.dumps(said).encode(), np.uint8)}
         with (
-            complete(self.path, ".npz", "a film is written as .npz") as part,
+            complete(self.path, ".npz", FILMS) as part,
             part.open("wb") as file,
         ):
             np.savez_compressed(file, allow_pickle=False, **arrays)

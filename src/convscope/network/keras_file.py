@@ -64,6 +64,12 @@ def save(graph: Graph, path: str | Path, overwrite: bool) -> None:
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
 
 
+def check_kept(graph: Graph) -> None:
+    """Raise what `save` would for a network that Keras cannot hold, or without h5py; nothing is written."""
+    _network(graph)
+    _h5py()
+
+
 def save_weights(graph: Graph, path: str | Path, overwrite: bool) -> None:
     """Write the weights of a network as FILE.weights.h5."""
     target = _target(path, ".weights.h5", overwrite)
@@ -147,13 +153,7 @@ def _stored_at(graph: Graph) -> Iterator[tuple[str, str, Layer]]:
 
 
 def _write_weights(graph: Graph, held: io.BytesIO) -> None:
-    try:
-        import h5py
-    except ImportError as error:
-        raise UnsupportedError(
-            f"saving a Keras file needs h5py: pip install 'convscope[save]' ({error})"
-        ) from error
-    with h5py.File(held, "w") as file:
+    with _h5py().File(held, "w") as file:
         file.create_group("vars").attrs["name"] = graph.name
         for path, name, layer in _stored_at(graph):
             group = file.create_group(f"{path}/vars")
@@ -161,6 +161,16 @@ def _write_weights(graph: Graph, held: io.BytesIO) -> None:
             arrays = [np.asarray(a, np.float32) for a in layer.weights.values()]
             for number, array in enumerate(arrays):
                 group.create_dataset(str(number), data=array)
+
+
+def _h5py() -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise UnsupportedError(
+            f"saving a Keras file needs h5py: pip install 'convscope[save]' ({error})"
+        ) from error
+    return h5py
 
 
 def load_weights(graph: Graph, path: str | Path) -> None:

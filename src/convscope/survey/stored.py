@@ -10,12 +10,11 @@ import json
 import os
 import zipfile
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
 
-from convscope.engine.writing import complete
+from convscope.engine.writing import check_place, complete
 from convscope.errors import InputError, OutputError
 from convscope.survey.tally import Measured, Plan, Tally
 from convscope.typed import Record
@@ -137,18 +136,7 @@ def check_target(path: Path, force: bool, resume: bool) -> State | None:
     """Return what is resumed; raise `OutputError` for a file that is kept, or cannot be written."""
     if path.suffix.lower() != SUFFIX:
         raise OutputError(f"a survey is written as {SUFFIX}: name the file {path.name}{SUFFIX}")
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder: name a file")
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise OutputError(f"cannot write {path}: there is no folder {folder}")
-    try:  # now, and not when the work is done
-        with TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path}: {folder} cannot be written to: {error.strerror or error}"
-        ) from error
+    check_place(path)
     if not path.exists():
         return None
     if resume:

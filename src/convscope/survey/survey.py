@@ -362,17 +362,12 @@ class Survey:
 
     def parquet(self, path: str | Path) -> None:
         """Write one row for each map as Parquet. Raises `UnsupportedError` without pyarrow."""
-        try:
-            import pyarrow
-            from pyarrow import parquet
-        except ImportError as error:
-            raise UnsupportedError(
-                "writing Parquet needs pyarrow: pip install 'convscope[parquet]'"
-            ) from error
         from convscope.engine.writing import complete
 
+        pyarrow = arrow()
         with complete(path, ".parquet", "a survey's rows are written as .parquet") as part:
-            parquet.write_table(pyarrow.Table.from_pylist(list(self.rows())), part)
+            table = pyarrow.Table.from_pylist(list(self.rows()))
+            pyarrow.parquet.write_table(table, part)
 
     def save(self, path: str | Path) -> None:
         """Write the survey as FILE.survey, from which one like it goes on (`resume`)."""
@@ -508,3 +503,14 @@ def _percent(share: float) -> str:
     if text == "100.0%" and share < 1:
         return "> 99.9%"
     return f"{share:.0%}" if share in (0, 1) else text
+
+
+def arrow() -> Any:
+    """Return pyarrow, which writes Parquet. Raises `UnsupportedError` where it is not installed."""
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UnsupportedError(
+            f"writing Parquet needs pyarrow: pip install 'convscope[parquet]' ({error})"
+        ) from error
+    return pyarrow

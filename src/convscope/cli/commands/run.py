@@ -9,7 +9,7 @@ import click
 from convscope.cli.output import say, working
 from convscope.cli.shared import (
     MODEL_HELP,
-    check_target,
+    check_targets,
     color_option,
     depth_option,
     image_for,
@@ -72,9 +72,7 @@ def command(
     if layer is not None:
         layer = layer_named(network, layer)
         png = png or Path(f"{layer.strip('/').replace('/', '_')}.png")
-    for target in (out, png):
-        if target is not None:
-            check_target(target, force)
+    check_targets(force, out=(out, ".npz"), png=(png, ".png"))
     with working(f"running {network.name}"):
         done = network.run(given)
         figures = figures_of(done.graph, done.activations, layers, done.missing, done.taken, depth)

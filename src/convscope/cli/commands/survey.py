@@ -9,7 +9,7 @@ import click
 from convscope.cli.output import emit, say
 from convscope.cli.shared import (
     MODEL_HELP,
-    check_target,
+    check_targets,
     color_option,
     formats,
     labels_option,
@@ -97,14 +97,15 @@ def command(
     """
     from convscope.survey.bar import Bar
     from convscope.survey.measuring import Asked
+    from convscope.survey.survey import arrow
     from convscope.survey.work import survey
     from convscope.views.report import Report
 
     if resume and out is None:
         raise click.UsageError("--resume goes on with a file: --out S.survey")
-    for target in (page, parquet):
-        if target is not None:
-            check_target(target, force)
+    check_targets(force, page=(page, ".html"), parquet=(parquet, ".parquet"))
+    if parquet is not None:
+        arrow()
     network = open_network(model)
     network.pixels = pixels
     set_labels(network, model, labels)

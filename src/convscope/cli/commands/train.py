@@ -11,7 +11,7 @@ import click
 from convscope.cli.output import say, working
 from convscope.cli.shared import (
     MODEL_HELP,
-    check_target,
+    check_targets,
     color_option,
     model_argument,
     open_network,
@@ -109,14 +109,13 @@ def command(
     """
     from convscope.learning.film import FilmMaker, chosen
     from convscope.learning.optimizers import KINDS
+    from convscope.network.keras_file import check_kept
     from convscope.views.report import Report
 
     demo = model == "demo" and data is None
     if demo and film is None:
         film = Path(FILM)
-    for target in (film, out):
-        if target is not None:
-            check_target(target, force)
+    check_targets(force, film=(film, ".npz"), out=(out, ".keras"))
     network: Any
     if demo:
         from convscope.demo.training import as_input, split
@@ -135,6 +134,8 @@ def command(
 
         with working(f"reading {data.name}"):
             x, y, held, held_y, _, _ = examples(network, data, seed)
+    if out is not None:
+        check_kept(network.graph)
     settings = {} if learning_rate is None else {"learning_rate": learning_rate}
     network.compile(
         KINDS[optimizer](**settings), loss, metrics=["accuracy"] if "cross" in loss else []
