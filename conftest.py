@@ -11,7 +11,6 @@ import ast
 import importlib.util
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -125,32 +124,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 # -- the browser --------------------------------------------------------------------------------------
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
 
 @pytest.fixture(scope="session")
 def browser(request: pytest.FixtureRequest) -> "Iterator[Browser]":
     """Return Debian's Chromium, one for all tests of a process: Playwright drives no second one beside it."""
+    import browsing
     import needed
 
     try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        if request.config.getoption("--core"):
-            pytest.skip("it needs Playwright")
-        needed.absent("these tests need Playwright: pip install 'convscope[test]'")
-    where = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if where is None:
-        needed.absent("these tests need a browser: apt-get install chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=where, args=list(FLAGS))
+        browsing.executable()
+    except browsing.NoBrowser as none:
+        if request.config.getoption("--core") and not importlib.util.find_spec("playwright"):
+            pytest.skip(str(none))
+        needed.absent(str(none))
+    with browsing.chromium() as started:
         yield started
-        started.close()

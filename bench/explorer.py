@@ -10,7 +10,6 @@ changes. It is measured in the same browser, in the same way.
 from __future__ import annotations
 
 import gzip
-import shutil
 import statistics
 import subprocess
 import sys
@@ -22,19 +21,13 @@ from typing import TYPE_CHECKING
 
 from row import Row
 
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from browsing import chromium
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 INSIDE = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 MICROSCOPE = "#l=conv2d_1&o=7&y=15&x=17&m=real"
 
 NETWORKS = """
@@ -66,20 +59,6 @@ NOTHING = """data:text/html,
   }));
 </script>"""
 """A page whose frames are empty: what no page can be quicker than."""
-
-
-@contextmanager
-def browser() -> Iterator[Browser]:
-    """Return Debian's Chromium, without a window."""
-    from playwright.sync_api import sync_playwright
-
-    where = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if where is None:
-        raise SystemExit("the explorer's rows need a browser: apt-get install chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=where, args=FLAGS)
-        yield started
-        started.close()
 
 
 @contextmanager
@@ -154,7 +133,7 @@ def hovered(page: Page, moves: int) -> tuple[list[list[float]], int]:
 def open_rows() -> list[Row]:
     """The demo network's page, opened: each time a new server and a fresh profile."""
     paints, usables, empties = [], [], []
-    with browser() as started:
+    with chromium() as started:
         for number in range(8):
             with explore() as address, opened(started, address) as page:
                 paint, usable = painted(page), page.evaluate("convscopeBench.usable")
@@ -188,7 +167,7 @@ def painted(page: Page) -> float:
 
 def hover_rows() -> list[Row]:
     """The pointer over the second layer's map: every move is another number, all 288 products drawn."""
-    with browser() as started:
+    with chromium() as started:
         with explore() as address, opened(started, address) as page:
             page.goto(address.split("?")[0] + MICROSCOPE)
             hovered(page, 40)
@@ -246,7 +225,7 @@ ASK = """async (question) => {
 def ask_rows() -> list[Row]:
     """A small question from the page to its server and back: what each thumbnail waits for."""
     question = {"ask": "tiles", "run": 1, "layer": "conv2d", "maps": [0, 1, 2], "side": 26}
-    with browser() as started, explore() as address, opened(started, address) as page:
+    with chromium() as started, explore() as address, opened(started, address) as page:
         page.wait_for_timeout(500)  # the page's own questions come first
         found = page.evaluate(ASK, question)[5:]
     taken, bare = map(statistics.median, zip(*found, strict=True))
@@ -261,7 +240,7 @@ def ask_rows() -> list[Row]:
 
 def maps_rows() -> list[Row]:
     """All maps of a layer of 7×7×2048 in the stack, drawn again in other colours."""
-    with browser() as started, network("maps") as address, opened(started, address) as page:
+    with chromium() as started, network("maps") as address, opened(started, address) as page:
         page.goto(address.split("?")[0] + "#l=wide&s=stack")
         page.get_by_text("all 2,048 maps").click()
         page.get_by_text("fewer").wait_for()
@@ -293,7 +272,7 @@ def maps_rows() -> list[Row]:
 def deep_rows() -> list[Row]:
     """A network of 400 layers with branches: opened, its ribbon and its stack scrolled."""
     usables, smalls, ribbons, stacks = [], [], [], []
-    with browser() as started:
+    with chromium() as started:
         for _ in range(3):
             with explore() as address, opened(started, address) as page:
                 smalls.append(page.evaluate("convscopeBench.usable"))

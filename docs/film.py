@@ -8,20 +8,18 @@ Needs what docs/screenshots.py needs. Writes docs/images/adding_up.gif.
 from __future__ import annotations
 
 import io
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 import convscope
 from convscope.demo import digits
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-from screenshots import BROWSERS, FLAGS
+sys.path.append(str(HERE.parent / "tests"))
+from browsing import SAME_PIXELS, chromium
 
 PLACE = "#l=conv2d_1&o=7&y=15&x=17"
 SIZE = (920, 640)
@@ -32,14 +30,10 @@ HELD = 2600
 
 def main() -> None:
     """Press *step* until every map is in the sum, and keep a picture of each."""
-    where = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if where is None:
-        raise SystemExit("the film needs a browser: apt-get install chromium")
     frames: list[Image.Image] = []
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, chromium(*SAME_PIXELS) as browser:
         path = Path(folder) / "page.html"
         convscope.open("demo").export(path, digits()["seven"])
-        browser = playwright.chromium.launch(executable_path=where, args=FLAGS)
         page = browser.new_page(
             viewport={"width": SIZE[0], "height": SIZE[1]},
             color_scheme="light",
@@ -56,7 +50,6 @@ def main() -> None:
             frames.append(
                 Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
             )
-        browser.close()
     small = (SIZE[0] * 4 // 5, SIZE[1] * 4 // 5)
     last = frames[-1].resize(small, Image.Resampling.LANCZOS).quantize(40, dither=Image.Dither.NONE)
     kept = [  # one palette for all, so that what does not change is not stored again

@@ -19,12 +19,11 @@ from __future__ import annotations
 
 import argparse
 import io
-import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 import convscope
 from convscope.demo import digits
@@ -35,19 +34,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
 HERE = Path(__file__).parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-lcd-text",
-    "--font-render-hinting=none",
-    "--force-color-profile=srgb",
-    "--hide-scrollbars",
-]
+sys.path.append(str(HERE.parent / "tests"))
+from browsing import SAME_PIXELS, chromium
+
 PATIENCE = 60
 """How often a page is looked at until it does not change any more."""
 
@@ -106,21 +95,16 @@ def main() -> None:
     for name in asked.names:
         if name not in SHOTS:
             parser.error(f"there is no picture {name}; there are {', '.join(SHOTS)}")
-    where = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if where is None:
-        raise SystemExit("the pictures need a browser: apt-get install chromium")
     asked.folder.mkdir(parents=True, exist_ok=True)
     samples = digits()
     host = Host(convscope.open("demo"), image=samples["seven"], samples=samples)
-    with Server(host, port=0) as server, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=where, args=FLAGS)
+    with Server(host, port=0) as server, chromium(*SAME_PIXELS) as browser:
         context = browser.new_context(reduced_motion="reduce", locale="en-US")
         context.new_page().goto(server.address)  # the key in it opens this browser
         for name in asked.names or SHOTS:
             path = asked.folder / f"{name}.png"
             path.write_bytes(take(context, server.origin, SHOTS[name]))
             print(f"wrote {path} ({path.stat().st_size} bytes)")
-        browser.close()
 
 
 if __name__ == "__main__":

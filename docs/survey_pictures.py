@@ -9,18 +9,21 @@ Needs the test extra (scikit-learn for the digits, Playwright) and Debian's Chro
 from __future__ import annotations
 
 import io
-import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import sync_playwright
 from sklearn.datasets import load_digits
 
 import convscope
 
-IMAGES = Path(__file__).parent / "images"
+HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent / "tests"))
+from browsing import SAME_PIXELS, chromium
+
+IMAGES = HERE / "images"
 SIDE = 28
 
 
@@ -36,16 +39,14 @@ def digits(folder: Path) -> None:
 
 def main() -> None:
     """Take the pictures: the maps of the second layer, the ledger of one patch, and the explorer's screen."""
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, chromium(*SAME_PIXELS) as browser:
         digits(Path(folder) / "digits")
         survey = convscope.open("demo").survey(Path(folder) / "digits")
         survey.page(Path(folder) / "survey.html")
         survey.network.export(
             Path(folder) / "explorer.html", survey.network.samples["seven"], survey=survey
         )
-        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page = chromium.new_page(viewport={"width": 1180, "height": 720}, color_scheme="light")
+        page = browser.new_page(viewport={"width": 1180, "height": 720}, color_scheme="light")
         page.goto((Path(folder) / "survey.html").as_uri())
         page.evaluate("document.getElementById('layer-1').scrollIntoView()")
         _kept(page.screenshot(), "survey-maps.png")
@@ -57,7 +58,6 @@ def main() -> None:
         page.locator(".cs-survey-case .cs-survey-patch").last.wait_for()
         page.locator(".cs-survey-title").scroll_into_view_if_needed()
         _kept(page.screenshot(), "survey-screen.png")
-        chromium.close()
 
 
 def _kept(png: bytes, name: str) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from browsing import NoBrowser, executable
 from needed import absent
 from PIL import Image
 
@@ -22,11 +22,9 @@ SHOWN = re.compile(r"!\[(?P<words>[^]]*)\]\((?P<path>[^)\s]+)\)")
 def shots(folder: Path, *names: str) -> dict[str, Path]:
     """Return the pictures that the script takes, by name."""
     try:
-        import playwright  # noqa: F401
-    except ImportError:
-        absent("pictures are taken with Playwright: pip install 'convscope[test]'")
-    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
-        absent("pictures are taken in a browser: apt-get install chromium")
+        executable()
+    except NoBrowser as none:
+        absent(str(none))
     command = [sys.executable, str(SCRIPT), str(folder), *names]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -73,7 +71,6 @@ def test_the_same_browser_takes_the_same_picture(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    pytest.importorskip("playwright")
     command = [sys.executable, str(SCRIPT), str(tmp_path), "stak"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 2 and "there is no picture stak" in done.stderr

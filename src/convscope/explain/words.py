@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import floor, isfinite
+from math import floor, isfinite, log10
 from typing import Any
 
 from convscope.notation.sizes import UNKNOWN_SHAPE, Size, is_known, is_symbolic, show
@@ -103,6 +103,15 @@ def adding_up(values: Sequence[float], total: float, places: int) -> tuple[list[
         for turn, place in enumerate(order):
             whole[place] += step * (each + (turn < more))
     return [decimal(w / unit, places) for w in whole], decimal(target / unit, places)
+
+
+def adding_up_shown(values: Sequence[float], total: float) -> tuple[list[str], str]:
+    """Return numbers that add up as they are shown, with six digits of the largest."""
+    if not all(map(isfinite, (*values, total))):
+        return [exact(v) for v in values], exact(total)
+    largest = max((abs(v) for v in (*values, total)), default=0.0)
+    places = 6 if largest == 0 else min(max(6, 5 - floor(log10(largest))), 40)
+    return adding_up(values, sum(values), places)
 
 
 def join(items: Sequence[Any], word: str = "and") -> str:

@@ -16,10 +16,10 @@ import numpy as np
 
 from convscope.engine.writing import check_ending, check_place, complete
 from convscope.errors import InputError, LayerLookupError, PositionError, SourceError
-from convscope.explain.gradient import position_of
 from convscope.explain.words import exact, grouped
 from convscope.learning.callbacks import Callback, Logs
 from convscope.learning.taken import Taken
+from convscope.model.positions import position_of
 from convscope.parts import Column, Document, Heading, Paragraph, Table
 
 if TYPE_CHECKING:

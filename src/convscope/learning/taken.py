@@ -14,10 +14,11 @@ import numpy as np
 from convscope.equations.penalties import WEIGHT, penalty
 from convscope.errors import LayerLookupError
 from convscope.explain.corners import corners
-from convscope.explain.gradient import SHOWN, Term, adding_up_shown, position_of, terms_of
-from convscope.explain.words import exact, grouped
+from convscope.explain.derivative import SHOWN, Term, terms_of
+from convscope.explain.words import adding_up_shown, exact, grouped
 from convscope.layers.base import tensor_names
 from convscope.learning.optimizers import Move
+from convscope.model.positions import position_of
 from convscope.notation.adjoint import OUTPUT, adjoint
 from convscope.notation.evaluation import evaluate
 from convscope.notation.ledger import ledger

@@ -19,12 +19,7 @@ def position_in(graph: Graph, layer: str, position: Sequence[int]) -> tuple[int,
             f"{node.name} ({node.layer.kind}) has no equation, so its numbers cannot be taken apart"
         )
     shape = facts.output_shape
-    try:
-        where = tuple(p.__index__() for p in position)
-    except (TypeError, AttributeError) as error:
-        raise PositionError(
-            f"a position is whole numbers such as (5, 7, 12), not {position!r}"
-        ) from error
+    where = _whole(position)
     axes = ", ".join(a.name for a in facts.equation.axes) if facts.equation else ""
     if len(where) != len(shape):
         raise PositionError(
@@ -40,3 +35,23 @@ def position_in(graph: Graph, layer: str, position: Sequence[int]) -> tuple[int,
                 f"{shape_text(shape)}: {word} = {p} must lie in 0 … {size - 1}"
             )
     return tuple(p % s if is_known(s) else p for p, s in zip(where, shape, strict=True))
+
+
+def position_of(position: Sequence[int], shape: Sequence[int], what: str) -> tuple[int, ...]:
+    """Return a checked position in an array of this shape; negative indices count from the end."""
+    where = _whole(position)
+    fits = len(where) == len(shape) and all(-s <= p < s for p, s in zip(where, shape, strict=True))
+    if not fits:
+        raise PositionError(
+            f"{what} has shape {shape_text(shape)}: there is no position {shape_text(where)} in it"
+        )
+    return tuple(p % s for p, s in zip(where, shape, strict=True))
+
+
+def _whole(position: Sequence[int]) -> tuple[int, ...]:
+    try:
+        return tuple(p.__index__() for p in position)
+    except (TypeError, AttributeError) as error:
+        raise PositionError(
+            f"a position is whole numbers such as (5, 7, 12), not {position!r}"
+        ) from error

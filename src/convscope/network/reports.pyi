@@ -7,8 +7,10 @@ from typing import Any, overload
 from convscope.checks.finding import Checked
 from convscope.comparing.comparison import Comparison as Networks
 from convscope.explain.derivation import Explanation
-from convscope.explain.gradient import Derivative, Gradient, Shares
+from convscope.explain.derivative import Derivative
+from convscope.explain.gradient import Gradient
 from convscope.explain.pictures import Comparison
+from convscope.explain.shares import Shares
 from convscope.explain.trace import Trace
 from convscope.explain.whatif import Changes
 from convscope.learning.taken import Movement, Taken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,34 +22,27 @@ from convscope.readers.onnx.folding import fold, sparse, stated
 from convscope.readers.onnx.inferring import inferred_types
 from convscope.readers.onnx.message import (
     captured,
-    element_of,
     in_order,
     plain_type,
     read_by,
     setting,
-    short,
     typed,
 )
 from convscope.readers.onnx.said import said_shapes
 from convscope.readers.onnx.scopes import call_of, module_path
+from convscope.readers.onnx.slots import Known, known_constant, meant, slot_of
 from convscope.readers.onnx.source import Source
 from convscope.readers.onnx.tensors import Constant, bits
 from convscope.readers.onnx.weights import (
     LIFTED,
     NOT_LEARNED,
     NUMBERS,
-    QUANTISED,
     Alike,
-    filled,
-    unpacked,
 )
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, ValueInfoProto
 
-
-MOST_GIVEN = 1024
-"""Constants of more numbers than this do not shape an equation."""
 
 MOST_FIXED = 1 << 26
 """Numbers that operators may make of constants alone, together, in the engine that makes them at once."""
@@ -89,29 +82,6 @@ class OpenedGraph(Graph):
     def said(self) -> Iterator[Said]:
         """Yield what the file's value_info, its outputs and inputs say of shapes, beside those that there are."""
         return said_shapes(self)
-
-
-@dataclass(slots=True)
-class Known:
-    """What is known of a tensor.
-
-    node      the layer or input that gives it; None for a constant that is no layer yet
-    shape     with the batch, as that of one image; None when not even the number of axes is known
-    element   ONNX's number for its type; 0 when it is unknown
-    """
-
-    node: str | None
-    shape: Shape | None
-    batched: bool
-    element: int
-    constant: Constant | None = None
-
-    @property
-    def own(self) -> Shape:
-        """The shape without the batch."""
-        if self.shape is None:
-            return (UNKNOWN,)
-        return self.shape[1:] if self.batched else self.shape
 
 
 STAY = frozenset({"Add", "Cast", "Clip", "Div", "Identity", "Mul", "Pad", "Sub"})
@@ -201,10 +171,10 @@ class Builder:
         given = {n for node in self.proto.node if node.op_type == "Constant" for n in node.output}
         for name, weight in source.weights.items():
             if name not in self.tensors and name not in given:  # a Constant goes before a weight
-                self.tensors[name] = _constant(weight)
+                self.tensors[name] = known_constant(weight)
         for tensor in self.proto.sparse_initializer:
             if tensor.values.name not in self.tensors:
-                self.tensors[tensor.values.name] = _constant(sparse(tensor, source.name))
+                self.tensors[tensor.values.name] = known_constant(sparse(tensor, source.name))
         self.result = OpenedGraph(source, shapes)
 
     def wrong(self, what: str) -> SourceError:
@@ -326,7 +296,7 @@ class Builder:
         if node.op_type == "ConstantOfShape" and LIFTED.fullmatch(name):
             found = replace(found, same=True)  # written out by an exporter, and no weight left out
         self.made += 0 if node.op_type == "Constant" else found.count
-        self.tensors[name] = _constant(found)
+        self.tensors[name] = known_constant(found)
         return True
 
     def _use(
@@ -355,8 +325,8 @@ class Builder:
         for where, name in enumerate(inputs):
             held = self.tensors[name] if name else None
             if op == "MatMulNBits" and where == 1 and held is not None:
-                held = self._unpacked(held, attributes, inputs)
-            slot = None if held is None else self._slot(held, rule, where, op, arrays, call)
+                held = meant(held, attributes, [self.tensors.get(n) for n in inputs[2:4]])
+            slot = None if held is None else slot_of(held, rule, where, op, arrays, call)
             if held is not None and isinstance(slot, Fed):
                 feeds.append(self._fed(name))
                 held = self.tensors[name]
@@ -464,46 +434,6 @@ class Builder:
         self.result.odd[name] = reason
         return None, reason
 
-    def _slot(
-        self, held: Known, rule: Any, place: int, op: str, arrays: dict[str, Constant], call: str
-    ) -> Slot:
-        """Return how an input is seen: fed by a layer, a weight, or numbers that shape the equation."""
-        constant = held.constant
-        if constant is None or held.node is not None:
-            return Fed(held.batched)
-        single = constant.count == 1 and (constant.written or not constant.shape)
-        if rule is None:
-            scaled = QUANTISED.get(op)
-            number = held.element not in NUMBERS if scaled is None else place not in scaled
-            if number or single or constant.count == 0 or filled(op, place, constant, call):
-                return Given((), ())
-            return self._weight(f"weight_{place}", constant, arrays)
-        if place in rule.given:
-            if constant.count <= MOST_GIVEN and constant.dtype.kind in "biuf":
-                return _given(constant)
-            return Fed(False)
-        name = rule.weight_name(place)
-        if name is None or constant.count == 0:
-            return Fed(False)
-        if single and constant.dtype.kind in "biuf":
-            return _given(constant)
-        if held.element not in NUMBERS:
-            return Fed(False)
-        if filled(op, place, constant, call):
-            return Given((float(constant.get().flat[0]),), constant.shape)
-        return self._weight(name, constant, arrays)
-
-    def _unpacked(self, held: Known, attributes: Mapping[str, Any], inputs: list[str]) -> Known:
-        """Return a packed kernel as the matrix that is meant, where its numbers are in the file."""
-        scale, zero = (
-            self.tensors[name].constant if name else None for name in (*inputs, "", "", "")[2:4]
-        )
-        known = held.constant is not None and held.node is None
-        meant = (
-            unpacked(attributes, held.constant, scale, zero) if known and held.constant else None
-        )
-        return held if meant is None else _constant(meant)
-
     def _count(self, layer: Operator, arrays: Mapping[str, Constant]) -> None:
         """Note which of a layer's weights another layer has already."""
         assert layer.name is not None
@@ -518,13 +448,6 @@ class Builder:
                 numbers += constant.count
                 size += -(-constant.count * bits(constant.origin.dtype) // 8)
                 before[holder] = Again(numbers, size)
-
-    def _weight(self, name: str, constant: Constant, arrays: dict[str, Constant]) -> Weight:
-        base, number = name, 1
-        while name in arrays:
-            name, number = f"{base}_{number}", number + 1
-        arrays[name] = constant
-        return Weight(name, constant.shape)
 
     def _fed(self, tensor: str) -> str:
         """Return the layer or input that gives a tensor; a constant becomes a layer of its own."""
@@ -605,17 +528,6 @@ class Builder:
         return self._inferred.get(tensor, (0, None))
 
 
-def _constant(constant: Constant) -> Known:
-    return Known(None, constant.shape, False, element_of(constant.dtype), constant)
-
-
 def _is_one(size: Any) -> bool:
     """Whether a first axis can be that of one image: of size 1, or open."""
     return size is UNKNOWN or (is_known(size) and size == 1)
-
-
-def _given(constant: Constant) -> Given:
-    array = constant.get()
-    if array.dtype.kind == "f":
-        return Given(tuple(map(short, array.ravel())), constant.shape)
-    return Given(tuple(array.ravel().tolist()), constant.shape)

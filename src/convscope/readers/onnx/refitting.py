@@ -15,8 +15,9 @@ import numpy as np
 from convscope.errors import ConvscopeError, SettingError, ShapeError, SourceError
 from convscope.layers.initializers import constant, initializer, zeros
 from convscope.notation.sizes import is_known
-from convscope.readers.onnx.build import Builder, Doubts, Known, OpenedGraph
+from convscope.readers.onnx.build import Builder, Doubts, OpenedGraph
 from convscope.readers.onnx.settings import OUTPUTS, attribute, outputs_of
+from convscope.readers.onnx.slots import Known
 from convscope.readers.onnx.source import Source
 from convscope.readers.onnx.tensors import Constant
 from convscope.typed import Array
