@@ -80,22 +80,49 @@ def root(docname: str) -> str:
 
 
 def resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Let the links to numbers lead into the explorers."""
+    """Let the links to numbers lead into the explorers, or to the block of the page that has the number."""
     for link in list(doctree.findall(nodes.reference)):
         target = str(link.get("refuri", ""))
         if not target.startswith("number:"):
+            continue
+        shown = escape(link.astext())
+        if target in linked.BLOCKS:
+            there = block(doctree, link, target)
+            if there is None:
+                log.warning("%s is in no block", link.astext(), location=link)
+                continue
+            made = f'<a class="number" href="#{there}" title="See where it comes from">{shown}</a>'
+            link.replace_self(nodes.raw("", made, format="html"))
             continue
         place = linked.place(target)
         if place is None:
             log.warning("%s names no number", target, location=link)
             continue
         href = f"{root(docname)}explorers/{place.explorer}.html{place.address}"
-        shown = escape(link.astext())
         made = (
             f'<a class="number" href="{escape(href)}" target="microscope-{place.explorer}" '
             f'title="See it in the explorer">{shown}</a>'
         )
         link.replace_self(nodes.raw("", made, format="html"))
+
+
+def block(doctree: nodes.document, link: nodes.Node, target: str) -> str | None:
+    """Return the anchor of the block that a link's number stands in: the last one before it, else the first after it."""
+    before, after = [], []
+    found = before
+    for number, node in enumerate(doctree.findall()):
+        if node is link:
+            found = after
+        elif isinstance(node, nodes.literal_block) and linked.stands(
+            str(node.get("language")), node.astext(), target, link.astext()
+        ):
+            found.append((number, node))
+    if not before and not after:
+        return None
+    number, there = before[-1] if before else after[0]
+    if not there["ids"]:
+        there["ids"].append(f"block-{number}")
+    return str(there["ids"][0])
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+NOT_FINITE = "^(NaN|-?Infinity)$"
+"""What the text of a number is that is none in JSON."""
+
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 
 
@@ -30,13 +33,14 @@ def pages() -> Iterator[tuple[str, str]]:
             f"# {schema['title']}\n\n{schema['description']}\n\n| field | type | what it holds |\n|---|---|---|\n{fields}\n\n"
             + f"The schema, which a test holds the command to:\n\n```json\n{json.dumps(schema, indent=1, ensure_ascii=False)}\n```\n",
         )
-        rows.append(f"| [{name}]({name}.md) | {schema['description'].split('.')[0]} |")
+        rows.append(f"| [{schema['title']}]({name}.md) | {schema['description'].split('.')[0]} |")
     names = "\n".join(found)
     yield (
         "index",
         "# JSON\n\nWhat `--json` prints: one JSON object on stdout and nothing else. `to_dict()` of what the Python functions return is the "
-        "same object. An unknown size is `null`, or its symbol as a string; a figure that does not exist is `null`, never 0.\n\n"
-        "| command | what it holds |\n|---|---|\n"
+        "same object. An unknown size is `null`, or its symbol as a string; a figure that does not exist is `null`, never 0. A number that is not finite, which JSON does not know, is the text "
+        '`"NaN"`, `"Infinity"` or `"-Infinity"`.\n\n'
+        "| what is printed | what it holds |\n|---|---|\n"
         + "\n".join(rows)
         + f"\n\n```{{toctree}}\n:hidden:\n\n{names}\n```\n",
     )
@@ -71,5 +75,6 @@ def kind(inner: dict[str, Any]) -> str:
     words = [
         "list of " + kind(inner["items"]) if n == "array" and inner.get("items") else n
         for n in names
+        if not (n == "string" and inner.get("pattern") == NOT_FINITE)
     ]
     return " or ".join(words)

@@ -49,6 +49,9 @@ from making import linked
 DOCS = Path(__file__).parents[1]
 EXPLORERS = DOCS.parent / "build" / "docs" / "explorers"
 FIGURES = DOCS.parent / "build" / "docs" / "figures"
+LINKED = (DOCS / "index.md", DOCS / "start" / "index.md")
+"""Beside the essays, pages on which every number leads somewhere."""
+
 WIDTH = "92"
 HEAVY = {
     "three_frameworks": 3,
@@ -287,6 +290,9 @@ def run(path: Path, update: bool) -> list[Fault]:
         wanted = page.run()
         for line, words in linked.faults(page.text, page.names):
             page.fault(line, words)
+        if path.parent.name == "learn" or path in LINKED:
+            for line, words in linked.unlinked(page.text):
+                page.fault(line, words)
         EXPLORERS.mkdir(parents=True, exist_ok=True)
         for made in sorted(Path(folder).glob("*.html")):
             if made.stem in linked.explorers(page.text):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -21,6 +23,7 @@ NETS = """
 from convscope import *
 symbolic = Sequential([Conv2D("k1", 3, strides="s", input_shape=("n", "m", 1)), Conv2D("k2", 3)])
 faulty = Sequential([Conv2D(7, 3, strides=2, padding="same", input_shape=(28, 26, 1)), BatchNormalization(), Conv2DTranspose(3, 3, strides=2)])
+learner = Sequential([Conv2D(2, 3, activation="relu", input_shape=(6, 5, 1)), Flatten(), Dense(3, activation="softmax")])
 steps = Sequential([Conv1D(4, 3, activation="relu", input_shape=(20, 2)), LayerNormalization(), Softmax()])
 """
 
@@ -46,6 +49,22 @@ ASKED = [
     ("compare", "compare nets.py:faulty nets.py:faulty"),
     ("whatif", "whatif demo:groups stem.kernel_size=3 full.strides=2"),
     ("survey", "survey demo:groups photos --layers stem --top 1"),
+    ("survey", "survey demo classes --layers conv2d --top 1"),
+    ("train", "train nets.py:learner --data some.npz --epochs 1 --out learned.keras --force"),
+    ("film", "film learner.film.npz"),
+    ("path", "film learner.film.npz --of conv2d.kernel:1,2,0,1"),
+    (
+        "movement",
+        "film learner.film.npz --model nets.py:learner --of conv2d.kernel:1,2,0,1 --step 2",
+    ),
+    ("draw", "draw demo:groups figure.svg --force --to grouped.kernel"),
+    ("trace", "trace demo conv2d_1 3,4,5 --image nan.npy"),
+    ("run", "run demo --image nan.npy"),
+    ("models", "explain demo conv2d_1 --models --position 3,4,5 --image nan.npy"),
+    ("gradient", "gradient demo --of dense:3 --to conv2d.bias --image nan.npy"),
+    ("derivative", "gradient demo --of dense:3 --to conv2d.bias:1 --image nan.npy"),
+    ("check", "check demo --image nan.npy"),
+    ("compare", "compare demo demo --image nan.npy"),
 ]
 
 
@@ -54,6 +73,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with what the commands name."""
     where = tmp_path_factory.mktemp("forms")
     (where / "nets.py").write_text(NETS, encoding="utf-8")
+    rng = np.random.default_rng(1)
+    image = rng.random((28, 28, 1), dtype=np.float32)
+    image[4, 5] = np.nan
+    np.save(where / "nan.npy", image)
+    x, y = rng.random((20, 6, 5, 1), dtype=np.float32), rng.integers(0, 3, 20)
+    np.savez(where / "some.npz", x=x, y=y, x_held=x[:7], y_held=y[:7])
+    told = "train nets.py:learner --data some.npz --epochs 2 --batch-size 9 --frames 3 --film learner.film.npz"
+    with contextlib.chdir(where):
+        done = CliRunner().invoke(main, told.split())
+    assert done.exit_code == 0, done.output
+    for n in range(10):
+        (where / "classes" / str(n)).mkdir(parents=True)
+        (where / "classes" / str(n) / "0.png").write_bytes(Path(SEVEN).read_bytes())
     (where / "photos" / "seven").mkdir(parents=True)
     (where / "photos" / "seven" / "0.png").write_bytes(Path(SEVEN).read_bytes())
     return where

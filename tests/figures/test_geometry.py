@@ -155,6 +155,24 @@ def test_every_figure_of_a_run_in_wide_and_narrow(model: str) -> None:
             checked(run.graph, Asked(figure, style, columns), run)
 
 
+def test_gradients_of_losses_and_of_kernels_in_wide_and_narrow() -> None:
+    from convscope.demo import digits
+
+    cases: list[tuple[str, Any, dict[str, Any]]] = [
+        ("demo", digits()["seven"], {"to": "conv2d_1.kernel"}),
+        ("demo", digits()["seven"], {"to": "conv2d_1.kernel", "at": ("conv2d_1", (15, 17, 7))}),
+        ("demo:groups", np.full((28, 28, 1), 0.5, np.float32), {"to": "grouped.kernel"}),
+        ("demo:groups", np.full((28, 28, 1), 0.5, np.float32), {"to": "depthwise.kernel"}),
+        ("demo", digits()["seven"], {"to": "conv2d_1"}),
+        ("demo", digits()["seven"], {}),
+    ]
+    for model, image, more in cases:
+        run = cs.open(model).run(image)
+        for style, columns in (("plain", None), ("lecture", "slide"), ("paper", "ieee")):
+            loss = {} if "at" in more else {"loss": "sparse_categorical_crossentropy", "target": 7}
+            checked(run.graph, Asked("gradient", style, columns, **more, **loss), run)
+
+
 def test_runs_of_one_and_three_dimensions() -> None:
     rng = np.random.default_rng(3)
     for name in ("one_dimension", "three_dimensions"):

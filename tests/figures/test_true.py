@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from networks import drawn
 import convscope as cs
 from convscope.explorer.description import roles as axes_of
 from convscope.figures.blocks import blocks, role_of
-from convscope.figures.sheets import maps_read, slice_of
+from convscope.figures.drawing import Asked, scene
+from convscope.figures.scene import Pixels, Text, named_parts, walk
+from convscope.figures.sheets import coloured, maps_read, slice_of
 from convscope.figures.way import stops, windows
 from convscope.layers import kinds
 
@@ -73,6 +76,38 @@ def test_a_slice_is_what_the_kernel_holds() -> None:
     for o in range(18):
         assert list(maps_read(graph, "depthwise", o)) == [o // 2]
         assert np.array_equal(held(slice_of(graph, "depthwise", o, o // 2)), flat[:, :, o])
+
+
+def test_a_kernel_s_gradient_is_what_onnx_runtime_finds() -> None:
+    """The figure's numbers are led back in float64; `Run.gradients` lets the engine do it, in float32."""
+    from convscope.demo import digits
+
+    run = cs.open("demo").run(digits()["seven"])
+    asked: dict[str, Any] = {"loss": "sparse_categorical_crossentropy", "target": 4}
+    slopes = run.gradients(**asked)["conv2d_1.kernel"].astype(np.float64)
+    figure = scene(run.graph, Asked("gradient", to="conv2d_1.kernel", **asked), run)
+    plate = [g for g in named_parts(figure.parts) if g.id.startswith("filter-")]
+    weight = np.abs(slopes).sum(axis=(0, 1, 2))
+    order = list(dict.fromkeys(int(g.id.split("-")[1]) for g in plate))
+    assert order == [int(n) for n in np.argsort(-weight)[: len(order)]] and len(order) > 9
+    shown = {g.id: g for g in plate}
+    filters = {n: [g for g in plate if g.id.startswith(f"filter-{n}-")] for n in order}
+    limit = max(np.abs(slopes[:, :, : len(filters[n]), n]).max() for n in order)
+    for n, c in ((order[0], 3), (order[-1], 0)):
+        picture = shown[f"filter-{n}-slice-{c}"].parts[0]
+        assert isinstance(picture, Pixels)
+        wanted = coloured(slopes[:, :, c, n], float(limit))
+        assert np.abs(picture.rgb.astype(int) - wanted).max() <= 1
+    words = " ".join(p.text for p in walk(figure.parts) if isinstance(p, Text))
+    said = re.search(
+        r"All 18,432 numbers add up to (\S+); the largest, at \(([^)]*)\), is (\S+)\.", words
+    )
+    at = np.unravel_index(np.abs(slopes).argmax(), slopes.shape)
+    assert said is not None and said[2] == ", ".join(map(str, at))
+    assert np.isclose(float(said[1].replace(",", "")), slopes.sum(), rtol=1e-4)
+    assert np.isclose(float(said[3]), slopes[at], rtol=1e-4)
+    unmoved = int((weight == 0).sum())
+    assert f"The gradient of {unmoved} of 64 filters is 0." in words and unmoved > 0
 
 
 def test_roles_are_read_off_equations() -> None:

@@ -250,15 +250,23 @@ def small() -> Any:
     return cs.Sequential([cs.Conv2D(5, 3, input_shape=(11, 9, 2)), cs.Dense(4)], name="small")
 
 
-def golden(suffix: str) -> str:
+def golden(file: str) -> str:
+    if file == "figure_gradient.svg":
+        run = cs.open("demo:groups").run(digits()["seven"])
+        asked = Asked("gradient", "plain", "ieee", to="stem.kernel", at=("full", (4, 5, 6)))
+        made = svg.svg(scene(run.graph, asked, run))
+        return re.sub('base64,[^"]+', "base64,", made)  # as packed as the machine's zlib does
     drawn = scene(small().graph, Asked("architecture", "plain", "ieee"))
-    return svg.svg(drawn) if suffix == "svg" else tikz.tikz(drawn)
+    return svg.svg(drawn) if file.endswith("svg") else tikz.tikz(drawn)
 
 
-@pytest.mark.parametrize("suffix", ["svg", "tex"])
-def test_golden(suffix: str) -> None:
+FILES = ("figure_small.svg", "figure_small.tex", "figure_gradient.svg")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_golden(file: str) -> None:
     """`python tests/figures/test_writers.py` writes them anew."""
-    assert golden(suffix) == (GOLDEN / f"figure_small.{suffix}").read_text(encoding="utf-8")
+    assert golden(file) == (GOLDEN / file).read_text(encoding="utf-8")
 
 
 # -- what goes wrong ------------------------------------------------------------------------------
@@ -274,6 +282,13 @@ def test_what_there_is_not_is_refused_with_what_there_is(tmp_path: Path) -> None
         (SettingError, "88mm, 3.5in", "f.svg", {"columns": "wide"}),
         (SettingError, "inches wide", "f.svg", {"columns": "3mm"}),
         (SettingError, "dpi", "f.png", {"dpi": 3}),
+        (
+            SettingError,
+            "go with the figure gradient",
+            "f.svg",
+            {"figure": "kernels", "to": "conv2d"},
+        ),
+        (SettingError, "give an image", "f.svg", {"loss": "mse", "target": [0] * 10}),
     ]
     for error, words_, name, settings in wrong:
         with pytest.raises(error, match=words_):
@@ -284,6 +299,13 @@ def test_what_there_is_not_is_refused_with_what_there_is(tmp_path: Path) -> None
         net.draw(tmp_path / "f.svg", figure="kernels", at="dense")
     with pytest.raises(PositionError):
         net.draw(tmp_path / "f.svg", digits()["seven"], figure="number", at="conv2d_1:99,0,0")
+    seven = digits()["seven"]
+    with pytest.raises(UnsupportedError, match="does not slide over maps"):
+        net.draw(tmp_path / "f.svg", seven, to="conv2d.bias")
+    with pytest.raises(UnsupportedError, match="gives no maps"):
+        net.draw(tmp_path / "f.svg", seven, to="flatten")
+    with pytest.raises(SettingError, match="a loss is of a whole output"):
+        net.draw(tmp_path / "f.svg", seven, loss="mse", target=[0] * 10, at="dense:3")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -365,5 +387,5 @@ def test_colours_are_told_apart_in_grey_and_by_eyes_that_see_no_red_or_green() -
 
 
 if __name__ == "__main__":
-    for ending in ("svg", "tex"):
-        (GOLDEN / f"figure_small.{ending}").write_text(golden(ending), encoding="utf-8")
+    for name in FILES:
+        (GOLDEN / name).write_text(golden(name), encoding="utf-8")

@@ -83,6 +83,41 @@ pixels_option = click.option(
     "of PyTorch or Caffe take them. By default as the network's first layers say, else divided by 255.",
 )
 
+LOSSES = (
+    "sparse_categorical_crossentropy",
+    "categorical_crossentropy",
+    "binary_crossentropy",
+    "mse",
+    "mae",
+)
+
+
+def loss_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command --loss, and the target that goes with it."""
+    for option in (
+        click.option(
+            "--from-logits", is_flag=True, help="The output holds logits, no probabilities."
+        ),
+        click.option(
+            "--target", help="The class, or a .npy file of the output's shape; for --loss."
+        ),
+        click.option("--loss", type=click.Choice(LOSSES), help="A loss of the output instead."),
+    ):
+        command = option(command)
+    return command
+
+
+def target_given(target: str | None) -> Any:
+    """Return what --target means: a class, or the numbers of a file."""
+    if target is None:
+        return None
+    if target.lstrip("-").isdecimal():
+        return int(target)
+    from convscope.engine.images import stored_array
+
+    return stored_array(Path(target))
+
+
 _FORMS = {
     "json": "One JSON object on stdout.",
     "csv": "Comma-separated values.",

@@ -175,7 +175,7 @@ def gradient(
     to           a layer (its activation), "layer.weight", or an input's name
     objective    a loss's name; `target` is the class or an array of the output's shape
     """
-    name, weight = _by(graph, to)
+    name, weight = meant(graph, to)
     equation = None
     if objective is None:
         if of is None or isinstance(of, str):
@@ -213,7 +213,7 @@ def gradient(
     return Gradient(backward, said, value, to, name, weight, equation)
 
 
-def _by(graph: Graph, to: str) -> tuple[str, str | None]:
+def meant(graph: Graph, to: str) -> tuple[str, str | None]:
     """Return the layer or input, and the weight, that a name means."""
     if to in graph.inputs or to in graph.nodes:
         return to, None

@@ -34,7 +34,7 @@ FIGURES = {
     "question": "the four pictures of a convolution, tested",
     "receptive": "how the receptive field grows",
     "kernels": "a layer's kernel, slice by slice",
-    "gradient": "what a small change of each pixel does to a number",
+    "gradient": "what a small change of each pixel, or of each number of a kernel, does to a number or a loss",
 }
 NEEDS_IMAGE = ("content", "number", "question", "gradient")
 ENDINGS = (".svg", ".tex", ".pdf", ".png")
@@ -44,31 +44,50 @@ LEAST_DPI, MOST_DPI = 36, 2400
 class Asked(Record):
     """What figure is wanted.
 
+    figure   which; None for the one that is meant
     at       a layer and a position of it; the position may be None, and so may both
     layers   the first and the last layer of it
+    to       what a gradient is by: an input, a layer or "layer.weight"
+    loss     of what it is in place of a number, with its target, as `Run.gradient` takes them
     """
 
-    figure: str
+    figure: str | None
     style: str = "plain"
     columns: str | float | None = None
     layers: Any = None
     depth: int | None = None
     at: tuple[str | None, Sequence[int] | None] = (None, None)
     flat: bool = False
+    to: str | None = None
+    loss: str | None = None
+    target: Any = None
+    from_logits: bool = False
+
+    @property
+    def led(self) -> bool:
+        """Whether something of a gradient is asked for."""
+        return (
+            self.to is not None
+            or self.loss is not None
+            or self.target is not None
+            or self.from_logits
+        )
 
 
-def figure_named(figure: str | None, image: bool) -> str:
-    """Return which figure is meant: with an image what it became, else the architecture.
+def figure_named(figure: str | None, image: bool, led: bool = False) -> str:
+    """Return which figure is meant: a gradient where one is asked for, with an image what it became, else the architecture.
 
     Raises `SettingError` for one that there is not, or that needs an image and has none.
     """
     if figure is None:
-        return "content" if image else "architecture"
+        figure = "gradient" if led else "content" if image else "architecture"
     if figure not in FIGURES:
         near = did_you_mean(figure, FIGURES)
         raise SettingError(f"there is no figure {figure!r}{near}; figures are {', '.join(FIGURES)}")
     if figure in NEEDS_IMAGE and not image:
         raise SettingError(f"the figure {figure} shows numbers of a run: give an image")
+    if led and figure != "gradient":
+        raise SettingError(f"to, loss and target go with the figure gradient, not {figure}")
     return figure
 
 
@@ -114,6 +133,8 @@ def scene(graph: Graph, asked: Asked, run: Any = None) -> Scene:
             width,
             _layer(graph, asked, chosen, _slides, "no kernel that slides over maps", first=True),
         )
+    if asked.figure == "gradient":
+        return _gradient(graph, asked, run, style, width, chosen)
     layer, where = _number(graph, asked, chosen, run)
     if asked.figure == "content":
         from convscope.figures.content import content
@@ -125,31 +146,47 @@ def scene(graph: Graph, asked: Asked, run: Any = None) -> Scene:
         report = run.trace(layer, where)
         title = f"One number of {layer} at ({', '.join(map(str, where))})"
         return number(report.facts.document(), style, width, title)
-    if asked.figure == "question":
-        from convscope.figures.question import question
+    from convscope.figures.question import question
 
-        return question(run.compare(layer, where).facts, style, width)
-    return _gradient(graph, run, style, width, layer, where)
+    return question(run.compare(layer, where).facts, style, width)
 
 
 def _gradient(
-    graph: Graph, run: Any, style: Any, width: float, layer: str, where: Sequence[int]
+    graph: Graph, asked: Asked, run: Any, style: Any, width: float, chosen: Sequence[str]
 ) -> Scene:
+    from convscope.explain.gradient import meant
     from convscope.explain.words import exact
-    from convscope.figures.plates import gradient
+    from convscope.figures.plates import gradient, kernel_gradient
 
-    to = next((n for n, s in graph.inputs.items() if len(s) > 1), None)
+    to = asked.to or next((n for n, s in graph.inputs.items() if len(s) > 1), None)
     if to is None:
         raise UnsupportedError(
             f"{graph.name} has no input with rows and columns to draw a gradient on"
         )
-    found = run.gradient((layer, where), to)
-    place = ", ".join(map(str, where))
-    value = float(run[layer][tuple(where)])
+    of: Any = asked.at[0]
+    if asked.loss is None:
+        if asked.target is not None or asked.from_logits:
+            raise SettingError("target and from_logits go with a loss")
+        of = _number(graph, asked, chosen, run)
+    elif asked.at[1] is not None:
+        raise SettingError(f"a loss is of a whole output: name the layer {of} without a position")
+    led = run.gradient(of, to, loss=asked.loss, target=asked.target, from_logits=asked.from_logits)
+    found = led.facts
+    said = found.of
+    if asked.loss is not None and isinstance(asked.target, int):
+        said += f" for class {asked.target}"
     words = [
-        f"{layer} at ({place}) is {exact(value)}: what a small change of each number of {to} does to it."
+        f"{said} is {exact(found.value)}: what a small change of each number of {to} does to it."
     ]
-    return gradient(graph, style, width, run.activations, to, found.array, words)
+    words[0] = words[0][0].upper() + words[0][1:] if asked.loss else words[0]
+    name, weight = meant(graph, to)
+    if weight is not None:
+        return kernel_gradient(graph, style, width, name, weight, found.array, words)
+    if run.activations[name].ndim < 2:
+        raise UnsupportedError(
+            f"{name} gives no maps to draw a gradient on: name an input, a layer with maps or a kernel"
+        )
+    return gradient(graph, style, width, run.activations, name, found.array, words)
 
 
 def _range(graph: Graph, asked: Asked) -> list[str]:
@@ -244,6 +281,32 @@ def ending(path: str | Path) -> str:
             f"a figure is written as SVG, TikZ, PDF or PNG: name the file {stem}.svg, .tex, .pdf or .png, not {path}"
         )
     return found.lower()
+
+
+def draw(network: Any, path: str | Path, image: Any, asked: Asked, dpi: int = 300) -> Scene:
+    """Write a figure of a network, and return it; see `Network.draw`."""
+    ending(path)
+    asked = asked._replace(figure=figure_named(asked.figure, image is not None, asked.led))
+    run = None if image is None else network.run(image)
+    drawn = scene(network.graph if run is None else run.graph, asked, run)
+    write(drawn, path, dpi)
+    return drawn
+
+
+def told(drawn: Scene, path: str | Path) -> dict[str, Any]:
+    """Return what a figure is as plain data: its file, its size in points, and where each thing with a name stands."""
+    from convscope.figures.scene import extent, named_parts
+
+    return {
+        "file": str(path),
+        "title": drawn.title,
+        "width": drawn.width,
+        "height": drawn.height,
+        "parts": [
+            {"id": group.id, "title": group.title, "box": list(extent(group.parts))}
+            for group in named_parts(drawn.parts)
+        ],
+    }
 
 
 def write(drawn: Scene, path: str | Path, dpi: int = 300) -> None:

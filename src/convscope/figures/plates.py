@@ -26,6 +26,42 @@ def kernels(graph: Graph, style: Style, width: float, layer: str) -> Scene:
 
     As many as are legible; how many there are is said. Raises `UnsupportedError` for a layer without windows.
     """
+    return _plate(graph, style, width, layer, None, [])
+
+
+def kernel_gradient(
+    graph: Graph,
+    style: Style,
+    width: float,
+    layer: str,
+    weight: str,
+    slopes: Array,
+    words: Sequence[str],
+) -> Scene:
+    """Return what a small change of each number of a kernel does, as a plate like `kernels`; filters with most come first.
+
+    slopes   the gradient, as large as the kernel
+    words    sentences that say of what it is the gradient
+
+    Raises `UnsupportedError` for a weight that does not slide over maps.
+    """
+    equation = graph.facts[layer].equation
+    main = None if equation is None else main_sum(equation)
+    if main is not None and main.kernel.tensor.name != weight:
+        raise UnsupportedError(
+            f"{layer}.{weight} does not slide over maps: draw the gradient of its kernel"
+        )
+    return _plate(graph, style, width, layer, slopes, words)
+
+
+def _plate(
+    graph: Graph,
+    style: Style,
+    width: float,
+    layer: str,
+    slopes: Array | None,
+    said: Sequence[str],
+) -> Scene:
     import numpy as np
 
     equation = graph.facts[layer].equation
@@ -36,6 +72,7 @@ def kernels(graph: Graph, style: Style, width: float, layer: str) -> Scene:
             f"{layer} ({graph.nodes[layer].layer.kind}) has no kernel that slides over maps"
         )
     filters = 1 if picks is None else int(picks.size)
+    order = list(range(filters)) if slopes is None else _led(graph, layer, filters, slopes)
     each = len(maps_read(graph, layer, 0))
     sample = slice_of(graph, layer, 0, maps_read(graph, layer, 0).start)
     if sample is None:
@@ -43,86 +80,119 @@ def kernels(graph: Graph, style: Style, width: float, layer: str) -> Scene:
     rows, columns = sample.shape
     small = round(style.size * 0.8, 2)
     left = MARGIN + wide("slice 000", small) + 6
-    least = max(3.2 * columns, 13.0 if rows < 12 else 26.0, wide(str(filters), small) + 2)
-    fit = max(1, min(filters, int((width - left - MARGIN) // (least + 4))))
+    numbered = str(max(filters, each))
+    least = max(3.2 * columns, 13.0 if rows < 12 else 26.0, wide(numbered, small) + 2)
+    alone = len(order) == 1  # one filter's slices stand beside one another, not below
+    beside = each if alone else len(order)
+    fit = max(1, min(beside, int((width - left - MARGIN) // (least + 4))))
     cell = min((width - left - MARGIN) / fit - 4, 46.0)
     high = cell * rows / columns
-    deep = min(each, max(1, int(_PLATE // (high + 4))))
-    lines = max(1, min(-(-filters // fit), int(_PLATE // (deep * (high + 4) + small * 1.6 + 4))))
-    count = min(fit * lines, filters)
-    shown = [_slices(graph, layer, n, deep) for n in range(count)]
+    deep = 1 if alone else min(each, max(1, int(_PLATE // (high + 4))))
+    lines = max(1, min(-(-beside // fit), int(_PLATE // (deep * (high + 4) + small * 1.6 + 4))))
+    count = min(fit * lines, beside)
+    same = True
+    if alone:
+        (one,) = order
+        held = _slices(graph, layer, one, count, slopes)
+        stacks = [(f"{into}", {(one, into): k}) for into, k in held.items()]
+        heads = ("slice", [f"filter {one}"])
+    else:
+        found = {n: _slices(graph, layer, n, deep, slopes) for n in order[:count]}
+        stacks = [(f"{n}", {(n, into): k for into, k in one.items()}) for n, one in found.items()]
+        same = all(list(one) == list(found[order[0]]) for one in found.values())
+        heads = ("filter", [f"slice {into}" if same else "" for into in found[order[0]]])
     largest = [
         np.abs(np.nan_to_num(k, nan=0, posinf=0, neginf=0)).max()
-        for one in shown
-        for k in one.values()
+        for _, stack in stacks
+        for k in stack.values()
     ]
     limit = float(max(largest))
     parts: list[Part] = []
-    y = MARGIN + style.size * 1.3
-    head = f"{printable(layer)}: {'×'.join(map(str, graph.facts[layer].weights[main.kernel.tensor.name]))}"
-    parts.append(
-        Text(
-            MARGIN,
-            y - 3,
-            shortened(head, width - 2 * MARGIN, style.size, True),
-            style.size,
-            style.ink,
-            "start",
-            True,
-        )
-    )
+    y = MARGIN
+    for text in said:
+        for piece in broken(printable(text), width - 2 * MARGIN, style.size):
+            y += style.size * 1.35
+            parts.append(Text(MARGIN, y - 3, piece, style.size, style.ink))
+    y += style.size * 1.3
+    name = main.kernel.tensor.name
+    what = printable(layer) if slopes is None else f"The gradient of {printable(layer)}.{name}"
+    head = f"{what}: {'×'.join(map(str, graph.facts[layer].weights[name]))}"
+    head = shortened(head, width - 2 * MARGIN, style.size, True)
+    parts.append(Text(MARGIN, y - 3, head, style.size, style.ink, "start", True))
     y += 2
-    same = all(list(one) == list(shown[0]) for one in shown)
-    for start in range(0, count, fit):
-        row = range(start, min(start + fit, count))
-        for place, n in enumerate(row):
+    for start in range(0, len(stacks), fit):
+        line = stacks[start : start + fit]
+        parts.append(Text(left - 4, y + small, heads[0], small, style.dim, "end"))
+        for place, (label, _) in enumerate(line):
             middle = left + place * (cell + 4) + cell / 2
-            parts.append(Text(middle, y + small, str(n), small, style.dim, "middle"))
-        parts.append(Text(left - 4, y + small, "filter", small, style.dim, "end"))
+            parts.append(Text(middle, y + small, label, small, style.dim, "middle"))
         y += small * 1.6
-        for r in range(deep):
-            if same:
-                name = f"slice {list(shown[0])[r]}"
-                parts.append(
-                    Text(left - 4, y + high / 2 + small * 0.35, name, small, style.dim, "end")
-                )
-            for place, n in enumerate(row):
-                (into, weights) = list(shown[n].items())[r]
-                own = sheet(
-                    left + place * (cell + 4),
-                    y,
-                    cell,
-                    high,
-                    coloured(weights, limit),
-                    style.dim,
-                    0.3,
-                )
+        for r, label in enumerate(heads[1]):
+            if label:
+                middle = y + high / 2 + small * 0.35
+                parts.append(Text(left - 4, middle, label, small, style.dim, "end"))
+            for place, (_, stack) in enumerate(line):
+                (n, into), weights = list(stack.items())[r]
+                rgb = coloured(weights, limit)
+                own = sheet(left + place * (cell + 4), y, cell, high, rgb, style.dim, 0.3)
                 parts.append(
                     Group(f"filter-{n}-slice-{into}", f"filter {n}, slice {into}", tuple(own))
                 )
             y += high + 4
         y += 4
     words = []
-    if count < filters:
-        words.append(f"{count} of {filters:,} filters.")
-    if deep < each:
-        words.append(f"Of each filter {deep} of {each:,} slices.")
-    if not same:
+    if slopes is not None:
+        words.append(_sums(slopes))
+    if not alone and count < len(order):
+        most = "" if slopes is None else ", those with most"
+        words.append(f"{count} of {len(order):,} filters{most}.")
+    if len(order) < filters:
+        words.append(f"The gradient of {filters - len(order):,} of {filters:,} filters is 0.")
+    if (shown := count if alone else deep) < each:
+        words.append(f"Of each filter {shown} of {each:,} slices.")
+    if not alone and not same:
         words.append("A filter reads the maps of its own group only.")
     bar, y = scale(style, MARGIN, y + 3, limit, width)
     parts += bar
     for text in broken(" ".join(words), width - 2 * MARGIN, small) if words else []:
         y += small * 1.4
         parts.append(Text(MARGIN, y, text, small, style.dim))
-    return Scene(width, y + MARGIN, f"The kernel of {printable(layer)}", tuple(parts), style.ground)
+    title = "The kernel" if slopes is None else "A gradient of the kernel"
+    return Scene(width, y + MARGIN, f"{title} of {printable(layer)}", tuple(parts), style.ground)
 
 
-def _slices(graph: Graph, layer: str, out: int, most: int) -> dict[int, Array]:
-    """Return a filter's first slices, by the map that each is for."""
+def _slices(
+    graph: Graph, layer: str, out: int, most: int, slopes: Array | None = None
+) -> dict[int, Array]:
+    """Return a filter's first slices, or those of its gradient, by the map that each is for."""
     found = {
-        into: slice_of(graph, layer, out, into) for into in maps_read(graph, layer, out)[:most]
+        into: slice_of(graph, layer, out, into, slopes)
+        for into in maps_read(graph, layer, out)[:most]
     }
     return {into: one for into, one in found.items() if one is not None}
+
+
+def _led(graph: Graph, layer: str, filters: int, slopes: Array) -> list[int]:
+    """Return the filters that a gradient moves, the one with most first."""
+    import numpy as np
+
+    each = len(maps_read(graph, layer, 0))
+    found = [_slices(graph, layer, n, each, slopes) for n in range(filters)]
+    weight = [sum(float(np.abs(np.nan_to_num(k)).sum()) for k in one.values()) for one in found]
+    moved = [n for n in range(filters) if weight[n]]
+    return sorted(moved or range(filters), key=lambda n: -weight[n])
+
+
+def _sums(slopes: Array) -> str:
+    """Return what a gradient's numbers come to, and where the largest is, in a sentence."""
+    import numpy as np
+
+    at = np.unravel_index(np.argmax(np.abs(np.nan_to_num(slopes))), slopes.shape)
+    place = ", ".join(map(str, map(int, at)))
+    return (
+        f"All {slopes.size:,} numbers add up to {exact(float(np.sum(slopes)))}; the largest, at ({place}), is "
+        f"{exact(float(slopes[at]))}."
+    )
 
 
 def scale(style: Style, x: float, y: float, limit: float, width: float) -> tuple[list[Part], float]:

@@ -107,6 +107,14 @@ def walk(parts: Sequence[Part]) -> Iterator[Shape | Text | Pixels]:
             yield part
 
 
+def named_parts(parts: Sequence[Part]) -> Iterator[Group]:
+    """Yield every group, before those that it holds."""
+    for part in parts:
+        if isinstance(part, Group):
+            yield part
+            yield from named_parts(part.parts)
+
+
 def extent(parts: Sequence[Part]) -> tuple[float, float, float, float]:
     """Return left, top, right, bottom of everything that is drawn; zeros of nothing."""
     boxes: list[tuple[float, float, float, float]] = []

@@ -66,16 +66,18 @@ def sheet(
     ]
 
 
-def slice_of(graph: Graph, name: str, out: int, into: int) -> Array | None:
+def slice_of(
+    graph: Graph, name: str, out: int, into: int, held: Array | None = None
+) -> Array | None:
     """Return which weights one map of a layer's input is multiplied by for one map of its output.
 
     out, into   the places of both maps
+    held        numbers in the kernel's place, as large as it is: its gradient, say
     None where the layer has no window over maps, or where this output does not read that map. Windows of one
     dimension are one row; of three, slice by slice below one another.
     """
     import numpy as np
 
-    node = graph.nodes[name]
     equation = graph.facts[name].equation
     main = None if equation is None else main_sum(equation)
     if equation is None or main is None or len(main.kernel.indices) < 3 or equation.locals:
@@ -85,7 +87,9 @@ def slice_of(graph: Graph, name: str, out: int, into: int) -> Array | None:
     at: dict[Any, int] = {axis: out for axis in equation.axes if axis.role}
     if main.channel is not None:
         at[main.channel] = into - read.start
-    kernel = np.asarray(node.layer.weights[main.kernel.tensor.name])
+    kernel = np.asarray(
+        graph.nodes[name].layer.weights[main.kernel.tensor.name] if held is None else held
+    )
     sizes = [int(axis.size) for axis in main.window]
     found = np.empty(sizes, dtype=np.float64)
     for taps in np.ndindex(*sizes):

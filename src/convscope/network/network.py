@@ -197,6 +197,10 @@ class Network(Trainable):
         depth: int | None = None,
         at: Any = None,
         flat: bool = False,
+        to: str | None = None,
+        loss: str | None = None,
+        target: Any = None,
+        from_logits: bool = False,
         dpi: int = 300,
     ) -> None:
         """Write a figure for a paper or a lecture: FILE.svg, FILE.tex (TikZ), FILE.pdf or FILE.png.
@@ -211,20 +215,20 @@ class Network(Trainable):
         at       the layer, or the number, that it is about: "conv2d_1:5,7,12" or ("conv2d_1", (5, 7, 12)); by
                  default the largest number of the last layer that fits the figure
         flat     blocks without depth
+        to       of a gradient: by what it is, an input (the default), a layer with maps, or "layer.weight", a kernel
+        loss, target, from_logits  of a gradient: that of a loss in place of a number, as in `Run.gradient`
         dpi      pixels an inch, of a PNG
 
         An existing file is replaced only when the new one is complete. Raises `OutputError` for a file that cannot be
         written, `SettingError` for a figure, style or width that there is not, `UnsupportedError` where a figure needs
         an equation that there is not, or a library (`pip install 'convscope[figures]'` for PDF and PNG).
         """
-        from convscope.figures.drawing import Asked, ending, figure_named, place, scene, write
+        from convscope.figures.drawing import Asked, draw, place
 
-        ending(path)
-        wanted = figure_named(figure, image is not None)
-        run = None if image is None else self.run(image)
-        graph = self.graph if run is None else run.graph
-        asked = Asked(wanted, style, columns, layers, depth, place(at), flat)
-        write(scene(graph, asked, run), path, dpi)
+        asked = Asked(
+            figure, style, columns, layers, depth, place(at), flat, to, loss, target, from_logits
+        )
+        draw(self, path, image, asked, dpi)
 
     def explore(
         self,

@@ -6,17 +6,20 @@ from pathlib import Path
 
 import click
 
-from convscope.cli.output import say, working
+from convscope.cli.output import emit, say, working
 from convscope.cli.shared import (
     MODEL_HELP,
     check_target,
+    formats,
     image_for,
     image_option,
     layers_of,
+    loss_options,
     model_argument,
     open_network,
     pixels_option,
     set_pixels,
+    target_given,
 )
 
 FIGURES = ("architecture", "content", "number", "question", "receptive", "kernels", "gradient")
@@ -56,6 +59,13 @@ NEEDS_IMAGE = ("content", "number", "question", "gradient")
     shell_complete=layers_of,
     help="The number or the layer that it is about: conv2d_1:5,7,12; else the largest number of the last layer that fits.",
 )
+@click.option(
+    "--to",
+    metavar="WHAT",
+    shell_complete=layers_of,
+    help="By what a gradient is: an input (the default), a layer with maps, or a kernel, LAYER.WEIGHT.",
+)
+@loss_options
 @click.option("--flat", is_flag=True, help="Blocks without depth.")
 @click.option(
     "--dpi",
@@ -65,28 +75,45 @@ NEEDS_IMAGE = ("content", "number", "question", "gradient")
     help="Pixels an inch of a PNG.",
 )
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@formats("json")
 def command(
     model: str, out: Path, figure: str | None, image: Path | None, pixels: str | None, style: str,
-    columns: str | None, layers: str | None, depth: int | None, at: str | None, flat: bool, dpi: int, force: bool,
+    columns: str | None, layers: str | None, depth: int | None, at: str | None, to: str | None, loss: str | None,
+    target: str | None, from_logits: bool, flat: bool, dpi: int, force: bool, form: str | None,
 ) -> None:  # fmt: skip
     """Draw a figure of the network; OUT's ending says how: .svg, .tex (TikZ), .pdf or .png.
 
     Shapes, maps, kernels, windows and numbers are the network's own. A .tex file compiles by itself, and goes into a
     document by \\input. PDF and PNG need: pip install 'convscope[figures]'.
     """
-    from convscope.figures.drawing import ending, place
+    from convscope.figures.drawing import Asked, draw, ending, place, told
+    from convscope.views.strict_json import strict_json
 
     ending(out)
     check_target(out, force)
-    given = image_for(model, image) if figure in NEEDS_IMAGE else image
+    if loss is None and (target is not None or from_logits):
+        raise click.UsageError("--target and --from-logits go with --loss")
+    asked = Asked(
+        figure,
+        style,
+        columns,
+        layers,
+        depth,
+        place(at),
+        flat,
+        to,
+        loss,
+        target_given(target),
+        from_logits,
+    )
+    given = image_for(model, image) if asked.led or figure in NEEDS_IMAGE else image
     network = open_network(model)
     if given is not None:
         set_pixels(network, pixels, given)
     elif pixels is not None:
         raise click.UsageError("--pixels goes with --image")
     with working(f"drawing {network.name}"):
-        network.draw(
-            out, given, figure=figure, style=style, columns=columns, layers=layers, depth=depth, at=place(at),
-            flat=flat, dpi=dpi,
-        )  # fmt: skip
+        drawn = draw(network, out, given, asked, dpi)
+    if form is not None:
+        emit(strict_json(told(drawn, out), 2))
     say(f"wrote {out}")

@@ -15,6 +15,7 @@ from convscope.cli.shared import (
     image_option,
     layer_named,
     layers_of,
+    loss_options,
     model_argument,
     open_network,
     pixels_option,
@@ -22,14 +23,7 @@ from convscope.cli.shared import (
     report_formats,
     set_pixels,
     show,
-)
-
-LOSSES = (
-    "sparse_categorical_crossentropy",
-    "categorical_crossentropy",
-    "binary_crossentropy",
-    "mse",
-    "mae",
+    target_given,
 )
 
 
@@ -46,9 +40,7 @@ LOSSES = (
     shell_complete=layers_of,
     help="The number: conv2d_1:15,17,7. With --loss: the layer whose output it is of.",
 )
-@click.option("--loss", type=click.Choice(LOSSES), help="A loss of the output instead.")
-@click.option("--target", help="The class, or a .npy file of the output's shape; for --loss.")
-@click.option("--from-logits", is_flag=True, help="The output holds logits, no probabilities.")
+@loss_options
 @click.option(
     "--to",
     "to",
@@ -93,7 +85,7 @@ def command(
     if of is not None and loss is None and not layer:
         raise click.UsageError(f"--of is a layer and a position, conv2d_1:15,17,7, not {of!r}")
     where = read_position(position) if of is not None and loss is None else None
-    wanted = _target(target)
+    wanted = target_given(target)
     given = image_for(model, image)
     network = open_network(model)
     set_pixels(network, pixels, image)
@@ -108,14 +100,3 @@ def command(
         elif at is not None:
             found = found.at(at)
     show(found, form, color)
-
-
-def _target(target: str | None) -> Any:
-    """Return a class, or the numbers of a file."""
-    if target is None:
-        return None
-    if target.lstrip("-").isdecimal():
-        return int(target)
-    from convscope.engine.images import stored_array
-
-    return stored_array(Path(target))
