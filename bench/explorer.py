@@ -269,6 +269,52 @@ def maps_rows() -> list[Row]:
     ]  # fmt: skip
 
 
+def pen_rows() -> list[Row]:
+    """A stroke on the pad of Input: each move of the pen until the prediction that comes of it has been painted."""
+    rows = []
+    with browser() as started, tempfile.TemporaryDirectory() as folder:
+        exported = Path(folder, "out.html")
+        command = [sys.executable, "-m", "convscope", "export", "demo", str(exported)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        with opened(started, NOTHING) as page:
+            empty = statistics.median(scrolled(page, "html"))
+        with explore() as address:
+            served = drawn(started, address)
+        alone = drawn(started, exported.as_uri())
+    who = ("its server's ONNX Runtime computes", "the page computes, from disk")
+    for what, taken in zip(who, (served, alone), strict=True):
+        middle = statistics.median(taken)
+        rows.append(
+            Row(
+                f"explorer: from the pen to the prediction painted; {what}",
+                f"{middle:.0f} ms, 95 % within {late(taken):.0f} ms", f"a frame of an empty page {empty:.1f} ms",
+                f"{middle / empty:.1f}×", "≤ 6×, 100 ms", middle <= 6 * empty,
+            )
+        )  # fmt: skip
+    return rows
+
+
+def drawn(started: Browser, address: str) -> list[float]:
+    """Draw on the pad, a move at a time; return the milliseconds of each until the prediction is painted."""
+    with opened(started, address) as page:
+        page.goto(address.split("?")[0] + "#s=input")
+        page.locator(".cs-pad").wait_for()
+        page.evaluate("convscopeBench.follow()")
+        box = page.locator(".cs-pad").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 40, box["y"] + 40)
+        page.mouse.down()
+        for n in range(60):
+            side = box["width"] - 80
+            across, down = (37 * n) % 60 / 60 * side + 40, (23 * n) % 60 / 60 * side + 40
+            page.mouse.move(box["x"] + across, box["y"] + down)
+            while page.evaluate("convscopeBench.followed.length") <= n:
+                page.wait_for_timeout(10)
+        page.mouse.up()
+        found: list[float] = page.evaluate("convscopeBench.followed")
+    return found[10:]
+
+
 def deep_rows() -> list[Row]:
     """A network of 400 layers with branches: opened, its ribbon and its stack scrolled."""
     usables, smalls, ribbons, stacks = [], [], [], []
@@ -341,6 +387,7 @@ BENCHES: dict[str, Callable[[], list[Row]]] = {
     "explorer_hover": hover_rows,
     "explorer_ask": ask_rows,
     "explorer_maps": maps_rows,
+    "explorer_pen": pen_rows,
     "explorer_deep": deep_rows,
     "explorer_size": size_rows,
 }

@@ -40,6 +40,18 @@
     });
   }, options);
 
+  /** From every move of the pen over the drawing pad until what then comes out of the network has been painted. */
+  bench.followed = [];
+  bench.follow = () => {
+    let moved = 0;
+    document.querySelector(".cs-pad").addEventListener("pointermove", () => (moved ||= performance.now()), { capture: true });
+    new MutationObserver(() => {
+      const from = moved;
+      moved = 0;
+      if (from) painted().then((now) => bench.followed.push(now - from));
+    }).observe(document.querySelector(".cs-current"), { childList: true });
+  };
+
   /** The milliseconds of some work, begun at the start of a frame, until that frame is painted. */
   bench.timed = async (work) => {
     await frame();

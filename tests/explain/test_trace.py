@@ -118,7 +118,9 @@ def test_padding_is_shown_as_outside() -> None:
     trace = run.trace("conv2d", (0, 6, 1))
     inside = trace.to_dict()["groups"][0]["inside"]
     assert inside == [[False, False, False], [True, True, False], [True, True, False]]
-    assert "10 of them lie outside the input" in " ".join(str(trace).split())
+    assert "10 of them lie in the padding; they are shown in brackets" in " ".join(
+        str(trace).split()
+    )
 
 
 def test_the_largest_of_a_pooling_is_named() -> None:

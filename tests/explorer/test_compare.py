@@ -121,7 +121,7 @@ def test_somebody_looks_at_a_pair(report: Any, profile: Any, axe: str) -> None:
 
 def test_a_file_holds_the_comparison(report: Any, page: Any, tmp_path: Path) -> None:
     report.export(tmp_path / "both.html")
-    page.goto((tmp_path / "both.html").as_uri() + "#s=compare")
+    page.goto((tmp_path / "both.html").as_uri())  # it opens there
     page.get_by_text("Where they part: second and").wait_for()
     page.locator("canvas[aria-label*='their difference']").wait_for()
 

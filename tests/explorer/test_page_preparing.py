@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from convscope.engine.pixels import SCALES
-from convscope.engine.preparing import prepare
+from convscope.engine.preparing import WORDS, prepare
 from convscope.explorer.joining import joined, web
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ ENTRY = 'export { decoded, prepared } from "./preparing.js";\n\nexport default n
 ASK = """async ([source, given]) => {
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   const { decoded, prepared } = await import(url);
-  return Promise.all(given.map(async ([picture, wanted, steps, pixels, choices]) => {
+  return Promise.all(given.map(async ([picture, wanted, steps, pixels, choices, words]) => {
     const bytes = Uint8Array.from(atob(picture), (c) => c.charCodeAt(0)).buffer;
-    const { array, steps: done, offer } = prepared(await decoded(bytes), wanted, steps, pixels, choices);
+    const { array, steps: done, offer } = prepared(await decoded(bytes), wanted, steps, pixels, choices, words);
     return { array: array && [...array], done, offer };
   }));
 }"""
@@ -60,7 +60,8 @@ def test_the_page_makes_pictures_ready_as_python_does(page: Page, last: bool) ->
         shape = (rows, columns, channels) if last else (channels, rows, columns)
         expected.append(prepare(content, shape, last, steps, pixels=pixels))
         wanted = {"rows": rows, "columns": columns, "channels": channels, "first": not last}
-        given.append([base64.b64encode(content).decode(), wanted, list(steps), pixels, choices])
+        picture = base64.b64encode(content).decode()
+        given.append([picture, wanted, list(steps), pixels, choices, WORDS])
     source = joined("entry.js", lambda name: ENTRY if name == "entry.js" else web(name))
     page.goto("about:blank")
     for one, found in zip(expected, page.evaluate(ASK, [source, given]), strict=True):

@@ -75,13 +75,12 @@ def page_of(monkeypatch: pytest.MonkeyPatch, page: Page, tmp_path: Path) -> Call
 
 
 def edits_of(host: Host, seed: int) -> list[list[list[Any]]]:
-    """Return edits to ask about: all but groups, and pairs of them, drawn."""
+    """Return edits to ask about: each alone, and pairs of them, drawn."""
     names = [row["name"] for row in host.answer({"ask": "network"}).facts["layers"]]
     alone = [
         [name, *edit]
         for name in names
         for edit in candidates(host.answer({"ask": "settings", "layer": name}).facts["settings"])
-        if edit[0] != "groups"
     ]
     rng = np.random.default_rng(seed)
     pairs = [[alone[i], alone[j]] for i, j in rng.integers(len(alone), size=(40, 2))]
@@ -136,6 +135,12 @@ def test_an_edited_network_runs_in_a_file(page_of: Callable[[Host], Page]) -> No
         wanted = answered(host, {**question, "run": theirs["id"]})
         numbers = [numbers_of(answer) for answer in (values, wanted)]
         np.testing.assert_allclose(numbers[0], numbers[1], rtol=2e-5, atol=2e-6)
+    grouped = [["conv2d_1", "groups", 4], ["conv2d_1", "kernel_size", [2, 5]], edits[0], edits[2]]
+    (own,) = asked(page, [{"ask": "whatif", "edits": grouped}])
+    true = answered(host, {"ask": "whatif", "edits": grouped})
+    assert own["facts"]["totals"]["new"] == true["facts"]["totals"]["new"]
+    (unknown,) = asked(page, [{"ask": "whatif", "edits": [*grouped, ["conv2d", "filters", 40]]}])
+    assert "does not hold conv2d_1 for inputs of 28×28×40" in unknown["error"]["text"]
     (never,) = asked(page, [{"ask": "whatif", "edits": [*edits, ["conv2d_1", "kernel_size", 31]]}])
     assert (
         "conv2d_1 cannot be so: from an input of 28×28×32 its output would have -1 rows"

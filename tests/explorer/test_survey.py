@@ -146,6 +146,18 @@ def test_what_the_host_refuses(found: Survey) -> None:
     assert "survey" not in Host(found.network).screens
 
 
+def test_check_looks_at_what_the_survey_counted(found: Survey) -> None:
+    host = Host(found.network, given={"survey": found})
+    facts = host.answer({"ask": "check"}).facts
+    while "running" in facts:
+        facts = host.answer({"ask": "check"}).facts
+    assert facts["surveyed"] == found.images == 45
+    report = found.network.check(survey=found).to_dict()
+    assert (facts["findings"], facts["quiet"]) == (report["findings"], report["quiet"])
+    assert "dead-here" in facts["quiet"]  # which has nothing to look at without image and survey
+    assert "dead-here" in found.network.check().to_dict()["not_run"]
+
+
 def test_a_survey_of_numbers_and_one_of_something_else(there: Path, tmp_path: Path) -> None:
     """What is no picture goes through as it is; another network, other data and lost data are told."""
     net = cs.open(there / "net.onnx")

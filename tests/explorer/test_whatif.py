@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import networks
@@ -47,12 +48,12 @@ def test_what_a_stride_drops_is_drawn(visit: OpenPage) -> None:
     (dropped,) = next(x["dropped"] for x in facts["layers"] if x["name"] == "conv2d_1")
     # 26 columns: windows of 3 start at 0 … 23; those at 0, 3, …, 21 stay, which read up to column 23
     assert (dropped["positions"], dropped["kept"]) == (24, 8)
-    assert any(
-        "stride 3 keeps 8 of the 24 positions that stride 1 would give (tall), and drops 16;"
-        " 2 of 26 input columns are read by no window" in text
-        for text in shown["strides"]
+    assert "conv2d_1, columns: the tall ones are kept." in shown["strides"]
+    said = (
+        "conv2d_1: stride 3 keeps 8 of the 24 columns that stride 1 would give and skips 16; 2 of "
     )
-    canvas = page.page.get_by_role("img", name="conv2d_1: stride 3 keeps 8 of the 24 columns")
+    assert page.page.get_by_text(said).count() == 1  # as the command line says it
+    canvas = page.page.get_by_role("img", name="conv2d_1: 8 of 24 columns")
     tall = canvas.evaluate(
         """canvas => {
           const pen = canvas.getContext("2d"), scale = canvas.width / (24 * 14 + 1), found = [];
@@ -86,9 +87,28 @@ def test_what_cannot_be_says_why_and_what_would_do(
         page.served.network.whatif([edit])
     shown = page.until("whatif", lambda w: w["error"])
     assert shown["error"] == str(caught.value)
-    assert len(shown["rows"]) > 3  # the table as it was stays beside it
+    assert len(shown["rows"]) > 3  # the table as it was stays beside it, and says what it is of
+    of = page.page.locator(".cs-of")
+    assert of.inner_text() == "Below is still the network as it is, without this."
     page.page.get_by_role("button", name="undo all").click()
     is_the_table(page, [])
+    assert of.inner_text() == ""
+
+
+def test_a_link_to_what_cannot_be_shows_the_network_as_it_is(visit: OpenPage) -> None:
+    edits = [["conv2d", "strides", [1, 2]], ["conv2d_1", "kernel_size", [40, 3]]]
+    page = visit("digits", "l=conv2d_1&s=whatif&w=" + json.dumps(edits).replace(" ", ""))
+    page.expected.append("400 (Bad Request)")
+    page.until("whatif", lambda w: w["error"])
+    is_the_table(page, [])
+    of = page.page.locator(".cs-of")
+    assert of.inner_text() == "Below is still the network as it is, without this."
+    page.page.get_by_label("kernel size 1").fill("2")
+    is_the_table(page, [("conv2d", "strides", (1, 2)), ("conv2d_1", "kernel_size", (2, 3))])
+    page.page.get_by_label("kernel size 1").fill("41")
+    page.until("whatif", lambda w: w["error"])
+    said = "the network with conv2d.strides=1,2 conv2d_1.kernel_size=2,3, without this."
+    assert " ".join(of.inner_text().split()).endswith(said)
 
 
 def test_a_choice_a_switch_and_a_list_are_edited(visit: OpenPage) -> None:

@@ -8,13 +8,14 @@ import onnx
 import pytest
 
 from convscope.errors import ConvscopeError
-from convscope.files.labels import noted_labels, read_labels
+from convscope.files.labels import configured_labels, labels_beside, noted_labels, read_labels
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "tench\ngoldfish\n\n great white shark \n",
+        "0 tench\n1 goldfish\n2 great white shark\n",
         '["tench", "goldfish", "great white shark"]',
         '{"2": "great white shark", "0": "tench", "1": "goldfish"}',
         '{"model_type": "vit", "id2label": {"0": "tench", "1": "goldfish", "2": "great white shark"}}',
@@ -38,6 +39,42 @@ def test_what_holds_none_is_said(tmp_path: Path, content: bytes) -> None:
         read_labels(file)
     with pytest.raises(ConvscopeError, match="cannot read labels"):
         read_labels(tmp_path / "nothing")
+
+
+def test_names_that_nobody_gave_are_none(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}')
+    assert read_labels(file) == []
+
+
+def test_files_beside_a_model(tmp_path: Path) -> None:
+    model = tmp_path / "net.safetensors"
+    assert labels_beside(model) is None
+    (tmp_path / "labels.txt").write_text("0 cat\n1 dog\n")
+    (tmp_path / "config.json").write_text('{"architectures": []}')
+    assert labels_beside(model) == tmp_path / "labels.txt"
+    (tmp_path / "config.json").write_text('{"id2label": {"0": "cat", "1": "dog"}}')
+    assert labels_beside(model) == tmp_path / "config.json"
+
+
+@pytest.mark.parametrize(
+    ("id2label", "found"),
+    [
+        ({0: "cat", 1: "dog"}, ["cat", "dog"]),
+        ({0: "LABEL_0", 1: "LABEL_1"}, []),
+        ({1: "cat", 0: "dog"}, []),
+        ({0: 1}, []),
+        (None, []),
+    ],
+)
+def test_a_module_that_names_its_classes(id2label: object, found: list[str]) -> None:
+    class Module:
+        class config:
+            pass
+
+    assert configured_labels(Module()) == []
+    Module.config.id2label = id2label  # type: ignore[attr-defined]
+    assert configured_labels(Module()) == found
 
 
 @pytest.mark.parametrize(

@@ -350,19 +350,25 @@ def taken(lesson: str | None) -> Lesson | None:
 
 
 def set_labels(network: Network, model: str, labels: Path | None) -> None:
-    """Let the classes have their names: from the file named, or from a config.json beside the model's."""
+    """Let the classes have their names: from the file named, or from one beside the model's if it has as many."""
     from convscope.errors import ConvscopeError
-    from convscope.files.labels import read_labels
+    from convscope.files.labels import labels_beside, read_labels
 
     if labels is not None:
         network.labels = read_labels(labels)
-    elif Path(model).is_file() and not network.labels:
-        beside = Path(model).parent / "config.json"
-        try:
-            if beside.is_file() and b'"id2label"' in beside.read_bytes():
-                network.labels = read_labels(beside)
-        except (ConvscopeError, OSError) as error:
-            say(f"Warning: {beside} has no labels that can be read: {error}")
+        return
+    weights = click.get_current_context().meta.get(_EXAMPLE, {}).get("weights")
+    files = [Path(one) for one in (weights, model) if one is not None and Path(one).is_file()]
+    beside = labels_beside(files[0]) if files and not network.labels else None
+    if beside is None:
+        return
+    try:
+        found = read_labels(beside)
+    except ConvscopeError as error:
+        say(f"Warning: {beside} has no labels that can be read: {error}")
+        return
+    if network.graph.facts[network.graph.outputs[0]].output_shape[-1:] == (len(found),):
+        network.labels = found
 
 
 def set_pixels(network: Network, pixels: str | None, image: Path | None = None) -> None:

@@ -16,7 +16,6 @@ from convscope.engine.pixels import Scale, scale_named
 from convscope.equations.layout import Layout
 from convscope.errors import InputError, did_you_mean
 from convscope.notation.sizes import Shape, is_known, shape_text
-from convscope.typed import Record
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,6 +30,22 @@ STEPS = (
     "resize",
 )
 """What can be asked for, in the order in which it is done."""
+
+WORDS = {
+    "background": "value = α · pixel + (1 − α) · {value}: on a {color} background",
+    "see-through": "the picture is transparent in places, and a network has no say about what lies behind it",
+    "grey": "grey = 0.299·R + 0.587·G + 0.114·B, rounded",
+    "rgb": "R = G = B = grey",
+    "one of three": "three channels where one is wanted",
+    "three of one": "one channel where three are wanted",
+    "invert": "value = 255 − value",
+    "crop": "the middle {part} of {have}",
+    "size": "{have} pixels where {wanted} are wanted",
+    "smaller": "{have} → {wanted}: each pixel is the mean of the box that it covers, rounded",
+    "larger": "{have} → {wanted}: between the nearest pixels in proportion (bilinear), rounded",
+    "channels first": "{have} → {wanted}: the channel axis comes first",
+}
+"""What is said of each step, and of each that is missing; the explorer's file, which takes the steps itself, is told it."""
 
 
 def prepare(
@@ -135,33 +150,32 @@ class _Work:
             return
         for color, value in (("white", 255), ("black", 0)):
             if f"background:{color}" in self.steps:
-                words = f"value = α · pixel + (1 − α) · {value}: on a {color} background"
+                words = WORDS["background"].format(value=value, color=color)
                 self._do(f"background:{color}", words, _on(self.image, value))
                 return
-        why = "the picture is transparent in places, and a network has no say about what lies behind it"
-        self._miss("background:white", why, "background:black")
+        self._miss("background:white", WORDS["see-through"], "background:black")
         self.image = _on(self.image, 255)  # to see what else would be missing
 
     def color(self) -> None:
         """Bring the picture to the number of channels that is wanted."""
         if self.image.mode == "RGB" and "grey" in self.steps:
-            self._do("grey", "grey = 0.299·R + 0.587·G + 0.114·B, rounded", self.image.convert("L"))
+            self._do("grey", WORDS["grey"], self.image.convert("L"))
         if self.image.mode == "L" and "rgb" in self.steps and self.channels != 1:
-            self._do("rgb", "R = G = B = grey", self.image.convert("RGB"))
+            self._do("rgb", WORDS["rgb"], self.image.convert("RGB"))
         have = len(self.image.getbands())
         if not is_known(self.channels) or have == self.channels:
             return
         if have == 3:
-            self._miss("grey", "three channels where one is wanted")
+            self._miss("grey", WORDS["one of three"])
         else:
-            self._miss("rgb", "one channel where three are wanted")
+            self._miss("rgb", WORDS["three of one"])
 
     def invert(self) -> None:
         """Turn dark into bright: a network that learnt white strokes on black sees black ones on white."""
         if "invert" in self.steps:
             from PIL import ImageOps
 
-            self._do("invert", "value = 255 − value", ImageOps.invert(self.image))
+            self._do("invert", WORDS["invert"], ImageOps.invert(self.image))
 
     def size(self) -> None:
         """Bring the picture to the rows and columns that are wanted; an unknown number is its own."""
@@ -173,17 +187,19 @@ class _Work:
         if "crop-and-resize" in self.steps:
             part = _middle(have, (rows, columns))
             if part != have:
-                words = f"the middle {part[0]}×{part[1]} of {have[0]}×{have[1]}"
+                words = WORDS["crop"].format(part=_by(part), have=_by(have))
                 self._do("crop", words, _cropped(self.image, part))
         elif "resize" not in self.steps:
-            why = f"{have[0]}×{have[1]} pixels where {rows}×{columns} are wanted"
+            why = WORDS["size"].format(have=_by(have), wanted=_by((rows, columns)))
             whole = _middle(have, (rows, columns)) == have
             self._miss(*(("resize", why) if whole else ("crop-and-resize", why, "resize")))
             return
         if (self.image.height, self.image.width) != (rows, columns):
-            way = _way((self.image.height, self.image.width), (rows, columns))
-            words = f"{self.image.height}×{self.image.width} → {rows}×{columns}: {way.words}"
-            self._do("resize", words, _resized(self.image, rows, columns, way))
+            now = (self.image.height, self.image.width)
+            smaller = all(have >= want for have, want in zip(now, (rows, columns), strict=True))
+            words = WORDS["smaller" if smaller else "larger"]
+            words = words.format(have=_by(now), wanted=_by((rows, columns)))
+            self._do("resize", words, _resized(self.image, rows, columns, smaller))
 
     def finish(self, array: Any, scale: Scale) -> None:
         """Note the last steps, which led to the array."""
@@ -191,7 +207,9 @@ class _Work:
         low, high = _range(self.image)
         if not self.channels_last:
             first = [before[2], *before[:2]]
-            words = f"{shape_text(before)} → {shape_text(first)}: the channel axis comes first"
+            words = WORDS["channels first"].format(
+                have=shape_text(before), wanted=shape_text(first)
+            )
             self.done.append(
                 {
                     "step": "channels first",
@@ -213,19 +231,8 @@ class _Work:
         )
 
 
-class _Way(Record):
-    """How a picture is brought to another size."""
-
-    filter: Any
-    words: str
-
-
-def _way(have: tuple[int, int], wanted: tuple[int, int]) -> _Way:
-    from PIL.Image import Resampling
-
-    if all(h >= w for h, w in zip(have, wanted, strict=True)):
-        return _Way(Resampling.BOX, "each pixel is the mean of the box that it covers, rounded")
-    return _Way(Resampling.BILINEAR, "between the nearest pixels in proportion (bilinear), rounded")
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}×{size[1]}"
 
 
 def _middle(have: tuple[int, int], wanted: tuple[int, int]) -> tuple[int, int]:
@@ -246,12 +253,13 @@ def _cropped(image: Image, part: tuple[int, int]) -> Image:
     return image.crop((left, top, left + part[1], top + part[0]))
 
 
-def _resized(image: Image, rows: int, columns: int, way: _Way) -> Image:
+def _resized(image: Image, rows: int, columns: int, smaller: bool) -> Image:
     """Return an image of another size, rounded once: Pillow itself rounds after each axis."""
     import numpy as np
     from PIL import Image as pillow
 
-    bands = [b.convert("F").resize((columns, rows), way.filter) for b in image.split()]
+    way = pillow.Resampling.BOX if smaller else pillow.Resampling.BILINEAR
+    bands = [b.convert("F").resize((columns, rows), way) for b in image.split()]
     whole = [pillow.fromarray(np.rint(np.asarray(b)).astype(np.uint8)) for b in bands]
     return pillow.merge(image.mode, whole)
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convscope.explain.words import adding_up, decimal, dots, exact, grouped, times
-from convscope.notation.anatomy import anatomy
+from convscope.explain.account import account
+from convscope.explain.words import adding_up, decimal, exact, grouped
+from convscope.notation.anatomy import Main, anatomy
 from convscope.notation.expression import Read
 from convscope.notation.index import is_divided
 from convscope.notation.ledger import Groups, Ledger
-from convscope.notation.sizes import is_known
 from convscope.parts import Column, Grid, Paragraph, Part, Side, Span, Table, Words
 from convscope.typed import Array
 
@@ -49,29 +49,18 @@ def ledger_parts(led: Ledger) -> list[Part]:
 def _grouped_parts(led: Ledger, groups: Groups) -> list[Part]:
     count = len(groups.channels)
     window = groups.windows.shape[1:]
-    reads = grouped(led.terms)
-    main = anatomy(led.equation).main
-    maps = count if main is None or not is_known(main.channels) else int(main.channels)
-    if count > 1 and window and maps != count:
-        first, last = int(min(groups.channels)), int(max(groups.channels))
-        sentence = (
-            f"It reads {dots((*window, count))} = {reads} numbers: a window of {grouped(count)} of the "
-            f"{grouped(maps)} input maps, {first} … {last}: group {first // count + 1} of {maps // count}."
-        )
-    elif count > 1 and window:
-        sentence = f"It reads {dots((*window, count))} = {reads} numbers: a window of every one of the {grouped(count)} input maps."
-    elif count > 1:
-        sentence = f"It reads {reads} numbers, one for each term."
-    else:
-        product = f"{times(window)} = " if len(window) > 1 else ""
-        many = "numbers" if led.terms != 1 else "number"
-        sentence = f"It reads {product}{reads} {many}, all from input map {groups.channels[0]}."
+    main = _main(led)
+    words = account(main)
+    first, last = int(min(groups.channels)), int(max(groups.channels))
+    sentence = words.reads.format(
+        first=first, last=last, group=first // count + 1, source="the input"
+    )
     outside = int(np.size(groups.inside) - np.count_nonzero(groups.inside))
     if outside:
-        where = "outside the input, in the padding"
-        if main is not None and any(is_divided(index) for index in main.read.indices):
-            where = "between the input's numbers, where the stride leaves gaps, or beyond its edge"
-        sentence += f" {grouped(outside)} of them lie {where}, shown in brackets."
+        where = words.padding.format(count=grouped(outside))
+        if any(is_divided(index) for index in main.read.indices):
+            where = words.gaps.format(count=grouped(outside)) + ", or lie beyond its edge"
+        sentence += f" {where}; they are shown in brackets."
     axes = zip(led.equation.axes, led.position, strict=True)
     here = ", ".join(f"{'map' if a.word in _MAPS else a.word} {p}" for a, p in axes)
     parts: list[Part] = [
@@ -89,6 +78,12 @@ def _grouped_parts(led: Ledger, groups: Groups) -> list[Part]:
     if led.reduction == "sum":
         parts.append(_sum_table(led, groups, column))
     return parts
+
+
+def _main(led: Ledger) -> Main:
+    main = anatomy(led.equation).main
+    assert main is not None  # what has groups has it
+    return main
 
 
 def _side(led: Ledger, groups: Groups, n: int, column: _Column) -> Side:
@@ -165,16 +160,15 @@ def _column(led: Ledger, groups: Groups, order: Sequence[int]) -> _Column:
     """Return the column of a ledger; the smallest partial sums of many are gathered in one row."""
     count = len(groups.channels)
     listed = sorted(order[: SHOWN - 1] if count > SHOWN else order)
-    maps = groups.windows.ndim > 1
-    one, many = ("input map", "maps") if maps else ("input", "inputs")
+    words = account(_main(led))
     values = [float(groups.partials[n]) for n in listed]
-    names = [f"{one} {groups.channels[n]}" for n in listed]
+    names = [words.row.format(map=groups.channels[n]) for n in listed]
     if len(listed) < count:
         values.append(float(groups.partials.sum()) - sum(values))
-        names.append(f"the other {grouped(count - len(listed))} {many}")
+        names.append(words.rest.format(count=grouped(count - len(listed))))
     if led.bias is not None:
         values.append(led.bias)
-        names.append("bias")
+        names.append(words.bias)
     if np.isfinite(values).all():
         texts, total = adding_up(values, sum(values), 6)
     else:

@@ -52,12 +52,14 @@ class Letters(Record):
 
 
 def alternatives(graph: Graph, settings: Mapping[str, dict[str, Json]]) -> dict[str, Json]:
-    """Return {"layers": [[layer, {"kind", "starts"}]], "kinds": […]}: those that can be stated so.
+    """Return {"layers": [[layer, {"kinds", "starts"}]], "kinds": […], "why"}: those that can be stated so.
 
     settings   layer → what the host told of its settings
 
+    why      where no layer can be stated so, the reason
     starts   weight → the number that it begins with before training, null where it is drawn
-    kind     which of the kinds it is: layers that differ by nothing but what is open share one
+    kinds    which kinds it may be: as it is, and with its maps in groups. Layers that differ by nothing but
+             what is open share them
     inputs   of a kind: the sizes of its inputs, as letters or numbers
     open     setting → the letters that stand for it
     fixed    the settings that are not open and have been tried in several ways
@@ -66,7 +68,11 @@ def alternatives(graph: Graph, settings: Mapping[str, dict[str, Json]]) -> dict[
     """
     layers = [node.layer for node in graph.nodes.values()]
     if len(set(map(id, layers))) < len(layers):  # one in two places counts once: the page does not
-        return {"layers": [], "kinds": []}
+        return {
+            "layers": [],
+            "kinds": [],
+            "why": "a layer of this network stands in several places",
+        }
     most = max(1, min(EACH, MOST // max(1, len(layers))))
     found: list[Json] = []
     kinds: dict[str, Json] = {}
@@ -75,17 +81,39 @@ def alternatives(graph: Graph, settings: Mapping[str, dict[str, Json]]) -> dict[
         facts = graph.facts[name]
         if not _can_be(node.layer, facts, told):
             continue
-        for names in ((*OPEN, *COUNTS), (*OPEN[:2], *COUNTS), COUNTS, ()):  # as many as it takes
-            letters = _letters(told, facts.input_shapes, names)
-            own = {n: v for n, v in node.layer.settings().items() if n not in letters.settings}
-            key = f"{node.layer.kind} {own} {letters}"
-            if key not in kinds:
-                kinds[key] = _of_layer(node.layer, letters, told, most)
-            if kinds[key]:
-                place = list(kinds).index(key)
-                found.append([name, {"kind": place, "starts": _starts(node.layer, facts)}])
-                break
-    return {"layers": found, "kinds": list(kinds.values())}
+        places = []
+        for turn, groups in enumerate(_groupings(told), 1):  # what it is not comes in fewer ways
+            for names in (
+                (*OPEN, *COUNTS),
+                (*OPEN[:2], *COUNTS),
+                COUNTS,
+                (),
+            ):  # as many as it takes
+                letters = _letters(node.layer, told, facts.input_shapes, names, groups)
+                own = {n: v for n, v in node.layer.settings().items() if n not in letters.settings}
+                key = f"{node.layer.kind} {own} {letters} {groups}"
+                if key not in kinds:
+                    kinds[key] = _of_layer(node.layer, letters, told, groups, most // turn)
+                if kinds[key]:
+                    places.append(list(kinds).index(key))
+                    break
+        if places:
+            found.append([name, {"kinds": places, "starts": _starts(node.layer, facts)}])
+    why = (
+        ""
+        if found
+        else "an edit of this model changes its file or module, which the page does not have"
+    )
+    return {"layers": found, "kinds": list(kinds.values()), "why": why}
+
+
+def _groupings(told: Mapping[str, Json]) -> list[tuple[int, ...]]:
+    """Return the numbers of groups that are stated together: one, where numbers of maps may be letters, and others."""
+    own = next((told[name]["value"] for name in GROUPS if name in told), None)
+    if own is None:
+        return [()]
+    others = tuple(n for n in dict.fromkeys((own, *GROUPS["groups"])) if n != 1)
+    return [(1,), others] if own == 1 else [others, (1,)]
 
 
 def _can_be(layer: Layer, facts: Facts, told: Mapping[str, Json]) -> bool:
@@ -99,12 +127,15 @@ def _can_be(layer: Layer, facts: Facts, told: Mapping[str, Json]) -> bool:
     )
 
 
-def _of_layer(layer: Layer, letters: Letters, told: Mapping[str, Json], most: int) -> Json | None:
+def _of_layer(
+    layer: Layer, letters: Letters, told: Mapping[str, Json], groups: tuple[int, ...], most: int
+) -> Json | None:
     """Return what is told of a layer's kind; None where it cannot be stated with letters."""
     fixed = [name for name in told if name not in letters.settings]
-    tried = [n for n in fixed if n in SIZES or n in GROUPS or n in ("padding", "use_bias")]
+    more = (*SIZES, *GROUPS, *(COUNTS if groups not in ((), (1,)) else ()), "padding", "use_bias")
+    tried = [n for n in fixed if n in more]
     ways: list[Json] = []
-    for values in _ways(tried, told, most):
+    for values in _ways(tried, told, groups, most):
         try:
             changed = {n: v for n, v in values.items() if v != told[n]["value"]}
             statement = _stated(with_settings(layer, changed), letters)
@@ -124,19 +155,27 @@ def _of_layer(layer: Layer, letters: Letters, told: Mapping[str, Json], most: in
 
 
 def _letters(
-    told: Mapping[str, Json], shapes: Sequence[Sequence[Size]], names: Sequence[str]
+    layer: Layer,
+    told: Mapping[str, Json],
+    shapes: Sequence[Sequence[Size]],
+    names: Sequence[str],
+    groups: tuple[int, ...],
 ) -> Letters:
-    """Return the letters of a layer: for inputs, and these settings. Where maps are in groups sizes stay numbers."""
-    grouped = any(told[n]["value"] != 1 for n in GROUPS if n in told)
+    """Return the letters of a layer: for inputs, and these settings. Where maps are in groups, how many stays a number."""
+    grouped = groups not in ((), (1,))
     numbers: dict[Any, int] = {}
     inputs = []
     met: dict[tuple[int, int], Any] = {}
     for shape in shapes:
         found = []
+        maps = len(shape) - 1 if layer.channels_last else 0
         for place in enumerate(shape):
+            if grouped and place[0] == maps:
+                found.append(place[1])
+                continue
             # inputs that are added have equal sizes: one letter for those that are equal here
             letter = met.setdefault(place, symbol(f"{LETTER}{place[0]}_{len(met)}"))
-            found.append(place[1] if grouped else letter)
+            found.append(letter)
             numbers[letter] = place[1]
         inputs.append(tuple(found))
     settings: dict[str, Any] = {}
@@ -153,7 +192,9 @@ def _letters(
     return Letters(tuple(inputs), settings, numbers)
 
 
-def _ways(names: Sequence[str], told: Mapping[str, Json], most: int) -> Iterator[dict[str, Json]]:
+def _ways(
+    names: Sequence[str], told: Mapping[str, Json], groups: tuple[int, ...], most: int
+) -> Iterator[dict[str, Json]]:
     """Yield values of settings, those that differ least from the layer's own first."""
     choices = []
     for name in names:
@@ -162,11 +203,16 @@ def _ways(names: Sequence[str], told: Mapping[str, Json], most: int) -> Iterator
         others: list[Json] = []
         if name in SIZES and isinstance(own, list):
             others = [[size] * len(own) for size in (1, 2, 3, *((5,) if name in OPEN else (4,)))]
+        elif name in COUNTS:
+            others = [2 * own, max(1, own // 2)]
         elif entry["kind"] == "choice":
             others = entry["choices"]
         elif entry["kind"] == "bool":
             others = [not own]
-        choices.append([own, *(v for v in others if v != own)])
+        if name in GROUPS:
+            choices.append([*groups])
+        else:
+            choices.append([own, *(v for v in others if v != own)])
     found = sorted(every(*choices), key=lambda values: sum(
         v != told[n]["value"] for n, v in zip(names, values, strict=True)
     ))  # fmt: skip

@@ -1,7 +1,7 @@
 """A network, its layers and a run as plain JSON: what the page is told.
 
 Shapes are those of one input, without the batch. Nothing here is text for people to read but the
-sentences of the mental models, and nothing is markup.
+sentences of the mental models and of accounts, and nothing is markup.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from convscope.errors import ShapeError, UnsupportedError
+from convscope.explain.account import account
 from convscope.explain.pictures import Picture, has_pictures, pictures
 from convscope.explain.repeats import Piece, Step, pieces
 from convscope.explain.summary import summarise
@@ -19,6 +20,7 @@ from convscope.model.facts import facts_of
 from convscope.model.graph import Graph, Node
 from convscope.model.maps import channel_axes, own_axis
 from convscope.notation import macs
+from convscope.notation.anatomy import anatomy
 from convscope.notation.serial import to_json
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, plain
 from convscope.typed import Array
@@ -131,9 +133,11 @@ def layer(graph: Graph, name: str) -> dict[str, Json]:
     facts = graph.facts[node.name]
     if facts.equation is None:
         return {"name": node.name, "equation": None, "feeds": {}, "pictures": []}
+    main = anatomy(facts.equation).main
     return {
         "name": node.name,
         "equation": to_json(facts.equation),
+        "account": None if main is None else account(main).to_dict(),
         "feeds": dict(zip(tensor_names(len(node.inputs)), node.inputs, strict=True)),
         "activation": _activation(node),
         "pictures": _pictures(graph, node),

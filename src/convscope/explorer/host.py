@@ -23,7 +23,7 @@ from convscope.errors import (
 )
 from convscope.explorer import description, teaching
 from convscope.explorer.joining import late_script
-from convscope.explorer.late import offered
+from convscope.explorer.late import of_every_page, offered
 from convscope.explorer.protocol import Answer
 from convscope.model.graph import Graph
 from convscope.notation.sizes import UNKNOWN_SHAPE
@@ -87,6 +87,7 @@ class Host:
     samples   images that come along, name to file; the network's own by default
     lesson    the lesson that the page begins with: what `teaching.lesson` takes
     given     what late screens are opened for, by their names (see `explorer/late`): a film of training
+    place     where a page opens whose address does not say, as an address says it: "s=compare"
     late      let the image go through when a page asks for it ("first"): until then a page is told of the
               network alone, for which no weight is read
 
@@ -102,10 +103,12 @@ class Host:
         lesson: Any = None,
         late: bool = False,
         given: Mapping[str, Any] | None = None,
+        place: str = "",
     ) -> None:
         self.network = network
         self._begins = None if lesson is None else teaching.lesson(lesson).on(network)
         self.samples = dict(network.samples if samples is None else samples)
+        self._place = place
         self._runs: dict[int, _Held] = {}
         self._shown: dict[
             str, int
@@ -245,6 +248,7 @@ class Host:
         found["labels"] = list(self.network.labels)
         found["screens"] = {name: screen.title for name, screen in self.screens.items()}
         found["running"] = self.begins
+        found["place"] = self._place
         with self._lock:
             newest = self._newest()
             found["run"] = None if newest is None else self._runs[newest].facts(newest)
@@ -397,7 +401,7 @@ class Host:
     def _room(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
         """The text of a late screen, for whoever fetches no files."""
         name = _text(question, "name")
-        if name not in self.screens:
+        if name not in self.screens and name not in of_every_page():
             raise UnsupportedError(f"there is no screen {name!r:.80}")
         return Answer({"script": late_script(name)})
 

@@ -14,12 +14,8 @@ def show(
     address: str,
     open_browser: bool,
     block: bool | None,
-    place: str = "",
 ) -> Any:
-    """Return what shows a host's explorer: see `Network.explore`.
-
-    place   where it opens, as an address says it: "s=compare"
-    """
+    """Return what shows a host's explorer: see `Network.explore`."""
     if in_notebook():
         from convscope.explorer.notebook import inline
 
@@ -27,10 +23,9 @@ def show(
     from convscope.explorer.server import Server, open_page
 
     served = Served(Server(host, address, port, announce=_announce).start())
-    there = f"{served.address}#{place}" if place else served.address
-    _announce(there)
+    _announce(served.address)
     if open_browser:
-        open_page(there)
+        open_page(served.address)
     if block or (block is None and not at_a_prompt()):
         served.wait()
     return served

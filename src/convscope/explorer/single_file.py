@@ -15,12 +15,14 @@ from html import escape
 from math import prod
 from typing import Any, BinaryIO, TypeAlias
 
+from convscope.engine.preparing import WORDS
 from convscope.errors import InputError, SettingError
 from convscope.explorer import description
 from convscope.explorer.alternatives import alternatives
 from convscope.explorer.host import MOST_VALUES, Host
 from convscope.explorer.joining import late_script, script, web
 from convscope.explorer.known_edits import known_edits, told
+from convscope.explorer.late import of_every_page
 from convscope.typed import Record
 from convscope.version import __version__
 from convscope.views.characters import printable
@@ -158,7 +160,10 @@ def single_file(host: Host, limit: float = LIMIT) -> SingleFile:
             (n, told(host, {"ask": "maps", "layer": n, "run": run["id"]})) for n in run["shapes"]
         ],
         "samples": pictures,
-        "rooms": [(name, late_script(name), answers) for name, answers in late.items()],
+        "rooms": [
+            (name, late_script(name), late.get(name, [])) for name in [*of_every_page(), *late]
+        ],
+        "preparing": WORDS,
         "lessons": told(host, {"ask": "lessons"}),
         "tensors": [
             {

@@ -17,7 +17,8 @@ def read_labels(path: Path) -> list[str]:
     """Return class names: of a text a line each, of JSON a list, or an object with id2label or numbers.
 
     {"0": "tench", "1": "goldfish"}, {"id2label": {…}} (a Hugging Face config.json), ["tench", …],
-    {"0": ["n01440764", "tench"]} (Keras's class index), or lines. Raises `InputError` for anything else.
+    {"0": ["n01440764", "tench"]} (Keras's class index), or lines, which may be numbered from 0 on (the
+    labels.txt of Teachable Machine). Raises `InputError` for anything else.
     """
     try:
         data = path.read_bytes()
@@ -27,6 +28,33 @@ def read_labels(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} holds no labels: it is not UTF-8 text") from error
     return _labels(data, text, str(path))
+
+
+def labels_beside(model: Path) -> Path | None:
+    """Return the file beside a model's that names its classes: config.json with id2label, or labels.txt; None without."""
+    config, text = model.parent / "config.json", model.parent / "labels.txt"
+    try:
+        if config.is_file() and b'"id2label"' in config.read_bytes():
+            return config
+    except OSError:
+        pass
+    return text if text.is_file() else None
+
+
+def configured_labels(module: object) -> list[str]:
+    """Return the class names that a module's own `config.id2label` says, as Hugging Face's models have it; or none."""
+    found = getattr(getattr(module, "config", None), "id2label", None)
+    if not isinstance(found, Mapping) or list(found) != list(range(len(found))):
+        return []
+    labels = list(found.values())
+    if not all(isinstance(one, str) for one in labels):
+        return []
+    return [] if _made_up(labels) else labels
+
+
+def _made_up(labels: list[str]) -> bool:
+    """Whether labels are what stands where nobody gave any: LABEL_0, LABEL_1, …"""
+    return labels == [f"LABEL_{n}" for n in range(len(labels))]
 
 
 KEYS = ("labels", "classes", "class_names", "names", "id2label")
@@ -73,14 +101,17 @@ def _labels(data: bytes, text: str, path: str) -> list[str]:
     if len(data) > LARGEST:
         raise InputError(f"{path} has {len(data):,} bytes; labels may have at most {LARGEST:,}")
     if not text.lstrip().startswith(("{", "[")):
-        return [line.strip() for line in text.splitlines() if line.strip()]
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if lines and all(line.startswith(f"{n} ") for n, line in enumerate(lines)):
+            return [line.partition(" ")[2].strip() for line in lines]
+        return lines
     found = read_json(data, path)
     if isinstance(found, Mapping):
         found = _in_order(found.get("id2label", found), path)
     labels = [one[-1] if isinstance(one, list) and one else one for one in found]
     if not all(isinstance(one, str) for one in labels):
         raise InputError(f"{path} holds no labels: every one is a text, or a list that ends in one")
-    return labels
+    return [] if _made_up(labels) else labels
 
 
 def _in_order(found: object, path: str) -> list[object]:

@@ -39,7 +39,8 @@ class Compared(Report[Any]):
         from convscope.explorer.host import Host
 
         run = None if self._numbers is None else self._numbers[0].run()
-        return Host(self._network, run, given={"compare": (self.facts, self._numbers)})
+        given = {"compare": (self.facts, self._numbers)}
+        return Host(self._network, run, given=given, place="s=compare")
 
     def explore(self, **how: Any) -> Any:
         """Look at both networks in the explorer, on its screen Compare; see `Network.explore` for what it takes."""
@@ -47,7 +48,7 @@ class Compared(Report[Any]):
 
         where = {"port": None, "host": "127.0.0.1", "open_browser": True, "block": None, **how}
         address, port = where.pop("host"), where.pop("port")
-        return show(self.host(), port, address, place="s=compare", **where)
+        return show(self.host(), port, address, **where)
 
     def export(self, path: Any, *, limit: float = 64) -> None:
         """Write the explorer, with the screen Compare, as one HTML file; see `Network.export`. Needs an image."""

@@ -1,7 +1,8 @@
 """Late screens: what the host answers for screens that not every page has, a file each.
 
 A file states `offer(host, given)`: a `LateScreen`, or None where the host has nothing for it. Its room in the page is the
-folder of web/ that has its name.
+folder of web/ that has its name. A folder that no file here has the name of is a screen of every page, which asks nothing
+of its own (What if, Mental models): only its text comes late.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, Protocol
 
+from convscope.explorer.joining import late_rooms
 from convscope.explorer.protocol import Answer
 
 
@@ -42,6 +44,11 @@ def offered(host: Any, given: Mapping[str, Any]) -> dict[str, LateScreen]:
         name: import_module(f"{__name__}.{name}").offer(host, given.get(name)) for name in _names()
     }
     return {name: screen for name, screen in found.items() if screen is not None}
+
+
+def of_every_page() -> list[str]:
+    """Return the late rooms that every page has, in alphabetical order."""
+    return [name for name in late_rooms() if name not in _names()]
 
 
 @cache

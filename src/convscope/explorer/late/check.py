@@ -1,4 +1,7 @@
-"""The screen Check: what `convscope check` finds in the network that is shown, with the numbers of its newest run."""
+"""The screen Check: what `convscope check` finds in the network that is shown, with the numbers of its newest run.
+
+Where the page has a survey, rules look at what it counted, too.
+"""
 
 from __future__ import annotations
 
@@ -74,13 +77,23 @@ class CheckScreen:
         network = self._host.network
         graph = network.graph if newest is None else newest[1].graph
         activations = None if newest is None else newest[1].activations
-        made = check(Subject(graph, network.backing, network.seed, activations))
+        shown = self._host.screens.get("survey")
+        counts = None
+        if shown is not None:
+            from convscope.survey.counted import counted
+
+            counts = counted(network, shown.survey)
+        made = check(Subject(graph, network.backing, network.seed, activations, counted=counts))
         marks: dict[str, list[int]] = {}
         for rule, finding in made.findings:
-            counts = marks.setdefault(finding.layer, [0, 0])
-            counts[rule.certainty != "fact"] += 1
-        told = _plain(made.to_dict())
-        return {**told, "marks": marks, "image": None if newest is None else newest[2]}
+            found = marks.setdefault(finding.layer, [0, 0])
+            found[rule.certainty != "fact"] += 1
+        return {
+            **_plain(made.to_dict()),
+            "marks": marks,
+            "image": None if newest is None else newest[2],
+            "surveyed": None if shown is None else shown.survey.images,
+        }
 
 
 def _plain(value: Any) -> Any:

@@ -41,7 +41,7 @@ class SurveyScreen:
     title = "Survey"
 
     def __init__(self, host: Any, survey: Any) -> None:
-        self._host, self._survey = host, survey
+        self._host, self.survey = host, survey
         self._reading = threading.Lock()
         self._answers: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
             "whole": self._whole,
@@ -61,7 +61,7 @@ class SurveyScreen:
 
     def held(self) -> Iterator[dict[str, Any]]:
         """Return what an exported file answers: all figures, and patches and pictures as far as there is room."""
-        layers = self._survey.layers
+        layers = self.survey.layers
         yield {"of": "whole"}
         yield from ({"of": "layer", "layer": name} for name in layers)
         room = FILE_BYTES
@@ -88,7 +88,7 @@ class SurveyScreen:
     # -- answers ----------------------------------------------------------------------------------
 
     def _whole(self, question: Mapping[str, Any]) -> Answer:
-        survey = self._survey
+        survey = self.survey
         facts, preparation = survey.state.facts, survey.measuring.preparation
         table = survey.confusion
         small = len(table) <= MOST_CLASSES and len(survey.classes) <= MOST_CLASSES
@@ -114,25 +114,25 @@ class SurveyScreen:
     def _layer_in_short(self, layer: Any) -> dict[str, Any]:
         from convscope.survey.survey import field_in_words
 
-        zeros = self._survey.state.tally.zeros[self._slice(layer.name)]
+        zeros = self.survey.state.tally.zeros[self._slice(layer.name)]
         return {
             "name": layer.name,
             "kind": layer.kind,
             "maps": layer.maps,
             "places": layer.places,
             "zeros": int(zeros.sum()) / (layer.count * layer.maps),
-            "sees": field_in_words(self._survey.graph, layer.name),
+            "sees": field_in_words(self.survey.graph, layer.name),
         }
 
     def _slice(self, layer: str) -> slice:
-        found: slice = self._survey.state.tally.plan.layer(layer).slice
+        found: slice = self.survey.state.tally.plan.layer(layer).slice
         return found
 
     def _named(self, question: Mapping[str, Any]) -> Any:
         name = question.get("layer")
-        if not isinstance(name, str) or name not in self._survey.layers:
+        if not isinstance(name, str) or name not in self.survey.layers:
             raise InputError(f"{name!r:.80} was not surveyed")
-        return self._survey.layers[name]
+        return self.survey.layers[name]
 
     def _layer(self, question: Mapping[str, Any]) -> Answer:
         figures = list(self._named(question))
@@ -158,7 +158,7 @@ class SurveyScreen:
             patch, words = None, response.whose
             try:
                 with self._reading:
-                    cut = self._survey.patch(layer.name, response)
+                    cut = self.survey.patch(layer.name, response)
                 patch, words = cut.address(), f"{words}: {cut.words}"
             except ConvscopeError:  # no picture, or gone: the response is told without it
                 pass
@@ -171,16 +171,16 @@ class SurveyScreen:
         return found
 
     def _item(self, question: Mapping[str, Any]) -> Any:
-        image, count = question.get("image"), self._survey.source.count
+        image, count = question.get("image"), self.survey.source.count
         if type(image) is not int or image < 0 or (count is not None and image >= count):
             raise InputError(f"there is no image {image!r:.20} in the data set")
         with self._reading:
-            return self._survey.item(image)
+            return self.survey.item(image)
 
     def _picture(self, question: Mapping[str, Any]) -> Answer:
         from convscope.engine.images import open_image, plain
 
-        item, preparation = self._item(question), self._survey.measuring.preparation
+        item, preparation = self._item(question), self.survey.measuring.preparation
         if item.content is None:
             raise InputError(f"{item.name}: {item.why}")
         facts = {
@@ -202,7 +202,7 @@ class SurveyScreen:
 
     def _run(self, question: Mapping[str, Any]) -> Answer:
         item = self._item(question)
-        array = self._survey.measuring.preparation.apply(item)
+        array = self.survey.measuring.preparation.apply(item)
         return Answer({"run": self._host.let(array, item.name)})
 
 

@@ -18,7 +18,7 @@ import { called, times } from "./texts.js";
  * @property {string[]} fixed
  * @property {[any[], any][]} ways  values of the fixed settings, and the layer's statement
  */
-/** @typedef {{ layers: [string, {kind: number, starts: Record<string, number | null>}][], kinds: (Kind | null)[] }} Known */
+/** @typedef {{ layers: [string, {kinds: number[], starts: Record<string, number | null>}][], kinds: (Kind | null)[], why: string }} Known */
 /** @typedef {Record<string, {value: any, count?: number}>} Settings */
 /** @typedef {[string, string, any][]} Edits */
 /**
@@ -41,6 +41,7 @@ export class Alternatives {
 	constructor(known, network, detail, settings) {
 		this.known = new Map(known.layers);
 		this.kinds = known.kinds;
+		this.why = known.why;
 		this.network = network;
 		this.detail = detail;
 		this.settings = settings;
@@ -73,10 +74,7 @@ export class Alternatives {
 		if (!edits && inputs.every((/** @type {string} */ feed, /** @type {number} */ n) => String(shapes[feed]) === String(given[n]))) {
 			return { name, equation, feeds, shape: shapes[name], weights, params, trainable, macs, redrawn: [], changed: false };
 		}
-		const { kind, told } = this.found(name, edits);
-		const numbers = this.numbers(name, kind, told, given);
-		const way = this.way(name, kind, told);
-		const figures = filled(way, numbers);
+		const figures = this.found(name, edits, given);
 		const shape = figures.equation.axes.map((/** @type {number} */ axis) => figures.equation.index[axis].size);
 		const small = shape.findIndex((/** @type {number} */ size) => size < 1);
 		if (small >= 0) {
@@ -88,15 +86,34 @@ export class Alternatives {
 		return { ...figures, name, feeds, shape, redrawn, changed: true };
 	}
 
-	/** The settings of a layer that may be any number. @param {string} name */
-	settingsOf(name) {
-		return this.kinds[this.known.get(name)?.kind ?? -1]?.open ?? {};
+	/** The kinds that a layer may be. @param {string} name @returns {Kind[]} */
+	kindsOf(name) {
+		return (this.known.get(name)?.kinds ?? []).flatMap((place) => this.kinds[place] ?? []);
 	}
 
-	/** A layer's kind, and its settings after edits. @param {string} name @param {Map<string, any>} [edits] */
-	found(name, edits) {
-		const kind = this.kinds[this.known.get(name)?.kind ?? -1];
-		if (!kind) throw new Refusal("UnsupportedError", `This file does not hold ${called(name)} with other sizes.`);
+	/** The settings of a layer that may be any number. @param {string} name */
+	settingsOf(name) {
+		return this.kindsOf(name)[0]?.open ?? {};
+	}
+
+	/** A layer's statement after edits, by the first of its kinds that it is then. @param {string} name @param {Map<string, any> | undefined} edits @param {number[][]} given */
+	found(name, edits, given) {
+		/** @type {unknown} */
+		let fault = new Refusal("UnsupportedError", `This file does not hold ${called(name)} with other sizes${this.why && `: ${this.why}`}.`);
+		for (const kind of this.kindsOf(name)) {
+			try {
+				const told = this.told(name, kind, edits);
+				return filled(this.way(name, kind, told), this.numbers(name, kind, told, given));
+			} catch (refused) {
+				if (!(refused instanceof Refusal) || refused.kind !== "UnsupportedError") throw refused;
+				fault = refused;
+			}
+		}
+		throw fault;
+	}
+
+	/** A layer's settings after edits. @param {string} name @param {Kind} kind @param {Map<string, any>} [edits] */
+	told(name, kind, edits) {
 		/** @type {Record<string, any>} */
 		const told = {};
 		for (const [setting, { value, count }] of Object.entries(this.settings(name))) {
@@ -107,7 +124,7 @@ export class Alternatives {
 			}
 		}
 		for (const setting of edits?.keys() ?? []) if (!(setting in told)) throw new Refusal("SettingError", `${name} has no setting ${JSON.stringify(setting)}.`);
-		return { kind, told };
+		return told;
 	}
 
 	/** What the letters stand for. @param {string} name @param {Kind} kind @param {Record<string, any>} told @param {number[][]} given @returns {Numbers} */

@@ -62,8 +62,8 @@ export default {
 				screen: net.run ? "microscope" : "stack", layer, at: await net.liveliest(layer), model: "real", colour: "layer", sort: "index", edits: [], tour: "",
 			};
 			const address = model.get("page") ? location.hash.slice(1) : "";
-			app = new App(model, root, link, net, parsePlace(address, net, place));
-			if (net.told.running) app.waitFor(address ? {} : { screen: "microscope" });
+			app = new App(model, root, link, net, parsePlace(address || net.told.place, net, place));
+			if (net.told.running) app.waitFor(address || net.told.place ? {} : { screen: "microscope" });
 			else app.tour.begin();
 		} catch (error) {
 			fill(root, wrong(error));

@@ -44,6 +44,7 @@ import { called } from "./texts.js";
  * @property {[string, Told][]} energies
  * @property {Tensor[]} tensors
  * @property {{facts: any}} lessons
+ * @property {Record<string, string>} preparing  what is said of each step that makes a picture ready
  * @property {[string, string][]} samples  pictures that come along, in base64
  * @property {[string, string, [Record<string, any>, {facts: any, body: string}][]][]} rooms  late screens: name, text, and questions with their answers
  * @property {{ base: Told, rows: any[], edits: [string, [string, any, Edited][]][] }} whatif
@@ -142,7 +143,7 @@ class Holder {
 		const shape = this.tensor({ layer: input.name, run: network.run.id }).shape;
 		const wanted = { rows: shape[rows], columns: shape[columns], channels: maps === null ? 1 : shape[maps], first: maps === 0 };
 		const pixels = question.pixels ?? network.run.pixels ?? network.pixels.name;
-		const found = prepared(await decoded(picture), wanted, question.steps ?? [], pixels, network.pixels.choices);
+		const found = prepared(await decoded(picture), wanted, question.steps ?? [], pixels, network.pixels.choices, this.page.preparing);
 		if (!found.array) return { facts: { offer: found.offer, shape } };
 		const values = await running.run([found.array]);
 		const { steps } = found;

@@ -5,13 +5,9 @@ import { attributes, fill, h, inFrame, message, say } from "./elements.js";
 import { MODELS, parsePlace, placeText } from "./address.js";
 import { Ramp } from "./colours.js";
 import { dialog, finder, tool } from "./finder.js";
-import { overview } from "./overview.js";
 import { ribbon } from "./ribbon.js";
 import { stack } from "./stack.js";
 import { Microscope } from "./microscope.js";
-import { mentalModels } from "./models.js";
-import { whatIf } from "./whatif.js";
-import { input } from "./input.js";
 import { HINTS } from "./hints.js";
 import { KEYS, keyed } from "./keys.js";
 import { late } from "./late.js";
@@ -60,9 +56,7 @@ export class App {
 		this.ribbon = ribbon(this);
 		this.microscope = new Microscope(this);
 		/** @type {Record<string, Screen>} */
-		this.screens = {
-			network: overview(this), stack: stack(this), microscope: this.microscope, models: mentalModels(this), whatif: whatIf(this), input: input(this),
-		};
+		this.screens = { stack: stack(this), microscope: this.microscope };
 		for (const name of this.tabs.keys()) this.screens[name] ??= late(this, name);
 		/** @type {Screen | null} */
 		this.shown = null;

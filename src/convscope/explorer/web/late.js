@@ -9,7 +9,7 @@ export const CORE = {};
 
 /** A screen that is fetched, with its style sheet, when it is shown for the first time. @param {App} app @param {string} name @returns {Screen} */
 export function late(app, name) {
-	const element = h("div", { class: `cs-late cs-${name}` });
+	const element = h("div");
 	/** @type {Screen | null} */
 	let screen = null;
 	let coming = false;
@@ -25,7 +25,7 @@ export function late(app, name) {
 			root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
 			screen = /** @type {Screen} */ (room(CORE)(app));
 			fill(element, screen.element);
-			if (element.isConnected) screen.show();
+			if (element.isConnected) app.refresh();
 		} catch (error) {
 			fill(element, wrong(error));
 		}

@@ -1,4 +1,6 @@
-// A picture becomes the numbers that a network takes, in the steps of explorer/preparing.py, each shown.
+// A picture becomes the numbers that a network takes, in the steps of engine/preparing.py, each shown.
+
+import { filledIn } from "./texts.js";
 
 /**
  * @typedef {{data: Uint8ClampedArray | Uint8Array, rows: number, columns: number, channels: number}} Picture  its pixels
@@ -16,19 +18,19 @@ export async function decoded(bytes) {
 }
 
 /**
- * What a network takes of a picture, or an offer of the steps that are missing; as explorer/preparing.py says it.
+ * What a network takes of a picture, or an offer of the steps that are missing; as engine/preparing.py says it.
  * @param {Picture} picture  R, G, B and how opaque @param {{rows: number, columns: number, channels: number, first: boolean}} wanted  first: channels first
  * @param {string[]} steps @param {string} pixels  how they become numbers
- * @param {Record<string, string>} choices  every way in words
+ * @param {Record<string, string>} choices  every way in words @param {Record<string, string>} words  what is said of each step
  */
-export function prepared(picture, wanted, steps, pixels, choices) {
+export function prepared(picture, wanted, steps, pixels, choices, words) {
 	/** @type {Done[]} */
 	const done = [];
 	/** @type {{step: string, or: string[], why: string}[]} */
 	const offer = [];
 	let now = without(picture);
-	const step = (/** @type {string} */ name, /** @type {string} */ words, /** @type {Picture} */ after) => {
-		done.push({ step: name, words, before: shapeOf(now), after: shapeOf(after), range: rangeOf(after.data) });
+	const step = (/** @type {string} */ name, /** @type {string} */ said, /** @type {Picture} */ after) => {
+		done.push({ step: name, words: said, before: shapeOf(now), after: shapeOf(after), range: rangeOf(after.data) });
 		now = after;
 	};
 	if (picture.data.some((v, n) => n % 4 === 3 && v < 255)) {
@@ -38,29 +40,30 @@ export function prepared(picture, wanted, steps, pixels, choices) {
 			const opaque = picture.data[at + 3] / 255;
 			return Math.round(picture.data[at + c] * opaque + value * (1 - opaque));
 		}));
-		if (background) step(background, `value = α · pixel + (1 − α) · ${value}: on a ${value ? "white" : "black"} background`, under);
+		if (background) step(background, filledIn(words.background, { value, color: value ? "white" : "black" }), under);
 		else {
 			now = under;
-			offer.push({ step: "background:white", or: ["background:black"], why: "the picture is transparent in places, and a network has no say about what lies behind it" });
+			offer.push({ step: "background:white", or: ["background:black"], why: words["see-through"] });
 		}
 	}
 	const grey = now.data.every((v, n) => n % 3 === 0 || v === now.data[n - 1]);
 	if (grey) now = mapped(now, 1, (at) => [now.data[at]]);
-	if (now.channels === 3 && steps.includes("grey")) step("grey", "grey = 0.299·R + 0.587·G + 0.114·B, rounded", greyed(now));
+	if (now.channels === 3 && steps.includes("grey")) step("grey", words.grey, greyed(now));
 	if (now.channels === 1 && wanted.channels === 3 && (grey || steps.includes("rgb"))) {
-		step("rgb", "R = G = B = grey", mapped(now, 3, (at) => [now.data[at], now.data[at], now.data[at]]));
+		step("rgb", words.rgb, mapped(now, 3, (at) => [now.data[at], now.data[at], now.data[at]]));
 	}
 	if (now.channels !== wanted.channels) {
-		offer.push(now.channels === 3 ? { step: "grey", or: [], why: "three channels where one is wanted" }
-			: { step: "rgb", or: [], why: "one channel where three are wanted" });
+		offer.push(now.channels === 3 ? { step: "grey", or: [], why: words["one of three"] }
+			: { step: "rgb", or: [], why: words["three of one"] });
 	}
-	if (steps.includes("invert")) step("invert", "value = 255 − value", { ...now, data: now.data.map((v) => 255 - v) });
+	if (steps.includes("invert")) step("invert", words.invert, { ...now, data: now.data.map((v) => 255 - v) });
 	if (now.rows !== wanted.rows || now.columns !== wanted.columns) {
 		const [rows, columns] = middle(now, wanted);
-		const why = `${now.rows}×${now.columns} pixels where ${wanted.rows}×${wanted.columns} are wanted`;
+		const sizes = () => ({ have: `${now.rows}×${now.columns}`, wanted: `${wanted.rows}×${wanted.columns}` });
+		const why = filledIn(words.size, sizes());
 		if (steps.includes("crop-and-resize")) {
 			if (rows !== now.rows || columns !== now.columns) {
-				step("crop", `the middle ${rows}×${columns} of ${now.rows}×${now.columns}`, cropped(now, rows, columns));
+				step("crop", filledIn(words.crop, { ...sizes(), part: `${rows}×${columns}` }), cropped(now, rows, columns));
 			}
 		} else if (!steps.includes("resize")) {
 			const whole = rows === now.rows && columns === now.columns;
@@ -68,8 +71,7 @@ export function prepared(picture, wanted, steps, pixels, choices) {
 		}
 		if (!offer.length && (now.rows !== wanted.rows || now.columns !== wanted.columns)) {
 			const shrinks = now.rows >= wanted.rows && now.columns >= wanted.columns;
-			const how = shrinks ? "each pixel is the mean of the box that it covers, rounded" : "between the nearest pixels in proportion (bilinear), rounded";
-			step("resize", `${now.rows}×${now.columns} → ${wanted.rows}×${wanted.columns}: ${how}`, resized(now, wanted.rows, wanted.columns, shrinks));
+			step("resize", filledIn(shrinks ? words.smaller : words.larger, sizes()), resized(now, wanted.rows, wanted.columns, shrinks));
 		}
 	}
 	if (offer.length) return { offer };
@@ -82,11 +84,11 @@ export function prepared(picture, wanted, steps, pixels, choices) {
 		const after = [channels, rows, columns];
 		placed = new Float32Array(array.length);
 		for (let n = 0; n < rows * columns; n++) for (let c = 0; c < channels; c++) placed[c * rows * columns + n] = array[n * channels + c];
-		done.push({ step: "channels first", words: `(${before.join(", ")}) → (${after.join(", ")}): the channel axis comes first`, before, after, range });
+		done.push({ step: "channels first", words: filledIn(words["channels first"], { have: `(${before.join(", ")})`, wanted: `(${after.join(", ")})` }), before, after, range });
 		before = after;
 	}
-	const [name, words] = choices[pixels].split(/: (.*)/);
-	done.push({ step: name, words, before, after: before, range: rangeOf(placed) });
+	const [name, said] = choices[pixels].split(/: (.*)/);
+	done.push({ step: name, words: said, before, after: before, range: rangeOf(placed) });
 	return { array: placed, steps: done };
 }
 

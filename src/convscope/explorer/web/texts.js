@@ -119,3 +119,6 @@ export function added(texts, digits) {
 	const unit = 10 ** digits;
 	return decimal(texts.reduce((sum, text) => sum + Math.round(readBack(text) * unit), 0) / unit, digits);
 }
+
+/** Words that the host told, with what stands in braces. @param {string} words @param {Record<string, string | number>} values */
+export const filledIn = (words, values) => words.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));

@@ -175,6 +175,8 @@ export type Told = {
   samples: string[];
   /** Whether the image that it was opened for is still to go through: "first" waits for it. */
   running?: boolean;
+  /** Where a page opens whose address does not say. */
+  place: string;
   /** The titles of the late screens that there are, by name. */
   screens: Record<string, string>;
   /** Scheme → the colours of −1, 0 and 1: red, green, blue. */
@@ -200,8 +202,11 @@ export type Detail = {
   /** The equation's name for an input → the layer that feeds it. */
   feeds: Record<string, string>;
   activation: string | null;
+  /** How its numbers' accounts are worded; null where nothing is added up. What differs stands in braces: explain/account.py. */
+  account: Wording | null;
   pictures: any[];
 };
+export type Wording = Record<"reads" | "row" | "rest" | "padding" | "gaps" | "edge" | "bias", string>;
 /** Maps, each a tile of numbers; `of` is how large they are when every number is there. */
 export type Tiles = { maps: number[]; tile: [number, number]; of: [number, number]; data: Float32Array };
 /** Layers, old and new: what `convscope whatif --json` writes. */

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from convscope.errors import SettingError
+from convscope.files.labels import configured_labels
 from convscope.network import Network
 from convscope.readers.example import Example
 from convscope.readers.torch.build import TorchGraph, build, skeleton
@@ -40,7 +41,11 @@ def opened(source: Any, example: Example) -> Network:
         raise forward_error(graph, recording)
     notes = list(recording.warnings)
     backing = backs(module, given, batched, example.training)
-    return Network(name, graph=graph, backing=backing, warnings=notes)
+    network = Network(name, graph=graph, backing=backing, warnings=notes)
+    labels = configured_labels(source)
+    if graph.outputs and graph.facts[graph.outputs[0]].output_shape[-1:] == (len(labels),):
+        network.labels = labels
+    return network
 
 
 def graph_of(recording: Recording, module: Any, name: str) -> tuple[TorchGraph, bool]:

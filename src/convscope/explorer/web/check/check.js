@@ -51,7 +51,8 @@ function checking(app) {
 		if (!told || !changed(of, app.place.layer, [...open], told.findings.length)) return;
 		const { findings } = told;
 		const counts = Object.keys(WORDS).map((name) => [name, findings.filter((one) => one.class === name).length]).filter(([, many]) => many);
-		const image = told.image ? `, with the numbers of ${told.image}` : "; without an image";
+		const seen = [told.image && `the numbers of ${told.image}`, told.surveyed && `what the survey counted over ${grouped(told.surveyed)} images`].filter(Boolean);
+		const image = seen.length ? `, with ${seen.join(" and ")}` : "; without an image";
 		fill(state, findings.length ? `${counts.map(([name, many]) => `${grouped(Number(many))} ${many === 1 ? name : WORDS[/** @type {"fact"} */ (name)]}`).join(", ")} in ${grouped(Object.keys(told.marks).length)} layer${Object.keys(told.marks).length > 1 ? "s" : ""}${image}.` : `Nothing was found${image}.`);
 		const here = findings.filter((one) => one.layer === app.place.layer);
 		/** @type {Map<string, Found[]>} */

@@ -20,4 +20,6 @@ export type Told = {
   /** Layer → how many facts, and other findings. */
   marks: Record<string, [number, number]>;
   image: string | null;
+  /** Over how many images a survey counted; null without one. */
+  surveyed: number | null;
 };

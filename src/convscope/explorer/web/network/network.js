@@ -1,14 +1,14 @@
 // The whole network at a glance: its layers and the blocks that repeat, and how they are wired.
 
-import { product } from "./arrays.js";
-import { grouped, times } from "./texts.js";
-import { attributes, breakable, dim, fill, h, inFrame, link, memo, small, svg } from "./elements.js";
+import { product } from "../arrays.js";
+import { grouped, times } from "../texts.js";
+import { attributes, breakable, dim, fill, h, inFrame, link, memo, small, svg } from "../elements.js";
 import { columns } from "./columns.js";
-import { mark } from "./marks.js";
-import { thumbnail } from "./thumbs.js";
+import { mark } from "../marks.js";
+import { thumbnail } from "../thumbs.js";
 
-/** @import {Entry} from "./types" */
-/** @import {App} from "./frame.js" */
+/** @import {Entry} from "../types" */
+/** @import {App} from "../frame.js" */
 
 const NODE = { wide: 150, tall: 146, gap: 34, thumb: 64, lane: 18, row: 34, left: 14 };
 const ZOOMS = [0.6, 0.75, 1, 1.25, 1.6];
@@ -19,7 +19,7 @@ const NUMBERS = 1 << 22; // if all that they give is not more than this
 /** @typedef {{x: number, y: number}} Point */
 
 /** @param {App} app */
-export function overview(app) {
+function overview(app) {
 	const { overview: entries } = app.net.told;
 	const chain = entries.length <= COLUMNS && entries.every(({ blocks, place: [, lane], feeds }) => blocks.flat().length === 1 && !lane && feeds.length < 2);
 	const prefix = shared([...app.net.layers.values()].filter(({ input }) => !input).map(({ name }) => name)).length;
@@ -193,3 +193,5 @@ function edge({ x, y }, { x: toX, y: toY }, columns, down, wide, tall, gap) {
 	}
 	return svg("path", { d, class: far ? "cs-wire cs-skip" : "cs-wire", "stroke-linejoin": "round" });
 }
+
+export default overview;

@@ -1,14 +1,14 @@
 // A small network as columns of maps: which go into which, and the classes that come out.
 
-import { range } from "./arrays.js";
-import { needs } from "./windows.js";
-import { called, decimal, grouped, times } from "./texts.js";
-import { attributes, breakable, fill, h, latest, memo, penOf, say, sized } from "./elements.js";
-import { drawBars, scaleOf } from "./colours.js";
-import { mark } from "./marks.js";
+import { range } from "../arrays.js";
+import { needs } from "../windows.js";
+import { called, decimal, grouped, times } from "../texts.js";
+import { attributes, breakable, fill, h, latest, memo, penOf, say, sized } from "../elements.js";
+import { drawBars, scaleOf } from "../colours.js";
+import { mark } from "../marks.js";
 
-/** @import {Detail, Patch} from "./types" */
-/** @import {App} from "./frame.js" */
+/** @import {Detail, Patch} from "../types" */
+/** @import {App} from "../frame.js" */
 
 const LEAST = 64; // so many pixels a column has at least, or nobody could read what stands over it
 const MOST_MAPS = 8; // so many maps of a layer are drawn

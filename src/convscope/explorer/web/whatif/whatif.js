@@ -1,22 +1,22 @@
 // What if: settings changed, and what becomes of every layer after them.
 
-import { range } from "./arrays.js";
-import { called, grouped, times } from "./texts.js";
-import { choice, dim, fill, h, latest, scrolled, sized, small, table, wrong } from "./elements.js";
-import { fieldText, weightsText } from "./facts.js";
-import { hinted } from "./hints.js";
+import { range } from "../arrays.js";
+import { called, grouped, times } from "../texts.js";
+import { attributes, choice, dim, fill, h, latest, scrolled, sized, small, table, wrong } from "../elements.js";
+import { fieldText, weightsText } from "../facts.js";
+import { hinted } from "../hints.js";
 import { sideBySide } from "./beside.js";
 
-/** @import {Props} from "./elements.js" */
-/** @import {Change, Dropped, Setting} from "./types" */
-/** @import {Ramp} from "./colours.js" */
-/** @import {App} from "./frame.js" */
+/** @import {Props} from "../elements.js" */
+/** @import {Change, Dropped, Setting} from "../types" */
+/** @import {Ramp} from "../colours.js" */
+/** @import {App} from "../frame.js" */
 
 const FEW = 40; // so many layers are listed whether or not they change
 const WAIT = 150; // milliseconds after the last keystroke until the host is asked
 
 /** Settings changed: what becomes of every layer after them, old beside new. @param {App} app */
-export function whatIf(app) {
+function whatIf(app) {
 	const newest = latest();
 	/** @type {Map<string, Map<string, any>>} layer → setting → new value */
 	const changes = new Map();
@@ -25,11 +25,14 @@ export function whatIf(app) {
 	const title = h("h2.cs-number");
 	const form = h("form.cs-form", { onsubmit: (event) => event.preventDefault() });
 	const list = h("p.cs-edits");
+	const of = h("p.cs-of");
 	const result = h("div.cs-result", { "aria-live": "polite" });
 	const problem = h("div", { "aria-live": "polite" });
 	const beside = sideBySide(app);
 	let told = "[]"; // the edits that the address has
-	const element = h("section.cs-whatif", title, form, list, problem, beside.element, result);
+	/** @type {any[]} the edits that the table is of */
+	let tabled = [];
+	const element = h("section.cs-whatif", title, form, list, problem, beside.element, of, result);
 
 	async function show() {
 		const { net, layer: { name, kind, input }, place: { edits } } = app;
@@ -121,16 +124,29 @@ export function whatIf(app) {
 		const edits = [...changes].flatMap(([layer, settings]) => [...settings].map(([name, value]) => [layer, name, value]));
 		told = JSON.stringify(edits);
 		if (told !== JSON.stringify(app.place.edits)) app.go({ edits });
-		fill(list, edits.map(([layer, name, value]) => h("code", `${layer}.${name}=${value}`)), edits.length
+		fill(list, edits.map(written), edits.length
 			? small("undo all", () => reset()) : dim("Change a setting: the figures of every layer after it follow at once."));
 		try {
-			const { facts } = await newest(app.link.ask({ ask: "whatif", edits }));
-			draw(facts);
+			await tableOf(edits);
 			fill(problem);
-			await beside.show(edits, facts);
 		} catch (error) {
-			fill(problem, wrong(error)); // beside the table as it was
+			// beside the table as it was, which says what it is of: old numbers never stand under new words
+			attributes(result, { "aria-busy": null });
+			if (!result.childElementCount) await tableOf([]).catch(() => {});
+			fill(problem, wrong(error));
+			beside.clear();
+			if (result.childElementCount) fill(of, "Below is still the network ", ...(tabled.length ? ["with", ...tabled.flatMap((edit) => [" ", written(edit)])] : ["as it is"]), ", without this.");
 		}
+	}
+
+	/** @param {any[]} edits */
+	async function tableOf(edits) {
+		attributes(result, { "aria-busy": true }); // and dimmed: it is of other edits
+		const { facts } = await newest(app.link.ask({ ask: "whatif", edits }));
+		tabled = edits;
+		fill(of);
+		draw(facts);
+		await beside.show(edits, facts);
 	}
 
 	/** @param {Change} change */
@@ -144,6 +160,7 @@ export function whatIf(app) {
 		// of a large network those that change, so that nobody has to look for them
 		const others = layers.filter(({ changed }) => changed);
 		const shown = others.length && layers.length > FEW ? others : layers;
+		attributes(result, { "aria-busy": null });
 		fill(result,
 			h("div.cs-scroll", scrolled("The layers, old and new"),
 				table(["layer", "output", "weights", ...["parameters", "MACs", "sees"].map((word) => hinted(word, true))], shown.slice(0, most).map((l) => [
@@ -154,13 +171,16 @@ export function whatIf(app) {
 					cell(l, ({ receptive_field }) => receptive_field && fieldText(receptive_field))]),
 				["total", "", "", ...costs(totals), ""])),
 			shown.length > most && h("p.cs-dim", `and ${shown.length - most} more layers`),
-			layers.flatMap(({ name, dropped }) => together(dropped ?? []).map((one) => strides(name, one, app.ramp))),
-			edits.length > 0 && notes.filter((note) => !/: stride \d+ keeps /.test(note)).map((note) => h("p", note)));
+			layers.flatMap(({ name, dropped }) => (notes.some((note) => note.startsWith(`${called(name)}: `)) ? together(dropped ?? []).map((one) => strides(name, one, app.ramp)) : [])),
+			edits.length > 0 && notes.map((note) => h("p", note)));
 		if (element.isConnected) app.tell(`${layers.filter(({ changed }) => changed).length} layers changed`);
 	}
 
 	return { element, show };
 }
+
+/** @param {any[]} edit */
+const written = ([layer, setting, value]) => h("code", `${layer}.${setting}=${value}`);
 
 /** What rows and columns drop, once where it is the same. @param {Dropped[]} dropped */
 function together(dropped) {
@@ -175,18 +195,18 @@ function together(dropped) {
 	return [...found.values()];
 }
 
-/** @param {string} layer @param {Dropped} dropped @param {Ramp} ramp */
-function strides(layer, { size, stride, positions, kept, unread, word }, ramp) {
-	if (positions > 80) return h("p", `${called(layer)}: stride ${stride} keeps ${kept} of ${positions} ${word}s.`);
+/** The positions that a stride keeps, among all; a note says how many. @param {string} layer @param {Dropped} dropped @param {Ramp} ramp */
+function strides(layer, { stride, positions, kept, word }, ramp) {
+	if (positions > 80) return null;
 	const cell = Math.min(14, 560 / positions);
-	const canvas = h("canvas", { role: "img", "aria-label": `${called(layer)}: stride ${stride} keeps ${kept} of the ${positions} ${word}s that stride 1 would give` });
+	const canvas = h("canvas", { role: "img", "aria-label": `${called(layer)}: ${kept} of ${positions} ${word}s` });
 	const pen = sized(canvas, positions * cell + 1, 16);
 	for (let n = 0; n < positions; n++) {
 		const on = n % stride === 0 && n / stride < kept;
 		pen.fillStyle = on ? ramp.of(1) : "#8c959f77";
 		pen.fillRect(n * cell, on ? 1 : 5, cell - 1.5, on ? 14 : 6);
 	}
-	const idle = unread ? `; ${unread} of ${size} input ${word}s are read by no window` : "";
-	return h("figure.cs-strides", canvas, h("figcaption",
-		`${called(layer)}, ${word}s: stride ${stride} keeps ${kept} of the ${positions} positions that stride 1 would give (tall), and drops ${positions - kept}${idle}.`));
+	return h("figure.cs-strides", canvas, h("figcaption", `${called(layer)}, ${word}s: the tall ones are kept.`));
 }
+
+export default whatIf;

@@ -1,14 +1,14 @@
 // Input: the image, and what is done to it before it goes in.
 
-import { decimal, grouped, times } from "./texts.js";
-import { choice, dim, fill, h, latest, memo, say, small, table, wrong } from "./elements.js";
-import { outcome, steps } from "./facts.js";
-import { portrait } from "./image.js";
+import { decimal, grouped, times } from "../texts.js";
+import { choice, dim, fill, h, latest, memo, say, small, table, wrong } from "../elements.js";
+import { outcome, steps } from "../facts.js";
+import { portrait } from "../image.js";
 import { drawingPad } from "./pad.js";
 
-/** @import {Question} from "./types" */
-/** @import {Child} from "./elements.js" */
-/** @import {App} from "./frame.js" */
+/** @import {Question} from "../types" */
+/** @import {Child} from "../elements.js" */
+/** @import {App} from "../frame.js" */
 
 const LARGEST = 32 * 2 ** 20; // bytes of an image
 /** @type {Record<string, string>} */
@@ -18,7 +18,7 @@ const STEPS = {
 };
 
 /** The image: those that come along, one's own, or one drawn by hand; and what is done to it. @param {App} app */
-export function input(app) {
+function input(app) {
 	const newest = latest();
 	const { samples, inputs, pixels: { name: usual, why, choices } } = app.net.told;
 	const picture = inputs.length === 1 && inputs[0].shape?.length === 3;
@@ -154,3 +154,5 @@ export function input(app) {
 
 	return { element, show, hide };
 }
+
+export default input;

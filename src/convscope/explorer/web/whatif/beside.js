@@ -1,12 +1,12 @@
 // Old and new, side by side: the maps of what was edited, and what comes out.
 
-import { called, decimal, times } from "./texts.js";
-import { dim, fill, h, latest, message, table } from "./elements.js";
-import { outcome } from "./facts.js";
-import { thumbnail } from "./thumbs.js";
+import { called, decimal, times } from "../texts.js";
+import { dim, fill, h, latest, message, table } from "../elements.js";
+import { outcome } from "../facts.js";
+import { thumbnail } from "../thumbs.js";
 
-/** @import {Change, Run} from "./types" */
-/** @import {App} from "./frame.js" */
+/** @import {Change, Run} from "../types" */
+/** @import {App} from "../frame.js" */
 
 const PAIR = { wide: 180, tall: 132 };
 
@@ -46,5 +46,10 @@ export function sideBySide(app) {
 			drawn.size > 0 && h("p", dim(`Weights that no longer fit are drawn anew (${[...drawn].slice(0, 3).map(called).join(", ")}${drawn.size > 3 ? ", …" : ""}): nothing was trained, so what comes out then means little.`)));
 	}
 
-	return { element, show };
+	function clear() {
+		turn++;
+		fill(element);
+	}
+
+	return { element, show, clear };
 }

@@ -1,20 +1,20 @@
 // Mental models: the pictures that people have of a convolution, tested.
 
-import { numberAt } from "./arrays.js";
-import { evaluate, ledger } from "./evaluator.js";
-import { called, decimal, exact, grouped, places, times } from "./texts.js";
-import { fill, h, latest, link, say, scrolled, svg, table, wrong } from "./elements.js";
-import { weightsText } from "./facts.js";
+import { numberAt } from "../arrays.js";
+import { evaluate, ledger } from "../evaluator.js";
+import { called, decimal, exact, grouped, places, times } from "../texts.js";
+import { fill, h, latest, link, say, scrolled, svg, table, wrong } from "../elements.js";
+import { weightsText } from "../facts.js";
 
-/** @import {Detail, Values} from "./types" */
-/** @import {Child} from "./elements.js" */
-/** @import {App} from "./frame.js" */
+/** @import {Detail, Values} from "../types" */
+/** @import {Child} from "../elements.js" */
+/** @import {App} from "../frame.js" */
 
 /** What a layer would need. @param {any} layer */
 const needed = ({ weights, params }) => `${weightsText(weights)} = ${grouped(params)} parameters`;
 
 /** The pictures that people have of a convolution, side by side at the same pixel. @param {App} app */
-export function mentalModels(app) {
+function mentalModels(app) {
 	const newest = latest();
 	const title = h("h2.cs-number");
 	const lead = h("p.cs-reads");
@@ -144,3 +144,5 @@ function sketch(model, seen, channels, out) {
 		...(added ? [text(134, 53.5, "middle", "Σ"), line(142, 49.5, 162, 49.5), box(162, 42, "out")]
 			: rows.flatMap((y) => outs.map((x) => box(x, y, "out")))));
 }
+
+export default mentalModels;

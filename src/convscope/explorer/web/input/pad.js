@@ -1,7 +1,7 @@
 // A pad to draw on.
 
-import { between } from "./arrays.js";
-import { h, penOf } from "./elements.js";
+import { between } from "../arrays.js";
+import { h, penOf } from "../elements.js";
 
 const PAD = 280;
 
