@@ -164,7 +164,7 @@ def test_the_pictures_of_groups_are_about_the_maps_of_one_group() -> None:
     assert [p["proved"] for p in found] == [False, False, True, False]
     assert "each of 7 of the 14 input maps, which are in 2 groups" in words(model, "conv2d")
     traced = " ".join(str(model.run(x).trace("conv2d", (3, 4, 5))).split())
-    assert "a window of 7 of the 14 input maps, 7 … 13: group 2 of 2" in traced
+    assert "a 2×3 window of 7 of the 14 maps of the input: maps 7 … 13, group 2 of 2" in traced
     shown = [int(n) for n in re.findall(r"map (\d+) at", traced)]
     assert [int(n) for n in re.findall(r"slice (\d+) of filter 5", traced)] == [
         n - 7 for n in shown
@@ -296,7 +296,8 @@ def test_signals_are_told_in_words_of_one_axis() -> None:
     assert "One output reads a window of 3 numbers." in str(model.explain("max_pooling1d"))
     x = np.random.default_rng(4).normal(size=(31, 4))
     run = model.run(x)
-    assert "It reads 3 numbers, all from input map 2." in str(run.trace("max_pooling1d", (7, 2)))
+    said = " ".join(str(run.trace("max_pooling1d", (7, 2))).split())
+    assert "It reads 3 numbers, all from map 2 of the input, and takes the largest of them" in said
     one = Sequential([Conv1D(6, 5, input_shape=(31, 4))])
     claims = [p["claim"] for p in one.run(x).compare("conv1d", (7, 2)).to_dict()["pictures"]]
     assert any("a slice of 5 for every map" in claim for claim in claims)
