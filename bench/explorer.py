@@ -272,7 +272,7 @@ def maps_rows() -> list[Row]:
 def pen_rows() -> list[Row]:
     """A stroke on the pad of Input: each move of the pen until the prediction that comes of it has been painted."""
     rows = []
-    with browser() as started, tempfile.TemporaryDirectory() as folder:
+    with chromium() as started, tempfile.TemporaryDirectory() as folder:
         exported = Path(folder, "out.html")
         command = [sys.executable, "-m", "convscope", "export", "demo", str(exported)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
