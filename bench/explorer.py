@@ -133,7 +133,7 @@ def hovered(page: Page, moves: int) -> tuple[list[list[float]], int]:
 def open_rows() -> list[Row]:
     """The demo network's page, opened: each time a new server and a fresh profile."""
     paints, usables, empties = [], [], []
-    with chromium() as started:
+    with chromium(whole=True) as started:
         for number in range(8):
             with explore() as address, opened(started, address) as page:
                 paint, usable = painted(page), page.evaluate("convscopeBench.usable")
@@ -167,7 +167,7 @@ def painted(page: Page) -> float:
 
 def hover_rows() -> list[Row]:
     """The pointer over the second layer's map: every move is another number, all 288 products drawn."""
-    with chromium() as started:
+    with chromium(whole=True) as started:
         with explore() as address, opened(started, address) as page:
             page.goto(address.split("?")[0] + MICROSCOPE)
             hovered(page, 40)
@@ -225,7 +225,7 @@ ASK = """async (question) => {
 def ask_rows() -> list[Row]:
     """A small question from the page to its server and back: what each thumbnail waits for."""
     question = {"ask": "tiles", "run": 1, "layer": "conv2d", "maps": [0, 1, 2], "side": 26}
-    with chromium() as started, explore() as address, opened(started, address) as page:
+    with chromium(whole=True) as started, explore() as address, opened(started, address) as page:
         page.wait_for_timeout(500)  # the page's own questions come first
         found = page.evaluate(ASK, question)[5:]
     taken, bare = map(statistics.median, zip(*found, strict=True))
@@ -240,7 +240,11 @@ def ask_rows() -> list[Row]:
 
 def maps_rows() -> list[Row]:
     """All maps of a layer of 7×7×2048 in the stack, drawn again in other colours."""
-    with chromium() as started, network("maps") as address, opened(started, address) as page:
+    with (
+        chromium(whole=True) as started,
+        network("maps") as address,
+        opened(started, address) as page,
+    ):
         page.goto(address.split("?")[0] + "#l=wide&s=stack")
         page.get_by_text("all 2,048 maps").click()
         page.get_by_text("fewer").wait_for()
@@ -272,7 +276,7 @@ def maps_rows() -> list[Row]:
 def pen_rows() -> list[Row]:
     """A stroke on the pad of Input: each move of the pen until the prediction that comes of it has been painted."""
     rows = []
-    with chromium() as started, tempfile.TemporaryDirectory() as folder:
+    with chromium(whole=True) as started, tempfile.TemporaryDirectory() as folder:
         exported = Path(folder, "out.html")
         command = [sys.executable, "-m", "convscope", "export", "demo", str(exported)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -318,7 +322,7 @@ def drawn(started: Browser, address: str) -> list[float]:
 def deep_rows() -> list[Row]:
     """A network of 400 layers with branches: opened, its ribbon and its stack scrolled."""
     usables, smalls, ribbons, stacks = [], [], [], []
-    with chromium() as started:
+    with chromium(whole=True) as started:
         for _ in range(3):
             with explore() as address, opened(started, address) as page:
                 smalls.append(page.evaluate("convscopeBench.usable"))

@@ -2,7 +2,7 @@
 
 Needs the test extra (for Playwright) and Debian's Chromium:
 
-    pip install -e '.[test]'; apt-get install chromium
+    pip install -e '.[test]'; apt-get install chromium-headless-shell
 
 Run from anywhere:
 

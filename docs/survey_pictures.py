@@ -2,7 +2,7 @@
 
 Needs the test extra (scikit-learn for the digits, Playwright) and Debian's Chromium:
 
-    pip install -e '.[test]'; apt-get install chromium
+    pip install -e '.[test]'; apt-get install chromium-headless-shell
     python docs/survey_pictures.py            writes docs/images/survey-*.png
 """
 
