@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -358,6 +359,18 @@ CASES: list[Case] = [
     Case("put", [(2, 7, 5), (2, 3, 5)], lambda x, y: _written(x, y, slice(1, 7, 2))),
     Case("put", [(2, 7, 5), (2, 3, 5)], lambda x, y: _written(x, y, slice(2, 5))),
     Case("put", [(2, 7, 5), (2, 5)], lambda x, y: _written(x, y, 3)),
+    *(Case("grid_sampler", [(2, 3, 5, 4), (2, 3, 7, 2)], partial(F.grid_sample, mode=mode, padding_mode=beyond, align_corners=aligned),
+           smooth=mode != "nearest")
+      for mode, beyond, aligned in (
+          ("bilinear", "zeros", False), ("bilinear", "border", True), ("bilinear", "reflection", False),
+          ("nearest", "zeros", True), ("nearest", "border", False), ("nearest", "reflection", False),
+          ("bicubic", "zeros", True), ("bicubic", "border", False), ("bicubic", "reflection", True), ("bicubic", "reflection", False),
+      )),
+    Case("grid_sampler", [(2, 2, 4, 5, 6), (2, 2, 3, 4, 3)], partial(F.grid_sample, padding_mode="reflection", align_corners=False)),
+    Case("affine_grid_generator", [(2, 2, 3)], lambda t: F.affine_grid(t, (2, 3, 5, 4), align_corners=False)),
+    Case("affine_grid_generator", [(2, 3, 4)], lambda t: F.affine_grid(t, (2, 2, 3, 5, 4), align_corners=True)),
+    Case("grid_sampler_2d", [(2, 3, 5, 4)], lambda x, g: torch.ops.aten.grid_sampler_2d(x, g.expand(2, 3, 7, 2), 0, 1, True), [(1, 3, 7, 2)]),
+    Case("grid_sampler_3d", [(2, 2, 4, 5, 6), (2, 2, 3, 4, 3)], lambda x, g: torch.ops.aten.grid_sampler_3d(x, g, 1, 1, False), smooth=False),
 ]  # fmt: skip
 
 

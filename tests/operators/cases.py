@@ -46,6 +46,9 @@ def _two(op: str, wide: bool = True, **settings: Any) -> Case:
 TRUE = np.random.default_rng(4).integers(0, 2, (1, 3, 5, 4)).astype(bool)
 COUNTED = np.random.default_rng(5).integers(-9, 9, (1, 3, 5, 4))
 MASK = np.random.default_rng(6).integers(0, 2, (5, 1)).astype(bool)
+# places within a map and far beyond it
+GRID = np.random.default_rng(7).uniform(-2.3, 2.3, (1, 3, 7, 2)).astype(np.float32)
+BOXES = np.random.default_rng(8).uniform(-1.3, 1.3, (1, 2, 3, 4, 3)).astype(np.float32)
 
 CASES: list[Case] = [
     # 6 heads of queries share 3 of keys; 4 queries, 2 keys from before and 5 new ones
@@ -133,6 +136,17 @@ CASES: list[Case] = [
     Case("ArgMin", [COUNTED], (), {"axis": 2}), _one("ArgMin", axis=1, keepdims=0),
     Case("TopK", [(1, 3, 7)], [whole(4)], {}, 2), Case("TopK", [(1, 7, 3)], [whole(7)], {"axis": 1, "largest": 0}, 2),
     Case("CumSum", [(1, 3, 5)], [np.array(2)]), Case("CumSum", [(1, 3, 5)], [np.array(-2)], {"exclusive": 1, "reverse": 1}),
+    *(Case("GridSample", [(1, 3, 5, 4), GRID], (), {"mode": mode, "padding_mode": beyond, "align_corners": aligned})
+      for mode, beyond, aligned in (
+          ("linear", "zeros", 0), ("linear", "border", 1), ("linear", "reflection", 0), ("nearest", "zeros", 1),
+          ("nearest", "border", 0), ("nearest", "reflection", 0), ("cubic", "zeros", 0), ("cubic", "border", 0),
+          ("cubic", "reflection", 1), ("cubic", "reflection", 0),
+      )),
+    Case("GridSample", [(1, 3, 5, 4), GRID], (), {"mode": "bilinear"}, opset=16),
+    Case("GridSample", [(1, 2, 4, 5, 6), BOXES], (), {"padding_mode": "border"}),
+    Case("GridSample", [(1, 2, 4, 5, 6), BOXES], (), {"mode": "nearest", "padding_mode": "reflection", "align_corners": 1}),
+    Case("GridSample", [(1, 3, 5, 4)], [GRID]),
+    Case("AffineGrid", [(1, 2, 3)], [whole(1, 3, 5, 4)]), Case("AffineGrid", [(1, 3, 4)], [whole(1, 2, 3, 5, 4)], {"align_corners": 1}),
     # resizing
     Case("Resize", [(1, 3, 5, 4)], [None, np.array([1, 1, 2, 3], np.float32)], {"mode": "nearest"}),
     Case("Resize", [(1, 3, 5, 4)], [None, None, whole(1, 3, 8, 9)], {"mode": "nearest", "coordinate_transformation_mode": "align_corners", "nearest_mode": "floor"}),

@@ -1,4 +1,4 @@
-"""Resizing by the nearest number, or by a mixture of those around.
+"""Resizing by the nearest number, or by a mixture of those around; sampling where a grid says.
 
 out[n, c, y, x] = in[n, c, y // 2, x // 2]
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from convscope.aten.rule import Call, NoEquation, Rule, Write, axes_of
+from convscope.aten.rule import Call, NoEquation, Rule, Weight, Write, axes_of
+from convscope.equations import sampling
+from convscope.equations.layout import map_axes
 from convscope.equations.resizing import (
     LINEAR,
     LINES,
@@ -20,8 +22,9 @@ from convscope.equations.resizing import (
     nearest,
     simplest,
 )
-from convscope.notation import Equation
+from convscope.notation import Axis, Equation
 from convscope.notation.expression import Outside
+from convscope.notation.sizes import is_one
 
 
 def _factors(call: Call, spatial: int) -> tuple[float | None, ...]:
@@ -120,10 +123,58 @@ def _written(call: Call, form: Write, spatial: int, **settings: object) -> str:
     return form.node("Resize", x, "", scales, **settings)
 
 
+_MODES = ("linear", "nearest", "cubic")
+_BEYOND = ("zeros", "border", "reflection")
+
+
+def _sampling(call: Call) -> dict[str, str | int]:
+    return {
+        "mode": _MODES[call.whole("interpolation_mode")],
+        "padding_mode": _BEYOND[call.whole("padding_mode")],
+        "align_corners": int(bool(call["align_corners"])),
+    }
+
+
+def _sampled(call: Call) -> Equation:
+    image, grid = call.shape("input"), call.shape("grid")
+    said = _sampling(call)
+    mode, beyond = str(said["mode"]), str(said["padding_mode"])
+    axes = axes_of((image[0], image[1], *grid[1:-1]))
+    rows = [0 if isinstance(call.slots[name], Weight) and is_one(call.shape(name)[0]) else axes[0]
+            for name in ("input", "grid")]  # fmt: skip
+    return sampling.sampled(
+        call.tensor("input"), call.tensor("grid"), image[2:], axes, mode, beyond,
+        said["align_corners"] == 1, rows=rows,
+    )  # fmt: skip
+
+
+def _affine_grid(call: Call) -> Equation:
+    sizes, theta = tuple(call["size"]), call.shape("theta")
+    axes = (Axis("n", theta[0], "image"), *map_axes(sizes[2:]), Axis("k", len(sizes) - 2, "number"))
+    return sampling.affine_grid(call.tensor("theta"), axes, bool(call["align_corners"]))
+
+
+def _write_affine_grid(call: Call, form: Write) -> str:
+    aligned = int(bool(call["align_corners"]))
+    return form.node(
+        "AffineGrid", form.input("theta"), form.whole(*call["size"]), align_corners=aligned
+    )
+
+
+def _write_sampled(call: Call, form: Write) -> str:
+    said = _sampling(call)
+    return form.node("GridSample", form.input("input"), form.input("grid"), **said)
+
+
 _KEYS = -0.75
 """The slope of PyTorch's curve; where it smooths, that of others, −0.5."""
 
 RULES = {
+    "affine_grid_generator": Rule(_affine_grid, _write_affine_grid),
+    **{
+        name: Rule(_sampled, _write_sampled)
+        for name in ("grid_sampler", "grid_sampler_2d", "grid_sampler_3d")
+    },
     **{f"upsample_nearest{n}d": _nearest(n, False) for n in (1, 2, 3)},
     **{f"_upsample_nearest_exact{n}d": _nearest(n, True) for n in (1, 2, 3)},
     "upsample_linear1d": _mixed(1, LINEAR, "linear"),

@@ -57,7 +57,18 @@ LINES: dict[str, Callable[[Fraction, int, int], Line]] = {
 }
 """The same places, exactly. From scale, sizes of the input and the output."""
 
-TRIANGLE = Function("triangle", ("x",), ("max", 0.0, ("sub", 1.0, ("abs", "x"))))
+TRIANGLE = Function(
+    "triangle",
+    ("x",),
+    (
+        "mul",
+        ("sub", ("at_least", "x", -1.0), ("at_least", "x", 1.0)),
+        ("min", ("sub", 1.0, "x"), ("add", 1.0, "x")),
+    ),
+    taps=2,
+)
+"""1 − |x| within 1, and 0 beyond. Where a number lies exactly on a place, its slope is that towards the next one, as
+frameworks have it."""
 
 _AWAY = ("abs", "x")
 _NEAR = ("sub", ("mul", ("add", "a", 2.0), _AWAY), ("add", "a", 3.0))
@@ -71,6 +82,7 @@ CUBIC = Function(
         ("select", ("sub", _AWAY, 2.0), 0.0, ("mul", "a", _FAR)),
         ("add", ("mul", _NEAR, ("mul", "x", "x")), 1.0),
     ),
+    taps=4,
 )
 """(a + 2)·|x|³ − (a + 3)·|x|² + 1 within 1, a·(|x|³ − 5·|x|² + 8·|x| − 4) from there to 2, and 0 beyond."""
 

@@ -19,7 +19,7 @@ from convscope.model.graph import Graph
 from convscope.model.naming import called
 from convscope.model.receptive import ReceptiveField
 from convscope.notation import Equation, Size, macs, other_work
-from convscope.notation.expression import Local
+from convscope.notation.expression import Local, lengths
 from convscope.notation.printing import counted, latex, plural, text
 from convscope.notation.serial import to_json
 from convscope.notation.sizes import (
@@ -169,12 +169,12 @@ class LayerExplanation:
             reduction = main_reduction(equation)
             if reduction is not None and self.facts.input_shapes:
                 sizes = tuple(a.size for a in reduction.axes)
-                across = f"{times(sizes)} = " if len(sizes) > 1 else ""
-                parts.append(
-                    Paragraph(
-                        f"One output reads a window of {across}{grouped(product(sizes))} numbers."
-                    )
-                )
+                few = lengths(reduction)
+                across = _in_all(sizes)
+                said = f"One output reads a window of {across} numbers."
+                if few != sizes:
+                    said = f"One output reads {_in_all(few)} of {across} numbers: which ones, other numbers say."
+                parts.append(Paragraph(said))
         reasons = self.reasons()
         if reasons:
             parts += [
@@ -535,3 +535,9 @@ def _many(size: Size, word: str) -> str:
 
 def _sizes(shape: Shape) -> list[Any]:
     return [plain(s) for s in shape]
+
+
+def _in_all(sizes: Sequence[Size]) -> str:
+    """Return sizes and their product: 3×3 = 9."""
+    across = f"{times(sizes)} = " if len(sizes) > 1 else ""
+    return f"{across}{grouped(product(sizes))}"

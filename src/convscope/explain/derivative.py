@@ -14,7 +14,14 @@ from convscope.explain.words import adding_up_shown, exact, grouped
 from convscope.model.graph import Node, tensor_names
 from convscope.notation import Equation, Expression, Read
 from convscope.notation.evaluation import Evaluator
-from convscope.notation.expression import Binary, Number, Reduction, factors, leads_back
+from convscope.notation.expression import (
+    Binary,
+    Number,
+    Reduction,
+    factors,
+    leads_back,
+    lengths,
+)
 from convscope.parts import Column, Document, Formula, Heading, Paragraph, Part, Span, Table, Words
 from convscope.typed import Array, Record
 
@@ -212,7 +219,7 @@ def terms_of(
         if isinstance(body, Reduction) and body.kind == "sum":
             inner, depth = evaluator.open(body, given, 0)
             parts = list(factors(body.body))
-            sizes = tuple(axis.size for axis in body.axes)
+            sizes = lengths(body)
             out = next((n for n, axis in enumerate(body.axes) if axis.role == "out"), None)
         else:
             inner, depth, parts, sizes, out = given, 0, list(factors(body)), (), None

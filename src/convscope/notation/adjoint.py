@@ -41,6 +41,7 @@ from convscope.notation.expression import (
     Sum,
     Tensor,
     call,
+    depends,
     local,
 )
 from convscope.notation.functions import SAME
@@ -185,7 +186,7 @@ class _Adjoint:
         """Return a divisor as a local to be read, where it is a sum: it divides more than once."""
         if not any(isinstance(part, Reduction) for part in node.walk()):
             return node
-        free = tuple(a for a in (*use.axes, *use.bound) if a in _free(node))
+        free = tuple(a for a in (*use.axes, *use.bound) if a in depends(node))
         return self.local("total", free, node)[free]
 
     def applied(self, node: Call, place: int, argument: Expression, use: _Use) -> None:
@@ -201,7 +202,7 @@ class _Adjoint:
             case "mean":
                 inner = inner._replace(under=(*use.under, self.count(node)))
             case "max":
-                free = tuple(a for a in (*use.axes, *use.bound) if a in _free(node))
+                free = tuple(a for a in (*use.axes, *use.bound) if a in depends(node))
                 first = self.local("first", free, Reduction("first", node.axes, node.body))
                 flat: Index = as_index(0)
                 for axis in node.axes:
@@ -252,8 +253,8 @@ class _Adjoint:
         under = [d for d in under if not isinstance(d, Number)]
         apart = [axis for axis in use.axes if not solution.stays(axis)]
         mine = set(use.axes)
-        early = [f for f in over if _free(f) <= mine and not isinstance(f, Number)]
-        below = [d for d in under if _free(d) <= mine]
+        early = [f for f in over if depends(f) <= mine and not isinstance(f, Number)]
+        below = [d for d in under if depends(d) <= mine]
         if (apart and (early or below)) or (below and solution.running):
             body = _product((gradient[use.axes], *early), below)
             gradient = self.local("dpart", use.axes, body)
@@ -380,20 +381,6 @@ def _product(
     for divisor in divisors:
         result = result / divisor
     return result
-
-
-def _free(node: Expression) -> set[Axis]:
-    """Return the axes that a value depends on."""
-    match node:
-        case Read(_, indices) | Inside(indices):
-            return set[Axis]().union(*(index.axes() for index in indices))
-        case Place(index):
-            return index.axes()
-        case Reduction(_, axes, body):
-            return _free(body).difference(axes)
-        case Pieces(along, _, bodies):
-            return along.axes().union(*map(_free, bodies))
-    return set[Axis]().union(*map(_free, node.parts()))
 
 
 def _number(size: Size) -> Expression:

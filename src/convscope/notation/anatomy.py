@@ -37,7 +37,7 @@ class Main(Record):
     window      the other axes it runs over
     read        what is read of the input, or of a local made of it
     weights     what that is multiplied by: weights' reads, and factors that only the place says (an
-                interpolation's); nothing for a pooling
+                interpolation's), or a number that says where; nothing for a pooling
     channel     which of the read's indices says the channel; None where none does
     """
 
@@ -118,15 +118,19 @@ def _peeled(expression: Expression) -> tuple[Expression, tuple[str, ...]]:
 
 
 def _groupable(node: Reduction) -> bool:
-    """Whether a reduction is over reads, or products of an input's read and weights."""
+    """Whether a reduction is over reads, or products of an input's read and weights (or of what says where)."""
     if node.kind == "first":
         return False
     parts = list(factors(node.body))
     sources = [p for p in parts if isinstance(p, Read) and p.tensor.role != "weight"]
-    placed = (p for p in parts if not isinstance(p, Read))
+    placed = (p for p in parts if not isinstance(p, Read) and not _says_where(p))
     return len(sources) == 1 and not any(
         isinstance(n, (Read, Reduction)) for p in placed for n in p.walk()
     )
+
+
+def _says_where(node: Expression) -> bool:
+    return isinstance(node, Call) and node.function.taps is not None
 
 
 def _opened(node: Reduction) -> Main:

@@ -17,11 +17,12 @@ from convscope.notation.expression import (
     Expression,
     Inside,
     Pieces,
-    Place,
     Read,
     Reduction,
+    depends,
     factors,
     leads_back,
+    lengths,
     reads,
 )
 from convscope.notation.index import Axis, ExactQuotient, Index, Quotient, Remainder
@@ -100,6 +101,8 @@ def _factors(node: Reduction, learned: Container[str] = ()) -> _Factors:
     some = weights = gradients = 0
     if node.kind == "sum":
         for factor in factors(node.body):
+            if isinstance(factor, Call) and factor.function.taps is not None:
+                continue  # it says where
             tensors = [read.tensor for read in reads([factor])]
             if any(t.role == "gradient" for t in tensors):  # whatever else it is made of
                 gradients += 1
@@ -114,7 +117,7 @@ def _factors(node: Reduction, learned: Container[str] = ()) -> _Factors:
 
 def _extent(sizes: dict[Axis, Size], node: Reduction) -> dict[Axis, Size]:
     """Return along which axes products are made, and how many along each."""
-    extent = {**sizes, **{axis: axis.size for axis in node.axes}}
+    extent = {**sizes, **dict(zip(node.axes, lengths(node), strict=True))}
     multiplied = list(factors(node.body))
     for read in multiplied:
         if isinstance(read, Read) and read.tensor.shape is not None:
@@ -180,7 +183,7 @@ def other_work(equation: Equation) -> dict[str, Size]:
     counts: Counter[str] = Counter()
 
     def visit(node: Expression, sizes: dict[Axis, Size]) -> None:
-        times = product(sizes[axis] for axis in sizes if axis in _axes(node))
+        times = product(sizes[axis] for axis in sizes if axis in depends(node))
         match node:
             case Reduction(kind, axes):
                 found = _factors(node)
@@ -188,11 +191,12 @@ def other_work(equation: Equation) -> dict[str, Size]:
                     counts[OF_INPUTS] += product(_extent(sizes, node).values())
                 if found.of_inputs or found.counted:
                     return
-                many = product(axis.size for axis in axes)
+                counted = dict(zip(axes, lengths(node), strict=True))
+                many = product(counted.values())
                 counts["compare" if kind in ("max", "first") else "add"] += times * (many - 1)
                 if kind == "mean":
                     counts["divide"] += times
-                sizes = sizes | {axis: axis.size for axis in axes}
+                sizes = sizes | counted
             case Pieces(along):
                 axis = along.single()
                 for length, body in zip(node.lengths(), node.bodies, strict=True):
@@ -209,22 +213,6 @@ def other_work(equation: Equation) -> dict[str, Size]:
         visit(expression, sizes)
     tidied = {name: tidy(number) for name, number in counts.items()}
     return {name: number for name, number in tidied.items() if not _is_zero(number)}
-
-
-def _axes(node: Expression) -> set[Axis]:
-    """Return the axes that a value depends on."""
-    match node:
-        case Read(_, indices):
-            return set().union(*(index.axes() for index in indices))
-        case Reduction(_, axes, body):
-            return _axes(body).difference(axes)
-        case Place(index):
-            return index.axes()
-        case Inside(indices):
-            return set[Axis]().union(*(index.axes() for index in indices))
-        case Pieces(along, _, bodies):
-            return along.axes().union(*map(_axes, bodies))
-    return set().union(*map(_axes, node.parts()))
 
 
 def _is_zero(number: Size) -> bool:

@@ -29,7 +29,10 @@ from convscope.notation.expression import (
     Read,
     Reduction,
     Tensor,
+    depends,
     factors,
+    lengths,
+    nears,
 )
 from convscope.notation.functions import compute
 from convscope.notation.index import Axis, Index
@@ -229,7 +232,12 @@ class Evaluator:
                     return max(count, self._gathered(tensor.expression, inner))
                 return count
             case Reduction(_, axes, body):
-                return self._gathered(body, {**sizes, **{axis: axis.size for axis in axes}})
+                inner = {**sizes, **dict(zip(axes, lengths(node), strict=True))}
+                moved: set[Axis] = set()  # where places are follows from these
+                for one in nears(node):
+                    inner[one.axis] *= math.prod(inner.get(a, 1) for a in depends(one.at) - moved)
+                    moved |= depends(one.at)
+                return self._gathered(body, inner)
         return max((self._gathered(part, sizes) for part in node.parts()), default=1)
 
     # -- values -----------------------------------------------------------------------------------
@@ -340,7 +348,7 @@ class Evaluator:
     def _reduced(self, node: Reduction, given: Mapping[Axis, Any], depth: int) -> Any:
         inner, deeper = self.open(node, given, depth)
         leading = tuple(range(len(node.axes)))
-        sizes = tuple(axis.size for axis in node.axes)
+        sizes = lengths(node)
         if node.kind == "sum":
             parts = [self.value(part, inner, deeper) for part in factors(node.body)]
             return contract(parts, sizes, deeper, self.dtype)
@@ -364,18 +372,28 @@ class Evaluator:
         return math.prod(sizes)
 
     def open(
-        self, node: Reduction, given: Mapping[Axis, Any], depth: int
+        self, node: Reduction, given: Mapping[Axis, Any], depth: int, beside: int = 0
     ) -> tuple[dict[Axis, Any], int]:
-        """Return `given` with a grid for each axis of a reduction, and the new depth."""
+        """Return `given` with a grid for each axis of a reduction, and the new depth.
+
+        Along an axis of which only places next to a number count the grid is those, and `beside` more on each side.
+        """
         inner = dict(given)
         deeper = depth + len(node.axes)
-        terms = math.prod(axis.size for axis in node.axes)
+        sizes = lengths(node, beside)
+        terms = math.prod(sizes)
         if terms > MOST_TERMS:
             raise UnsupportedError(
                 f"one of its numbers is made of {terms:,} others; {MOST_TERMS:,} at most are taken apart"
             )
-        for place, axis in enumerate(node.axes):
-            inner[axis] = np.arange(axis.size).reshape((-1,) + (1,) * (deeper - 1 - place))
+        for place, (axis, size) in enumerate(zip(node.axes, sizes, strict=True)):
+            inner[axis] = np.arange(size).reshape((-1,) + (1,) * (deeper - 1 - place))
+        for near in nears(node):
+            with np.errstate(all="ignore"):
+                first = np.floor(self.value(near.at, inner, deeper) - near.taps / 2) + 1 - beside
+            size, few = near.axis.size, sizes[node.axes.index(near.axis)]
+            first = np.where(first < size, np.nan_to_num(first), 0)  # beyond it none counts
+            inner[near.axis] = np.clip(first, 0, size - few).astype(int) + inner[near.axis]
         return inner, deeper
 
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from convscope.notation.functions import Function
 from convscope.notation.index import Axis, Index, as_index
 from convscope.notation.node import node
-from convscope.notation.sizes import Size
-from convscope.typed import TYPE_CHECKING
+from convscope.notation.sizes import Size, is_known
+from convscope.typed import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
     from typing import ClassVar, Literal, TypeAlias
@@ -322,6 +323,20 @@ def addends(expression: Expression) -> Iterator[Expression]:
         yield expression
 
 
+def depends(node: Expression) -> set[Axis]:
+    """Return the axes that a value depends on."""
+    match node:
+        case Read(_, indices) | Inside(indices):
+            return set[Axis]().union(*(index.axes() for index in indices))
+        case Reduction(_, axes, body):
+            return depends(body).difference(axes)
+        case Place(index):
+            return index.axes()
+        case Pieces(along, _, bodies):
+            return along.axes().union(*map(depends, bodies))
+    return set[Axis]().union(*map(depends, node.parts()))
+
+
 def leads_back(tensor: Tensor) -> bool:
     """Whether a tensor is a gradient: that of an output, or a local made of it."""
     if not isinstance(tensor, Local):
@@ -340,3 +355,59 @@ def reads(expressions: Iterable[Expression]) -> Iterator[Read]:
                 if isinstance(part.tensor, Local) and part.tensor not in seen:
                     seen.add(part.tensor)
                     stack.append(part.tensor.expression)
+
+
+# -- sums of which few terms count ------------------------------------------------------------------
+
+
+class Near(Record):
+    """An axis of a sum, the number next to which its places count, and how many they are.
+
+    They are the places p with −taps/2 ≤ at − p < taps/2; `part` is the factor that says so.
+    """
+
+    axis: Axis
+    at: Expression
+    taps: int
+    part: Expression
+
+
+@lru_cache(maxsize=512)
+def nears(node: Reduction) -> tuple[Near, ...]:
+    """Return the axes of a sum along which only places next to a number count.
+
+    Where an equation reads does not depend on what it reads, so that a sum runs over all places of a map. But where
+    each has a weight by its distance from a number, few need to be looked at.
+
+    >>> from convscope.notation.functions import Function
+    >>> h, near = Axis("h", 56), Function("near", ("x",), ("max", 0.0, ("sub", 1.0, ("abs", "x"))), taps=2)
+    >>> [(one.axis.name, one.taps) for one in nears(Sum(h)(call(near, source((3,))[1] - Place(h))))]
+    [('h', 2)]
+    """
+    if node.kind != "sum":
+        return ()
+    found = {one.axis: one for one in _candidates(node)}
+    return tuple(one for one in found.values() if depends(one.at).isdisjoint(found))
+
+
+@lru_cache(maxsize=512)
+def lengths(node: Reduction, beside: int = 0) -> tuple[Size, ...]:
+    """Return how many places along each axis of a reduction count, and so many more on each side."""
+    few = {one.axis: one.taps + 2 * beside for one in nears(node)}
+    return tuple(min(few[a], a.size) if a in few else a.size for a in node.axes)
+
+
+def _candidates(node: Reduction) -> Iterator[Near]:
+    for part in factors(node.body):
+        taps = part.function.taps if isinstance(part, Call) else None
+        if taps is None:
+            continue
+        match part.arguments:  # type: ignore[attr-defined]
+            case (Binary("-", at, Place(index)), *_) | (at, Place(index)):
+                axis = (index - index.const).single()
+                if (
+                    axis in node.axes
+                    and all(map(is_known, (axis.size, index.const)))
+                    and taps < axis.size
+                ):
+                    yield Near(axis, at - float(index.const) if index.const else at, taps, part)

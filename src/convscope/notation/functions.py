@@ -47,12 +47,15 @@ class Function(Record):
     """A name and, unless it is a primitive, its parameters and its formula.
 
     steep   of a curve of one number that stays within −1 … 1: its largest slope, where that is known
+    taps    of a weight by distance, or of whether two numbers are the same: of places a step apart, how many it may
+            be other than 0 at; it is 0 from half as far on
     """
 
     name: str
     parameters: tuple[str, ...]
     formula: Formula = None
     steep: float | None = None
+    taps: int | None = None
 
     @property
     def primitive(self) -> bool:

@@ -32,6 +32,8 @@ from convscope.notation.expression import (
     Reduction,
     addends,
     factors,
+    lengths,
+    nears,
 )
 from convscope.notation.functions import Formula, Function, primitive
 from convscope.notation.index import Axis, Remainder
@@ -182,7 +184,7 @@ def ledger(
     if parts.main is not None:
         if parts.added:
             bias = sum(float(evaluator.value(piece, inner, 0)) for piece in parts.added)
-        terms = math.prod(axis.size for axis in parts.main.reduction.axes)
+        terms = math.prod(lengths(parts.main.reduction))
         kind = parts.main.reduction.kind
         with np.errstate(all="ignore"):  # infinities of both signs may be among the terms
             groups = _group(parts.main, inner, evaluator)
@@ -197,15 +199,15 @@ class _Once(Evaluator):
 
     def __init__(self, values: Values) -> None:
         super().__init__(values)
-        self._opened: dict[tuple[int, int, int], tuple[Any, ...]] = {}
+        self._opened: dict[tuple[int, int, int, int], tuple[Any, ...]] = {}
         self._read: dict[tuple[int, int], tuple[Any, ...]] = {}
 
     def open(
-        self, node: Reduction, given: Mapping[Axis, Any], depth: int
+        self, node: Reduction, given: Mapping[Axis, Any], depth: int, beside: int = 0
     ) -> tuple[dict[Axis, Any], int]:
-        key = id(node), id(given), depth
+        key = id(node), id(given), depth, beside
         if key not in self._opened:  # what is asked about is kept, so that no other gets its id
-            self._opened[key] = (*super().open(node, given, depth), node, given)
+            self._opened[key] = (*super().open(node, given, depth, beside), node, given)
         return self._opened[key][:2]
 
     def read(self, node: Read, given: Mapping[Axis, Any], depth: int) -> Any:
@@ -243,12 +245,15 @@ def _group(main: Main, given: Mapping[Axis, Any], evaluator: Evaluator) -> Group
     over = () if main.over is None else (main.over,)
     running = main.reduction.axes
     inner, depth = evaluator.open(main.reduction, given, 0)
-    sizes = tuple(axis.size for axis in running)
+    sizes = dict(zip(running, lengths(main.reduction), strict=True))
+    one_place = {near.axis for near in nears(main.reduction) if near.taps == 1}
+    window = tuple(axis for axis in main.window if axis not in one_place) or main.window
     order = [running.index(axis) for axis in (*over, *main.window)]
+    shape = (*(sizes[axis] for axis in over or ()), *(sizes[axis] for axis in window))
 
     def spread(value: Any) -> Array:
-        array = np.broadcast_to(np.asarray(value), sizes).transpose(order)
-        return array if over else array[np.newaxis]
+        array = np.broadcast_to(np.asarray(value), tuple(sizes.values())).transpose(order)
+        return array.reshape(shape if over else (1, *shape))
 
     windows = spread(evaluator.value(read, inner, depth))
     places = [index.at(inner) for index in read.indices]
@@ -283,7 +288,7 @@ def _group(main: Main, given: Mapping[Axis, Any], evaluator: Evaluator) -> Group
         products=products,
         partials=partials,
         corners=np.stack(corners, axis=1) if corners else np.empty((len(windows), 0), dtype=int),
-        axes=tuple(axis.name for axis in main.window),
+        axes=tuple(axis.name for axis in window),
         tensor=read.tensor.name,
     )
 
@@ -494,11 +499,16 @@ class Rounding:
         self, node: Reduction, given: Mapping[Axis, Any], depth: int
     ) -> tuple[Array, Array, tuple[int, ...]]:
         """Return the terms of a reduction, their errors, and how many there are along each axis."""
-        inner, deeper = self.evaluator.open(node, given, depth)
-        sizes = tuple(axis.size for axis in node.axes)
+        near = nears(node)
+        beside = int(bool(near))
+        inner, deeper = self.evaluator.open(node, given, depth, beside)
+        sizes = lengths(node, beside)
         unit, self.unit = self.unit, self.inner
         try:
             values, errors = self.of(node.body, inner, deeper)
+            for one in near:  # an engine that is off by more looks at other places
+                _, moved = self.of(one.at, inner, deeper)
+                errors = np.where(np.greater(moved, beside), np.inf, errors)
         finally:
             self.unit = unit
         return full(values, sizes, deeper), full(errors, sizes, deeper), sizes

@@ -6,7 +6,7 @@
      "functions": {"relu": {"name": "relu", "parameters": ["x"], "formula": ["max", "x", 0.0]}},
      "ledger": {"axes": [ids], "preactivation": …, "activation": ["relu"], "whole": false,
                 "main": {"reduce": "sum", "over": id, "window": [ids], "read": …, "weights": […],
-                         "channel": 2, "channels": 32},
+                         "near": [[id, 0, 2], …], "channel": 2, "channels": 32},
                 "added": […], "listed_axes": [ids], "listed": […]}}
 
 Axes are numbered in "index"; a whole-number expression is {"terms": [[atom, factor], …], "const"},
@@ -16,6 +16,7 @@ so are locals. Pieces lie along an axis' number or a whole-number expression. A 
 number, a symbol's text ("(n + 1)//2") or null when unknown. Everything is plain lists, numbers and
 strings, so that any language can evaluate it; infinite numbers are the strings "inf" and "-inf".
 
+"near" names axes of which so many places next to a number count, and the place of the weight that says so.
 "ledger" says how the number is taken apart, field by field as in `anatomy`, with parts of "expression"
 and "locals" written again; "main" and its "over", "channel" and "channels" may be null. It follows from the rest,
 so reading leaves it aside.
@@ -40,6 +41,7 @@ from convscope.notation.expression import (
     Reduction,
     Tensor,
     local,
+    nears,
     reads,
 )
 from convscope.notation.functions import PRIMITIVES, Formula, Function
@@ -127,6 +129,11 @@ class _Writer:
     def ledger(self) -> Json:
         parts = anatomy(self.equation)
         main = parts.main
+        near = [
+            [self.axis(one.axis), main.weights.index(one.part), one.taps]
+            for one in (() if main is None else nears(main.reduction))
+            if main is not None and one.part in main.weights
+        ]
         return {
             "axes": [self.axis(a) for a in parts.axes],
             "preactivation": self.expression(parts.preactivation),
@@ -140,6 +147,7 @@ class _Writer:
                 "window": [self.axis(a) for a in main.window],
                 "read": self.expression(main.read),
                 "weights": [self.expression(read) for read in main.weights],
+                **({"near": near} if near else {}),
                 "channel": main.channel,
                 "channels": None if main.channels is None else plain(main.channels),
             },
@@ -202,6 +210,7 @@ class _Writer:
                         "parameters": list(function.parameters),
                         "formula": function.formula,
                         **({} if function.steep is None else {"steep": function.steep}),
+                        **({} if function.taps is None else {"taps": function.taps}),
                     }
                 return {"call": name, "args": [self.expression(a) for a in arguments]}
             case Reduction(kind, axes, body):
@@ -245,7 +254,11 @@ class _Reader:
         }
         for name, f in data["functions"].items():
             self.functions[name] = Function(
-                f["name"], tuple(f["parameters"]), _formula(f["formula"]), f.get("steep")
+                f["name"],
+                tuple(f["parameters"]),
+                _formula(f["formula"]),
+                f.get("steep"),
+                f.get("taps"),
             )
         for item in data["locals"]:
             axes = [self.axes[a] for a in item["axes"]]

@@ -3,7 +3,7 @@
 >>> derived(("mul", "x", "x"), "x")
 ('add', 'x', 'x')
 >>> slope(Function("relu", ("x",), ("max", "x", 0.0)), 0)
-Function(name='relu′', parameters=('x',), formula=('select', 'x', 1.0, 0.0), steep=None)
+Function(name='relu′', parameters=('x',), formula=('select', 'x', 1.0, 0.0), steep=None, taps=None)
 
 Where a formula has a corner, one rule holds, the frameworks' own: what is clipped at a number has slope 0
 at that number (relu′(0) = 0, relu6′(6) = 0), a step has slope 0 everywhere, of two equal arguments the first counts as the larger (or the
@@ -36,7 +36,8 @@ def slope(function: Function, place: int, alone: bool = True) -> Function:
     if function.formula is None and function.name in ("max", "min") and not alone:
         above = ("sub", "a", "x") if function.name == "max" else ("sub", "x", "a")
         return Function(name, parameters, ("select", above, float(place), 1.0 - place))
-    return Function(name, parameters, derived(formula, by, _smooth(formula)))
+    taps = function.taps if place == 0 else None  # what is 0 from somewhere on does not rise there
+    return Function(name, parameters, derived(formula, by, _smooth(formula)), taps=taps)
 
 
 def _smooth(formula: Formula) -> bool:

@@ -33,8 +33,8 @@ TORCH: Mapping[str, Kind] = {
 
 BY_NUMBERS: Mapping[str, str] = dict.fromkeys(
     (
-        "GridSample", "RoiAlign", "MaxRoiPool", "DeformConv", "ScatterElements", "ScatterND", "MaxUnpool",
-        "grid_sampler_2d", "grid_sampler_3d", "grid_sampler", "scatter", "scatter_add", "index_put", "max_unpool2d",
+        "RoiAlign", "MaxRoiPool", "DeformConv", "ScatterElements", "ScatterND", "MaxUnpool",
+        "scatter", "scatter_add", "index_put", "max_unpool2d",
         "max_unpool3d",
     ),
     "where it reads, or writes, depends on numbers that it reads",

@@ -1,4 +1,4 @@
-"""Resizing: Resize in every mode, and Upsample.
+"""Resizing: Resize in every mode, and Upsample; sampling where a grid says: GridSample.
 
 out[n, c, y, x] = in[n, c, y // 2, x // 2]
 """
@@ -9,6 +9,8 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
+from convscope.equations import sampling
+from convscope.equations.layout import map_axes
 from convscope.equations.moving import framed
 from convscope.equations.resizing import (
     LINEAR,
@@ -25,7 +27,8 @@ from convscope.equations.resizing import (
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
 from convscope.notation import Axis, Equation, Index
-from convscope.operators.rule import LARGEST, Node, Rule
+from convscope.notation.sizes import is_one, shape_text
+from convscope.operators.rule import LARGEST, Node, Rule, Weight
 from convscope.typed import Record
 
 MOST_CHECKED = 1 << 16
@@ -189,7 +192,50 @@ def resize(node: Node) -> Equation:
     return _mixed(node, out, every, where)
 
 
+_MODES = {"bilinear": "linear", "bicubic": "cubic"}
+"""What they were called before opset 20."""
+
+
+def grid_sample(node: Node) -> Equation:
+    image, grid = node.shape(), node.shape(1)
+    all_known(image[1:], grid[1:])
+    spatial = len(image) - 2
+    mode = node.text("mode", "linear", ("linear", "nearest", "cubic", *_MODES))
+    mode = _MODES.get(mode, mode)
+    if spatial not in (2, 3) or (mode == "cubic" and spatial != 2):
+        raise NoEquation(f"it has {len(image)} axes")
+    if len(grid) != len(image) or grid[-1] != spatial:
+        raise ShapeError(
+            f"{node.op}: a map of {spatial} axes is read where {spatial} numbers say, and its grid is "
+            f"{shape_text(grid)}"
+        )
+    axes = node.layout.axes((image[0], image[1], *grid[1:-1]))
+    rows = [
+        0 if isinstance(node.slot(place), Weight) and is_one(node.shape(place)[0]) else axes[0] for place in (0, 1)
+    ]  # fmt: skip
+    return sampling.sampled(
+        node.tensor(), node.tensor(1), image[2:], axes, mode,
+        node.text("padding_mode", "zeros", ("zeros", "border", "reflection")), node.flag("align_corners"), True, rows,
+    )  # fmt: skip
+
+
+def affine_grid(node: Node) -> Equation:
+    sizes, theta = node.whole_values(1), node.shape()
+    spatial = len(sizes) - 2
+    if spatial not in (2, 3) or len(theta) != 3 or theta[1:] != (spatial, spatial + 1):
+        raise ShapeError(
+            f"{node.op}: {shape_text(theta)} moves no places of a map of {shape_text(sizes)}"
+        )
+    if any(not 1 <= length <= LARGEST for length in sizes):
+        raise SettingError(f"size: {list(sizes)} is no shape")
+    n = Axis("n", theta[0], "image")
+    axes = (n, *map_axes(sizes[2:]), Axis("k", spatial, "number"))
+    return sampling.affine_grid(node.tensor(), axes, node.flag("align_corners"))
+
+
 RULES = {
+    "AffineGrid": Rule(affine_grid, given=frozenset((1,))),
+    "GridSample": Rule(grid_sample),
     "Resize": Rule(resize, given=frozenset((1, 2, 3))),
     "Upsample": Rule(resize, given=frozenset((1,))),
 }

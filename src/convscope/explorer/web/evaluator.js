@@ -261,14 +261,26 @@ class Program {
 	}
 
 	/** The terms of the main reduction, one by one. @param {MainJson} main @returns {Groups} */
-	groups({ reduce: kind, over, window, read: node, weights: others, channel, channels: of }) {
+	groups({ reduce: kind, over, window, read: node, weights: others, near, channel, channels: of }) {
 		const axes = over === null ? window : [over, ...window];
 		const lengths = axes.map((axis) => sizeOf(this.equation, axis));
+		const weights = others.map((weight) => this.compile(weight));
+		const ends = lengths.slice();
+		const starts = axes.map(() => 0);
+		for (const [axis, which, taps] of near || []) {
+			const n = axes.indexOf(axis);
+			const size = lengths[n];
+			lengths[n] = taps;
+			starts[n] = this.elsewhere([axis], [0], () => {
+				while (this.at[axis] < size && !weights[which]()) this.at[axis]++;
+				return Math.min(this.at[axis] % size, size - taps);
+			});
+			ends[n] = starts[n] + taps;
+		}
 		const count = over === null ? 1 : lengths[0];
 		const sizes = lengths.slice(axes.length - window.length);
 		const [each, terms] = [product(sizes), product(lengths)];
 		const read = this.read(node);
-		const weights = others.map((weight) => this.compile(weight));
 		const rank = node.at.length;
 		const places = new Int32Array(terms * rank);
 		const windows = new Float64Array(terms);
@@ -300,13 +312,13 @@ class Program {
 						products[n] = term *= kernel;
 					}
 					partials[group] = kind === "max" ? Math.max(partials[group], term) : partials[group] + term;
-					step(this.at, axes, lengths);
+					step(this.at, axes, ends, starts);
 				}
 				if (channel !== null) channels[group] = lowest[channel];
 				corners.push(lowest.filter((_, d) => d !== channel));
 			}
 		};
-		this.elsewhere(axes, axes.map(() => 0), run);
+		this.elsewhere(axes, starts, run);
 		if (kind === "mean") {
 			const all = node.outside === "skip" ? counted : terms;
 			for (let group = 0; group < count; group++) partials[group] /= all;
@@ -554,10 +566,10 @@ function compiledIndex(at, index) {
 	return { place: () => divided.reduce((sum, part) => sum + part(), affine()), tests, affine: false };
 }
 
-/** Take the next step, the last axis first. @param {Int32Array} at @param {number[]} axes @param {number[]} sizes */
-function step(at, axes, sizes) {
+/** Take the next step, the last axis first. @param {Int32Array} at @param {number[]} axes @param {number[]} sizes @param {number[]} [starts] */
+function step(at, axes, sizes, starts = []) {
 	for (let n = axes.length - 1; n >= 0; n--) {
 		if (++at[axes[n]] < sizes[n]) return;
-		at[axes[n]] = 0;
+		at[axes[n]] = starts[n] || 0;
 	}
 }

@@ -33,6 +33,7 @@ export type MainJson = {
   window: number[];
   read: ReadJson;
   weights: ExpressionJson[];
+  near?: [number, number, number][];
   channel: number | null;
   channels: Size;
 };

@@ -1,0 +1,102 @@
+"""Sampling where rules meet: at whole places, half-way between two, beside a NaN, and in how much is looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from onnx import TensorProto, helper
+from torch.nn import functional as F
+
+import convscope
+from convscope.aten.rule import axes_of
+from convscope.equations.sampling import sampled
+from convscope.notation import Equation, macs, other_work, source
+from convscope.notation.adjoint import OUTPUT, adjoint
+from convscope.notation.counting import products_of_inputs
+from convscope.notation.evaluation import evaluate_all, gathered
+from convscope.notation.ledger import ledger
+
+Array = np.ndarray[Any, Any]
+
+
+def sampling(sizes: tuple[int, ...], out: tuple[int, ...], mode: str, beyond: str, aligned: bool) -> Equation:  # fmt: skip
+    image, grid = source((1, 3, *sizes), "in"), source((1, *out, len(sizes)), "grid")
+    return sampled(image, grid, sizes, axes_of((1, 3, *out)), mode, beyond, aligned)
+
+
+@pytest.mark.parametrize("beyond", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_at_whole_places_slopes_are_pytorchs(mode: str, beyond: str) -> None:
+    """The grid that changes nothing: every place is a whole one, where a straight line has a corner."""
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 3, 5, 4)).astype(np.float32))
+    theta = torch.tensor([[[1.0, 0, 0], [0, 1, 0]]])
+    grid = F.affine_grid(theta, (1, 3, 5, 4), align_corners=True).requires_grad_()
+    out = F.grid_sample(x, grid, mode, beyond, True)
+    reached = torch.from_numpy(np.random.default_rng(1).normal(size=out.shape).astype(np.float32))
+    (theirs,) = torch.autograd.grad(out, grid, reached)
+    linear = {"bilinear": "linear", "bicubic": "cubic"}[mode]
+    equation = sampling((5, 4), (5, 4), linear, beyond, True)
+    values = {"in": x.numpy(), "grid": grid.detach().numpy()}
+    ours = evaluate_all(adjoint(equation)["grid"], {**values, OUTPUT: reached.numpy()}, np.float32)
+    assert np.allclose(evaluate_all(equation, values), out.detach().numpy(), 1e-5, 1e-5)
+    assert np.allclose(ours, theirs.numpy(), 1e-4, 1e-4)
+
+
+def test_half_way_between_two_places_each_engine_has_its_own() -> None:
+    x = np.arange(8, dtype=np.float32).reshape(1, 1, 2, 4)
+    places = np.arange(-6, 10, 0.5)
+    grid = np.stack([(2 * places + 1) / 4 - 1, np.full(32, -0.5)], -1)[None, None].astype(np.float32)  # fmt: skip
+    theirs = F.grid_sample(
+        torch.from_numpy(x), torch.from_numpy(grid), "nearest", "reflection", False
+    )
+    equation = sampled(
+        source(x.shape, "in"), source(grid.shape, "grid"), (2, 4), axes_of((1, 1, 1, 32)), "nearest", "reflection", False,
+    )  # fmt: skip
+    assert (evaluate_all(equation, {"in": x, "grid": grid}) == theirs.numpy()).all()
+    nodes = [
+        helper.make_node(
+            "GridSample", ["x", "g"], ["y"], "y", mode="nearest", padding_mode="reflection"
+        )
+    ]
+    inputs = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, a.shape)
+        for n, a in (("x", x), ("g", grid))
+    ]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, theirs.shape)]
+    graph = helper.make_graph(nodes, "g", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    run = convscope.open(model).run({"x": x[0], "g": grid[0]})
+    assert (run["y"] != theirs.numpy()[0]).any()
+    for place in range(32):
+        assert run.trace("y", (0, 0, place)).facts.value == run["y"][0, 0, place]
+
+
+def test_a_nan_reaches_what_reads_it_alone() -> None:
+    x = np.random.default_rng(2).normal(size=(1, 3, 5, 7)).astype(np.float32)
+    x[0, 1, 2, 3] = np.nan
+    grid = np.random.default_rng(3).uniform(-1, 1, (1, 6, 8, 2)).astype(np.float32)
+    theirs = F.grid_sample(torch.from_numpy(x), torch.from_numpy(grid), align_corners=True).numpy()
+    equation = sampling((5, 7), (6, 8), "linear", "zeros", True)
+    ours = evaluate_all(equation, {"in": x, "grid": grid})
+    assert 0 < np.isnan(theirs).sum() < 10
+    assert np.allclose(ours, theirs, 1e-5, 1e-5, equal_nan=True)
+
+
+def test_few_of_the_places_are_looked_at_and_counted() -> None:
+    equation = sampling((56, 48), (6, 8), "linear", "border", False)
+    assert gathered(equation) == 4
+    assert other_work(equation)["triangle"] == 6 * 8 * (2 + 2)
+    assert other_work(equation)["multiply"] == 3 * 6 * 8 * 4 * 2 + 2 * 6 * 8
+    assert macs(equation) == products_of_inputs(equation) == 0
+    rng = np.random.default_rng(4)
+    grid = np.full((1, 6, 8, 2), 0.1)
+    taken = ledger(equation, (0, 2, 4, 5), {"in": rng.normal(size=(1, 3, 56, 48)), "grid": grid})
+    assert taken.groups is not None
+    assert taken.terms == 4
+    assert taken.groups.kernels is not None
+    # ((0.1 + 1)·56 − 1)/2 = 30.3, and ((0.1 + 1)·48 − 1)/2 = 25.9
+    assert np.allclose(taken.groups.kernels, [[[0.7 * 0.1, 0.7 * 0.9], [0.3 * 0.1, 0.3 * 0.9]]])
+    assert taken.groups.corners.tolist() == [[0, 30, 25]]
