@@ -67,3 +67,33 @@ def test_a_file_of_onnx(tmp_path: Path) -> None:
             for turned in (mine, mine.T)
             if turned.shape == gradient.shape
         )
+
+
+def test_a_unit_that_is_off_drops_even_an_infinite_gradient() -> None:
+    ours = cs.Sequential(
+        [
+            cs.Dense(3, activation="relu", input_shape=(4,)),
+            cs.Dense(2, use_bias=False),
+            cs.Dense(1, use_bias=False),
+        ],
+        seed=4,
+    )
+    first, second, third = ours.layers
+    kernel, bias = np.array(first.get_weights()[0]), np.array([1.0, -9.0, 1.0], np.float32)
+    rows = np.ones((3, 2), np.float32)
+    rows[1] = 1e30  # of the unit that is off: 1e30 · 1e30 is no float32
+    first.set_weights([kernel, bias])
+    second.set_weights([rows])
+    third.set_weights([np.array([[1e30], [1e30]], np.float32)])
+    module = torch.nn.Sequential(
+        torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2, bias=False), torch.nn.Linear(2, 1, bias=False)
+    )  # fmt: skip
+    weights = [kernel.T, bias, rows.T, np.full((1, 2), 1e30, np.float32)]
+    for parameter, array in zip(module.parameters(), weights, strict=True):
+        parameter.data = torch.from_numpy(np.ascontiguousarray(array))
+    x = np.array([0.3, 0.1, 0.2, 0.4], np.float32)
+    module(torch.from_numpy(x[np.newaxis])).sum().backward()
+    found = ours.run(x).gradients(of=("dense_2", (0,)))
+    theirs = module[0].weight.grad.numpy().T  # type: ignore[union-attr]
+    assert np.isfinite(theirs).all() and not theirs[:, 1].any()
+    np.testing.assert_allclose(found["dense.kernel"], theirs, rtol=1e-6)

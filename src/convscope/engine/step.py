@@ -44,6 +44,8 @@ class Step:
     keep        layers whose activations are wanted
     led         layers and inputs for whose numbers the gradient is wanted
     learns      whether layers are what they are in training (batch statistics, dropout), or as always
+    chosen      whether gates choose (`Board`). By default they are products; where a gradient then is not finite, the
+                step is made once more, with gates that choose
     """
 
     def __init__(
@@ -56,10 +58,25 @@ class Step:
         keep: Iterable[str] = (),
         led: Iterable[str] = (),
         learns: bool = True,
+        chosen: bool = False,
     ) -> None:
+        self._again = partial(
+            Step,
+            graph,
+            rows,
+            goals,
+            trained := tuple(trained),
+            penalties,
+            keep := tuple(keep),
+            led := tuple(led),
+            learns,
+            True,
+        )
+        self._careful: Step | None = None
+        self.chosen = chosen
         self.graph, self.rows, self.goals, self.learns = graph, rows, tuple(goals), learns
         self.row = Axis("n", rows, "image")
-        self.board = Board()
+        self.board = Board(chosen)
         self.inputs: dict[str, tuple[int, ...]] = {}
         self.noise: dict[str, Any] = {}
         self._outputs: dict[str, tuple[Laid, Sequence[Axis]]] = {}
@@ -234,4 +251,8 @@ class Step:
     def run(self, given: Mapping[str, Array]) -> dict[str, Array]:
         """Return the activations, losses ("output/loss"), gradients ("∂layer.weight") and moved weights
         ("layer.weight after") for these inputs, targets, shares, weights and noise."""
-        return self._program.run(given)
+        found = self._program.run(given)
+        if self.chosen or all(np.isfinite(a).all() for name, a in found.items() if name[0] == "∂"):
+            return found
+        self._careful = self._careful or self._again()
+        return self._careful.run(given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -15,10 +15,12 @@ from convscope.errors import InputError, SettingError, UnsupportedError
 from convscope.layers.base import Layer, drawn_from
 from convscope.learning import constraints, losses, metrics, optimizers, regularizers
 from convscope.learning.callbacks import Callback, CallbackList, History, ProgressBar
-from convscope.learning.taken import Taken
 from convscope.model.graph import Graph, Node
 from convscope.notation import Axis
 from convscope.notation.sizes import is_known
+
+if TYPE_CHECKING:
+    from convscope.learning.taken import Taken
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -207,6 +209,8 @@ class Trainer:
         found = self._filled(step, given, rows)
         loss = self.loss_of_step = self.total(found, share)
         if record:
+            from convscope.learning.taken import Taken
+
             self.last = Taken(self, given, found, loss)
         gradients = {k[1:]: found[k] for k in found if k.startswith("∂")}
         self.optimizer.apply(self.weights, gradients)

@@ -37,9 +37,14 @@ class Laid(Record):
 
 
 class Board:
-    """What operators are written on: nodes and constants under names of their own."""
+    """What operators are written on: nodes and constants under names of their own.
 
-    def __init__(self) -> None:
+    chosen   whether what a gate drops (relu′ = 0) is 0 whatever it was, as frameworks have it. As a product, 0 · x, it
+             takes a tenth of the time, and is the same unless x is infinite or no number
+    """
+
+    def __init__(self, chosen: bool = True) -> None:
+        self.chosen = chosen
         self.operators: list[Operator] = []
         self.constants: dict[str, Array] = {}
         self.prefix = ""

@@ -118,29 +118,25 @@ def placed(low: Lowering, node: Expression, digits: Digits) -> Laid | None:
     if len(gates) != 1 or len(parts) < 2 or len(digits) > 3:
         return None
     first, place = gates[0].arguments
-    highs, lows = [d[1] for d in digits], [d[2] for d in digits]
-    others = [p for p in parts if p is not gates[0]]
     if not isinstance(first, Read) or not isinstance(place, Place):
         return None
+    inner = {axis: factor for axis, factor in place.index.terms if isinstance(axis, Axis)}
+    digits = sorted(digits, key=lambda d: -inner.get(d[2], 0))  # as the window's places are counted
+    highs, lows = [d[1] for d in digits], [d[2] for d in digits]
+    others = [p for p in parts if p is not gates[0]]
     if place.index.axes() != set(lows) or any(axes_in(p) & set(lows) for p in (first, *others)):
         return None
-    at, _ = places(place.index, lows)
-    if sorted(at.ravel().tolist()) != list(range(size_of(lows))):
+    if places(place.index, lows)[0].ravel().tolist() != list(range(size_of(lows))):
         return None
     board = low.board
     value = low.value(others[0])
     for more in others[1:]:
         value = board.together("Mul", value, low.value(more))
     chosen = low.value(first)
-    rest = [a for a in joined([value, chosen]) if a not in highs]
+    rest = [a for a in joined([chosen, value]) if a not in highs]
     order = [*rest, *highs]
     wide = [h.size * little.size for _, h, little in digits]
     strides = [math.prod(wide[n + 1 :]) for n in range(len(wide))]
-    table = np.zeros(size_of(lows), np.int64)
-    table[at] = sum(
-        np.arange(little.size).reshape([-1 if m == n else 1 for m in range(len(lows))]) * stride
-        for n, (little, stride) in enumerate(zip(lows, strides, strict=True))
-    )
     spatial = sum(
         (np.arange(h.size) * little.size * stride).reshape(
             [-1 if m == n else 1 for m in range(len(highs))]
@@ -150,7 +146,14 @@ def placed(low: Lowering, node: Expression, digits: Digits) -> Laid | None:
     shape = [1, size_of(rest), *(h.size for h in highs)]
     x = board.shaped(board.ordered(board.whole(value, order), order).name, shape)
     k = board.shaped(board.ordered(board.whole(chosen, order), order).name, shape)
-    offset = board.node("Gather", board.constant(table, "int64"), board.node("Cast", k, to=INT64))
+    # a place of the window, counted there, is so far from the window's first: each row of it is a row of the whole
+    far = k
+    for n, little in enumerate(lows[1:], 1):
+        row = math.prod(a.size for a in lows[n:])
+        rows = board.node("Floor", board.node("Div", k, board.constant(float(row))))
+        more_a_row = float(strides[n - 1] - little.size * strides[n])
+        far = board.node("Add", far, board.node("Mul", rows, board.constant(more_a_row)))
+    offset = board.node("Cast", far, to=INT64)
     offset = board.node("Add", offset, board.constant(spatial, "int64"))
     own = np.arange(size_of(rest)).reshape([-1] + [1] * len(highs)) * math.prod(wide)
     offset = board.node("Add", offset, board.constant(own, "int64"))

@@ -105,8 +105,11 @@ class Lowering:
             case Binary("*", left, right):
                 for gate, other in ((right, left), (left, right)):
                     lit = self.lit(gate)
-                    if lit is not None:
+                    if lit is not None and board.chosen:
                         return board.together("Where", lit, self.value(other), board.number(0.0))
+                    if lit is not None:
+                        one = Laid(board.node("Cast", lit.name, to=FLOAT), lit.axes)
+                        return board.together("Mul", one, self.value(other))
                 return board.together("Mul", self.value(left), self.value(right))
             case Binary(operator, left, right):
                 return board.together(OPERATORS[operator], self.value(left), self.value(right))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from convscope.engine.lowering.expressions import Lowering
 
 
-class _Back(Record):
+class Back(Record):
     """A place that gets something from every window around it: place = by·output + spacing·tap − start."""
 
     place: Axis
@@ -98,9 +98,7 @@ def scattered(low: Lowering, node: Reduction, parts: Sequence[Expression]) -> La
                 output = Axis(f"{window.place.name}′", one.tensor.shape[dim])
                 placed.append((index, output))
                 backs.append(
-                    _Back(
-                        window.place, output, window.tap, window.by, -window.spacing, window.start
-                    )
+                    Back(window.place, output, window.tap, window.by, -window.spacing, window.start)
                 )
     if not backs or all(back.by == 1 for back in backs):
         return None
@@ -150,10 +148,10 @@ def scattered(low: Lowering, node: Reduction, parts: Sequence[Expression]) -> La
 
 def _conditions(
     parts: Sequence[Expression], gone: set[Axis]
-) -> tuple[list[Expression], list[_Back]]:
+) -> tuple[list[Expression], list[Back]]:
     """Return the factors without conditions 0 ≤ place − by·output + start < taps, and those as backs."""
     left: list[Expression] = []
-    backs: list[_Back] = []
+    backs: list[Back] = []
     for part in parts:
         if not isinstance(part, Inside):
             left.append(part)
@@ -167,7 +165,7 @@ def _conditions(
                 (place,), (output,) = ours, theirs
                 if all(place is not b.place and output is not b.output for b in backs):
                     tap = Axis(f"{place.name}″", size)
-                    backs.append(_Back(place, output, tap, -terms[output], 1, index.const))
+                    backs.append(Back(place, output, tap, -terms[output], 1, index.const))
                     continue
             kept.append((index, size))
         if kept:
@@ -176,7 +174,7 @@ def _conditions(
 
 
 def _transposed(
-    low: Lowering, laids: Sequence[Laid], rest: Sequence[Axis], backs: Sequence[_Back]
+    low: Lowering, laids: Sequence[Laid], rest: Sequence[Axis], backs: Sequence[Back]
 ) -> Laid | None:
     """Return a product of what windows hold with what taps hold as ConvTranspose."""
     taps, outputs = [b.tap for b in backs], [b.output for b in backs]
@@ -201,20 +199,26 @@ def _transposed(
         w = board.shaped(
             w, [size_of(each) * size_of(summed), size_of(filters), *(a.size for a in taps)]
         )
-        ends = [b.reach - b.start - b.place.size for b in backs]
-        y = board.node(
-            "ConvTranspose",
-            x,
-            w,
-            strides=[b.by for b in backs],
-            dilations=[b.spacing for b in backs],
-            pads=[max(b.start, 0) for b in backs] + [max(e, 0) for e in ends],
-            group=size_of(each),
-        )
-        before, after = [max(-b.start, 0) for b in backs], [max(-e, 0) for e in ends]
-        if any(before) or any(after):
-            pads = [0, 0, *before, 0, 0, *after]
-            y = board.node("Pad", y, board.constant(pads, "int64"), board.constant(0.0))
+        y = laid_back(low, x, w, backs, size_of(each))
         axes = (*lead, *each, *filters, *(b.place for b in backs))
         return Laid(board.shaped(y, [a.size for a in axes]), axes)
     return None
+
+
+def laid_back(low: Lowering, x: str, w: str, backs: Sequence[Back], groups: int) -> str:
+    """Return ConvTranspose; places that no window reaches are added, those outside cut off."""
+    ends = [b.reach - b.start - b.place.size for b in backs]
+    y = low.board.node(
+        "ConvTranspose",
+        x,
+        w,
+        strides=[b.by for b in backs],
+        dilations=[b.spacing for b in backs],
+        pads=[max(b.start, 0) for b in backs] + [max(e, 0) for e in ends],
+        group=groups,
+    )
+    before, after = [max(-b.start, 0) for b in backs], [max(-e, 0) for e in ends]
+    if any(before) or any(after):
+        pads = [0, 0, *before, 0, 0, *after]
+        y = low.board.node("Pad", y, low.board.constant(pads, "int64"), low.board.constant(0.0))
+    return y

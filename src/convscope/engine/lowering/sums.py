@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from convscope.engine.lowering.board import Laid
 from convscope.engine.lowering.digits import axes_in, digits_together, in_digits
 from convscope.engine.lowering.reading import MOST_TAPS
-from convscope.engine.lowering.scattering import scattered
+from convscope.engine.lowering.scattering import Back, laid_back, scattered
 from convscope.engine.lowering.windows import (
     Window,
     is_digits,
@@ -95,6 +95,8 @@ def product(low: Lowering, a: Laid, b: Laid, gone: set[Axis]) -> Laid:
     summed = [x for x in common if x in gone]
     mine = [x for x in a.axes if x not in common]
     yours = [x for x in b.axes if x not in common]
+    if any(x.word == "image" for x in yours):  # images lie outermost in what goes on from here
+        a, b, mine, yours = b, a, yours, mine
     if not summed or not mine or not yours:
         return board.reduced("ReduceSum", board.together("Mul", a, b), gone)
     # what is outermost in both goes one by one, and is summed afterwards
@@ -129,7 +131,8 @@ def _matrix(
     board = low.board
     sizes = [axis.size for axis in batch]
     r, c = math.prod(a.size for a in rows), math.prod(a.size for a in columns)
-    if x.axes == (*batch, *columns, *rows):
+    turned = [axis for axis in (*batch, *columns, *rows) if axis.size > 1]
+    if [axis for axis in x.axes if axis.size > 1] == turned:
         flat = board.shaped(x.name, [*sizes, c, r])
         return board.turned(flat, [*range(len(sizes)), len(sizes) + 1, len(sizes)])
     return board.shaped(board.ordered(x, [*batch, *rows, *columns]).name, [*sizes, r, c])
@@ -207,11 +210,20 @@ def _convolution(
     turned = board.ordered(raw, order).name
     x = board.shaped(turned, [size_of(how.lead), groups * depth, *(a.size for a in spatial)])
     taps = [w.tap for w in how.windows]
+    places = [w.place for w in how.windows]
+    axes = (*how.lead, *how.each, *how.filters, *places)
+    if groups == 1 and all(w.step == 1 and w.spacing < 0 for w in how.windows):
+        # windows that run backwards: what each gave is laid back, which multiplies no number by the border's zeros
+        weight = board.ordered(kernel, [*how.summed, *how.filters, *taps]).name
+        backs = [
+            Back(w.place, given, w.tap, 1, -w.spacing, w.start)
+            for w, given in zip(how.windows, spatial, strict=True)
+        ]
+        y = laid_back(low, x, weight, backs, 1)
+        return Laid(board.shaped(y, [a.size for a in axes]), axes)
     weight = board.ordered(kernel, [*how.each, *how.filters, *how.summed, *taps]).name
     w = board.shaped(weight, [groups * size_of(how.filters), depth, *(a.size for a in taps)])
     y = _forth(low, x, w, how.windows, [a.size for a in spatial], groups)
-    places = [w.place for w in how.windows]
-    axes = (*how.lead, *how.each, *how.filters, *places)
     return Laid(board.shaped(y, [a.size for a in axes]), axes)
 
 
