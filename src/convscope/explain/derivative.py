@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,49 @@ class Term(Record):
         }
 
 
+class Reading(Record):
+    """What one factor of many products reads: of what, where (an array a dimension), and the numbers."""
+
+    what: str
+    role: str
+    places: tuple[Array, ...]
+    values: Array
+
+    def factors(self) -> list[Factor]:
+        """Return it as a factor for each product."""
+        what, role, places, values = self
+        numbers = values.tolist()
+        if not places:
+            return [Factor(what, (), value, role) for value in numbers]
+        at = zip(*(p.tolist() for p in places), strict=True)
+        return [Factor(what, where, value, role) for where, value in zip(at, numbers, strict=True)]
+
+
+class Products(Record):
+    """Products that are added: their values, what each factor reads, and of which filter each is.
+
+    called   what a filter is called: "filter", "unit"; None where there are none
+    """
+
+    values: Array
+    readings: tuple[Reading, ...]
+    layer: str
+    called: str | None
+    filters: Array | None
+
+    def terms(self) -> list[Term]:
+        """Return each product with its factors."""
+        values, readings, layer, called, filters = self
+        rows: Any = zip(*(r.factors() for r in readings), strict=True) if readings else repeat(())
+        words: Any = (
+            repeat(None) if filters is None else (f"{called} {n}" for n in filters.tolist())
+        )
+        return [
+            Term(value, row, layer, word)
+            for value, row, word in zip(values.tolist(), rows, words, strict=False)
+        ]
+
+
 @dataclass(frozen=True)
 class Group:
     """Terms that people think of together: all of one filter; or one, for a position of a kernel."""
@@ -93,8 +137,7 @@ class Derivative:
 
     value       the derivative
     equations   (layer, equation) of each layer that leads back to it
-    groups      its terms; the largest first
-    terms       how many terms that are not 0 for certain
+    products    what adds up to it, as arrays
     """
 
     of: str
@@ -103,10 +146,21 @@ class Derivative:
     value: float
     own: float
     equations: tuple[tuple[str, Equation], ...]
-    groups: tuple[Group, ...]
-    terms: int
+    products: tuple[Products, ...] = field(compare=False, repr=False)
     room: Callable[[], float] = field(compare=False, repr=False)
     inputs: tuple[str, ...] = ()
+    weight: bool = False
+
+    @property
+    def terms(self) -> int:
+        """How many terms there are that are not 0 for certain."""
+        return sum(len(found.values) for found in self.products)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """Its terms as people think of them: of a weight one for each position that used it, of an activation by the
+        filter that read it; the largest first."""
+        return _grouped([t for found in self.products for t in found.terms()], self.weight)
 
     @cached_property
     def rounding(self) -> float:
@@ -207,10 +261,17 @@ def terms_of(
     equation: Equation, where: tuple[int, ...], values: Mapping[str, Any], node: Node
 ) -> list[Term]:
     """Return the terms of one number of an adjoint equation; those that read nothing are left out."""
+    return [t for found in products_of(equation, where, values, node) for t in found.terms()]
+
+
+def products_of(
+    equation: Equation, where: tuple[int, ...], values: Mapping[str, Any], node: Node
+) -> list[Products]:
+    """Return what is added to one number of an adjoint equation; products that read nothing are left out."""
     evaluator = Evaluator(values)
     evaluator.hold(equation, tuple((p, p) for p in where))
     given: dict[Any, Any] = dict(zip(equation.axes, where, strict=True))
-    found: list[Term] = []
+    found: list[Products] = []
     for addend, sign in _signed(equation.expression, 1.0):
         body: Any = addend
         under = 1.0
@@ -223,31 +284,36 @@ def terms_of(
             out = next((n for n, axis in enumerate(body.axes) if axis.role == "out"), None)
         else:
             inner, depth, parts, sizes, out = given, 0, list(factors(body)), (), None
-        arrays = [
-            np.broadcast_to(np.asarray(evaluator.value(p, inner, depth)), sizes) for p in parts
-        ]
-        product = np.full(sizes, sign / under)
+        arrays = [np.asarray(evaluator.value(p, inner, depth)) for p in parts]
+        product: Any = np.full(sizes, sign / under)
         for array in arrays:
             product = product * array
-        inside = np.ones(sizes, bool)
+        inside: Any = True
         reads = []
         for part, array in zip(parts, arrays, strict=True):
             if isinstance(part, Read):
-                places = [np.broadcast_to(np.asarray(i.at(inner)), sizes) for i in part.indices]
+                places = [np.asarray(i.at(inner)) for i in part.indices]
                 shape = evaluator.shape(part.tensor)
                 inside = inside & np.asarray(evaluator.inside(part, inner, places, shape))
                 reads.append((part, places, array))
-        held = np.flatnonzero(inside)
-        called = None if out is None else body.axes[out].word
-        outs = [] if out is None else np.unravel_index(held, sizes)[out].tolist()
-        words = [None] * len(held) if out is None else [f"{called} {at}" for at in outs]
-        columns = [_factors(*read, held, node) for read in reads]
-        values_held = np.ravel(product)[held].tolist()
-        rows = zip(*columns, strict=True) if columns else [()] * len(held)
-        found += [
-            Term(value, row, node.name, word)
-            for value, row, word in zip(values_held, rows, words, strict=True)
-        ]
+        held = np.flatnonzero(np.broadcast_to(inside, sizes))
+
+        def kept(array: Any, held: Any = held, sizes: Any = sizes) -> Array:
+            found: Array = np.broadcast_to(array, sizes).reshape(-1)[held]
+            return found
+
+        found.append(
+            Products(
+                kept(product),
+                tuple(
+                    Reading(*_said(part, node), tuple(map(kept, places)), kept(array))
+                    for part, places, array in reads
+                ),
+                node.name,
+                None if out is None else body.axes[out].word,
+                None if out is None else np.unravel_index(held, sizes)[out],
+            )
+        )
     return found
 
 
@@ -263,32 +329,22 @@ def _signed(node: Expression, sign: float) -> list[tuple[Expression, float]]:
     return [(node, sign)]
 
 
-def _factors(
-    part: Read, places: Sequence[Array], array: Array, held: Array, node: Node
-) -> list[Factor]:
-    """Return what a read gives to each term that is held."""
-    name = part.tensor.name
-    feeds = dict(zip(tensor_names(len(node.inputs)), node.inputs, strict=True))
-    role: str = part.tensor.role
+def _said(part: Read, node: Node) -> tuple[str, str]:
+    """Return what a read is a read of, in the network's words, and its role."""
+    name, role = part.tensor.name, part.tensor.role
     if role == "input":
-        what = feeds.get(name, name)
-    elif role == "weight":
-        what = f"{node.name}.{name}"
-    elif role == "gradient":
-        what = f"∂/∂ {node.name}"
-    elif name.startswith("d") and leads_back(part.tensor):
-        what, role = f"∂/∂ {node.name} ({name[1:]})", "gradient"
-    else:
-        what = f"{node.name} ({name})"
-    columns = [np.ravel(p)[held].tolist() for p in places]
-    at = zip(*columns, strict=True) if columns else [()] * len(held)
-    values = np.ravel(array)[held].tolist()
-    return [Factor(what, where, value, role) for where, value in zip(at, values, strict=True)]
+        feeds = dict(zip(tensor_names(len(node.inputs)), node.inputs, strict=True))
+        return feeds.get(name, name), role
+    if role == "weight":
+        return f"{node.name}.{name}", role
+    if role == "gradient":
+        return f"∂/∂ {node.name}", role
+    if name.startswith("d") and leads_back(part.tensor):
+        return f"∂/∂ {node.name} ({name[1:]})", "gradient"
+    return f"{node.name} ({name})", role
 
 
-def grouped_terms(terms: Sequence[Term], weight: bool) -> tuple[Group, ...]:
-    """Return terms as people think of them: of a weight one for each position that used it, of an
-    activation by the filter that read it; the largest first."""
+def _grouped(terms: Sequence[Term], weight: bool) -> tuple[Group, ...]:
     groups: dict[Any, list[Term]] = {}
     for number, term in enumerate(terms):
         key = number if weight or term.filter is None else (term.layer, term.filter)

@@ -11,7 +11,7 @@ import numpy as np
 from convscope.equations.losses import TARGET, loss
 from convscope.errors import LayerLookupError, SettingError
 from convscope.explain.backward import Backward
-from convscope.explain.derivative import SHOWN, Derivative, Term, grouped_terms, terms_of
+from convscope.explain.derivative import SHOWN, Derivative, Products, products_of
 from convscope.explain.shares import Shares, shares
 from convscope.explain.words import exact, grouped
 from convscope.model.graph import Graph, Node
@@ -64,7 +64,7 @@ class Gradient:
         where = position_of(position, shape, self.to)
         seed = self.backward.seeds.get(self._node) if self._weight is None else None
         own = 0.0 if seed is None else float(seed[where])
-        equations, terms = [], list[Term]()
+        equations, products = [], list[Products]()
         sums: list[tuple[Equation, Mapping[str, Any]]] = []
         value = own
         for node, tensor in self._sources():
@@ -75,14 +75,15 @@ class Gradient:
             value += evaluate(equation, where, values)
             equations.append((node.name, equation))
             sums.append((equation, values))
-            terms += terms_of(equation, where, values, node)
+            products += products_of(equation, where, values, node)
 
         def room() -> float:
             found = sum(ledger(equation, where, values).rounding for equation, values in sums)
-            given = abs(own) + sum(abs(term.value) * max(len(term.factors), 1) for term in terms)
+            given = abs(own) + sum(
+                float(np.abs(p.values).sum()) * max(len(p.readings), 1) for p in products
+            )
             return float(found + (given + len(sums) * abs(value)) * 2.0**-24)
 
-        groups = grouped_terms(terms, self._weight is not None)
         return Derivative(
             self.of,
             self.to,
@@ -90,10 +91,10 @@ class Gradient:
             value,
             own,
             tuple(equations),
-            groups,
-            len(terms),
+            tuple(products),
             room,
             tuple(self.backward.graph.inputs),
+            self._weight is not None,
         )
 
     def _shape(self) -> tuple[int, ...]:
