@@ -82,6 +82,7 @@ class Sequential(Written):
         self._held: set[int] = set()
         self._called: dict[int, str] = {}
         self._nested: dict[str, str] = {}
+        self._stacks: dict[str, Sequential] = {}
         self._input_name = "input"
         for layer in layers or ():
             self.add(layer)
@@ -172,6 +173,7 @@ class Sequential(Written):
             assert layer.name is not None
             self._append(layer, f"{part}/{called}", layer.name)
         self._taken.add(part)
+        self._stacks[part] = other
 
     def _start(self, layer: InputLayer) -> None:
         if self._layers or self._graph is not None:
@@ -188,10 +190,25 @@ class Sequential(Written):
             graph.nested = {"": type(self).__name__, **self._nested}
         return graph
 
-    def pop(self) -> Layer:
-        """Remove the last layer and return it."""
+    def pop(self) -> Layer | Sequential:
+        """Remove what was added last and return it: a layer, or all of another stack."""
         if not self._layers:
             raise LayerLookupError(f"{self.name} has no layers to remove")
+        part, _, inner = self._called[id(self._layers[-1])].partition("/")
+        if not inner or part not in self._stacks:
+            return self._remove()
+        while self._layers and self._called[id(self._layers[-1])].startswith(f"{part}/"):
+            self._remove()
+        self._taken.discard(part)
+        self._nested = {
+            name: kind for name, kind in self._nested.items() if name.partition("/")[0] != part
+        }
+        if self._graph is not None:
+            self._graph.nested = {"": type(self).__name__, **self._nested} if self._nested else {}
+        return self._stacks.pop(part)
+
+    def _remove(self) -> Layer:
+        """Remove the last layer."""
         layer = self._layers.pop()
         name = self._called.pop(id(layer))
         self._taken.discard(name)
@@ -219,9 +236,14 @@ class Sequential(Written):
         self._called = {id(layers[one]): name for one, name in self._called.items()}
         self._layers = [layers[id(layer)] for layer in self._layers]
         self._held = {id(layer) for layer in self._layers}
-        from copy import deepcopy
+        from copy import copy, deepcopy
 
         self._taken, self._names = set(self._taken), deepcopy(self._names)
+        self._nested, stacks, self._stacks = dict(self._nested), self._stacks, {}
+        for part, other in stacks.items():  # of the new layers, and to be built anew
+            again = self._stacks[part] = copy(other)
+            again._graph = None
+            again._replace(layers)
 
     def to_keras(self) -> Any:
         """Return the same network, weights included, as a live Keras model: to train it, or to save it.

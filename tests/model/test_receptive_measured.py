@@ -20,7 +20,7 @@ from convscope.layers.base import Layer
 from convscope.model.graph import Graph
 from convscope.model.receptive import ReceptiveField
 from convscope.notation import UNKNOWN, symbol
-from convscope.notation.sizes import tidy
+from convscope.notation.sizes import is_symbolic, tidy
 
 K: Any = type("Kinds", (), {name: kind for name, kind in kinds().items()})
 
@@ -317,6 +317,27 @@ def test_symbolic_windows() -> None:
         assert same is not None and same.size == tuple(
             s.subs({k: number, n: 37}) for s in found.size if s is not None
         )
+
+
+def test_symbolic_maps_laid_flat() -> None:
+    """A Flatten moves numbers, and a Dense sees all that they saw, however many they are."""
+
+    def network(h: Any, w: Any, k: Any) -> Graph:
+        first = K.Conv2D(3, (k, 2), input_shape=(h, w, 2))
+        return Sequential([first, K.MaxPooling2D(2), K.Flatten(), K.Dense(4)]).graph
+
+    net = network("h", "w", "k")
+    symbols = {"h": 19, "w": 14, "k": 5}
+    for name in ("flatten", "dense"):
+        found, same = field(net, name), field(network(**symbols), name)
+        assert found is not None and same is not None and found.start == (0, 0)
+        given = {symbol(n): value for n, value in symbols.items()}
+        assert tuple(tidy(s.subs(given)) if is_symbolic(s) else s for s in found.size) == same.size
+    row = Sequential([K.Conv1D(3, 4, input_shape=("n", 2)), K.Flatten(), K.Dense(5)]).graph
+    assert field(row, "dense") == ReceptiveField((symbol("n"),), (None,), (0,))
+    gaps = Sequential([K.Conv1D(3, 4, 7, input_shape=("n", 2)), K.Flatten(), K.Dense(5)]).graph
+    seen = field(gaps, "dense")  # 7·⌊(n − 4)/7⌋ + 4 of n
+    assert seen is not None and tidy(seen.size[0].subs({symbol("n"): 20})) == 18  # type: ignore[union-attr]
 
 
 def test_symbolic_strides() -> None:

@@ -82,11 +82,33 @@ def test_an_input_layer_is_no_layer_of_a_sequential() -> None:
 
 def test_pop_takes_the_last_layer_off() -> None:
     model = small()
-    assert model.pop().kind == "Dense" and model.output_shape == (7 * 9 * 5,)
+    last = model.pop()
+    assert isinstance(last, Dense) and model.output_shape == (7 * 9 * 5,)
     model.add(Dense(6))
     assert model.output_shape == (6,) and model.layers[-1].name == "dense_1"
     with pytest.raises(LayerLookupError, match="no layers to remove"):
         Sequential().pop()
+
+
+def test_pop_takes_a_whole_stack_off_as_keras_does() -> None:
+    inner = Sequential([Conv2D(3, 2), Sequential([Conv2D(2, (1, 2))], name="inmost")], name="inner")
+    model = Sequential([Conv2D(4, 3, input_shape=(9, 8, 2))])
+    model.add(inner)
+    assert list(model.graph.nodes) == ["conv2d", "inner/conv2d", "inner/inmost/conv2d"]
+    kernel = inner.layers[0].get_weights()[0]
+    edited = model.edit("conv2d", strides=2)
+    assert model.pop() is inner
+    assert list(model.graph.nodes) == ["conv2d"] and model.graph.nested == {}
+    assert model.output_shape == (7, 6, 4)
+    model.add(inner)  # the name is free again, and the weights are the same
+    assert list(model.graph.nodes) == ["conv2d", "inner/conv2d", "inner/inmost/conv2d"]
+    assert (model.get_layer("inner/conv2d").get_weights()[0] == kernel).all()
+    again = edited.pop()
+    assert isinstance(again, Sequential)
+    assert again.name == "inner" and list(edited.graph.nodes) == ["conv2d"]
+    assert [layer.kind for layer in again.layers] == ["Conv2D", "Conv2D"]
+    assert list(model.graph.nodes)[1:] == ["inner/conv2d", "inner/inmost/conv2d"]
+    assert isinstance(again.pop(), Sequential) and len(inner.layers) == 2
 
 
 def test_get_layer_by_name_and_by_place() -> None:

@@ -12,13 +12,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from convscope.notation import Axis, Equation, Size, Tensor
-from convscope.notation.index import Range
+from convscope.notation.index import Quotient, Range
 from convscope.notation.sizes import (
     UNKNOWN,
     is_known,
     is_rational,
     largest,
     plain,
+    product,
     smallest,
     surely_less,
     tidy,
@@ -220,6 +221,10 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
     if UNKNOWN in (spread.low, spread.high) or (spread.slopes is None and not inner.placed):
         return None
     numbers = is_rational(spread.low) and is_rational(spread.high)
+    if not numbers and inner.placed and _whole(spread, (tensor.shape or ())[inner.axis]):
+        return _standing(inner.reach, inner.image)
+    if not numbers and _one_each(equation, tensor, inner.axis):
+        return _uneven(inner, 0, 0, _moving(equation, tensor, inner.axis))
     if not numbers and (spread.slopes is None or len(inner.windows) > 1):
         return None
     low, high = (
@@ -251,6 +256,8 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
     if known and spread.low >= 0 and step * (count - 1) + spread.high <= size - 1:
         # nothing outside is read: all together see no more than all that they read did
         reach = largest(reach[0], inner.reach[0]), smallest(reach[1], inner.reach[1])
+    elif UNKNOWN in reach and _deals_out(equation, tensor, inner.axis):
+        reach = inner.reach
     placed = inner.placed and not shifted
     slope = _number(inner.slope * step, exact=True)
     return Field(place, slope, windows, reach, inner.image, placed=placed)
@@ -302,8 +309,9 @@ def _reach(windows: Sequence[Range | None], slope: Any, first: int, count: Size)
     if not first and len(windows) == 1 and (only := windows[0]):
         last = only[1] + slope * (count - 1)
         return only[0], math.ceil(last) if is_rational(last) else last
-    if not is_known(count):  # windows of different sizes: at least what the first few see
-        count = len(windows)
+    if not is_known(count):  # windows of different sizes, and which the last one is, is open
+        low, _ = Field(0, slope, tuple(windows), (0, 0), 0).at(first, len(windows) - 1) or (0, -1)
+        return low, UNKNOWN
     return Field(0, slope, tuple(windows), (0, 0), 0).at(first, count - 1) or (0, -1)
 
 
@@ -337,8 +345,35 @@ def _standing(reach: Range, image: Size) -> Field:
 
 def _whole(spread: Spread, size: Size) -> bool:
     """Whether every output reads all of a dimension."""
-    still = spread.slopes == {} and is_rational(spread.low) and is_rational(spread.high)
-    return still and is_known(size) and spread.low <= 0 and spread.high >= size - 1
+    if spread.slopes != {} or UNKNOWN in (spread.high, size):
+        return False
+    left = tidy(size - 1 - spread.high)
+    return is_rational(spread.low) and is_rational(left) and spread.low <= 0 and left <= 0
+
+
+def _deals_out(equation: Equation, tensor: Tensor, dimension: int) -> bool:
+    """Whether every place along a dimension goes to some output, as in a Flatten: none is left out."""
+    more = tidy(product(equation.shape) - product(tensor.shape or ()))
+    index = next(
+        indices[dimension]
+        for read, indices, _ in equation.inlined
+        if read.tensor.name == tensor.name
+    )
+    digits = all(isinstance(atom, (Axis, Quotient)) and factor == 1 for atom, factor in index.terms)
+    return is_known(more) and more == 0 and digits and _one_each(equation, tensor, dimension)
+
+
+def _one_each(equation: Equation, tensor: Tensor, dimension: int) -> bool:
+    """Whether every output reads one place along a dimension, the first output the first one."""
+    found = [
+        (indices[dimension], bound)
+        for read, indices, bound in equation.inlined
+        if read.tensor.name == tensor.name
+    ]
+    if len(found) != 1 or not found[0][0].axes().isdisjoint(found[0][1]):
+        return False
+    first = tidy(found[0][0].at(dict.fromkeys(found[0][0].axes(), 0)))
+    return is_known(first) and first == 0
 
 
 def _union(a: Field | None, b: Field | None, steps: Steps) -> Field | None:
