@@ -36,10 +36,10 @@ export function prepared(picture, wanted, steps, pixels, choices, words) {
 	if (picture.data.some((v, n) => n % 4 === 3 && v < 255)) {
 		const background = steps.find((name) => name.startsWith("background:"));
 		const value = background === "background:black" ? 0 : 255;
-		const under = mapped(picture, 3, (at) => [0, 1, 2].map((c) => {
+		const under = mapped(picture, 3, (at, c) => {
 			const opaque = picture.data[at + 3] / 255;
 			return Math.round(picture.data[at + c] * opaque + value * (1 - opaque));
-		}));
+		});
 		if (background) step(background, filledIn(words.background, { value, color: value ? "white" : "black" }), under);
 		else {
 			now = under;
@@ -47,10 +47,10 @@ export function prepared(picture, wanted, steps, pixels, choices, words) {
 		}
 	}
 	const grey = now.data.every((v, n) => n % 3 === 0 || v === now.data[n - 1]);
-	if (grey) now = mapped(now, 1, (at) => [now.data[at]]);
+	if (grey) now = mapped(now, 1, (at) => now.data[at]);
 	if (now.channels === 3 && steps.includes("grey")) step("grey", words.grey, greyed(now));
 	if (now.channels === 1 && wanted.channels === 3 && (grey || steps.includes("rgb"))) {
-		step("rgb", words.rgb, mapped(now, 3, (at) => [now.data[at], now.data[at], now.data[at]]));
+		step("rgb", words.rgb, mapped(now, 3, (at) => now.data[at]));
 	}
 	if (now.channels !== wanted.channels) {
 		offer.push(now.channels === 3 ? { step: "grey", or: [], why: words["one of three"] }
@@ -113,21 +113,18 @@ function scaled({ data, channels }, pixels) {
 	return Float32Array.from(data, ways[pixels]);
 }
 
-/** @param {Picture} picture @param {number} channels @param {(at: number) => number[]} values  of the pixel whose numbers begin there @returns {Picture} */
-function mapped({ data, rows, columns, channels: had }, channels, values) {
+/** @param {Picture} picture @param {number} channels @param {(at: number, channel: number) => number} value  of the pixel whose numbers begin there @returns {Picture} */
+function mapped({ data, rows, columns, channels: had }, channels, value) {
 	const made = new Uint8Array(rows * columns * channels);
-	for (let n = 0; n < rows * columns; n++) made.set(values(n * had), n * channels);
+	for (let from = 0, to = 0; to < made.length; from += had) for (let c = 0; c < channels; c++) made[to++] = value(from, c);
 	return { data: made, rows, columns, channels };
 }
 
 /** @param {Picture} picture */
-const without = (picture) => mapped(picture, 3, (at) => [...picture.data.subarray(at, at + 3)]);
+const without = (picture) => mapped(picture, 3, (at, c) => picture.data[at + c]);
 
-/** @param {Picture} picture */
-const greyed = (picture) => mapped(picture, 1, (at) => {
-	const [r, g, b] = picture.data.subarray(at, at + 3);
-	return [(r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16]; // as Pillow rounds
-});
+/** As Pillow rounds. @param {Picture} picture */
+const greyed = (picture) => mapped(picture, 1, (at) => (picture.data[at] * 19595 + picture.data[at + 1] * 38470 + picture.data[at + 2] * 7471 + 0x8000) >> 16);
 
 /** @param {Picture} picture @returns {number[]} */
 const shapeOf = ({ rows, columns, channels }) => [rows, columns, channels];
