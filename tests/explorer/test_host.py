@@ -215,3 +215,15 @@ def test_questions_that_cannot_be_answered(
 def test_an_image_that_does_not_fit_is_refused_at_the_start() -> None:
     with pytest.raises(InputError, match="the network takes"):
         Host(NET, np.zeros((9, 12, 4)))
+
+
+def test_small_pictures_of_what_comes_along() -> None:
+    from io import BytesIO
+
+    from PIL import Image
+
+    host = Host(network(), samples=network().samples)
+    found = Image.open(BytesIO(host.answer({"ask": "picture", "name": "seven"}).body))
+    assert (found.format, found.size) == ("PNG", (28, 28))
+    with pytest.raises(InputError, match="there is no sample"):
+        host.answer({"ask": "picture", "name": "/etc/passwd"})

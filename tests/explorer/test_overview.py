@@ -145,7 +145,9 @@ def test_a_small_network_is_drawn_map_by_map(visit: OpenPage) -> None:
     pitch = box["width"] / 6
 
     def point(column: float, down: float) -> str:
-        page.page.mouse.move(box["x"] + column * pitch, box["y"] + down * box["height"])
+        page.page.mouse.move(
+            box["x"] + column * pitch, box["y"] + down * (box["height"] - 34)
+        )  # scales below
         page.page.wait_for_timeout(50)
         return note.inner_text()
 

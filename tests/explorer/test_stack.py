@@ -162,3 +162,26 @@ def test_2048_maps_come_by_page(visit: OpenPage) -> None:
     shown = page.number("last", (5, 3, 2))
     assert shown["tiles"][-1][0] == "the other 2,037 maps"
     assert len([q for q in page.asked[before:] if q["ask"] == "tiles"]) < 40
+
+
+def test_planes_of_a_volume_stand_beside_one_another(visit: OpenPage) -> None:
+    """Each number is where the pointer finds it: the larger it is, the brighter its place."""
+    page = visit("volumes", "s=stack&l=volume&c=grey")
+    for layer, beside in (("cube", 5), ("volume", 2)):
+        values = np.asarray(page.served.run[layer], float)
+        depth, rows, columns, _ = values.shape
+        sheet = page.page.locator(f"article[aria-label={layer}] canvas.cs-atlas")
+        box = sheet.bounding_box()
+        assert box is not None and box["width"] > box["height"]
+        scale = 112 * 2 // max(beside * columns, depth // beside * rows)
+        found = []
+        for plane in range(depth):
+            y = (plane // beside * rows + 1 + 0.5) * scale
+            x = (plane % beside * columns + 2 + 0.5) * scale
+            sheet.hover(position={"x": x, "y": y})
+            said = page.page.locator(f"article[aria-label={layer}] .cs-under").inner_text()
+            assert said.startswith(f"{layer}({plane}, 1, 2, 0) = ")
+            code = "(c, [x, y]) => c.getContext('2d').getImageData(x, y, 1, 1).data[0]"
+            found.append((values[plane, 1, 2, 0], sheet.evaluate(code, [int(x), int(y)])))
+        shades = [shade for _, shade in sorted(found)]
+        assert shades == sorted(shades) and len(set(shades)) > 2

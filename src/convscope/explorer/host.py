@@ -41,6 +41,9 @@ PAGES_KEPT = 12
 WAIT = 1.0
 """Seconds for which a question waits for the first run, before the page asks again."""
 
+SMALL = 64
+"""Pixels along the longer side of a small picture."""
+
 MOST_VALUES = 1 << 24
 """How many numbers one answer may hold (64 MiB of float32)."""
 
@@ -128,6 +131,7 @@ class Host:
             "whatif": self._whatif,
             "try": self._try,
             "sample": self._sample,
+            "picture": self._picture,
             "image": self._image,
             "room": self._room,
         }
@@ -379,10 +383,13 @@ class Host:
 
     def _sample(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
         """One of the images that come along goes through the network."""
+        return Answer({"run": self._ran(self._sample_file(question), _scale(question))})
+
+    def _sample_file(self, question: Mapping[str, Any]) -> Path:
         name = question.get("name")
         if not isinstance(name, str) or name not in self.samples:
             raise InputError(f"there is no sample {name!r}; there are {', '.join(self.samples)}")
-        return Answer({"run": self._ran(self.samples[name], _scale(question))})
+        return self.samples[name]
 
     def _image(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
         """A picture goes through the network, or an offer of the steps that it needs before."""
@@ -397,6 +404,19 @@ class Host:
             return Answer(prepared)
         run = self.network.run(prepared["array"])
         return Answer({"run": self._add(run, name, prepared["steps"], prepared["pixels"])})
+
+    def _picture(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
+        """One of the images that come along, small, as a PNG."""
+        from io import BytesIO
+
+        from convscope.engine.images import open_image
+
+        path = self._sample_file(question)
+        picture = open_image(path, path.name).convert("RGBA")
+        picture.thumbnail((SMALL, SMALL))
+        file = BytesIO()
+        picture.save(file, "PNG")
+        return Answer({}, file.getvalue())
 
     def _room(self, question: Mapping[str, Any], body: bytes | None) -> Answer:
         """The text of a late screen, for whoever fetches no files."""

@@ -1,6 +1,6 @@
 // The board: every input map as a tile with its window, slice, products and partial sum.
 
-import { largestOf } from "./arrays.js";
+import { between, largestOf } from "./arrays.js";
 import { needs } from "./windows.js";
 import { FEW_ROWS } from "./account.js";
 import { decimal, places, signed } from "./texts.js";
@@ -73,7 +73,10 @@ export function board(micro) {
 		const side = height - 8; // of a map
 		const patch = feed === undefined ? null : net.activation(feed);
 		const form = patch && feed && net.layer(feed).axes.rows !== null ? net.form(feed) : null;
-		const shrink = form ? side / Math.max(form.rows, form.columns) : 1;
+		const shrink = form ? side / Math.max(form.tall, form.columns) : 1;
+		const box = form?.axes.columns != null && needs(detail.equation, at)[groups.tensor];
+		// of a volume the plane in the middle of the window
+		const plane = form && box ? between(Math.floor(form.row(box.map(([first, last]) => (first + last) >> 1)) / form.tall), 0, form.planes - 1) : 0;
 		const start = TILE.left + (form ? side + 8 : 0);
 		const text = Math.max(TILE.text, 7.6 * Math.max(...texts.map(({ length }) => length)) + 22); // so that no digit lies over a product
 		const room = (TILE.width - (form ? side + 8 : 0) - TILE.left - 2 * TILE.sign - text) / 3;
@@ -98,14 +101,14 @@ export function board(micro) {
 		}));
 		pen.putImageData(image, 0, 0);
 
-		if (kept(app.look, columns, rows, cell, listed, faint)) {
+		if (kept(app.look, columns, rows, cell, listed, faint, plane)) {
 			const pen = sized(still, TILE.width, sums * drop - TILE.gap);
 			Object.assign(pen, { fillStyle: ramp.line, font: "12px system-ui, sans-serif", textAlign: "center", textBaseline: "middle" });
 			tops.forEach((top, n) => {
 				const middle = top + height / 2;
 				if (patch && feed && form) {
-					const [w, t] = [form.columns * shrink, form.rows * shrink];
-					pen.drawImage(micro.thumb(patch, feed, groups.channels[listed[n]]), TILE.left, middle - t / 2, w, t);
+					const [w, t] = [form.columns * shrink, form.tall * shrink];
+					pen.drawImage(micro.thumb(patch, feed, groups.channels[listed[n]]), 0, plane * form.tall, form.columns, form.tall, TILE.left, middle - t / 2, w, t);
 				}
 				for (let p = 1; p < grids.length; p++) {
 					pen.globalAlpha = faint[p] ? 0.25 : 1;
@@ -116,14 +119,13 @@ export function board(micro) {
 		}
 		pen.drawImage(still, 0, 0, TILE.width, sums * drop - TILE.gap);
 
-		const box = form?.axes.columns != null && needs(detail.equation, at)[groups.tensor];
 		if (!form || !box) return;
-		const [first, last] = [0, 1].map((end) => form.row(box.map((ends) => ends[end])));
+		const [first, last] = box[Number(form.axes.rows)];
 		const [left, right] = box[Number(form.axes.columns)];
 		Object.assign(pen, { strokeStyle: ramp.line, lineWidth: 1.5 });
 		pen.beginPath();
 		for (const top of tops) {
-			pen.rect(TILE.left + left * shrink - 0.75, top + (height - form.rows * shrink) / 2 + first * shrink - 0.75,
+			pen.rect(TILE.left + left * shrink - 0.75, top + (height - form.tall * shrink) / 2 + first * shrink - 0.75,
 				(right - left + 1) * shrink + 1.5, (last - first + 1) * shrink + 1.5);
 		}
 		pen.stroke();

@@ -111,11 +111,10 @@ class Holder {
 				return this.try(question);
 			case "patch":
 				throw new Refusal("UnsupportedError", "behind an up-sampling a file does not tell what a number sees; convscope explore does");
-			case "sample": {
-				const [, text] = this.page.samples.find(([name]) => name === question.name) ?? [];
-				if (text === undefined) throw new Refusal("InputError", `there is no sample ${JSON.stringify(question.name)} in this file`);
-				return this.let({ ...question, name: `${question.name}.png` }, bytesOf(text).buffer);
-			}
+			case "sample":
+				return this.let({ ...question, name: `${question.name}.png` }, this.sample(question.name));
+			case "picture":
+				return { facts: {}, body: this.sample(question.name) };
 			case "image":
 				if (!body) throw new Refusal("InputError", "there is no picture: its bytes go with the question");
 				return this.let(question, body);
@@ -125,6 +124,13 @@ class Holder {
 				if (this.rooms.has(question.ask)) return this.late(question);
 				throw new Refusal("UnsupportedError", `the explorer cannot be asked ${JSON.stringify(question.ask)}`);
 		}
+	}
+
+	/** A picture that comes along. @param {string} asked */
+	sample(asked) {
+		const [, text] = this.page.samples.find(([name]) => name === asked) ?? [];
+		if (text === undefined) throw new Refusal("InputError", `there is no sample ${JSON.stringify(asked)} in this file`);
+		return bytesOf(text).buffer;
 	}
 
 	/** What a late screen asks, if the file has the answer. @param {Record<string, any>} question @returns {Answer} */

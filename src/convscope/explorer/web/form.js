@@ -1,6 +1,6 @@
 // How a layer's numbers are drawn: which axis is the map, which its rows and columns.
 
-import { origin, stridesOf } from "./arrays.js";
+import { origin, range, stridesOf } from "./arrays.js";
 
 /** @import {Axes, Patch} from "./types" */
 /** @import {Spot} from "./address.js" */
@@ -27,6 +27,13 @@ export class Form {
 
 	get planes() {
 		return this.rows / (this.tall || 1) || 1;
+	}
+
+	/** How many of a volume's planes stand beside one another, so that all are as square as can be. @param {(n: number) => boolean} [wanted]  which numbers would do */
+	beside(wanted = () => true) {
+		const { planes, tall, columns } = this;
+		const larger = (/** @type {number} */ n) => Math.max(n * columns, Math.ceil(planes / n) * tall);
+		return range(Math.min(planes, 64), 1).filter(wanted).reduce((best, n) => (larger(n) < larger(best) ? n : best), 1);
 	}
 
 	/** One map's size in words. */

@@ -107,9 +107,8 @@ export function outputMap(micro) {
 		const patch = net.activation(place.layer);
 		const bars = rows === 1 && columns > 1;
 		const { planes, tall } = form;
-		const larger = (/** @type {number} */ n) => Math.max(n * columns, Math.ceil(planes / n) * tall);
-		across = range(Math.min(planes, 16), 1).reduce((best, n) => (larger(n) < larger(best) ? n : best), 1);
-		scale = 250 / (bars ? columns : larger(across));
+		across = form.beside();
+		scale = 250 / (bars ? columns : Math.max(across * columns, Math.ceil(planes / across) * tall));
 		const [width, height] = [across * columns * scale, bars ? 100 : Math.ceil(planes / across) * tall * scale];
 		if (pictured(look, map, !patch)) picture = patch && micro.thumb(patch, place.layer, map);
 		const pen = sized(canvas, width, height);

@@ -10,7 +10,8 @@ import { mark } from "../marks.js";
 /** @import {Detail, Patch} from "../types" */
 /** @import {App} from "../frame.js" */
 
-const LEAST = 64; // so many pixels a column has at least, or nobody could read what stands over it
+const LEAST = 88; // so many pixels a column has at least, or nobody could read what stands over it
+const SCALES = 34; // and below them so many are left for the colours' scales
 const MOST_MAPS = 8; // so many maps of a layer are drawn
 const CLASSES = 10; // and of a row of numbers so many, where they are few or the last
 
@@ -100,7 +101,7 @@ export function columns(app) {
 			}, h("span", breakable(name)), h("span.cs-dim", breakable(size)));
 		}));
 		marked();
-		sized(canvas, width, tall);
+		sized(canvas, width, tall + SCALES);
 	}
 
 	/** Which items of the layer before go into an item; by its equation. @param {number} c @param {number} item */
@@ -204,7 +205,25 @@ export function columns(app) {
 				}
 			}
 		});
+		if (place.colour !== "map") for (const column of drawn) if (column.kind !== "numbers" && held.has(column.name)) legend(pen, column);
 		attributes(canvas, { "aria-label": `${names.length} layers from left to right, ${drawn.map(({ name }) => name).join(", ")}: which maps go into which` });
+	}
+
+	/** The scale of a column's colours, below it. @param {CanvasRenderingContext2D} pen @param {Column} column */
+	function legend(pen, { name, x, wide }) {
+		const { net, ramp, place: { colour } } = app;
+		const { limit, grey } = scaleOf(net, name, colour);
+		const [low, high] = grey ?? [-limit, limit];
+		const [left, top] = [x + wide / 2 - 32, canvas.clientHeight - SCALES + 8];
+		for (let n = 0; n < 64; n++) {
+			pen.fillStyle = grey ? `rgb(${Array(3).fill(Math.round((n / 63) * 255)).join(" ")})` : ramp.of((n - 31.5) / 31.5);
+			pen.fillRect(left + n, top, 1, 6);
+		}
+		Object.assign(pen, { fillStyle: ramp.line, font: "10px system-ui, sans-serif", textBaseline: "top", textAlign: "left" });
+		const short = (/** @type {number} */ value) => String(Number(value.toPrecision(3))).replace("-", "−");
+		pen.fillText(short(low), left - 6, top + 9);
+		pen.textAlign = "right";
+		pen.fillText(short(high), left + 70, top + 9);
 	}
 
 	/** @param {string} name @param {number} n */
