@@ -345,7 +345,7 @@ def opened(path: Path) -> str:
     return "with warnings" if any(w.category is SourceWarning for w in caught) else "opened"
 
 
-COUNT = rounds(60, 200)
+COUNT = rounds(24, 200)
 """How many damaged files of each kind."""
 
 MOST_CALLS = 10_000_000

@@ -54,22 +54,22 @@ def growing_loop() -> ModelProto:
 
 def long_constants(times: int = 60) -> ModelProto:
     """Multiplies constants of a few bytes, for minutes, while a session is made."""
-    return _products("one", times)
+    return _products("one", times, 4000)
 
 
-def long_run(times: int = 60) -> ModelProto:
-    """Multiplies what it is given, for minutes, by operators that all have an equation."""
-    return _products("x", times)
+def long_run() -> ModelProto:
+    """Multiplies what it is given, for minutes, by operators that all have an equation: each ends soon."""
+    return _products("x", 300, 2000)
 
 
-def _products(of: str, times: int) -> ModelProto:
+def _products(of: str, times: int, size: int) -> ModelProto:
     nodes = [node("Expand", [of, "sizes"], ["a"])]
     last = "a"
     for number in range(times):
         nodes.append(node("MatMul", [last, "a"], [f"b{number}"]))
         last = f"b{number}"
     nodes += [node("ReduceSum", [last], ["s"], keepdims=0), node("Add", ["x", "s"], ["y"])]
-    weights = {"one": np.ones((1, 1), np.float32), "sizes": np.array([4000, 4000])}
+    weights = {"one": np.ones((1, 1), np.float32), "sizes": np.array([size, size])}
     return onnx_models.model(nodes, {"x": [1, 1]}, ["y"], weights)
 
 

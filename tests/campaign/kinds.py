@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import random
 import tempfile
 import warnings
@@ -17,6 +18,9 @@ from campaign import mutators
 
 import convscope
 from convscope.errors import ConvscopeError, SourceWarning
+
+GOOD = "CONVSCOPE_GOOD"
+"""The variable that says in which folder Keras's files lie already."""
 
 MOST_ASKED = 12
 """Layers of a file whose settings are tried."""
@@ -130,9 +134,10 @@ def text(path: Path) -> str:
 
 @cache
 def _keras() -> tuple[bytes, bytes]:
-    """Return a .keras file and an .h5 file of one small model."""
-    import os
-
+    """Return a .keras file and an .h5 file of one small model: those that GOOD names, or made by Keras now."""
+    given = os.environ.get(GOOD)
+    if given:
+        return Path(given, "good.keras").read_bytes(), Path(given, "good.h5").read_bytes()
     os.environ.setdefault("KERAS_BACKEND", "torch")
     import keras
 
@@ -151,6 +156,12 @@ def _keras() -> tuple[bytes, bytes]:
         for suffix in ("keras", "h5"):
             model.save(Path(folder) / f"good.{suffix}")
         return (Path(folder) / "good.keras").read_bytes(), (Path(folder) / "good.h5").read_bytes()
+
+
+def lay(folder: Path) -> None:
+    """Write Keras's files into a folder, so that a worker need not import Keras."""
+    for name, data in zip(("good.keras", "good.h5"), _keras(), strict=True):
+        (folder / name).write_bytes(data)
 
 
 def _onnx() -> list[bytes]:

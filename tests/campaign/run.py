@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -23,19 +24,25 @@ from typing import Any
 
 HERE = Path(__file__).parent
 KIND_NAMES = ("zip", "hdf5", "protobuf", "json", "png", "npy")
+OF_KERAS = ("zip", "hdf5", "json")
 MOST_SECONDS = 120.0
 """A file whose answers take longer is a finding; it takes a fraction of a second."""
 
 
 def seeded(kind: str, first: int, count: int, kept: Path) -> Counter[str]:
     """Ask of so many files; return how they ended. A process that dies or hangs is followed by another."""
+    from campaign.kinds import GOOD, lay
+
     ended: Counter[str] = Counter()
     at, last = first, first + count
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as good:
+        if kind in OF_KERAS:
+            lay(Path(good))
+        there = {**os.environ, GOOD: good} if kind in OF_KERAS else None
         while at < last:
             command = [sys.executable, str(HERE / "worker.py"), kind, str(at), str(last), folder]
             process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=there
             )
             now = at - 1
             for said in lines(process):

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_bad_files_end_in_one_of_three_ways(kind: str, tmp_path: Path) -> None:
-    count = rounds(10, 100)
+    count = rounds(6, 100)
     ended = run.seeded(kind, 0, count, tmp_path)
     assert {path.name: path.read_text() for path in tmp_path.glob("*.txt")} == {}
     assert sum(ended.values()) == count

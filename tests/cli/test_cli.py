@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import io
 import json
 import os
 import pty
@@ -11,8 +13,10 @@ import struct
 import subprocess
 import sys
 import termios
+import traceback
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -21,7 +25,7 @@ from PIL import Image
 from work import PATIENCE
 
 from convscope import open as convscope_open
-from convscope.cli import commands
+from convscope.cli import commands, entry
 from convscope.errors import InputWarning
 
 MODEL = """
@@ -45,7 +49,34 @@ def folder(tmp_path: Path) -> Path:
 def convscope(
     *words: str, at: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Return the finished process of one command line."""
+    """Return what one command line prints and how it ends, run in this process."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    code: Any = 0
+    with (
+        contextlib.chdir(at or Path.cwd()),
+        open(os.devnull) as nothing,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name, value in {"COLUMNS": "100", **environment}.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["convscope", *words])
+        for name, stream in (("stdin", nothing), ("stdout", out), ("stderr", err)):
+            patch.setattr(sys, name, stream)
+        try:
+            entry()
+        except SystemExit as ended:
+            code = ended.code
+        except BaseException:  # noqa: BLE001 – as Python does at a program's end
+            traceback.print_exc()
+            code = 1
+    printed = (stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]
+    return subprocess.CompletedProcess(["convscope", *words], code, *printed)
+
+
+def process(
+    *words: str, at: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Return the same, run as a program."""
     return subprocess.run(
         [sys.executable, "-m", "convscope", *words],
         check=False,
@@ -58,8 +89,25 @@ def convscope(
     )
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["summary net.py:model --json", "run net.py:model --image pixels.npy", "explain net.py:model 9", "-h", "export net.py:model ."],
+    ids=["facts", "a note", "wrong usage", "help", "a failure"],
+)  # fmt: skip
+def test_a_program_ends_as_the_other_tests_run_it(folder: Path, words: str) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (9, 11, 2)).astype(np.uint8)
+    np.save(folder / "pixels.npy", pixels)
+    one, other = process(*words.split(), at=folder), convscope(*words.split(), at=folder)
+    assert one.stdout or one.stderr
+    assert (one.returncode, one.stdout, one.stderr) == (
+        other.returncode,
+        other.stdout,
+        other.stderr,
+    )
+
+
 def test_the_demo_runs_and_proves_its_number() -> None:
-    done = convscope("demo")
+    done = process("demo")
     assert done.returncode == 0, done.stderr
     flat = " ".join(done.stdout.split())
     for sentence in (
