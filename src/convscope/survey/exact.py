@@ -22,6 +22,10 @@ MANTISSA = 53
 BINS, EXPONENTS = 128, 256
 """In an octave: the numbers of one sign and one exponent, which are kept together. How many exponents there are."""
 
+HEAD = 8
+"""So many columns of a table come before its bins: numbers that belong in none are added there, and nobody reads them.
+They are several so that an addition need not wait for the one before."""
+
 AT_ONCE = 1 << 16
 """So many numbers are counted at a time: their places fit in the processor's cache."""
 
@@ -42,6 +46,7 @@ class ExactSums:
 
     def add(self, values: Array) -> None:
         """Add one finite number to each sum; what is smaller than 2^-352 is cut off."""
+        limbs = self.room()
         mantissa, exponent = np.frexp(values)
         place = exponent.astype(np.int64) - MANTISSA + LOW
         whole = np.abs(np.ldexp(mantissa, MANTISSA)).astype(np.int64)
@@ -52,12 +57,16 @@ class ExactSums:
         mask = (1 << BITS) - 1
         low, high = (whole & mask) << shift, (whole >> BITS) << shift
         columns = np.arange(len(values))
-        self.limbs[limb, columns] += sign * (low & mask)
-        self.limbs[limb + 1, columns] += sign * ((low >> BITS) + (high & mask))
-        self.limbs[limb + 2, columns] += sign * (high >> BITS)
+        limbs[limb, columns] += sign * (low & mask)
+        limbs[limb + 1, columns] += sign * ((low >> BITS) + (high & mask))
+        limbs[limb + 2, columns] += sign * (high >> BITS)
+
+    def room(self) -> Array:
+        """Return the limbs, for somebody who adds one number to each sum."""
         self._added += 1
-        if self._added >= 1 << 28:  # each added less than 2^33 to a limb of 63 bits
+        if self._added >= 1 << 28:  # each adds less than 2^33 to a limb of 63 bits
             self.settle()
+        return self.limbs
 
     def merge(self, other: ExactSums) -> None:
         """Add the sums of another."""
@@ -93,7 +102,7 @@ class Histograms:
     counts    (rows, octaves, 128)
 
     While numbers are counted, a row has all bins from the lowest exponent that came to the highest, the sign
-    last, so that the place of a number's bin is its upper bits less a constant.
+    last, so that the place of a number's bin is its upper bits less a constant; before them are `HEAD` columns.
     """
 
     def __init__(
@@ -105,13 +114,14 @@ class Histograms:
     ) -> None:
         self.rows = rows
         self._low, self._high, self._most = EXPONENTS, -1, 0
-        self._table: Array = np.zeros((rows, 1), np.uint32)
+        self._table: Array = np.zeros((rows, HEAD), np.uint32)
+        self.zeros: Array = np.zeros(rows, np.int64)
         if octaves is None or counts is None or zeros is None:
             return
         self._expect(int(counts.sum(axis=(1, 2)).max(initial=0)))
         if len(octaves):
             exponents = octaves % EXPONENTS
-            self._reach(int(exponents.min()), int(exponents.max()))
+            self.reach(int(exponents.min()), int(exponents.max()))
         for octave, came in zip(octaves.tolist(), counts.transpose(1, 0, 2), strict=True):
             self._bins(octave)[:] = came
         if 0 in octaves:
@@ -122,27 +132,27 @@ class Histograms:
         octaves, counts, zeros = self.told()
         return Histograms, (self.rows, octaves, counts.astype(self._table.dtype), zeros)
 
-    @property
-    def zeros(self) -> Array:
-        return self._table[:, 0]
-
     def _bins(self, octave: int) -> Array:
         """Return the part of the table that counts one sign and exponent: (rows, 128)."""
         sign, exponent = divmod(octave, EXPONENTS)
-        first = 1 + (exponent - self._low) * 2 * BINS + sign
+        first = HEAD + (exponent - self._low) * 2 * BINS + sign
         return self._table[:, first : first + 2 * BINS : 2]
 
-    def _reach(self, low: int, high: int) -> None:
-        """Let the table reach from one exponent to another."""
+    def reach(self, low: int, high: int) -> None:
+        """Let the table reach from one exponent to another, at least."""
         low, high = min(low, self._low), max(high, self._high)
         if (low, high) == (self._low, self._high):
             return
-        table = np.zeros((self.rows, 1 + (high - low + 1) * 2 * BINS), self._table.dtype)
-        table[:, 0] = self.zeros
+        table = np.zeros((self.rows, HEAD + (high - low + 1) * 2 * BINS), self._table.dtype)
         if self._high >= 0:
-            first = 1 + (self._low - low) * 2 * BINS
-            table[:, first : first + self._table.shape[1] - 1] = self._table[:, 1:]
+            first = HEAD + (self._low - low) * 2 * BINS
+            table[:, first : first + self._table.shape[1] - HEAD] = self._table[:, HEAD:]
         self._low, self._high, self._table = low, high, table
+
+    def ready(self, more: int) -> tuple[Array, int]:
+        """Return the table and its lowest exponent, for somebody who adds so many more numbers to a row."""
+        self._expect(more)
+        return self._table, self._low
 
     def _expect(self, more: int) -> None:
         """Make ready for so many more numbers in a row: counts take 8 bytes each where 4 may not hold them."""
@@ -151,7 +161,10 @@ class Histograms:
             self._table = self._table.astype(np.int64, copy=False)
 
     def add(self, numbers: Array) -> None:
-        """Count numbers: float32 (images, rows, places)."""
+        """Count numbers: float32 (images, maps, places); of one row, those of all maps."""
+        images, maps, places = numbers.shape
+        if self.rows < maps:
+            numbers = numbers.reshape(images, 1, maps * places)
         images, rows, places = numbers.shape
         self._expect(images * places)
         together = max(1, min(images, AT_ONCE // places))
@@ -162,10 +175,11 @@ class Histograms:
 
     def _enter(self, first: int, numbers: Array) -> None:
         """Count numbers of the rows from one on. (Array by array: numpy is slow with one number beside many.)"""
-        zero = numbers == 0
-        some, rows = np.count_nonzero(zero), numbers.shape[1]
+        zero, rows = numbers == 0, numbers.shape[1]
+        nothing = np.count_nonzero(zero, axis=(0, 2))
+        self.zeros[first : first + rows] += nothing
+        some = int(nothing.sum())
         if some == numbers.size:
-            self._table[first : first + rows, 0] += numbers.size // rows
             return
         upper = (numbers.view(np.uint32) >> 16).astype(np.uint16)
         keys = upper << 1  # without the sign, and then the sign
@@ -173,17 +187,17 @@ class Histograms:
         keys |= upper
         octave = 2 * BINS
         if (highest := int(keys.max()) // octave) > self._high:
-            self._reach(highest, highest)
+            self.reach(highest, highest)
         if np.count_nonzero(keys < self._low * octave) != some:
             lowest = int(keys[~zero].min()) // octave
-            self._reach(lowest, lowest)
+            self.reach(lowest, lowest)
         if self._low:  # below the table there are only zeros
-            least = self._low * octave - 1
+            least = self._low * octave - HEAD
             upper[...] = least
             places = np.maximum(keys, upper).astype(np.int64)
         else:
             least = 0
-            places = np.where(zero, 0, keys.astype(np.int64) + 1)
+            places = np.where(zero, 0, keys.astype(np.int64) + HEAD)
         width = self._table.shape[1]
         starts = np.arange(first, first + rows) * width - least
         places += np.broadcast_to(starts[:, None], numbers.shape[1:]).copy()
@@ -193,10 +207,10 @@ class Histograms:
         """Add the counts of another."""
         self._expect(other._most)
         if other._high >= 0:
-            self._reach(other._low, other._high)
-            first = 1 + (other._low - self._low) * 2 * BINS
-            self._table[:, first : first + other._table.shape[1] - 1] += other._table[:, 1:]
-        self._table[:, 0] += other.zeros
+            self.reach(other._low, other._high)
+            first = HEAD + (other._low - self._low) * 2 * BINS
+            self._table[:, first : first + other._table.shape[1] - HEAD] += other._table[:, HEAD:]
+        self.zeros += other.zeros
 
     def told(self) -> tuple[Array, Array, Array]:
         """Return octaves, counts and zeros: the same counts are the same bytes, whatever the way to them."""
@@ -223,13 +237,13 @@ class Histograms:
         found: dict[tuple[float, float], int] = {}
         if zeros := int(self.zeros[row]):
             found[0.0, _end(1)] = zeros
-        for place in np.flatnonzero(self._table[row, 1:]).tolist():
+        for place in np.flatnonzero(self._table[row, HEAD:]).tolist():
             key, sign = divmod(place + self._low * 2 * BINS, 2)
             if key // BINS == EXPONENTS - 1:
                 continue
             low, high = _end(key), _end(key + 1)
             ends = (-high, -low) if sign else (low, high)
-            found[ends] = found.get(ends, 0) + int(self._table[row, 1 + place])
+            found[ends] = found.get(ends, 0) + int(self._table[row, HEAD + place])
         yield from ((*ends, count) for ends, count in sorted(found.items()))
 
 

@@ -22,6 +22,8 @@ from convscope.model.graph import Graph
 from convscope.model.maps import channel_axes
 from convscope.notation.expression import Read
 from convscope.notation.sizes import is_known, product
+from convscope.survey import counting
+from convscope.survey.counting import Counting
 from convscope.survey.data import Item, Source
 from convscope.survey.preparation import Preparation
 from convscope.survey.tally import Measured, Plan, Tally
@@ -36,6 +38,10 @@ TOGETHER, MOST_TOGETHER = 64 << 20, BATCH // 4
 CALLERS = 3
 """While a group of images is counted so many others go through the network at most, each on a part of the processor:
 all together are no more than a batch that is run at once."""
+
+COMPILED_FROM = 1 << 28
+"""After so many numbers, about a second of numpy's, they are counted by what Numba compiles, if it is installed: that
+takes a part of a second to load, the first time of all a few, and pays from there on."""
 
 MOST_MAPS = 20_000
 """Of so many maps each has a histogram of its own; of more there is one a layer, unless asked for."""
@@ -88,6 +94,8 @@ class Measuring:
         self.plan = self._plan(self._runner.run({self.input: first}), wanted)
         each = 4 * sum(layer.maps * layer.places for layer in self.plan.layers)
         self.rows = max(1, min(MOST_TOGETHER, TOGETHER // max(each, 1)))
+        self._by: Counting = counting
+        self._numbers = 0
 
     def _layers(self, graph: Graph) -> tuple[dict[str, str], tuple[str, ...]]:
         """Return the layers that only move numbers about, and those that are measured."""
@@ -191,8 +199,21 @@ class Measuring:
             tally.skip(item.number, item.name, why)
         if items:
             names = [(item.name, item.label) for item in items]
-            tally.add([item.number for item in items], names, found)
+            tally.add([item.number for item in items], names, found, self._counting(len(items)))
         return int(reached)
+
+    def _counting(self, images: int) -> Counting:
+        """Return what counts the next images."""
+        before = self._numbers
+        self._numbers += images * sum(layer.maps * layer.places for layer in self.plan.layers)
+        if before < COMPILED_FROM <= self._numbers:
+            try:
+                from convscope.survey import compiled
+            except ImportError:  # no Numba, or none for this numpy: the figures are the same
+                pass
+            else:
+                self._by = compiled
+        return self._by
 
     def fingerprint(self) -> str:
         """Return what tells this network from others: its layers, settings and weights."""

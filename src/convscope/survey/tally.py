@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from convscope.survey import counting
+from convscope.survey.counting import Counting, Room, Top
 from convscope.survey.exact import ExactSums, Histograms
 from convscope.typed import Array, Record
 
@@ -130,6 +132,10 @@ class Tally:
         self.seen: dict[int, tuple[str, str | None]] = {}
         self.confusion: dict[str, Array] = {}
 
+    @property
+    def _top(self) -> Top:
+        return Top(self.top_value, self.top_image, self.top_place)
+
     # -- adding -----------------------------------------------------------------------------------
 
     def skip(self, number: int, name: str, why: str) -> None:
@@ -143,11 +149,12 @@ class Tally:
         numbers: Sequence[int],
         names: Sequence[tuple[str, str | None]],
         activations: dict[str, Array],
+        by: Counting = counting,
     ) -> None:
-        """Add the activations of a few images, whose numbers rise."""
-        plan, count = self.plan, len(numbers)
-        value = np.empty((count, plan.maps), np.float32)
-        place = np.empty((count, plan.maps), np.int64)
+        """Add the activations of a few images, whose numbers rise; `by` is what counts them."""
+        plan, images = self.plan, len(numbers)
+        value = np.empty((images, plan.maps), np.float32)
+        place = np.empty((images, plan.maps), np.int64)
         sums, squares = np.empty(plan.maps), np.empty(plan.maps)
         draws = {n: _drawn(n) for n in numbers}
         chosen = self._chosen(draws)
@@ -155,39 +162,27 @@ class Tally:
         for layer, histograms in zip(plan.layers, self.histograms, strict=True):
             x = layer.arranged(activations[layer.name])
             at = layer.slice
-            if histograms.rows == layer.maps:
-                before = histograms.zeros.copy()
-                histograms.add(x)
-                self.zeros[at] += histograms.zeros - before
-            else:
-                histograms.add(x.reshape(count, 1, -1))
-                self.zeros[at] += np.count_nonzero(x == 0, axis=(0, 2))
             for number, drawn in samples.items():
                 where = [p % layer.places for p in draws[number][1]]
                 drawn[:, at] = x[numbers.index(number)][:, where].T
-            sums[at], squares[at] = _powers(x)
-            if not np.isfinite(squares[at]).all():
-                finite = np.isfinite(x)
-                self.odd[at] += np.count_nonzero(~finite, axis=(0, 2))
-                sums[at], squares[at] = _powers(np.where(finite, x, np.float32(0)))
-                least = np.where(finite, x, np.float32(np.inf)).min(axis=(0, 2))
-                x = np.where(finite, x, np.float32(-np.inf))
-            else:
-                least = x.min(axis=(0, 2))
-            self.low[at] = np.minimum(self.low[at], least)
-            x.argmax(axis=2, out=place[:, at])
-            x.max(axis=2, out=value[:, at])
+            by.count(
+                x, histograms,
+                Room(
+                    value[:, at], place[:, at], sums[at], squares[at],
+                    self.zeros[at], self.odd[at], self.low[at], self.top_value[at, -1],
+                ),
+            )  # fmt: skip
         self.low += np.float32(0)  # −0 and 0 are one number
         self.high = np.maximum(self.high, value.max(axis=0)) + np.float32(0)
-        self.sums.add(sums)
-        self.squares.add(squares)
-        self._enter(value + np.float32(0), np.array(numbers, np.int64)[:, None], place)
+        by.add(self.sums, sums)
+        by.add(self.squares, squares)
+        by.enter(self._top, value + np.float32(0), np.array(numbers, np.int64), place)
         self._predict(names, activations)
         self.samples |= samples
         self._trim_samples()
         self.seen |= dict(zip(numbers, names, strict=True))
-        self.images += count
-        if len(self.seen) > 2 * (count + self.top_image.size):
+        self.images += images
+        if len(self.seen) > 2 * (images + self.top_image.size):
             self._trim_seen()
 
     def _predict(
@@ -202,33 +197,6 @@ class Tally:
                 if label not in self.confusion:
                     self.confusion[label] = np.zeros(len(row), np.int64)
                 self.confusion[label][int(row.argmax())] += 1
-
-    def _enter(self, value: Array, image: Array, place: Array) -> None:
-        """Let responses, (images, maps), enter the largest ones."""
-        worst, last = self.top_value[:, -1], self.top_image[:, -1]
-        maps = np.flatnonzero(((value > worst) | ((value == worst) & (image < last))).any(axis=0))
-        maps = maps[np.isfinite(value[:, maps]).any(axis=0)]
-        if not len(maps):
-            return
-        image = np.where(np.isfinite(value), np.broadcast_to(image, value.shape), -1)
-        self._keep(
-            maps,
-            np.concatenate([self.top_value[maps], value[:, maps].T], axis=1),
-            np.concatenate([self.top_image[maps], image[:, maps].T], axis=1),
-            np.concatenate([self.top_place[maps], place[:, maps].T], axis=1),
-        )
-
-    def _keep(self, maps: Array, value: Array, image: Array, place: Array) -> None:
-        """Keep of these responses the largest, of equal ones those of the first images."""
-        order = np.lexsort((image, -value), axis=1)[:, : self.plan.top]
-        for kept, given in (
-            (self.top_value, value),
-            (self.top_image, image),
-            (self.top_place, place),
-        ):
-            kept[maps] = np.take_along_axis(given, order, axis=1)
-        none = self.top_image[maps] < 0
-        self.top_place[maps] = np.where(none, 0, self.top_place[maps])
 
     # -- drawing a sample -------------------------------------------------------------------------
 
@@ -267,12 +235,7 @@ class Tally:
         self.squares.merge(other.squares)
         for own, others in zip(self.histograms, other.histograms, strict=True):
             own.merge(others)
-        self._keep(
-            np.arange(self.plan.maps),
-            np.concatenate([self.top_value, other.top_value], axis=1),
-            np.concatenate([self.top_image, other.top_image], axis=1),
-            np.concatenate([self.top_place, other.top_place], axis=1),
-        )
+        counting.keep(self._top, np.arange(self.plan.maps), other._top)
         self.samples |= other.samples
         self._trim_samples()
         self.skipped += other.skipped
@@ -349,17 +312,6 @@ class Tally:
             label: np.array(row, np.int64) for label, row in said["confusion"].items()
         }
         return tally
-
-
-def _powers(x: Array) -> tuple[Array, Array]:
-    """Return the sums over images and places of the numbers and of their squares, in float64."""
-    sums, squares = np.zeros(x.shape[1]), np.zeros(x.shape[1])
-    with np.errstate(invalid="ignore", over="ignore"):
-        for image in x:  # one at a time: float64 takes twice the room
-            wide = image.astype(np.float64)
-            sums += wide.sum(axis=1)
-            squares += np.einsum("mp,mp->m", wide, wide)
-    return sums, squares
 
 
 @lru_cache(MOST_SAMPLED * 4)

@@ -1,0 +1,259 @@
+"""The numbers of a layer counted in one pass, compiled by Numba: the same bits as `counting`, several times as fast.
+
+A piece of a map at a time goes through the processor's cache: its sums, its extremes, the place of each number in
+the histogram, and then the histogram itself, which takes most: one addition in memory for every number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+from convscope.survey.counting import LANES, Room, Top
+from convscope.survey.exact import BINS, BITS, HEAD, LOW, ExactSums, Histograms
+from convscope.typed import Array
+
+PIECE = 2048
+"""So many numbers are looked at together: they and their places in the histogram stay in the nearest cache."""
+
+FEW = 16
+"""Maps of so few places use so many of the sums side by side."""
+
+OCTAVE, EXPONENT = 2 * BINS, 24
+"""Bins of an exponent, both signs; and where it stands in bits that were turned so that the sign is the last."""
+
+INFINITE, ABSENT = np.int32(0x7F800000), np.int32(-0x7F800001)
+"""∞ and −∞ as whole numbers in the order of the numbers; see `_ordered`."""
+
+
+def _compiled(function: Callable[..., Any]) -> Any:
+    """Compile a function when it is first called, and keep it on disk where there is a place for that."""
+    try:
+        return numba.njit(function, nogil=True, cache=True)
+    except RuntimeError:  # no folder that may be written to
+        return numba.njit(function, nogil=True)
+
+
+def count(x: Array, histograms: Histograms, room: Room) -> None:
+    """Count the numbers of a layer: float32 (images, maps, places)."""
+    x = np.require(x, np.float32, ["C", "A", "W"])  # a kind of array each would be compiled for
+    bits = x.view(np.uint32)
+    images, maps, places = x.shape
+    table, low = histograms.ready(images * places * (maps // histograms.rows))
+    zeros = np.zeros(maps, np.int64)
+    least, most = _pass(x, bits, table, low, zeros, *room[:4], *room[5:])
+    room.zeros[...] += zeros
+    if least <= most:  # there are numbers beside 0
+        before = low, (table.shape[1] - HEAD) // OCTAVE + low
+        if least < before[0] or most >= before[1]:
+            histograms.reach(least, most)
+            table, low = histograms.ready(0)
+            _others(bits, table, low, *before)
+    histograms.zeros += zeros.reshape(histograms.rows, -1).sum(axis=1)
+
+
+def add(sums: ExactSums, values: Array) -> None:
+    """Add one finite number to each sum; see `ExactSums.add`."""
+    _add_exactly(sums.room(), values)
+
+
+def enter(top: Top, value: Array, image: Array, place: Array) -> None:
+    """Let responses, (images, maps), enter the largest ones; `image` says which images they are of."""
+    _enter(*top, value, image, place)
+
+
+@_compiled
+def _add_exactly(limbs: Array, values: Array) -> Any:
+    bits, mask = values.view(np.int64), np.int64((1 << BITS) - 1)
+    for n in range(len(values)):
+        exponent = (bits[n] >> 52) & 0x7FF
+        if not exponent:  # 0, or below 2^-1022
+            continue
+        whole = (bits[n] & ((1 << 52) - 1)) | (1 << 52)
+        place = exponent - 1075 + LOW
+        if place < 0:
+            whole >>= min(-place, 63)
+            place = 0
+        limb, shift = place >> 5, place & 31
+        low, high = (whole & mask) << shift, (whole >> BITS) << shift
+        sign = np.int64(-1) if bits[n] < 0 else np.int64(1)
+        limbs[limb, n] += sign * (low & mask)
+        limbs[limb + 1, n] += sign * ((low >> BITS) + (high & mask))
+        limbs[limb + 2, n] += sign * (high >> BITS)
+
+
+@_compiled
+def _enter(
+    values: Array, images: Array, places: Array, value: Array, image: Array, place: Array
+) -> Any:
+    kept = values.shape[1]
+    for m in range(len(values)):
+        for n in range(len(value)):
+            new, of = value[n, m], image[n]
+            rank = kept
+            while rank and (
+                new > values[m, rank - 1]
+                or (new == values[m, rank - 1] and of < images[m, rank - 1])
+            ):
+                rank -= 1
+            if rank == kept or not np.isfinite(new):
+                continue
+            for later in range(kept - 1, rank, -1):
+                values[m, later] = values[m, later - 1]
+                images[m, later] = images[m, later - 1]
+                places[m, later] = places[m, later - 1]
+            values[m, rank], images[m, rank], places[m, rank] = new, of, place[n, m]
+
+
+@_compiled
+def _ordered(bits: Any) -> Any:
+    """Return a float32's bits as a whole number that is larger where the number is larger."""
+    signed = np.int32(bits)
+    return np.int32(signed ^ ((signed >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+
+
+@_compiled
+def _turned(bits: Any) -> Any:
+    """Return a float32's bits with the sign last: 0 and −0 are less than 2."""
+    return np.uint32(np.uint32(bits << np.uint32(1)) | np.uint32(bits >> np.uint32(31)))
+
+
+@_compiled
+def _key(turned: Any) -> Any:
+    """Return the upper bits of a float32 with the sign last, as the table has its bins."""
+    upper = np.uint32(np.uint32(turned >> np.uint32(16)) & np.uint32(0xFFFE))
+    return np.uint32(upper | np.uint32(turned & np.uint32(1)))
+
+
+@_compiled
+def _pass(
+    x: Array,
+    bits: Array,
+    table: Array,
+    low: Any,
+    zeros: Array,
+    value: Array,
+    place: Array,
+    sums: Array,
+    squares: Array,
+    odd: Array,
+    lows: Array,
+    worst: Array,
+) -> Any:
+    """Count all but the numbers whose exponent the table has no bins for; return which exponents came."""
+    images, maps, places = x.shape
+    numbers, raw = x.reshape(-1), bits.reshape(-1)
+    first, width = np.uint32(low * OCTAVE - HEAD), np.uint32(table.shape[1] - HEAD)
+    at = np.empty(PIECE, np.uint32)
+    one, two = np.empty(LANES), np.empty(LANES)
+    ordered, lowest = value.view(np.int32), np.empty(1, np.float32)
+    smallest, largest = np.uint32(0xFFFFFFFF), np.uint32(0)
+    own = len(table) == maps
+    for m in range(maps):
+        row = table[m if own else 0]
+        total = square = 0.0
+        least = INFINITE
+        for n in range(images):
+            for lane in range(LANES if places > FEW else FEW):
+                one[lane] = two[lane] = 0
+            here, most, none = INFINITE, ABSENT, np.int32(0)
+            begin = (n * maps + m) * places
+            for start in range(begin, begin + places, PIECE):
+                size = min(PIECE, begin + places - start)
+                _add(numbers, start, size, one, two)
+                for p in range(size):
+                    u = raw[np.uint64(start) + np.uint64(p)]
+                    turned = _turned(u)
+                    key = np.uint32(_key(turned) - first)
+                    inside = np.uint32(key - np.uint32(HEAD)) < width and turned > np.uint32(1)
+                    at[np.uint64(p)] = key if inside else np.uint32(p) & np.uint32(HEAD - 1)
+                    smallest = min(smallest, np.uint32(turned - np.uint32(2)))
+                    largest = max(largest, turned)
+                    none += np.int32(turned < np.uint32(2))
+                    whole = _ordered(u)
+                    here, most = min(here, whole), max(most, whole)
+                for p in range(size):
+                    row[at[np.uint64(p)]] += np.uint32(1)
+            if most >= INFINITE or here <= ABSENT:
+                here, most, some = _finite(x[n, m], bits[n, m], one, two)
+                odd[m] += some
+            total += _folded(one, places)
+            square += _folded(two, places)
+            zeros[m] += none
+            least = min(least, here)
+            ordered[n, m] = _ordered(most)
+            place[n, m] = 0
+            best = value[n, m]
+            if best >= worst[m]:
+                for p in range(places):
+                    if numbers[begin + p] == best:
+                        place[n, m] = p
+                        break
+        sums[m], squares[m] = total, square
+        lowest.view(np.int32)[0] = _ordered(least)
+        lows[m] = min(lows[m], lowest[0])
+    return (smallest + 2) >> EXPONENT, largest >> EXPONENT
+
+
+@_compiled
+def _add(numbers: Array, start: Any, size: Any, one: Array, two: Array) -> Any:
+    """Add numbers to the sums side by side, and their squares."""
+    whole = size // LANES * LANES
+    for from_ in range(start, start + whole, LANES):
+        for lane in range(LANES):
+            wide = np.float64(numbers[np.uint64(from_) + np.uint64(lane)])
+            one[lane] += wide
+            two[lane] += wide * wide
+    for lane in range(size - whole):
+        wide = np.float64(numbers[np.uint64(start + whole) + np.uint64(lane)])
+        one[np.uint64(lane)] += wide
+        two[np.uint64(lane)] += wide * wide
+
+
+@_compiled
+def _folded(lanes: Array, places: Any) -> Any:
+    """Return the sums side by side as one: the upper half is added to the lower, again and again."""
+    if places > FEW:
+        for lane in range(32):
+            lanes[lane] += lanes[lane + 32]
+        for lane in range(16):
+            lanes[lane] += lanes[lane + 16]
+    for lane in range(8):
+        lanes[lane] += lanes[lane + 8]
+    even = (lanes[0] + lanes[4]) + (lanes[2] + lanes[6])
+    return even + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
+
+
+@_compiled
+def _finite(numbers: Array, bits: Array, one: Array, two: Array) -> Any:
+    """Add up the finite numbers alone; return the smallest, the largest, and how many are not finite."""
+    one[:] = two[:] = 0
+    least, most, odd = INFINITE, ABSENT, 0
+    for p in range(len(numbers)):
+        whole = _ordered(bits[p])
+        if ABSENT < whole < INFINITE:
+            least, most = min(least, whole), max(most, whole)
+            wide = np.float64(numbers[p])
+            one[p % LANES] += wide
+            two[p % LANES] += wide * wide
+        else:
+            odd += 1
+    return least, most, odd
+
+
+@_compiled
+def _others(bits: Array, table: Array, low: Any, first: Any, last: Any) -> Any:
+    """Count the numbers whose exponent is not from one to before another."""
+    images, maps, places = bits.shape
+    own = len(table) == maps
+    for n in range(images):
+        for m in range(maps):
+            for p in range(places):
+                turned = _turned(bits[n, m, p])
+                exponent = turned >> np.uint32(EXPONENT)
+                if turned > np.uint32(1) and not first <= exponent < last:
+                    key = np.int64(_key(turned)) - low * OCTAVE + HEAD
+                    table[m if own else 0, key] += np.uint32(1)

@@ -1,0 +1,133 @@
+"""What is counted of the numbers of one layer, by numpy; `compiled` counts the same, to the last bit, in one pass."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from convscope.survey.exact import ExactSums, Histograms
+from convscope.typed import Array, Record
+
+LANES = 64
+"""The numbers of a map in one image are added up in so many sums side by side, the first of which takes the first
+number, the 65th and so on; then their upper half to their lower half, until one is left. So the order is a rule,
+whoever adds, and a processor adds 8 at a time."""
+
+
+class Room(Record):
+    """Where the figures of a layer go: views of the arrays of all maps.
+
+    value, place           (images, maps): the largest finite number, −∞ without one, and where it is first
+    sums, squares          (maps,): of the finite numbers, in float64
+    zeros, odd             (maps,): how many are 0, and not finite, are added
+    low                    (maps,): the smallest finite number so far
+    worst                  (maps,): a response that is less is not kept, so that nobody asks where it is
+    """
+
+    value: Array
+    place: Array
+    sums: Array
+    squares: Array
+    zeros: Array
+    odd: Array
+    low: Array
+    worst: Array
+
+
+class Top(Record):
+    """The largest responses of each map, the largest first: (maps, top) each.
+
+    image   numbers of images, −1 where there is none; place: where in the map
+    """
+
+    value: Array
+    image: Array
+    place: Array
+
+
+class Counting(Protocol):
+    """What counts: this module, or `compiled`."""
+
+    def count(self, x: Array, histograms: Histograms, room: Room) -> None:
+        """Count the numbers of a layer."""
+
+    def add(self, sums: ExactSums, values: Array) -> None:
+        """Add one finite number to each sum."""
+
+    def enter(self, top: Top, value: Array, image: Array, place: Array) -> None:
+        """Let responses enter the largest ones."""
+
+
+def count(x: Array, histograms: Histograms, room: Room) -> None:
+    """Count the numbers of a layer: float32 (images, maps, places)."""
+    before = histograms.zeros.copy()
+    histograms.add(x)
+    own = len(before) == x.shape[1]
+    room.zeros[...] += histograms.zeros - before if own else np.count_nonzero(x == 0, axis=(0, 2))
+    room.sums[...], room.squares[...] = _powers(x)
+    least = x
+    if not np.isfinite(room.squares).all():
+        finite = np.isfinite(x)
+        room.odd[...] += np.count_nonzero(~finite, axis=(0, 2))
+        room.sums[...], room.squares[...] = _powers(np.where(finite, x, np.float32(0)))
+        least = np.where(finite, x, np.float32(np.inf))
+        x = np.where(finite, x, np.float32(-np.inf))
+    np.minimum(room.low, least.min(axis=(0, 2)), out=room.low)
+    x.argmax(axis=2, out=room.place)
+    x.max(axis=2, out=room.value)
+
+
+def _powers(x: Array) -> tuple[Array, Array]:
+    """Return the sums over images and places of the numbers and of their squares, in float64."""
+    sums, squares = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    with np.errstate(invalid="ignore", over="ignore"):
+        for image in x:  # one at a time: float64 takes twice the room
+            wide = image.astype(np.float64)
+            sums += _summed(wide)
+            wide *= wide
+            squares += _summed(wide)
+    return sums, squares
+
+
+def _summed(wide: Array) -> Array:
+    """Return the sum of each row, in the order that `LANES` says."""
+    places = wide.shape[1]
+    whole = places // LANES * LANES
+    if whole:
+        lanes = wide[:, :whole].reshape(len(wide), -1, LANES).sum(axis=1)
+        lanes[:, : places - whole] += wide[:, whole:]
+    else:
+        lanes = wide.copy()
+    half = LANES // 2
+    while half:
+        lanes[:, : max(lanes.shape[1] - half, 0)] += lanes[:, half:]
+        lanes = lanes[:, :half]
+        half //= 2
+    total: Array = lanes[:, 0]
+    return total
+
+
+def add(sums: ExactSums, values: Array) -> None:
+    """Add one finite number to each sum."""
+    sums.add(values)
+
+
+def enter(top: Top, value: Array, image: Array, place: Array) -> None:
+    """Let responses, (images, maps), enter the largest ones; `image` says which images they are of."""
+    worst, last, of = top.value[:, -1], top.image[:, -1], image[:, None]
+    maps = np.flatnonzero(((value > worst) | ((value == worst) & (of < last))).any(axis=0))
+    maps = maps[np.isfinite(value[:, maps]).any(axis=0)]
+    if len(maps):
+        of = np.where(np.isfinite(value), of, -1)
+        keep(top, maps, Top(value[:, maps].T, of[:, maps].T, place[:, maps].T))
+
+
+def keep(top: Top, maps: Array, more: Top) -> None:
+    """Keep of the responses of some maps and of more the largest, of equal ones those of the first images."""
+    value, image, place = (
+        np.concatenate([kept[maps], given], axis=1) for kept, given in zip(top, more, strict=True)
+    )
+    order = np.lexsort((image, -value), axis=1)[:, : top.value.shape[1]]
+    for kept, given in zip(top, (value, image, np.where(image < 0, 0, place)), strict=True):
+        kept[maps] = np.take_along_axis(given, order, axis=1)

@@ -1,0 +1,105 @@
+"""What Numba compiles counts what numpy counts, bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convscope import BatchNormalization, Conv2D, Dense, Flatten, MaxPooling2D, Sequential
+from convscope.survey import counting, measuring
+from convscope.survey.counting import LANES, Counting, Room, Top
+from convscope.survey.exact import ExactSums, Histograms
+from convscope.typed import Array
+
+pytest.importorskip("numba")
+from convscope.survey import compiled
+
+SHAPES = [(3, 5, 77), (2, 7, 1), (1, 4, 2 * 2048 + 3), (4, 1, LANES), (2, 3, 9), (1, 2, 640)]
+"""Less than the sums that stand side by side, as many, more; of more than one piece; one place; one map."""
+
+
+def awkward(shape: tuple[int, ...]) -> dict[str, Array]:
+    """Return numbers of every size and kind: subnormal ones, both zeros, NaN, both infinities."""
+    rng = np.random.default_rng(sum(shape))
+    wide = (rng.normal(size=shape) * 10.0 ** rng.integers(-42, 38, shape)).astype(np.float32)
+    wide[rng.random(shape) < 0.2], wide[rng.random(shape) < 0.1] = 0, -0.0
+    odd = wide.copy()
+    odd[rng.random(shape) < 0.1] = np.nan
+    odd[0, 0], odd[-1, -1, 0], odd[-1, 0, -1] = np.nan, -np.inf, np.inf
+    clipped = np.maximum(rng.normal(size=shape), 0).astype(np.float32)
+    return {"clipped": clipped, "wide": wide, "odd": odd, "below 0": -clipped, "0": clipped * 0}
+
+
+def figures(by: Counting, x: Array, histograms: Histograms) -> list[bytes]:
+    """Return the bytes of all that is counted of some numbers, in a histogram that has others already."""
+    images, maps, _ = x.shape
+    room = Room(
+        np.empty((images, maps), np.float32), np.empty((images, maps), np.int64),
+        np.empty(maps), np.empty(maps), np.zeros(maps, np.int64), np.zeros(maps, np.int64),
+        np.full(maps, np.inf, np.float32), np.full(maps, -np.inf, np.float32),
+    )  # fmt: skip
+    by.count(x, histograms, room)
+    for array in (room.value, room.low):
+        array += np.float32(0)  # −0 and 0 are one number
+    top = Top(
+        np.full((maps, 2), -np.inf, np.float32),
+        np.full((maps, 2), -1, np.int64),
+        np.zeros((maps, 2), np.int64),
+    )
+    for first in (
+        images,
+        0,
+    ):  # later images before: of equal responses the first is kept all the same
+        by.enter(top, room.value, np.arange(first, first + images), room.place)
+    sums = ExactSums(maps)
+    for values in (room.sums, room.squares, np.ldexp(room.sums, -300)):
+        by.add(sums, values)
+    sums.settle()
+    return [array.tobytes() for array in (*room, *top, sums.limbs, *histograms.told())]
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["a histogram a map", "one a layer"])
+def test_every_figure_has_the_bits_of_numpys(own: bool) -> None:
+    for shape in SHAPES:
+        pair = [Histograms(shape[1] if own else 1) for _ in range(2)]
+        for name, x in awkward(shape).items():
+            x.setflags(write=False)
+            numpys = figures(counting, x, pair[0])
+            assert figures(compiled, x, pair[1]) == numpys, (shape, name)
+
+
+def test_a_survey_is_the_same_file_whoever_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where one begins and the other goes on, as in any long survey."""
+    net = Sequential(
+        [
+            Conv2D(7, 3, activation="relu", input_shape=(11, 9, 3)),
+            BatchNormalization(),
+            MaxPooling2D(2),
+            Flatten(),
+            Dense(5, activation="softmax"),
+        ],
+        seed=4,
+    )
+    x = np.random.default_rng(1).normal(size=(70, 11, 9, 3)).astype(np.float32)
+    x[33, 2, 1, 1] = np.nan
+    asked: list[Any] = []
+    passes = compiled.count
+
+    def count(*given: Any) -> None:
+        asked.append(given)
+        passes(*given)
+
+    monkeypatch.setattr(compiled, "count", count)
+    files = []
+    for after in (1 << 60, 1, 40 * 7 * 63):
+        monkeypatch.setattr(measuring, "COMPILED_FROM", after)
+        before = len(asked)
+        net.survey((x, np.arange(70) % 5), out=tmp_path / f"{after}.survey")
+        files.append((tmp_path / f"{after}.survey").read_bytes())
+        assert (len(asked) > before) is (after < 1 << 60)
+    assert files[0] == files[1] == files[2]
