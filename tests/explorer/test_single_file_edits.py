@@ -153,6 +153,18 @@ def test_an_edited_network_runs_in_a_file(page_of: Callable[[Host], Page]) -> No
     assert sum(one["value"] for one in first["facts"]["tried"]["largest"]) <= 1.00001
 
 
+def test_a_file_of_an_onnx_network_says_why_it_makes_no_edit(
+    page_of: Callable[[Host], Page], tmp_path: Path
+) -> None:
+    cs.Sequential([cs.Conv2D(3, 2, input_shape=(6, 7, 2))]).export(tmp_path / "net.onnx")
+    host = Host(cs.open(tmp_path / "net.onnx"), np.ones((6, 7, 2), np.float32))
+    edit = [["conv2d", "strides", [2, 3]]]
+    asked_both = [{"ask": "whatif", "edits": edit}, {"ask": "try", "edits": edit, "run": 1}]
+    for answer in asked(page_of(host), asked_both):
+        assert answer["error"]["kind"] == "UnsupportedError"
+        assert "an edit of this model changes its file or module" in answer["error"]["text"]
+
+
 def numbers_of(answer: dict[str, Any]) -> Any:
     import base64
 

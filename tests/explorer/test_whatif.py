@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import networks
@@ -192,3 +193,17 @@ def test_the_image_is_in_the_address_and_the_place_can_be_shared(visit: OpenPage
     page.go("l=dense&o=5&i=five")
     page.until("microscope", lambda m: m["live"].startswith("dense(5) = 0.99"))
     assert page.read("input")["source"] == "five.png"
+
+
+def test_a_convolution_of_an_onnx_file_is_edited(visit: OpenPage, tmp_path: Path) -> None:
+    def from_file() -> tuple[Any, ...]:
+        layers = [cs.Conv2D(3, 2, input_shape=(6, 7, 2)), cs.Conv2D(5, (1, 3))]
+        cs.Sequential(layers).export(tmp_path / "net.onnx")
+        return cs.open(tmp_path / "net.onnx"), networks.image(6, 7, 2)
+
+    page = visit(from_file, "l=conv2d_1&s=whatif")
+    page.page.get_by_label("auto pad").select_option("SAME_UPPER")
+    is_the_table(page, [("conv2d_1", "auto_pad", "SAME_UPPER")])
+    page.page.get_by_label("auto pad").select_option("NOTSET")
+    page.page.get_by_label("strides 2").fill("2")
+    is_the_table(page, [("conv2d_1", "strides", (1, 2))])

@@ -162,7 +162,7 @@ class Holder {
 		const asked = JSON.stringify(edits);
 		if (this.tried?.asked !== asked) {
 			this.tried?.running.close();
-			const stages = this.derived(edits, () => this.alternatives.made(edits));
+			const stages = this.derived(edits, () => this.alternatives.made(edits), true);
 			this.tried = { asked, running: this.made(stages) };
 		}
 		const { running } = this.tried;
@@ -296,8 +296,7 @@ class Holder {
 		if (base.error) throw new Refusal(base.error.kind, base.error.text);
 		if (!Array.isArray(edits)) throw new Refusal("InputError", `edits must be [[layer, setting, value], …], not ${JSON.stringify(edits)}`);
 		if (edits.length === 0) return base.facts;
-		const [layer, setting, value] = edits[0];
-		const known = edits.length === 1 ? this.edits.get(layer)?.find(([s, v]) => s === setting && same(v, value)) : undefined;
+		const known = this.prepared(edits);
 		if (!known) return this.derived(edits, () => this.alternatives.table(edits, base.facts));
 		const found = known[2];
 		if (found.error) throw new Refusal(found.error.kind, found.error.text);
@@ -306,12 +305,19 @@ class Holder {
 		return { ...base.facts, edits: found.edits, layers, totals: { ...base.facts.totals, new: found.totals }, notes: found.notes };
 	}
 
-	/** What follows from edits, or why it cannot be worked out here and what can. @template T @param {Edits} edits @param {() => T} ask */
-	derived(edits, ask) {
+	/** An edit that was worked out beforehand. @param {Edits} edits */
+	prepared([[layer, setting, value], ...others]) {
+		return others.length ? undefined : this.edits.get(layer)?.find(([s, v]) => s === setting && same(v, value));
+	}
+
+	/** What follows from edits, or why it cannot be worked out here and what can. @template T @param {Edits} edits @param {() => T} ask @param {boolean} [numbers]  whether numbers are asked for, beyond figures */
+	derived(edits, ask, numbers) {
 		try {
 			return ask();
 		} catch (fault) {
 			if (!(fault instanceof Refusal) || fault.kind !== "UnsupportedError") throw fault;
+			const { why } = this.alternatives;
+			if (numbers && this.prepared(edits)) throw new Refusal(fault.kind, `This file has the figures of this edit and not its numbers${why && `: ${why}`}; ${NEEDED}.`);
 			throw new Refusal(fault.kind, `${fault.message} ${this.known(edits)} Any other: ${NEEDED}; so can convscope whatif MODEL.`);
 		}
 	}

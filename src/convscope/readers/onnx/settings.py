@@ -55,7 +55,7 @@ def form(source: Source, shapes: Sequence[Shape], node: NodeProto) -> dict[str, 
                 value = weight[2:]
         found[name] = {"value": value, "kind": kind}
         if name == "auto_pad":
-            found[name] |= {"kind": "choice", "choices": AUTO}
+            found[name] |= {"kind": "choice", "choices": [*AUTO]}
         elif kind == "sizes" and isinstance(value, tuple):
             found[name]["count"] = len(value)
     outputs = OUTPUTS.get(node.op_type)
