@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
-from convscope.aten import rules
+from convscope.aten import rule_of
 from convscope.aten.rule import Call, Fed, NoEquation, Rule, Slot, Weight
 from convscope.errors import SettingError, ShapeError, UnsupportedError
 from convscope.layers.base import Initializer, Layer, tensor_names
@@ -15,14 +14,12 @@ from convscope.notation import Equation, Size
 from convscope.notation.sizes import Shape, product, shape_text
 from convscope.operators.batch import check_reads, settled
 from convscope.operators.elements import BY_NUMBERS, TORCH
-
-if TYPE_CHECKING:
-    from convscope.typed import Array
+from convscope.typed import Array, Record
 
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 
 
-class _Use(NamedTuple):
+class _Use(Record):
     op: str
     settings: tuple[tuple[str, Any], ...]
     slots: tuple[tuple[str, Slot], ...]
@@ -61,8 +58,7 @@ def use_of(*fields: Any) -> Use:
     return Use(*fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Stated:
+class Stated(Record):
     """What a rule made of a call: an equation, or the reason why there is none.
 
     batched   whether the output is one row of a batch
@@ -113,7 +109,7 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
     A shape that is not PyTorch's own makes it opaque. Raises `SettingError` or `ShapeError` only where
     PyTorch was not asked: after an edit.
     """
-    rule = rules().get(use.op)
+    rule = rule_of(use.op)
     if rule is None:
         return Stated(None, reason=BY_NUMBERS.get(use.op, f"{use.op} has no equation here"))
     if not computes(rule, use):

@@ -8,8 +8,7 @@ equation, see `convscope.operators.batch.settled`), or raises `NoEquation` with 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from convscope.equations.layout import Layout
 from convscope.equations.layout import axes_of as named_axes
@@ -21,7 +20,7 @@ from convscope.notation import source as given_source
 from convscope.notation import weight as given_weight
 from convscope.notation.expression import Number
 from convscope.notation.sizes import Shape, is_one
-from convscope.operators import rules as onnx_rules
+from convscope.operators import rule_of as onnx_rule
 from convscope.operators.elements import FLOATS, Kind
 from convscope.operators.rule import (
     MOST_AXES,
@@ -31,6 +30,7 @@ from convscope.operators.rule import (
     Slot,
     Weight,
 )
+from convscope.typed import Record
 
 __all__ = [
     "OPSET", "Call", "Fed", "Given", "NoEquation", "Rule", "Slot", "Spelled", "Weight", "Write", "axes_of",
@@ -52,7 +52,7 @@ def axes_of(shape: Sequence[Size]) -> tuple[Axis, ...]:
     return named_axes(shape, 0, lead=int(len(shape) > 1))
 
 
-class Spelled(NamedTuple):
+class Spelled(Record):
     """One ONNX operator that says what a call says.
 
     inputs   names of the call's tensors; or whole numbers that ONNX takes as an input; None: left out
@@ -91,8 +91,7 @@ class Write(Protocol):
         """Return whole numbers, or what is true or false, as the floats that all other numbers are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Record):
     """How an operator becomes an equation, and ONNX operators.
 
     onnx    writes the call and returns the name of its output; None where ONNX has no such operator
@@ -291,7 +290,8 @@ class Call:
                 names.append(self._names.get(given))
         while slots and slots[-1] is None:
             slots.pop()
-        rule = onnx_rules()[said.op]
+        rule = onnx_rule(said.op)
+        assert rule is not None, said.op
         node = Node(said.op, OPSET, said.settings, slots, shapes, names, self.output, 1)
         return rule.state(node)
 

@@ -144,7 +144,7 @@ class Layer:
         self.name: str | None = _name(common.pop("name", None))
         self.trainable: bool | None = bool(common.pop("trainable", True))
         self.dtype: str = _dtype(common.pop("dtype", None))
-        self.input_shape: Shape | None = _first_shape(self.kind, common)
+        self.input_shape: Shape | None = _first_shape(self.kind, common) if common else None
         if common:
             unknown = next(iter(common))
             known = [*self.parameters(), "name", "input_shape", "trainable", "dtype"]

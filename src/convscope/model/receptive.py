@@ -195,7 +195,10 @@ def through(equation: Equation, inputs: Mapping[str, Fields], steps: Steps) -> F
         fields = inputs[tensor.name]
         if not fields:
             continue
-        new = tuple(_chain(field, equation, tensor, steps) for field in fields)
+        if tensor.name in equation.in_place:
+            new = fields
+        else:
+            new = tuple([_chain(field, equation, tensor, steps) for field in fields])
         if not united:
             united = new
         elif len(united) == len(new):

@@ -32,6 +32,7 @@ from convscope.notation.expression import (
 )
 from convscope.notation.index import Axis, Index, Range
 from convscope.notation.sizes import (
+    UNKNOWN,
     Size,
     is_known,
     is_rational,
@@ -275,6 +276,18 @@ class Equation:
                 old = found.get(read.tensor.name)
                 found[read.tensor.name] = new if old is None else tuple(map(self._united, old, new))
         return found
+
+    @cached_property
+    def in_place(self) -> frozenset[str]:
+        """The inputs of which every output reads what lies at its own position, and nothing else."""
+        found: dict[str, bool] = {}
+        shape = self.shape
+        for read, indices, _ in self.inlined:
+            if read.tensor.role == "input":
+                own = read.padding is None and read.tensor.shape == shape and UNKNOWN not in shape
+                own = own and all(i.single() is a for i, a in zip(indices, self.axes, strict=True))
+                found[read.tensor.name] = own and found.get(read.tensor.name, True)
+        return frozenset(name for name, own in found.items() if own)
 
     @cached_property
     def periods(self) -> dict[str, tuple[int, ...]]:

@@ -6,6 +6,7 @@ is. What symbols need is in `symbols`, which imports sympy: with the first symbo
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from keyword import iskeyword
 
@@ -119,9 +120,8 @@ def is_rational(value: object) -> bool:
     """Whether a bound is a plain number, whole or not."""
     if isinstance(value, int):
         return True
-    from fractions import Fraction  # late: it loads decimal, and few equations need it
-
-    return isinstance(value, Fraction)
+    fractions = sys.modules.get("fractions")  # it loads decimal, and few equations need it
+    return fractions is not None and isinstance(value, fractions.Fraction)
 
 
 def tidy(value: Size) -> Size:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from convscope.equations.stating import NoEquation
 from convscope.errors import SettingError, ShapeError, UnsupportedError
 from convscope.layers.base import Initializer, Layer, tensor_names
 from convscope.notation import Equation, Size
 from convscope.notation.sizes import UNKNOWN, Shape
-from convscope.operators import rules
+from convscope.operators import rule_of
 from convscope.operators.batch import check_reads, settled, unknown_in
 from convscope.operators.elements import BY_NUMBERS, FLOAT, ONNX
 from convscope.operators.rule import (
@@ -23,16 +22,13 @@ from convscope.operators.rule import (
     Slot,
     Weight,
 )
-
-if TYPE_CHECKING:
-    from convscope.typed import Array
+from convscope.typed import Array, Record
 
 NOT_TRAINED = {"BatchNormalization": ("mean", "variance")}
 """Weights that training does not touch by gradient."""
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Record):
     """One output of an ONNX node: everything that its equation depends on, but for the shapes.
 
     domain       "" for ONNX's own operators
@@ -51,8 +47,7 @@ class Use:
     elements: tuple[int | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Stated:
+class Stated(Record):
     """What a rule made of a node: an equation, or the reason why there is none.
 
     batched   whether the output is one row of a batch
@@ -76,7 +71,7 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
 
     Raises `SettingError` or `ShapeError` for a node that cannot be.
     """
-    rule = rules().get(use.op) if use.domain == "" else None
+    rule = rule_of(use.op) if use.domain == "" else None
     if rule is None:
         return Stated(None, reason=BY_NUMBERS.get(use.op, f"{use.op} has no equation here"))
     if not {ONNX.get(one, "") for one in use.elements if one is not None} <= rule.takes:
@@ -148,7 +143,7 @@ def _in_float32(use: Use, shapes: Sequence[Shape]) -> tuple[Use, tuple[Shape, ..
     if not any(one in HALVES for one in use.elements):
         return None
     elements = tuple(FLOAT if one in HALVES else one for one in use.elements)
-    return replace(use, elements=elements), tuple(shapes)
+    return use._replace(elements=elements), tuple(shapes)
 
 
 class Operator(Layer):

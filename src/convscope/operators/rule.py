@@ -8,7 +8,6 @@ is then seen from the equation itself (`batch.settled`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -22,6 +21,7 @@ from convscope.notation import weight as given_weight
 from convscope.notation.expression import Number
 from convscope.notation.sizes import Shape, is_known, is_one, shape_text
 from convscope.operators.elements import FLOAT, FLOATS, Kind
+from convscope.typed import Record
 
 LARGEST = 1 << 31
 """Settings from here on are refused: no tensor has as many positions along one axis."""
@@ -33,23 +33,20 @@ MOST_AXES = 8
 """Tensors of more axes than this have no equation here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fed:
+class Fed(Record):
     """An input that an earlier node or the image gives; batched where its first axis is the batch."""
 
     batched: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
+class Weight(Record):
     """An input that the file gives: numbers that the equation reads."""
 
     name: str
     shape: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Record):
     """An input that the file gives and that shapes the equation: axes, pads, a single number."""
 
     values: tuple[Any, ...]
@@ -60,8 +57,7 @@ Slot: TypeAlias = Fed | Weight | Given | None
 """One ONNX input; None where it is left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Record):
     """How an operator becomes an equation.
 
     state     the equation of a node, over whole tensors
@@ -72,7 +68,7 @@ class Rule:
     """
 
     state: Callable[[Node], Equation]
-    weights: Mapping[int | str, str] = field(default_factory=dict)
+    weights: Mapping[int | str, str] = {}
     given: frozenset[int] = frozenset()
     takes: frozenset[Kind] = FLOATS
     gives: int | Callable[[Node], int] | None = None

@@ -37,7 +37,9 @@ def cells(text: str) -> int:
     >>> cells("conv2d"), cells("畳み込み"), cells("e\u0301")
     (6, 8, 1)
     """
-    return len(text) if text.isascii() else sum(map(_cells, text))
+    if text.isascii() or text.replace("×", "x").replace(NO_BREAK, " ").isascii():
+        return len(text)
+    return sum(map(_cells, text))
 
 
 @lru_cache(maxsize=4096)

@@ -42,7 +42,7 @@ def shape(sizes: Sizes) -> str:
     """
     if not sizes:
         return "scalar"
-    if all(type(s) is int and s >= 0 for s in sizes):
+    if {*map(type, sizes)} == {int} and min(sizes) >= 0:
         return "×".join(map(str, sizes))
     shown = [size(s).replace(" ", NO_BREAK) for s in sizes]
     if len(shown) == 1:

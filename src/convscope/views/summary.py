@@ -46,14 +46,14 @@ class _Asked(Record):
 class _Kind(Record):
     """A column that can be asked for: its title, its side, its cell, and its total if it has one.
 
-    made_of   the attribute of a row that its cell is made of alone: where rows share it, they share the cell
+    made_of   what of a row its cell is made of alone: where rows share it, they share the cell
     """
 
     title: str
     align: _Align
     cell: Callable[[SummaryRow, _Asked], Words]
     total: str = ""
-    made_of: str = ""
+    made_of: Callable[[SummaryRow], object] | None = None
 
 
 def _none(text: str) -> Words:
@@ -153,9 +153,19 @@ _KINDS: dict[str, _Kind] = {
     "inputs": _Kind("inputs", "left", lambda row, _: _none(", ".join(row.inputs) or NONE)),
     "input": _Kind("input shape", "left", lambda row, _: ", ".join(map(_shape, row.input_shapes))),
     "output": _Kind(
-        "output shape", "left", lambda row, _: _shape(row.output_shape), made_of="output_shape"
+        "output shape",
+        "left",
+        lambda row, _: _shape(row.output_shape),
+        "",
+        lambda row: row.output_shape,
     ),
-    "weights": _Kind("weights", "left", lambda row, asked: _weights(row, asked.detail)),
+    "weights": _Kind(
+        "weights",
+        "left",
+        lambda row, asked: _weights(row, asked.detail),
+        "",
+        lambda row: row if row.shared_with or row.inside else row.weights,
+    ),
     "params": _Kind("params", "right", lambda row, _: _own(row, row.params, 0), "params"),
     "share": _Kind("of params", "right", lambda row, asked: _share(row, asked.summary)),
     "trainable": _Kind(
@@ -169,7 +179,8 @@ _KINDS: dict[str, _Kind] = {
         "receptive field",
         "left",
         lambda row, asked: _none(figures.field(row.receptive_field, asked.detail)),
-        made_of="receptive_field",
+        "",
+        lambda row: row.receptive_field,
     ),
 }
 
@@ -204,8 +215,15 @@ def document(
     Raises `SettingError` for a column that there is not.
     """
     names = _names(summary, columns)
+    return _document(summary, names, [_cells(summary, names, n, detail) for n in names], detail)
+
+
+def _document(
+    summary: Summary, names: Sequence[str], cells: Sequence[Sequence[Words]], detail: int
+) -> Document:
+    """Return the document of these columns, whose cells are made."""
     kinds = [_KINDS[name] for name in names]
-    rows = zip(*(_cells(summary, names, name, detail) for name in names), strict=True)
+    rows = zip(*cells, strict=True)
     footer = _footer(summary, kinds)
     titles = tuple(Column(k.title, k.align) for k in kinds)
     table = Table(titles, tuple(rows), (footer,) if footer else ())
@@ -236,7 +254,7 @@ def _cells(summary: Summary, names: Sequence[str], name: str, detail: int) -> li
     """Return the cells of a column, in as few words as `detail` says."""
     kind, asked, visible = _KINDS[name], _Asked(summary, detail), summary.visible
     if kind.made_of:
-        parts = [getattr(row, kind.made_of) for row in visible]
+        parts = [kind.made_of(row) for row in visible]
         once = {id(part): row for part, row in zip(parts, visible, strict=True)}
         made = {key: kind.cell(row, asked) for key, row in once.items()}
         return [made[id(part)] for part in parts]
@@ -303,7 +321,7 @@ def _kept_to_lines(
     lines, detail, made = min(found, key=lambda one: one[:2])
     if free and lines > rows + _AROUND:
         width = natural_width(made, WIDEST)
-    return document(summary, columns, detail), width
+    return _document(summary, names, [one.cells[:rows] for one in made], detail), width
 
 
 _AROUND = 6

@@ -15,7 +15,6 @@ from convscope.parts import (
 )
 from convscope.views.ansi import Pen
 from convscope.views.characters import printable
-from convscope.views.text_grid import side_lines
 from convscope.views.text_table import table_lines
 from convscope.views.wrapping import wrap_formula
 
@@ -66,6 +65,8 @@ def part_lines(part: Part, width: int, pen: Pen) -> list[str]:
         case Table():
             return table_lines(part, width, pen)
         case Side():
+            from convscope.views.text_grid import side_lines
+
             return side_lines(part, width, pen)
         case Code(text, _):
             code = printable(text.expandtabs(4), keep="\n").strip("\n").split("\n")

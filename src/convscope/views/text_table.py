@@ -29,6 +29,7 @@ class Measured:
 
     cells     what stands under the title, those of the footer last
     texts     what each cell says
+    sizes     how wide each cell is in one line
     often     how many cells say a text, the title among them
     natural   how wide it is where it may be
     """
@@ -38,16 +39,20 @@ class Measured:
         self.cells: list[Cell] = [c if type(c) is str else spans(c) for c in given]
         found = Counter(self.cells)
         self.texts = {cell: _text(cell) for cell in found}
+        self.sizes = {cell: cells(text) for cell, text in self.texts.items()}
         self.title = marked(told.title, "")
         self.often = Counter((self.title,))
         for cell, number in found.items():
             self.often[self.texts[cell]] += number
-        self.natural = max(map(cells, self.often))
+        self.natural = max(cells(self.title), *self.sizes.values(), 0)
 
     def taller(self, width: int) -> dict[Cell, int]:
         """Return the cells that take several lines where the column is so wide, and how many."""
-        align = self.told.align
-        return {c: h for c, text in self.texts.items() if (h := _height(text, width, align)) > 1}
+        if width >= self.natural:
+            return {}
+        align, texts = self.told.align, self.texts
+        wide = (cell for cell, size in self.sizes.items() if size > width)
+        return {cell: h for cell in wide if (h := _height(texts[cell], width, align)) > 1}
 
 
 def measured(table: Table) -> list[Measured]:

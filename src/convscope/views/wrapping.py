@@ -41,22 +41,18 @@ def _wrap(text: str, width: int, hanging: int) -> tuple[Line, ...]:
     lines: list[Line] = []
     start = end = -1  # the line so far
     used, room = 0, width
-    position = 0
-    for word in _WORD.finditer(text):
-        gap = cells(text[position : word.start()])
-        size = cells(word.group())
-        position = word.end()
+    for first, last, gap, size in _words(text):
         if start >= 0 and used + gap + size <= room:
-            end, used = word.end(), used + gap + size
+            end, used = last, used + gap + size
             continue
         if start >= 0:
             lines.append((start, end))
             room = width - hanging
         if size <= room:
-            start, end, used = word.start(), word.end(), size
+            start, end, used = first, last, size
             continue
-        start, used = word.start(), 0
-        for piece in pieces(word.group()):
+        start, used = first, 0
+        for piece in pieces(text[first:last]):
             size = cells(piece)
             if used and used + size > room:
                 lines.append((start, end))
@@ -68,11 +64,23 @@ def _wrap(text: str, width: int, hanging: int) -> tuple[Line, ...]:
     return tuple(lines) or ((0, 0),)
 
 
-def pieces(word: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def _words(text: str) -> tuple[tuple[int, int, int, int], ...]:
+    """Return the words of a text: from where to where, how wide the gap before it is and the word itself."""
+    found, position = [], 0
+    for word in _WORD.finditer(text):
+        start, end = word.span()
+        found.append((start, end, cells(text[position:start]), cells(word.group())))
+        position = end
+    return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def pieces(word: str) -> tuple[str, ...]:
     """Return the parts of a word that stay whole, each ending with its joint.
 
     >>> pieces("block1_conv1"), pieces("1,024"), pieces("/layer1.0/conv")
-    (['block1_', 'conv1'], ['1,024'], ['/layer1.0/', 'conv'])
+    (('block1_', 'conv1'), ('1,024',), ('/layer1.0/', 'conv'))
     """
     found: list[str] = []
     for piece in re.findall(_PIECE, word):
@@ -80,7 +88,7 @@ def pieces(word: str) -> list[str]:
             found[-1] += piece  # 1,024 and 0.5 stay whole
         else:
             found.append(piece)
-    return found
+    return tuple(found)
 
 
 @lru_cache(maxsize=4096)

@@ -221,6 +221,19 @@ class Kinds(nn.Module):
         return self.body(x)
 
 
+class Writing(nn.Module):
+    """A parameter that is written into, past autograd, before anything reads it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.rand(3, 1, 1))
+        self.conv = nn.Conv2d(3, 5, 2)
+
+    def forward(self, x: Any) -> Any:
+        self.scale.data.mul_(2)
+        return self.conv(x * self.scale)
+
+
 TRAPS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "branches": (Branches, (1, 3, 8, 9)),
     "functional": (Functional, (1, 3, 9, 8)),
@@ -232,6 +245,7 @@ TRAPS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "hooked": (Hooked, (1, 3, 6, 7)),
     "slope": (Slope, (1, 3, 6, 7)),
     "remembering": (Remembering, (1, 3, 8, 7)),
+    "writing": (Writing, (1, 3, 7, 6)),
     "kinds": (Kinds, (1, 3, 12, 10)),
     "parallel": (lambda: nn.DataParallel(Shared()), (1, 4, 6, 7)),
     "scripted": (

@@ -212,6 +212,64 @@ def test_another_input_takes_its_own_path() -> None:
     assert net.run(x.numpy()).graph is net.graph
 
 
+class Ordered(nn.Module):
+    """Channels in an order that is a buffer, and a kernel that is computed from two parameters."""
+
+    order: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("order", torch.tensor([2, 0, 1]))
+        self.conv = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 5, (2, 3)))
+
+    def forward(self, x: Any) -> Any:
+        return self.conv(x[:, self.order])
+
+
+def test_what_changes_between_runs_is_seen() -> None:
+    torch.manual_seed(2)
+    module, x = Ordered(), torch.rand(1, 3, 6, 7)
+    net = opened(module, x)
+
+    def check(the_same: bool) -> None:
+        run = net.run(x.numpy())
+        assert np.array_equal(run.output, plain(module, x)[0].numpy())
+        assert run.trace("conv.conv2d", (4, 2, 3)).facts.agrees
+        assert (run.graph is net.graph) == the_same
+
+    for _ in range(3):  # the first is compared whole, the others with the path that it took
+        check(True)
+    with torch.no_grad():
+        module.order.copy_(torch.tensor([1, 2, 0]))
+    check(False)
+    with torch.no_grad():
+        module.order.copy_(torch.tensor([2, 0, 1]))
+    check(True)
+    with torch.no_grad():
+        next(iter(module.conv.parametrizations["weight"].parameters())).mul_(1.5)
+    check(False)
+
+
+def test_numbers_before_a_change_in_place_are_copied_once() -> None:
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.passing = nn.Conv2d(3, 3, 3, padding=1), nn.Identity()
+
+        def forward(self, x: Any) -> Any:
+            y = self.passing(self.conv(x))
+            y += x
+            return y
+
+    module, x = Residual(), torch.rand(1, 3, 6, 7)
+    run = opened(module, x).run(x.numpy())
+    with torch.no_grad():
+        before = module.conv(x)[0].numpy()
+    assert np.array_equal(run["conv"], before) and np.array_equal(run["passing"], before)
+    assert np.shares_memory(run["conv"], run["passing"])
+    assert np.array_equal(run.output, before + x[0].numpy())
+
+
 def test_numbers_that_leave_pytorch_are_said() -> None:
     class Leaving(nn.Module):
         def forward(self, x: Any) -> Any:

@@ -14,7 +14,7 @@ from convscope.errors import SettingError, ShapeError, SourceError
 from convscope.model.graph import Again, Graph, Said
 from convscope.model.naming import Names, snake
 from convscope.notation.sizes import UNKNOWN, Shape, is_known, shape_text
-from convscope.operators import rules
+from convscope.operators import rule_of
 from convscope.operators.elements import ONNX
 from convscope.operators.layer import Operator, Stated, Use, state
 from convscope.operators.rule import LARGEST, Fed, Given, Slot, Weight
@@ -311,7 +311,7 @@ class Builder:
     ) -> None:
         """Make a layer of one output of a node."""
         op = node.op_type
-        rule = rules().get(op) if domain == "" else None
+        rule = rule_of(op) if domain == "" else None
         inputs = list(node.input)
         while inputs and not inputs[-1]:
             inputs.pop()

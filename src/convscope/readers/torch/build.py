@@ -57,6 +57,14 @@ class TorchGraph(Graph):
         other.modules, other.origins = self.modules, dict(self.origins)
         return other
 
+    def holding(self, fetched: dict[str, Value]) -> TorchGraph:
+        """Return the same graph with the values of another recording that took its path."""
+        from copy import copy
+
+        other = copy(self)
+        other.fetched = fetched
+        return other
+
     @property
     def number(self) -> str:
         """The type of its numbers where it runs as ONNX: float64, or float32 (halves are widened)."""
@@ -146,8 +154,10 @@ class _Builder:
     def graph(self) -> TorchGraph:
         every = ((call, _fed(call)) for call in self.recording.calls)
         given = [(call, fed, _flat(call.named())) for call, fed in every if fed]
-        read = {id(v) for _, _, named in given for _, v in named if isinstance(v, Value)}
-        read.update(map(id, self.recording.outputs.values()))
+        read: set[int] = set()
+        if any(len(fed) > 1 for _, fed, _ in given):
+            read.update(map(id, self.recording.outputs.values()))
+            read.update(id(v) for _, _, named in given for _, v in named if type(v) is Value)
         for call, fed, named in given:
             if len(fed) > 1:  # what nobody reads is no layer: where a maximum was found, say
                 fed = [v for v in fed if id(v) in read] or fed
@@ -196,8 +206,8 @@ class _Builder:
         for key, given in named:
             if call.op == "copy" and key == "self":  # only its shape is read
                 continue
-            if not isinstance(given, Value):
-                settings[key] = _plain(given)
+            if type(given) is not Value:
+                settings[key] = given if type(given) in PLAIN else _plain(given)
                 continue
             slot: Slot
             if given.fed:
@@ -348,7 +358,7 @@ def _flat(named: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return arguments with the tensors of a list one by one: tensors.0, tensors.1 …"""
     found: list[tuple[str, Any]] = []
     for key, given in named.items():
-        if type(given) in (list, tuple) and any(isinstance(v, Value) for v in given):
+        if type(given) in (list, tuple) and Value in map(type, given):
             found += [(f"{key}.{n}", v) for n, v in enumerate(given) if v is not None]
         else:
             found.append((key, given))
@@ -373,7 +383,7 @@ def _plain(given: Any) -> Any:
     if type(given) in PLAIN:
         return given
     if isinstance(given, (list, tuple)):
-        return tuple(map(_plain, given))
+        return tuple(given) if PLAIN.issuperset(map(type, given)) else tuple(map(_plain, given))
     return given if isinstance(given, (int, float, str)) else str(given)
 
 
@@ -466,8 +476,8 @@ def _counts(modules: Iterable[Any]) -> tuple[int, int, int, int]:
     every: dict[int, Any] = {}
     buffers: dict[int, Any] = {}
     for one in modules:
-        every |= {id(p): p for p in one._parameters.values() if p is not None}
-        buffers |= {id(b): b for b in one._buffers.values() if b is not None}
+        for found, held in ((every, one._parameters), (buffers, one._buffers)):
+            found.update((id(t), t) for t in held.values() if t is not None)
     numbers = trained = size = 0
     for parameter in every.values():
         count = parameter.numel()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import torch
@@ -43,7 +41,6 @@ class Value:
         return self.call is None and self.name is not None and not self.fed
 
 
-@dataclass(slots=True, eq=False)
 class Frame:
     """One call of a module.
 
@@ -52,35 +49,44 @@ class Frame:
     given     shape and bytes of a number of the first tensor that went in, and `out` of what came out
     """
 
-    path: str
-    kind: str
-    number: int
-    outer: Frame | None
-    leaf: bool
-    calls: list[Call] = field(default_factory=list)
-    given: tuple[tuple[int, ...], int] | None = None
-    out: tuple[tuple[int, ...], int] | None = None
-    module: Any = None
+    __slots__ = ("calls", "given", "kind", "leaf", "module", "number", "out", "outer", "path")
+
+    def __init__(self, path: str, kind: str, number: int, outer: Frame | None, leaf: bool) -> None:
+        self.path, self.kind, self.number, self.outer, self.leaf = path, kind, number, outer, leaf
+        self.calls: list[Call] = []
+        self.given: tuple[tuple[int, ...], int] | None = None
+        self.out: tuple[tuple[int, ...], int] | None = None
+        self.module: Any = None
+
+    @property
+    def computes(self) -> bool:
+        """Whether any of its calls gives what depends on an input."""
+        for call in self.calls:
+            for value in call.outputs:
+                if value.fed:
+                    return True
+        return False
 
 
-@dataclass(slots=True, eq=False)
 class Call:
     """One operator that ran: its arguments with values in the places of tensors."""
 
-    op: str
-    func: Any
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    frame: Frame
-    outputs: list[Value] = field(default_factory=list)
+    __slots__ = ("args", "frame", "func", "kwargs", "op", "outputs")
+
+    def __init__(
+        self, op: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: Frame
+    ) -> None:
+        self.op, self.func, self.args, self.kwargs, self.frame = op, func, args, kwargs, frame
+        self.outputs: list[Value] = []
 
     def named(self) -> dict[str, Any]:
         """Return every argument by its name in the operator's schema, defaults filled in."""
         if self.func is None:
             return dict(self.kwargs)
-        found = {}
-        for place, (name, default) in enumerate(about(self.func).arguments):
-            value = self.args[place] if place < len(self.args) else self.kwargs.get(name, default)
+        arguments, given = about(self.func).arguments, self.args
+        found = {name: value for (name, _), value in zip(arguments, given, strict=False)}
+        for name, default in arguments[len(given) :]:
+            value = self.kwargs.get(name, default)
             if value is not _NONE:
                 found[name] = value
         return found
@@ -108,9 +114,19 @@ _IGNORED = ("prim::", "profiler::", "aten::sym_", "aten::is_", "aten::_has_", "a
             "aten::_assert", "aten::dim", "aten::numel", "aten::storage_offset")  # fmt: skip
 
 
-@cache
+_ABOUT: dict[int, tuple[Any, About]] = {}
+"""id of an operator → itself, and what its schema says: an operator's own hash is slow."""
+
+
 def about(func: Any) -> About:
     """Return what an operator's schema says."""
+    known = _ABOUT.get(id(func))
+    if known is None:
+        known = _ABOUT[id(func)] = func, _about(func)
+    return known[1]
+
+
+def _about(func: Any) -> About:
     schema = func._schema
     arguments = []
     changes = []
@@ -142,7 +158,6 @@ class Failure(Record):
     named: dict[str, Any]
 
 
-@dataclass
 class Recording:
     """What one forward did.
 
@@ -152,13 +167,12 @@ class Recording:
     frames    every call of a module, in order
     """
 
-    calls: list[Call]
-    inputs: dict[str, Value]
-    outputs: dict[str, Value]
-    result: Any
-    frames: list[Frame]
-    warnings: list[str]
-    failure: Failure | None = None
+    def __init__(
+        self, calls: list[Call], inputs: dict[str, Value], outputs: dict[str, Value], result: Any,
+        frames: list[Frame], warnings: list[str], failure: Failure | None = None,
+    ) -> None:  # fmt: skip
+        self.calls, self.inputs, self.outputs, self.result = calls, inputs, outputs, result
+        self.frames, self.warnings, self.failure = frames, warnings, failure
 
     def settle(self) -> None:
         """Forget what only building a graph needs, so that nothing here holds itself.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from convscope.aten.layer import Operator, Use, state
@@ -201,7 +200,7 @@ class _Editing:
         for key, slot in layer.use.slots:
             if isinstance(slot, Weight) and key in wanted and wanted[key] != slot.shape:
                 fresh[slot.name] = self._anew(name, layer, key, slot, wanted[key])
-                slot = replace(slot, shape=wanted[key])
+                slot = slot._replace(shape=wanted[key])
             slots.append((key, slot))
         use = layer.use._replace(
             settings=tuple(sorted(settings.items())), slots=tuple(slots), wanted=None

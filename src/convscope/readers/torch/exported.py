@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from convscope.aten import rules
+from convscope.aten import rule_of
 from convscope.errors import SourceError
 from convscope.files.archive import Archive
 from convscope.files.json_text import MOST_BYTES, read_json
@@ -265,7 +265,7 @@ class _Program:
 
     def _made(self, call: Call, func: Any, names: list[str], metas: Mapping[str, Any]) -> Any:
         """Return a constant that the program makes; None for what is not made here."""
-        if call.op not in MAKERS and call.op not in rules():
+        if call.op not in MAKERS and rule_of(call.op) is None:
             return None
         given = {key: _numbers(one) for key, one in call.kwargs.items()}
         bare = {key: _numbers(one, "meta") for key, one in call.kwargs.items()} | {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -14,12 +13,12 @@ from convscope.errors import InputError
 from convscope.notation.sizes import shape_text
 from convscope.readers.example import Example
 from convscope.readers.torch.structures import mapped, tensors_of
+from convscope.typed import Record
 
 Tensor = Any
 
 
-@dataclass(frozen=True)
-class Arguments:
+class Arguments(Record):
     """What a module is called with.
 
     inputs   the tensors among it by name: the parameter of forward, and where in it: images, boxes.0
@@ -38,7 +37,7 @@ class Arguments:
 
         args = tuple(mapped(swapped, a) for a in self.args)
         kwargs = {n: mapped(swapped, a) for n, a in self.kwargs.items()}
-        return replace(self, args=args, kwargs=kwargs, inputs=dict(given))
+        return Arguments(args, kwargs, dict(given))
 
 
 def arguments(module: Any, example: Example) -> Arguments:

@@ -15,6 +15,7 @@ from convscope.model.graph import Graph
 from convscope.readers.torch.build import TorchGraph, build
 from convscope.readers.torch.calls import Recording, Value
 from convscope.readers.torch.inputs import Arguments, as_tensor
+from convscope.readers.torch.paths import Known, known
 from convscope.readers.torch.recording import record
 from convscope.readers.torch.shadow import parameters
 
@@ -95,6 +96,7 @@ class TorchModule(RecordedGraph):
         self.module, self.arguments = module, arguments
         self.batched, self.training = batched, training
         self._latest = threading.local()
+        self._known: tuple[TorchGraph, Known] | None = None
 
     def at(self, graph: Graph, given: Mapping[str, Array]) -> Graph:
         """Return the graph of these inputs: the same one where the forward takes the same path.
@@ -108,16 +110,27 @@ class TorchModule(RecordedGraph):
             return graph
         found = self._graph_of(graph, given)
         self._latest.recorded, self._latest.given = found, given
-        if graph.same_as(found):
+        if found.nodes is graph.nodes:
             found = graph
         self._latest.graph = found
         return found
 
-    def _graph_of(self, graph: Graph, given: Mapping[str, Array]) -> TorchGraph:
+    def _graph_of(self, graph: TorchGraph, given: Mapping[str, Array]) -> TorchGraph:
+        """Return the graph of these inputs, with its values: the same nodes where the path is the same."""
         recording = self.recorded(graph, given)
-        found = build(recording, self.module, graph.name, self.batched)
+        fetched = None
+        if self._known is not None and self._known[0].nodes is graph.nodes:
+            fetched = self._known[1].followed(recording)
+        if fetched is None:
+            found = build(recording, self.module, graph.name, self.batched)
+            if not graph.same_as(found):
+                recording.settle()
+                return found
+            fetched = found.fetched
+            if path := known(recording, fetched):
+                self._known = graph, path
         recording.settle()
-        return found
+        return graph.holding(fetched)
 
     def recorded(self, graph: Graph, given: Mapping[str, Array]) -> Recording:
         """Return the recording of one forward, all values kept."""
@@ -140,7 +153,7 @@ class TorchModule(RecordedGraph):
                 f"{graph.name} was opened without an example, so that only its parameters are known: "
                 f"open(module, shape=(3, 224, 224)) or open(module, example)"
             )
-        if any(t.device.type == "meta" for t in parameters(self.module)):
+        if any(t.is_meta for t in parameters(self.module)):
             raise EngineError(
                 f"the parameters of {graph.name} are on the meta device: they have shapes, but no "
                 f"numbers to run with"
@@ -148,7 +161,8 @@ class TorchModule(RecordedGraph):
         return self.arguments
 
     def _called_with(self, graph: Graph, given: Mapping[str, Array]) -> Arguments:
-        arguments = self.needs_example(graph)
+        arguments = self.arguments
+        assert arguments is not None
         tensors = {}
         for name, (key, like) in zip(graph.inputs, arguments.inputs.items(), strict=True):
             array = given[name]

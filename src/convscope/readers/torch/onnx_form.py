@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convscope.aten import rules
+from convscope.aten import rule_of
 from convscope.aten.layer import Operator, call_of, computes
 from convscope.aten.rule import OPSET, Call, Given, NoEquation, Weight
 from convscope.errors import EngineError, OutputError, UnsupportedError
@@ -143,7 +143,7 @@ class _Writer:
         node = self.graph.nodes[name]
         layer = node.layer
         assert isinstance(layer, Operator)
-        rule = rules().get(layer.use.op)
+        rule = rule_of(layer.use.op)
         if rule is None or rule.onnx is None or not computes(rule, layer.use):
             raise UnsupportedError(
                 f"{name} ({layer.kind}) cannot be written as ONNX: no rule says how {layer.use.op} is written"

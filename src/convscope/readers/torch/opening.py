@@ -10,12 +10,10 @@ from convscope.network import Network
 from convscope.readers.example import Example
 from convscope.readers.torch.build import TorchGraph, build, skeleton
 from convscope.readers.torch.calls import Recording
-from convscope.readers.torch.failing import forward_error
 from convscope.readers.torch.inputs import arguments
 from convscope.readers.torch.module import BothEngines, TorchModule
 from convscope.readers.torch.recording import record
 from convscope.readers.torch.shadow import initialised, parameters, plain
-from convscope.readers.torch.weights import with_weights
 
 
 def opened(source: Any, example: Example) -> Network:
@@ -23,6 +21,8 @@ def opened(source: Any, example: Example) -> Network:
     module = plain(source)
     name = type(module).__name__
     if example.weights is not None:
+        from convscope.readers.torch.weights import with_weights
+
         module = with_weights(module, example.weights)
     if example.engine not in (None, "torch", "onnxruntime"):
         raise SettingError(f"engine is torch or onnxruntime, not {example.engine!r}")
@@ -32,12 +32,14 @@ def opened(source: Any, example: Example) -> Network:
         backing = backs(module, None, True, example.training)
         return Network(name, graph=skeleton(module, name), backing=backing)
     given = arguments(module, example)
-    if any(p.device.type == "meta" for p in parameters(module)):
+    if any(p.is_meta for p in parameters(module)):
         given = given.with_inputs({n: t.to("meta") for n, t in given.inputs.items()})
     recording = record(module, given.args, given.kwargs, given.inputs, False, example.training)
     graph, batched = graph_of(recording, module, name)
     recording.settle()
     if recording.failure is not None:
+        from convscope.readers.torch.failing import forward_error
+
         raise forward_error(graph, recording)
     notes = list(recording.warnings)
     backing = backs(module, given, batched, example.training)

@@ -75,8 +75,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return func(*args, **kwargs)
         tensors = self.tensors
         reads: list[Value] = []
-        given = tuple([a if type(a) in PLAIN else tensors.valued(a, reads) for a in args])
-        named = {name: tensors.valued(v, reads) for name, v in kwargs.items()} if kwargs else {}
+        valued = tensors.valued
+        given = tuple([a if type(a) in PLAIN else valued(a, reads) for a in args])
+        named = {name: valued(v, reads) for name, v in kwargs.items()} if kwargs else {}
         call = Call(told.name, func, given, named, tensors.frame)
         changed: list[Tensor] = []
         if told.changes:
@@ -91,11 +92,15 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         except BaseException:
             self.failed = (told.name, call.named(), tensors.frame)
             raise
-        fed = told.random or any(v.fed for v in reads)
+        fed = told.random
+        for value in reads:
+            fed = fed or value.fed
         if told.changes:
             if told.name in OVERWRITTEN:
                 fed = any(v.fed for v in reads[1:])
             tensors.changed(call, changed, fed)
+        elif type(out) is torch.Tensor and tensors.fresh(call, out, fed):
+            tensors.note(call)
         else:
             self._gave(call, told, out, args, fed)
         return out
@@ -172,10 +177,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.raised = error, frame
         if self.sized:
             frame.out = _sizes(out)
-        inside = [v for call in frame.calls for v in call.outputs] if frame.leaf else ()
-        if frame.leaf and isinstance(out, torch.Tensor) and not any(v.fed for v in inside):
+        if frame.leaf and isinstance(out, torch.Tensor) and not frame.computes:
             value = tensors.value(out)
-            if value.fed and all(v is not value for v in inside):
+            if value.fed and all(v is not value for call in frame.calls for v in call.outputs):
                 call = Call("identity", None, (), {"self": value}, frame)
                 new = tensors.output(call, out, True, 0)
                 new.tensor = value.tensor
@@ -263,10 +267,10 @@ def _record(
     for path, one in every.items():
         prefix = f"{path}." if path else ""
         own = originals.get(path, one)
-        for name, tensor in _held(one):
-            if id(tensor) not in tensors.entries:
-                value = tensors.begin(tensor, False, prefix + name)
-                value.tensor = getattr(own, name, tensor)  # buffers in training are copies
+        for held in (one._parameters, one._buffers):
+            for name, tensor in held.items():
+                if tensor is not None:
+                    tensors.hold(tensor, prefix + name, own, name)
     values = {name: tensors.begin(t, True, name, ours=True) for name, t in inputs.items()}
     result: Any = None
     failure: Failure | None = None
@@ -297,24 +301,16 @@ def _record(
     return Recording(tensors.calls, values, outputs, result, recorder.frames, said, failure)
 
 
-def _held(module: Any) -> Iterator[tuple[str, Tensor]]:
-    """Yield a module's own parameters and buffers."""
-    for held in (module._parameters, module._buffers):
-        for name, tensor in held.items():
-            if tensor is not None:
-                yield name, tensor
-
-
 @contextmanager
 def _state_kept(module: Any) -> Iterator[None]:
     """Keep what a forward may change beside the module: random numbers, the fast path of attention."""
     import random
 
-    cuda = {t.device for t in parameters(module) if t.device.type == "cuda"}
+    cuda = {t.device for t in parameters(module) if t.is_cuda}
     devices = sorted({device.index or 0 for device in cuda})
     state = random.getstate()
-    numpy = sys.modules.get("numpy")
-    numbers = numpy.random.get_state() if numpy is not None else None
+    numpy = sys.modules.get("numpy.random")  # numpy itself would load it here
+    numbers = numpy.get_state() if numpy is not None else None
     fast = torch.backends.mha.get_fastpath_enabled()
     exact = whole_float32() if cuda else nullcontext()
     with exact, torch.random.fork_rng(devices=devices):
@@ -325,7 +321,7 @@ def _state_kept(module: Any) -> Iterator[None]:
             torch.backends.mha.set_fastpath_enabled(fast)
             random.setstate(state)
             if numpy is not None:
-                numpy.random.set_state(numbers)
+                numpy.set_state(numbers)
 
 
 @contextmanager

@@ -61,11 +61,16 @@ class _Copying:
             kind = type(value)
             if kind in PLAIN:
                 continue
-            if (kind is dict or kind is OrderedDict) and name[:1] == "_":
-                own[name] = value.copy() if value else kind()
-                if not value or name in KEPT:
+            if (kind is OrderedDict or kind is dict) and name[:1] == "_":
+                if not value:
+                    own[name] = kind()
                     continue
-            if isinstance(value, torch.nn.Module) or (kind in HOLDERS and not _plain(value)):
+                own[name] = value.copy()
+                if name in KEPT:
+                    continue
+            if kind is set and not value:
+                own[name] = set()
+            elif (kind in HOLDERS and not _plain(value)) or isinstance(value, torch.nn.Module):
                 self.holding.append((own, name, own[name]))
         children = one._modules.items()
         own["_modules"] = {n: None if c is None else self.copied(c) for n, c in children}
@@ -125,8 +130,9 @@ def tree(module: Any) -> dict[str, Any]:
             continue
         met.add(id(one))
         found[path] = one
-        inside = [(f"{path}.{n}" if path else n, child) for n, child in one._modules.items()]
-        stack += reversed(inside)
+        if one._modules:
+            inside = [(f"{path}.{n}" if path else n, child) for n, child in one._modules.items()]
+            stack += reversed(inside)
     return found
 
 
@@ -140,7 +146,7 @@ def parameters(module: Any) -> Iterator[Any]:
 
 def is_leaf(module: Any) -> bool:
     """Whether a module has no modules of its own."""
-    return all(child is None for _, child in module._modules.items())
+    return not module._modules or all(child is None for _, child in module._modules.items())
 
 
 def plain(module: Any) -> Any:

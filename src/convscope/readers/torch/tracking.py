@@ -13,6 +13,9 @@ from typing import Any
 import torch
 
 from convscope.readers.torch.calls import Call, Frame, Tensor, Value
+from convscope.readers.torch.shadow import PLAIN
+
+STRIDED = torch.strided
 
 
 class Entry:
@@ -42,7 +45,7 @@ class Entry:
 
 
 def _geometry(tensor: Tensor) -> tuple[Any, ...]:
-    if tensor.layout is not torch.strided:
+    if tensor.layout is not STRIDED:
         return (tensor.dtype, tuple(tensor.shape))
     return tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.storage_offset()
 
@@ -57,13 +60,34 @@ class Memory:
         self.kept: list[Value] = []
         self.ours = ours
 
+    @property
+    def alive(self) -> bool:
+        """Whether anything lies in it; if not, its address may be another one's by now."""
+        if self.kept:
+            return True
+        for entry in self.entries:  # noqa: SIM110  (a generator takes three times as long)
+            if entry.ref() is not None:
+                return True
+        return False
+
+    def leave(self) -> None:
+        """Copy the numbers that are kept in it, once each: it is about to hold others."""
+        copies: dict[tuple[Any, ...], Tensor] = {}
+        for value in self.kept:  # two modules that pass on the same tensor have one copy
+            seen = _geometry(value.tensor)
+            if seen not in copies:
+                copies[seen] = value.tensor.detach().clone()
+            value.tensor = copies[seen]
+        self.kept.clear()
+
 
 class Tracking:
     """The values of all tensors that were met, and the calls so far.
 
-    keep    whether the values of all calls are kept, else the constants' only
-    frame   the module that is being called
-    saved   what was overwritten and is not ours: tensor, its numbers, its version
+    keep     whether the values of all calls are kept, else the constants' only
+    frame    the module that is being called
+    saved    what was overwritten and is not ours: tensor, its numbers, its version
+    waiting  what the module holds and nobody has read yet: id → tensor, its whole name, its owner, its name there
     """
 
     def __init__(self, keep: bool, frame: Frame) -> None:
@@ -72,6 +96,30 @@ class Tracking:
         self.entries: dict[int, Entry] = {}
         self.memories: dict[int, Memory] = {}
         self.saved: list[tuple[Tensor, Tensor, int]] = []
+        self.waiting: dict[int, tuple[Tensor, str, Any, str]] = {}
+        self._held: set[int] = set()
+
+    def hold(self, tensor: Tensor, whole: str, owner: Any, name: str) -> None:
+        """Note a tensor of the module: it begins to be a value when it is first read.
+
+        owner, name   where its numbers are: what runs may hold a copy of a buffer
+        """
+        if id(tensor) not in self.waiting:
+            self.waiting[id(tensor)] = tensor, whole, owner, name
+            if tensor.layout is STRIDED:
+                self._held.add(tensor.untyped_storage()._cdata)
+
+    def _begin_held(self, key: int) -> Entry:
+        """Let a tensor of the module begin to be a value."""
+        tensor, whole, owner, name = self.waiting.pop(key)
+        value = Value(tensor, False, name=whole)
+        value.tensor = getattr(owner, name, tensor)
+        return self.enter(tensor, value, ours=False)[0]
+
+    def _begin_all(self) -> None:
+        """Let all of them begin: another face of the memory of one was met."""
+        while self.waiting:
+            self._begin_held(next(iter(self.waiting)))
 
     def begin(self, tensor: Tensor, fed: bool, name: str, ours: bool = False) -> Value:
         """Note a tensor that is there before the forward begins."""
@@ -81,17 +129,13 @@ class Tracking:
         return value
 
     def _memory(self, tensor: Tensor, ours: bool) -> Memory | None:
-        if tensor.layout is not torch.strided:
+        if tensor.layout is not STRIDED:
             return None
         key = tensor.untyped_storage()._cdata
+        if ours and self.waiting and key in self._held:
+            self._begin_all()
         found = self.memories.get(key)
-        if (
-            found is not None
-            and not any(e.ref() is not None for e in found.entries)
-            and not found.kept
-        ):
-            found = None
-        if found is None:
+        if found is None or not found.alive:
             found = self.memories[key] = Memory(ours)
         return found
 
@@ -106,6 +150,22 @@ class Tracking:
                 memory.kept.append(value)
         return entry, memory
 
+    def fresh(self, call: Call, tensor: Tensor, fed: bool) -> bool:
+        """Note what a call gave where it lies in memory of its own; return whether it does."""
+        if tensor.layout is not STRIDED:
+            return False
+        key = tensor.untyped_storage()._cdata
+        known = self.memories.get(key)
+        if (known is not None and known.alive) or (self.waiting and key in self._held):
+            return False
+        value = self.output(call, tensor, fed, 0)
+        memory = self.memories[key] = Memory(True)
+        memory.entries.append(entry := Entry(tensor, value))
+        self.entries[id(tensor)] = entry
+        if value.tensor is not None:
+            memory.kept.append(value)
+        return True
+
     def value(self, tensor: Tensor) -> Value:
         """Return what a tensor is now; one that nobody noted is a constant."""
         return self._entry(tensor).value
@@ -116,8 +176,12 @@ class Tracking:
             if entry.stale:
                 self._derive(entry)
             return entry
+        if self.waiting:
+            if id(tensor) in self.waiting:
+                return self._begin_held(id(tensor))
+            self._begin_all()
         memory = None
-        if tensor.layout is torch.strided:
+        if tensor.layout is STRIDED:
             memory = self.memories.get(tensor.untyped_storage()._cdata)
         if memory is not None:
             # another face of memory that is known: parameter.data, a tensor made by detach outside
@@ -181,9 +245,14 @@ class Tracking:
 
     def valued(self, given: Any, reads: list[Value]) -> Any:
         """Return an argument with values in the places of tensors, which are put among those that are read."""
+        if type(given) in PLAIN:
+            return given
         if isinstance(given, torch.Tensor):
-            reads.append(self.value(given))
-            return reads[-1]
+            entry = self.entries.get(id(given))
+            if entry is None or entry.stale or entry.ref() is not given:
+                entry = self._entry(given)
+            reads.append(entry.value)
+            return entry.value
         if isinstance(given, (list, tuple)):
             return tuple(self.valued(g, reads) for g in given)
         return given
@@ -213,9 +282,7 @@ class Tracking:
             return
         if not memory.ours and not any(known is tensor for known, _, _ in self.saved):
             self.saved.append((tensor, tensor.detach().clone(), tensor._version))
-        for value in memory.kept:
-            value.tensor = value.tensor.detach().clone()
-        memory.kept.clear()
+        memory.leave()
 
     def changed(self, call: Call, tensors: Sequence[Tensor], fed: bool) -> None:
         """Note a call that wrote into its arguments: they hold new values from here on."""
@@ -272,6 +339,8 @@ class Tracking:
     def restore(self) -> None:
         """Give back to tensors that are the user's what they held before."""
         for tensor, before, version in self.saved:
+            if memory := self._memory(tensor, False):
+                memory.leave()
             with torch.no_grad():
                 tensor.copy_(before)
             torch._C._autograd._unsafe_set_version_counter((tensor,), (version,))
