@@ -10,11 +10,11 @@ import pytest
 from screens import OUT_OF_REACH, OpenPage, violations
 
 import convscope as cs
-from convscope.errors import InputError
+from convscope.errors import InputError, SettingError
 from convscope.explorer.host import Host
 from convscope.explorer.single_file import single_file
 from convscope.learning.film import Film, FilmMaker
-from convscope.learning.session import Examples, Session, shares_of_images
+from convscope.learning.session import Examples, Session, Settings, optimizers, shares_of_images
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -96,6 +96,52 @@ def test_it_makes_single_steps_goes_on_and_begins_anew(host: Host) -> None:
     assert ask(host, "do", do="step")["losses"] == one["losses"]  # the same seed: the same step
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "own"),
+    [
+        ("sgd", cs.optimizers.SGD(0.25)),
+        ("momentum", cs.optimizers.SGD(0.25, momentum=0.9)),
+        ("adam", cs.optimizers.Adam(0.25)),
+        ("rmsprop", cs.optimizers.RMSprop(0.25)),
+    ],
+)
+def test_settings_are_chosen_and_hold_from_the_next_beginning_on(
+    host: Host, optimizer: str, own: Any
+) -> None:
+    before = ask(host, "do", do="step")
+    assert before["settings"] == before["usual"] == {
+        "optimizer": "adam", "learning_rate": 0.001, "batch_size": 16, "epochs": 5
+    }  # fmt: skip
+    wanted = {"optimizer": optimizer, "learning_rate": 0.25, "batch_size": 7, "epochs": 2}
+    told = ask(host, "do", do="anew", settings=wanted)
+    assert (told["settings"], told["steps"], told["state"]) == (wanted, 6, "ready")
+    session = host.screens["learning"].session  # type: ignore[attr-defined]
+    session.start()
+    session._wait(lambda: False)
+    network, given = untrained()
+    network.compile(own, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    losses: list[float] = []
+    note = cs.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: losses.append(network._compiled().loss_of_step)
+    )
+    network.fit(given.x, given.y, 7, 2, 0, [note])
+    assert ask(host, "state")["losses"] == losses
+
+
+def test_an_optimizer_of_ones_own_stays_to_be_chosen() -> None:
+    network, _ = untrained()
+    network.compile(cs.optimizers.SGD(0.5, momentum=0.7), "sparse_categorical_crossentropy")
+    own = Settings.of(network)
+    assert own == ("compiled", 0.5, 32, 5)
+    assert optimizers(network)["compiled"]["title"] == repr(network.optimizer)
+    Settings.chosen({"learning_rate": 0.125}, own, 32).put(network)
+    assert network.optimizer.config() == {
+        "learning_rate": 0.125,
+        "momentum": 0.7,
+        "nesterov": False,
+    }
+
+
 def test_losses_are_those_of_fit(host: Host) -> None:
     network, given = untrained()
     losses: list[float] = []
@@ -164,13 +210,35 @@ def test_a_step_is_taken_apart_down_to_numbers_of_that_step(host: Host) -> None:
         ({"what": "picture", "step": "1"}, "step is a number"),
         ({"what": "open", "step": 1, "image": 99}, "the batch has images"),
         ({"what": "state", "since": -1}, "since is a step"),
+        (
+            {"what": "do", "do": "anew", "settings": [1]},
+            "a training is set by optimizer, learning_rate",
+        ),
+        ({"what": "do", "do": "anew", "settings": {"seed": 1}}, "a training is set by"),
+        (
+            {"what": "do", "do": "anew", "settings": {"optimizer": "compiled"}},
+            "are sgd, momentum, adam, rmsprop, not",
+        ),
+        ({"what": "do", "do": "anew", "settings": {"learning_rate": 0}}, "of 0 no weight moves"),
+        (
+            {"what": "do", "do": "anew", "settings": {"learning_rate": "1"}},
+            "learning_rate must be a number",
+        ),
+        (
+            {"what": "do", "do": "anew", "settings": {"batch_size": 17}},
+            "batch_size must be .* from 1 to 16, not 17",
+        ),
+        (
+            {"what": "do", "do": "anew", "settings": {"epochs": True}},
+            "epochs must be .* from 1 to 1000",
+        ),
     ],
 )
 def test_a_question_that_cannot_be_answered_says_why(film: Film, question: Any, why: str) -> None:
     host = Host(small(), examples().x[0], given={"learning": film})
     if question["what"] == "do":
         host = Host(*watched())
-    with pytest.raises(InputError, match=why):
+    with pytest.raises((InputError, SettingError), match=why):
         host.answer({"ask": "learning", **question})
 
 
@@ -254,6 +322,35 @@ def test_somebody_trains_scrubs_and_goes_down_to_a_number(visit: OpenPage, axe: 
     page.locator(".cs-learning-apart h2", has_text="Step 4").wait_for()
 
 
+def test_settings_are_chosen_on_the_page_and_stand_in_the_address(visit: OpenPage) -> None:
+    visited = visit(watched, "s=learning&opt=momentum&rate=0.001&ep=3&batch=0")
+    page = visited.page
+    page.get_by_text(
+        "has not learned yet: step 0 of 3 · SGD(learning_rate=0.001, momentum=0.9"
+    ).wait_for()
+    page.get_by_label("optimizer").select_option("rmsprop")
+    assert page.get_by_label("learning rate").input_value() == "0.001"
+    page.get_by_label("learning rate").fill("0.02")
+    page.get_by_label("images a step").fill("7")
+    page.get_by_text("3 steps an epoch, 9 in all.").wait_for()
+    page.get_by_role(
+        "button", name="one step"
+    ).click()  # nothing has been learned: it begins with these
+    page.get_by_text("waits: step 1 of 9 · RMSprop(learning_rate=0.02").wait_for()
+    address = visited.address
+    assert [address[k] for k in ("opt", "rate", "batch", "ep")] == ["rmsprop", "0.02", "7", "3"]
+    page.get_by_label("epochs").fill("2")
+    page.get_by_text("what runs now goes on as it was set").wait_for()
+    page.get_by_role("button", name="one step").click()
+    page.get_by_text("waits: step 2 of 9").wait_for()
+    page.get_by_role("button", name="begin anew with these").click()
+    page.get_by_text("has not learned yet: step 0 of 6").wait_for()
+    page.get_by_label("images a step").fill("99")
+    page.get_by_role("button", name="Train").click()
+    assert page.get_by_label("images a step").evaluate("field => field.matches(':invalid')")
+    page.get_by_text("has not learned yet: step 0 of 6").wait_for()
+
+
 def test_a_film_plays_in_a_file(film: Film, page: Page, tmp_path: Path) -> None:
     host = Host(small(), examples().x[0], given={"learning": film})
     path = tmp_path / "film.html"
@@ -261,6 +358,8 @@ def test_a_film_plays_in_a_file(film: Film, page: Page, tmp_path: Path) -> None:
     page.goto(f"{path.as_uri()}#s=learning")
     page.locator(".cs-learning-apart h2", has_text="Step 5").wait_for()
     assert page.get_by_role("button", name="Train").count() == 0
+    assert page.get_by_text("nothing learns here").is_visible()
+    assert not page.get_by_label("epochs").is_visible()
     page.keyboard.press(",")
     page.locator(".cs-learning-apart h2", has_text="Step 2").wait_for()
     numbers, total = figures(page, ".cs-learning-two table:has(th:text('products'))")

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convscope.errors import ConvscopeError, InputError
+from convscope.errors import ConvscopeError, InputError, SettingError
+from convscope.layers.arguments import number
 from convscope.learning.callbacks import Callback, Logs
 from convscope.learning.film import Film, Frames, chosen
+from convscope.learning.optimizers import get
 from convscope.typed import Record
 
 if TYPE_CHECKING:
@@ -36,6 +38,87 @@ class Examples(Record):
     held_y: Any
     words: str
     labels: list[str]
+
+
+MOST_EPOCHS = 1000
+
+OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "sgd": ("SGD", {}),
+    "momentum": ("SGD", {"momentum": 0.9}),
+    "adam": ("Adam", {}),
+    "rmsprop": ("RMSprop", {}),
+}
+"""What may be chosen by name: Keras's class, and the settings in which it differs from its defaults."""
+
+
+class Settings(Record):
+    """How a training goes that somebody chooses.
+
+    optimizer    a name of `OPTIMIZERS`; "compiled" is the one that the network came with
+    """
+
+    optimizer: str
+    learning_rate: float
+    batch_size: int = 32
+    epochs: int = 5
+
+    @staticmethod
+    def of(network: Any) -> Settings:
+        """Return those that a compiled network comes with."""
+        own = network.optimizer
+        for name, (kind, settings) in OPTIMIZERS.items():
+            other = get({"class_name": kind, "config": settings})
+            if own.keras() == {**other.keras(), "config": {**other.config(), **_rate(own)}}:
+                return Settings(name, own.learning_rate)
+        return Settings("compiled", own.learning_rate)
+
+    @staticmethod
+    def chosen(given: Any, usual: Settings, images: int) -> Settings:
+        """Return the settings that a page names, checked; raises `InputError` or `SettingError`, by name."""
+        if not isinstance(given, Mapping) or set(given) - set(usual._fields):
+            raise InputError(f"a training is set by {', '.join(usual._fields)}, not {given!r:.120}")
+        found = usual._replace(**given)
+        names = [*OPTIMIZERS, *({usual.optimizer} - set(OPTIMIZERS))]
+        if found.optimizer not in names:
+            raise InputError(f"the optimizers are {', '.join(names)}, not {found.optimizer!r:.80}")
+        if not number(found.learning_rate, "learning_rate", 0):
+            raise SettingError("with a learning rate of 0 no weight moves: it must be larger")
+        for name, most in (("batch_size", images), ("epochs", MOST_EPOCHS)):
+            value = getattr(found, name)
+            if type(value) is not int or not 1 <= value <= most:
+                raise SettingError(
+                    f"{name} must be a whole number from 1 to {most}, not {value!r:.80}"
+                )
+        return found
+
+    def put(self, network: Any) -> None:
+        """Compile a network anew with this optimizer, with the loss and the metrics that it has."""
+        own = network._compiled()
+        kind, config = OPTIMIZERS.get(
+            self.optimizer, (type(own.optimizer).__name__, own.optimizer.config())
+        )
+        made = get({"class_name": kind, "config": {**config, "learning_rate": self.learning_rate}})
+        network.compile(made, own.loss, metrics=own.metrics)
+
+
+def _rate(optimizer: Any) -> dict[str, float]:
+    return {"learning_rate": optimizer.learning_rate}
+
+
+def optimizers(network: Any) -> dict[str, dict[str, Any]]:
+    """Return what may be chosen for a compiled network: what each is called, and its usual learning rate."""
+    found = {}
+    for name, (kind, settings) in OPTIMIZERS.items():
+        said = "".join(f", {what} {value:g}" for what, value in settings.items())
+        rate = get({"class_name": kind, "config": settings}).learning_rate
+        found[name] = {"title": f"{kind}{said}", "learning_rate": rate}
+    own = Settings.of(network)
+    if own.optimizer not in found:
+        found[own.optimizer] = {
+            "title": repr(network.optimizer),
+            "learning_rate": own.learning_rate,
+        }
+    return found
 
 
 class Session:

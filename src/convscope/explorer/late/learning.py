@@ -50,6 +50,10 @@ class Learning:
         self._making = threading.Lock()
         self._turn = threading.Lock()
         self._begun = 0
+        self._usual: Any = (
+            None  # the settings that the network comes with, and those that were chosen
+        )
+        self._chosen: Any = None
         self._held: set[str] | None = None  # for a file: the weights whose numbers it has
         self._told: dict[Any, dict[str, Any]] = {}  # for a file: why numbers moved, in short
         self._answers: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
@@ -83,12 +87,19 @@ class Learning:
             return self._session
 
     def _begin(self) -> None:
-        from convscope.learning.session import Session
+        from convscope.learning.session import Session, Settings, optimizers
 
         assert self._make is not None
         network, examples = self._make()
+        if self._usual is None:
+            own = Settings.of(network)
+            self._usual = self._chosen = own._replace(
+                batch_size=min(own.batch_size, len(examples.y))
+            )
+            self._optimizers = optimizers(network)
+        self._chosen.put(network)
         self._begun += 1
-        self._session = Session(network, examples)
+        self._session = Session(network, examples, self._chosen.epochs, self._chosen.batch_size)
         self._trainer = self._session.trainer
 
     @property
@@ -138,7 +149,8 @@ class Learning:
             facts |= {
                 "live": True, "state": session.state, "why": session.why, "step": session.step,
                 "steps": session.steps, "words": session.examples.words,
-                "epochs": session.epochs, "batch": session.batch_size,
+                "settings": self._chosen._asdict(), "usual": self._usual._asdict(),
+                "optimizers": self._optimizers, "images": len(session.examples.y),
                 "losses": [_finite(v) for v in session.losses[since:]],
                 "accuracies": [_finite(log.get("accuracy")) for log in session.logs[since:]],
             }  # fmt: skip
@@ -161,7 +173,7 @@ class Learning:
         }
 
     def _do(self, question: Mapping[str, Any]) -> Answer:
-        """Start, pause, make one step, or begin anew."""
+        """Start, pause, make one step, or begin anew, with other settings if any are given."""
         session = self.session
         if session is None:
             raise InputError("this is a film: what it shows has been learned already")
@@ -169,6 +181,10 @@ class Learning:
         doing = question.get("do")
         with self._turn:
             if doing == "anew":
+                from convscope.learning.session import Settings
+
+                if (wanted := question.get("settings")) is not None:
+                    self._chosen = Settings.chosen(wanted, self._usual, len(session.examples.y))
                 session.close()
                 with self._making:
                     self._begin()

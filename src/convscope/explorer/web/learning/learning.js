@@ -6,9 +6,10 @@ import { decimal, exact, grouped, times } from "../texts.js";
 import { apart, fact } from "./apart.js";
 import { plot } from "./curves.js";
 import { beside, kernelPicture, laidOut } from "./kernel.js";
+import { addressed, fromAddress, settings } from "./settings.js";
 
 /** @import {App, Screen} from "../frame.js" */
-/** @import {Path, State, Which} from "./types" */
+/** @import {Path, Settings, State, Which} from "./types" */
 
 const KINDS = { weight: "weights before the step", gradient: "gradients", update: "by how much they moved" };
 const AGAIN = 350; // milliseconds between looks at a training that goes on
@@ -39,8 +40,9 @@ function learning(app) {
 	const problem = h("p.cs-error", { role: "alert", hidden: true });
 	const run = h("button.cs-primary", { type: "button", onclick: () => tell(told?.state === "running" ? "pause" : "start") }, "▶ Train");
 	const one = small("one step", () => tell("step"));
-	const anew = small("begin anew", () => tell("anew"));
-	const controls = h("div.cs-learning-controls", run, one, anew);
+	const controls = h("div.cs-learning-controls", run, one);
+	const form = settings((wanted) => tell("anew", wanted));
+	const playback = h("p.cs-note", { hidden: true }, "This is a film of a training that has been made: it plays, and its steps are taken apart; nothing learns here. To let a network learn: convscope explore, or convscope train.");
 	const lossPlot = plot("loss of each batch", (step) => toStep(step));
 	const accuracyPlot = plot("accuracy: of the epoch so far, ■ of images held out", (step) => toStep(step));
 	const which = choice({}, (of) => go({ of }), { "aria-label": "Which weights" });
@@ -58,7 +60,7 @@ function learning(app) {
 	const asTable = h("details.cs-table", { ontoggle: () => tabled() }, h("summary", "The same as a table"));
 	const film = h("section.cs-learning-film",
 		h("div.cs-learning-bar", h("label", "Film of ", which), kinds, play, slider, frameText), layout, stage);
-	const element = h("section.cs-learning-screen", controls, state, problem,
+	const element = h("section.cs-learning-screen", form.element, controls, playback, state, problem,
 		h("div.cs-learning-curves", lossPlot.element, accuracyPlot.element), asTable, film, weight, taken.element);
 
 	// -- where we are: in the address -----------------------------------------------------------------
@@ -96,7 +98,7 @@ function learning(app) {
 		const at = change.of && !change.at ? null : (change.at ?? now.at);
 		const step = change.step ?? now.step;
 		const image = change.image === undefined ? now.image : change.image;
-		app.go({ more: { of: at ? `${of}:${at.join(",")}` : of, step: String(step), ...(kind === "weight" ? {} : { k: kind }), ...(image === null ? {} : { n: String(image) }) } });
+		app.go({ more: { ...addressed(told), of: at ? `${of}:${at.join(",")}` : of, step: String(step), ...(kind === "weight" ? {} : { k: kind }), ...(image === null ? {} : { n: String(image) }) } });
 	}
 
 	/** @param {number} n */
@@ -106,15 +108,20 @@ function learning(app) {
 
 	// -- the training ---------------------------------------------------------------------------------
 
-	/** @param {string} what  start, pause, step, anew */
-	async function tell(what) {
+	/** Return whether it could be done. @param {string} what  start, pause, step, anew @param {Settings} [wanted]  what to begin anew with @returns {Promise<boolean>} */
+	async function tell(what, wanted) {
 		follows = true;
 		try {
-			await asked({ ask: "learning", what: "do", do: what });
+			if (told?.state === "ready" && !wanted && form.differs() && !(form.valid() && (await tell("anew", form.chosen())))) return false;
+			await asked({ ask: "learning", what: "do", do: what, ...(wanted && { settings: wanted }) });
+			if (wanted) app.go({ more: addressed(told) });
 			problem.hidden = true;
+			return true;
 		} catch (error) {
 			say(problem, message(error));
 			problem.hidden = false;
+			refresh();
+			return false;
 		}
 	}
 
@@ -133,7 +140,12 @@ function learning(app) {
 		const more = app.place.more?.step;
 		if (!told && more) follows = false;
 		if (!told && Object.hasOwn(KINDS, app.place.more?.k ?? "")) kind = String(app.place.more?.k);
+		const first = !told;
 		told = now;
+		if (first && now.state === "ready") {
+			const wanted = fromAddress(app.place.more ?? {}, now);
+			if (wanted) return void (await tell("anew", wanted));
+		}
 		refresh();
 		clearTimeout(looking);
 		if (visible && told.state === "running") looking = setTimeout(() => look(), AGAIN);
@@ -154,6 +166,8 @@ function learning(app) {
 		if (!told) return;
 		const { live, state: how, step, steps, frames, words, optimizer, loss } = told;
 		controls.hidden = !live;
+		playback.hidden = live;
+		form.show(told);
 		say(run, how === "running" ? "❚❚ Pause" : step ? "▶ Go on" : "▶ Train");
 		run.disabled = one.disabled = how === "done" || how === "failed";
 		one.disabled ||= how === "running";
@@ -168,7 +182,9 @@ function learning(app) {
 		accuracyPlot.element.hidden = !right.some((v) => v !== null) && !frames.some(({ judged }) => "accuracy" in judged);
 		accuracyPlot.draw([{ points: right.map((v, n) => [n + 1, v]) }, { points: frames.map((frame) => [frame.step, frame.judged.accuracy ?? null]), dots: true }], steps, at, ramp);
 		if (asTable.open) tabled();
-		if (now) drawFilm(now);
+		if (now) return drawFilm(now);
+		clearTimeout(resting);
+		taken.clear();
 	}
 
 	function tabled() {

@@ -3,6 +3,7 @@
 export type Frame = { step: number; loss: number; judged: Record<string, number> };
 /** Which number of a weight: "conv2d.kernel", and where in it. */
 export type Which = { of: string; at: number[] };
+export type Settings = { optimizer: string; learning_rate: number; batch_size: number; epochs: number };
 export type State = {
   begun: number;
   live: boolean;
@@ -14,8 +15,12 @@ export type State = {
   network: string;
   optimizer: string;
   loss: string;
-  epochs?: number;
-  batch?: number;
+  settings?: Settings;
+  /** Those that the network came with. */
+  usual?: Settings;
+  optimizers?: Record<string, { title: string; learning_rate: number }>;
+  /** How many are learned from. */
+  images?: number;
   frames: Frame[];
   losses: (number | null)[];
   accuracies: (number | null)[];
