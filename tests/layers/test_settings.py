@@ -14,11 +14,12 @@ from given import samples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from convscope import Sequential
 from convscope.errors import SettingError, ShapeError, WindowError
 from convscope.layers import kinds, spellings
 from convscope.layers.base import Layer, Sample
 from convscope.notation import UNKNOWN, symbol
-from convscope.notation.sizes import is_symbolic
+from convscope.notation.sizes import is_symbolic, tidy
 
 K: dict[str, Any] = dict(kinds())
 NAN = float("nan")
@@ -390,7 +391,7 @@ def test_symbols_give_the_same_shapes(sample: Sample) -> None:
 
 def _sliding() -> list[Any]:
     every = ((given, given.values[0].layer) for given in samples())
-    return [g for g, layer in every if hasattr(layer, "strides") and "Transpose" not in layer.kind]
+    return [g for g, layer in every if hasattr(layer, "strides")]
 
 
 @pytest.mark.parametrize("sample", _sliding())
@@ -575,3 +576,23 @@ def test_reshaping_reads_as_a_person_would_say_it(
     kind: Layer, shape: tuple[Any, ...], words: str
 ) -> None:
     assert str(kind.equation(shape)) == words
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("more", [None, 0, 1])
+def test_symbols_of_a_transposed_convolution_say_what_numbers_do(
+    padding: str, more: int | None
+) -> None:
+    def made(h: Any, k: Any, s: Any, d: Any) -> tuple[Any, ...]:
+        layer = K["Conv1DTranspose"](4, k, s, padding, more, dilation_rate=d, input_shape=(h, 2))
+        graph = Sequential([layer]).graph
+        return graph.shape("conv1d_transpose")[0], graph.totals.params, graph.totals.macs
+
+    letters = "hksd"
+    said = made(*letters)
+    for k, s, d in ((1, 2, 1), (3, 2, 1), (4, 3, 1), (2, 5, 1), (5, 4, 1), (3, 1, 2)):
+        if more and more >= s:
+            continue
+        numbers = dict(zip(map(symbol, letters), (7, k, s, d), strict=True))
+        found = tuple(tidy(one.subs(numbers)) for one in said)
+        assert found == made(7, k, s, d), (k, s, d)

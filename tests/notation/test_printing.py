@@ -26,6 +26,17 @@ A, B, C = (source((5,), name)[Y] for name in "abc")
 SCALED = Function("scaled_by", ("x", "the_factor"), ("mul", "x", "the_factor"))
 
 
+def test_a_long_size_in_an_index_gets_a_letter() -> None:
+    n, s, y, i = symbol("n"), symbol("s"), Axis("y", 7), Axis("i", 3)
+    long = (n + s * ((n - 1) // s)) // 2
+    padded = source((n,)).padded([(long, long)], "zero")
+    assert str(Equation((y,), Sum(i)(padded[y + i - long] * weight("p")[i]))) == (
+        "out[y] = Σ i<3  in[y + i − q] · p[i]\n  with q = ⌊(n + s·⌊(n − 1)/s⌋)/2⌋"
+    )
+    short = source((n,)).padded([(n // 2, n // 2)], "zero")
+    assert str(Equation((y,), short[y - n // 2])) == "out[y] = in[y − ⌊n/2⌋]"
+
+
 def test_a_convolution() -> None:
     n, k1 = symbol("n"), symbol("k1")
     one = textbook.conv2d((28, 26, 32), 64, (3, 5), (2, 1), ((1, 1), (0, 0)), relu=True)

@@ -92,6 +92,14 @@ def of_symbols() -> Iterator[tuple[str, Report[Any]]]:
     moved = convscope.Sequential(strided)
     yield "symbolic strides: summary", Report(SummaryTable(moved.facts()))
     yield "symbolic strides: explain", moved.explain("conv2d")
+    evened = [
+        convscope.Conv2D("c", ("k", "l"), strides=("s", "t"), padding="same", input_shape=("height", "width", "n")),
+        convscope.MaxPooling2D(2, strides="t", padding="same"),
+        convscope.Conv2D(5, 3, strides=("s", "t"), padding="same"),
+    ]  # fmt: skip
+    same = convscope.Sequential(evened)
+    for layer in same.layers:
+        yield f"same, symbolic: explain {layer.name}", same.explain(str(layer.name))
     changed = convscope.open("demo").whatif([("conv2d", "filters", "f")], depth=1)
     yield "symbols: whatif", changed
 

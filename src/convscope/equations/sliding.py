@@ -140,16 +140,20 @@ def spread(
     ):
         reach = (i.size - 1) * d + 1
         full = tidy((n - 1) * s + reach)
-        length, cut = tidy(full - before - after), before + after
+        cut = tidy(before + after)
+        length = tidy(n * s + tidy(reach - cut - s))
         if surely_less(length, 1):
             raise ShapeError(
-                f"{what} leaves nothing: {n} {word}s spread to {full}, of which {cut} are cut off"
+                f"{what} leaves nothing: {show(n)} {word}s spread to {show(full)}, of which {show(cut)} are cut off"
             )
-        why = f"{counted(n, word)}, spread {s} apart and {reach} wide each, cover {show(full)}"
+        why = f"{counted(n, word)}, spread {show(s)} apart and {show(reach)} wide each, cover {show(full)}"
         if surely_less(0, cut):
-            why += f", of which {before} before and {after} after are cut off"
+            why += f", of which {show(before)} before and {show(after)} after are cut off"
         elif surely_less(cut, 0):
-            why += f", and {-cut} more after"
+            why += f", and {show(-cut)} more after"
+        elif not is_known(cut):
+            first = "" if is_known(before) and before == 0 else f"{show(before)} before and "
+            why += f"; {first}{show(after)} after are cut off, or put there where that is below 0"
         y = Axis(name, length, word, why)
         index = exactly(y + before - i * d, s)
         low, high = index.bounds({y: (0, length - 1), i: (0, i.size - 1)})

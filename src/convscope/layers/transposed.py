@@ -15,12 +15,13 @@ from typing import Any
 from convscope.equations.convolution import transposed
 from convscope.equations.sliding import spread
 from convscope.errors import SettingError
-from convscope.layers.arguments import known_per_axis, whole
+from convscope.layers.arguments import per_axis, whole
 from convscope.layers.base import Form, Sample, Value
 from convscope.layers.spatial import Sliding
 from convscope.layers.weighing import Weighing
 from convscope.notation import Equation, size, source, weight
-from convscope.notation.sizes import Shape
+from convscope.notation.expression import Padding
+from convscope.notation.sizes import Shape, is_known, largest
 
 
 class TransposedConvolution(Weighing, Sliding):
@@ -49,11 +50,10 @@ class TransposedConvolution(Weighing, Sliding):
         super().__init__(**common)
         kind = self.kind
         self.filters = size(filters, f"{kind}: filters")
-        self.kernel_size = known_per_axis(kernel_size, self.rank, f"{kind}: kernel_size")
-        strides = known_per_axis(strides, self.rank, f"{kind}: strides")
+        self.kernel_size = per_axis(kernel_size, self.rank, f"{kind}: kernel_size")
         self.set_sliding(strides, padding, data_format)
         self.output_padding = self._output_padding(output_padding)
-        self.dilation_rate = known_per_axis(dilation_rate, self.rank, f"{kind}: dilation_rate")
+        self.dilation_rate = per_axis(dilation_rate, self.rank, f"{kind}: dilation_rate")
         self.set_weighing(
             activation,
             use_bias,
@@ -80,14 +80,14 @@ class TransposedConvolution(Weighing, Sliding):
             )
         checked = tuple(whole(v, what) for v in values)
         for more, stride in zip(checked, self.strides, strict=True):
-            if more >= stride:
+            if is_known(stride) and more >= stride:
                 raise SettingError(
                     f"{what} must be less than the stride, but it is {more} where the stride is "
                     f"{stride} (output_padding = {checked}, strides = {self.strides})"
                 )
         return checked
 
-    def _crops(self) -> list[tuple[int, int]]:
+    def _crops(self) -> list[Padding]:
         """Return how much of the full spread, (size − 1) · stride + reach, is cut off: (before, after).
 
         Negative where outputs are added instead. `valid` cuts nothing; `same` as much as leaves
@@ -100,10 +100,11 @@ class TransposedConvolution(Weighing, Sliding):
         ):
             reach = (kernel - 1) * dilation + 1
             if self.padding == "valid":
-                cut = -more if more is not None else min(reach - stride, 0)
-            else:
-                cut = reach - (stride if more is None else reach % 2 + more)
-            before = max(cut, 0) // 2
+                beyond = reach - stride
+                found.append((0, -more if more is not None else beyond - largest(beyond, 0)))
+                continue
+            cut = reach - (stride if more is None else reach % 2 + more)
+            before = largest(cut, 0) // 2
             found.append((before, cut - before))
         return found
 
@@ -169,7 +170,7 @@ class Conv2DTranspose(TransposedConvolution):
     >>> layer.equation((14, 14, 32)).shape
     (28, 28, 16)
 
-    It reads only where the division comes out whole. Keras's arguments. Weights: kernel (rows,
+    It reads only where the division comes out whole. Keras's arguments; sizes may be symbols. Weights: kernel (rows,
     columns, filters, channels), bias (filters,): filters before channels. Raises `SettingError` for
     an output_padding that is not less than the stride.
     """

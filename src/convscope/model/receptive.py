@@ -239,6 +239,8 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
         window = inner.reach if whole else inner.at(low, high)
         return None if window is None else _standing(window, inner.image)
     step = spread.slopes[moving[0]] if spread.slopes is not None and len(moving) == 1 else -1
+    if not numbers and not _is_whole(step):  # how many divisions come out whole is open
+        return None
     if not surely_less(0, step):
         return _uneven(inner, low, high, _moving(equation, tensor, inner.axis)) if numbers else None
     axis = moving[0]
@@ -352,6 +354,10 @@ def _whole(spread: Spread, size: Size) -> bool:
         return False
     left = tidy(size - 1 - spread.high)
     return is_rational(spread.low) and is_rational(left) and spread.low <= 0 and left <= 0
+
+
+def _is_whole(step: Any) -> bool:
+    return step == int(step) if is_rational(step) else bool(step.is_integer)
 
 
 def _deals_out(equation: Equation, tensor: Tensor, dimension: int) -> bool:

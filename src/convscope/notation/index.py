@@ -185,7 +185,11 @@ class Index:
         alone = len(self.terms) == 1 and _is_zero(self.const)
         result = ""
         for atom, factor in self.terms:
-            negative = is_known(factor) and factor < 0
+            negative = (
+                factor < 0
+                if is_known(factor)
+                else how.size(factor, False).startswith(how.minus.strip())
+            )
             piece = _times(-factor if negative else factor, atom, alone and not negative, how)
             if result:
                 result += (how.minus if negative else how.plus) + piece

@@ -21,7 +21,7 @@ from convscope.notation.expression import (
     Reduction,
 )
 from convscope.notation.functions import Function
-from convscope.notation.index import LATEX, Axis, Index, Remainder
+from convscope.notation.index import LATEX, TEXT, Axis, Index, Remainder
 from convscope.notation.sizes import Size, is_known, is_symbolic, show
 from convscope.notation.sizes import latex as size_latex
 from convscope.typed import TYPE_CHECKING
@@ -43,7 +43,7 @@ def text(equation: Equation, alone: bool = False) -> str:
 
     alone   without its locals
     """
-    lines = _lines(equation, _TEXT)[: 1 if alone else None]
+    lines = _lines(equation, _Text(equation), alone)
     first, *rest = (f"{left} = {right}" for left, right in lines)
     return "\n".join([first, *(f"  with {line}" for line in rest)])
 
@@ -53,19 +53,27 @@ def latex(equation: Equation, alone: bool = False) -> str:
 
     alone   without its locals
     """
-    lines = _lines(equation, _LATEX)[: 1 if alone else None]
+    lines = _lines(equation, _Latex(equation), alone)
     if len(lines) == 1:
         return f"{lines[0][0]} = {lines[0][1]}".replace("′", "'")
     body = r" \\ ".join(f"{left} &= {right}" for left, right in lines)
     return rf"\begin{{aligned}} {body} \end{{aligned}}".replace("′", "'")
 
 
-def _lines(equation: Equation, style: _Text) -> list[tuple[str, str]]:
-    """Return (left, right) of the equation and of each local."""
+def _lines(equation: Equation, style: _Text, alone: bool) -> list[tuple[str, str]]:
+    """Return (left, right) of the equation, of each local unless it stands `alone`, and of sizes that got letters."""
     lines = [(equation.name, equation.axes, equation.expression)]
-    lines += [(item.name, item.axes, item.expression) for item in reversed(equation.locals)]
-    return [(style.read(name, axes), style.spelled(value)[0]) for name, axes, value in lines]
+    if not alone:
+        lines += [(item.name, item.axes, item.expression) for item in reversed(equation.locals)]
+    found = [(style.read(name, axes), style.spelled(value)[0]) for name, axes, value in lines]
+    return found + [(letter, style.size(size)) for letter, size in style.letters.values()]
 
+
+LONGEST = 15
+"""So many characters of a size may stand in an index; a longer one is given a letter."""
+
+
+_LETTERS = ("p", "q", "r", "g", "l", *(f"p{n}" for n in range(1, 99)))
 
 _CONDITIONS = {"same": "=", "equal": "=", "at_least": "≥", "greater": ">", "differs": "≠"}
 """Conditions in square brackets, Iverson's: 1 where they hold, else 0."""
@@ -77,6 +85,33 @@ class _Text:
     """The rules for brackets, and the spelling as plain text."""
 
     minus, times = "−", "·"
+    size, plainly = staticmethod(show), TEXT
+
+    def __init__(self, equation: Equation | None = None) -> None:
+        """Long sizes in indices get letters that the equation does not have; without an equation they stay as they are."""
+        self.equation = equation
+        self.letters: dict[str, tuple[str, Size]] = {}
+        self.how = self.plainly if equation is None else self.plainly._replace(size=self.lettered)
+
+    def lettered(self, size: Size, tight: bool = False) -> str:
+        """Return a size in an index: a letter where it is long."""
+        said = show(size)
+        if len(said) <= LONGEST or not is_symbolic(size):
+            return self.size(size, tight)
+        sign, key = (self.how.minus.strip(), show(-size)) if said[0] == "−" else ("", said)
+        if key not in self.letters:
+            assert self.equation is not None
+            taken = "".join(
+                c if c.isalnum() else " " for c in "\n".join(_Text().whole(self.equation))
+            ).split()
+            taken += [letter for letter, _ in self.letters.values()]
+            letter = next(one for one in _LETTERS if one not in taken)
+            self.letters[key] = letter, -size if sign else size
+        return sign + self.letters[key][0]
+
+    def whole(self, equation: Equation) -> list[str]:
+        """Return the lines of an equation."""
+        return [part for line in _lines(equation, self, False) for part in line]
 
     def spelled(self, node: Expression) -> Piece:
         match node:
@@ -123,7 +158,7 @@ class _Text:
         return exact if value >= 0 else f"−{exact}"
 
     def read(self, name: str, indices: Sequence[Index]) -> str:
-        return f"{name}[{', '.join(map(str, indices))}]" if indices else name
+        return f"{name}[{', '.join(map(self.index, indices))}]" if indices else name
 
     def quotient(self, a: Piece, b: Piece) -> Piece:
         return f"{self.within(a, _PRODUCT)} / {self.within(b, _ATOM)}", _PRODUCT
@@ -148,7 +183,7 @@ class _Text:
         return f"{Reduction.SIGNS[kind]} {', '.join(f'{a.name}<{show(a.size)}' for a in axes)}  "
 
     def index(self, index: Index) -> str:
-        return str(index)
+        return index.spelled(self.how)
 
     def inside(self, indices: Sequence[Index], sizes: Sequence[Size]) -> str:
         """Return a condition in square brackets, Iverson's: 1 where it holds, else 0."""
@@ -157,12 +192,12 @@ class _Text:
 
     def condition(self, index: Index, size: Size) -> str:
         if is_known(size) and size == 1:
-            return f"{index} = 0"
-        return f"0 ≤ {index} < {show(size)}"
+            return f"{self.index(index)} = 0"
+        return f"0 ≤ {self.index(index)} < {show(size)}"
 
     def pieces(self, along: Index, ends: Sequence[Size], bodies: list[str]) -> str:
         cases = [
-            f"{body} for {along} < {show(end)}"
+            f"{body} for {self.index(along)} < {show(end)}"
             for body, end in zip(bodies[:-1], ends[:-1], strict=True)
         ]
         return f"({', '.join(cases)}, else {bodies[-1]})"
@@ -184,6 +219,7 @@ class _Latex(_Text):
     """The spelling as LaTeX, under the same rules for brackets."""
 
     minus, times = "-", r"\cdot"
+    size, plainly = staticmethod(size_latex), LATEX
 
     def brackets(self, inner: str) -> str:
         return rf"\left({inner}\right)"
@@ -198,7 +234,7 @@ class _Latex(_Text):
     def read(self, name: str, indices: Sequence[Index]) -> str:
         if not indices:
             return self.name(name)
-        return f"{self.name(name)}_{{{','.join(i.spelled(LATEX) for i in indices)}}}"
+        return f"{self.name(name)}_{{{','.join(map(self.index, indices))}}}"
 
     def quotient(self, a: Piece, b: Piece) -> Piece:
         return rf"\frac{{{a[0]}}}{{{b[0]}}}", _ATOM
@@ -237,23 +273,18 @@ class _Latex(_Text):
         over = ", ".join(f"{a.name}<{size_latex(a.size)}" for a in axes)
         return f"{_SIGNS[kind]}_{{{over}}} "
 
-    def index(self, index: Index) -> str:
-        return index.spelled(LATEX)
-
     def inside(self, indices: Sequence[Index], sizes: Sequence[Size]) -> str:
         held = (self.condition(i, size) for i, size in zip(indices, sizes, strict=True))
         return rf"\left[{', '.join(held)}\right]"
 
     def condition(self, index: Index, size: Size) -> str:
-        text = index.spelled(LATEX)
+        text = self.index(index)
         if is_known(size) and size == 1:
             return f"{text} = 0"
         return rf"0 \le {text} < {size_latex(size)}"
 
     def pieces(self, along: Index, ends: Sequence[Size], bodies: list[str]) -> str:
-        whens = [f"{along.spelled(LATEX)} < {size_latex(end)}" for end in ends[:-1]] + [
-            r"\text{else}"
-        ]
+        whens = [f"{self.index(along)} < {size_latex(end)}" for end in ends[:-1]] + [r"\text{else}"]
         rows = r" \\ ".join(f"{b} & {when}" for b, when in zip(bodies, whens, strict=True))
         return rf"\begin{{cases}} {rows} \end{{cases}}"
 
@@ -272,9 +303,6 @@ def _escaped(name: str) -> str:
 
 def _last(axis: Axis) -> Size:
     return axis.size - 1
-
-
-_TEXT, _LATEX = _Text(), _Latex()
 
 
 # -- words ----------------------------------------------------------------------------------------
