@@ -13,6 +13,14 @@ from convscope.notation.anatomy import Main
 from convscope.notation.sizes import is_known, product
 from convscope.typed import Record
 
+ROLES = {
+    "input": "input",
+    "weight": "weight",
+    "gradient": "gradient",
+    "local": "computed on the way",
+}
+"""What is said of each number that a ledger reads; the explorer's page is told it."""
+
 
 class Account(Record):
     """The words of a layer's accounts. What differs from number to number stands in braces.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convscope.explain.account import account
+from convscope.explain.account import ROLES, account
 from convscope.explain.words import adding_up, decimal, exact, grouped
 from convscope.notation.anatomy import Main, anatomy
 from convscope.notation.expression import Read
@@ -27,13 +27,6 @@ WINDOWS_SHOWN = 2
 
 _MAPS = ("filter", "channel")
 """Words of axes along which an output's maps lie."""
-
-_ROLES = {
-    "input": "input",
-    "weight": "weight",
-    "gradient": "gradient",
-    "local": "computed on the way",
-}
 
 LARGEST_WINDOW = 49
 """Windows of more numbers than this are not written out."""
@@ -202,7 +195,7 @@ def _readings_table(led: Ledger) -> Table:
     rows = tuple(
         (
             f"{r.name}[{', '.join(map(str, r.index))}]",
-            _ROLES[r.role],
+            ROLES[r.role],
             exact(r.value),
         )
         for r in led.readings

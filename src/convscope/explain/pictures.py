@@ -72,6 +72,20 @@ class Verdict:
         return self.value_agrees if self.shape_agrees else False
 
 
+WORDS = {
+    "lead": "The same input {input}, the same weights; only the equation differs. Which one did the network compute?",
+    "proved": "This is what the network computes.",
+    "shape": "Not so: the output would be {would}, and it is {true}.",
+    "off": "Not so: the number would be off by {off}.",
+    "value": "Not so: the number would be {would}, and it is {true}.",
+    "unknown": "Cannot be told here: the number is {true}.",
+    "alike": "Cannot be told here: another picture gives the same number. Try another pixel, or a layer with more "
+    "input maps.",
+    "untold": "cannot be told here",
+}
+"""What is said of pictures that were tested; the explorer's page, which tests them itself, is told it."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """The four pictures of one layer at one position, and the engine's word.
@@ -137,10 +151,7 @@ class Comparison:
         )
         parts: list[Part] = [
             Heading(f"Four pictures of {called(self.layer)}, tested"),
-            Paragraph(
-                f"The same input {times(self.input_shape)}, the same weights; only the equation "
-                f"differs. Which one did the network compute?"
-            ),
+            Paragraph(WORDS["lead"].format(input=times(self.input_shape))),
             table,
         ]
         for number, verdict in enumerate(self.verdicts, 1):
@@ -189,19 +200,19 @@ class Comparison:
     def _word(self, verdict: Verdict) -> Span:
         if self.proved(verdict):
             return Span("yes", "good")
-        return Span("no", "bad") if verdict.agrees is False else Span("cannot be told here")
+        return Span("no", "bad") if verdict.agrees is False else Span(WORDS["untold"])
 
     def _why_not(self, verdict: Verdict) -> list[str | Span]:
         e, value, engine = verdict.picture.equation, verdict.value, self.engine_value
         if verdict.agrees is not False:
             return []
         if not verdict.shape_agrees:
-            why = f"the output would be {times(e.shape)}, and it is {times(self.output_shape)}."
+            why = WORDS["shape"].format(would=times(e.shape), true=times(self.output_shape))
         elif isfinite(value) and isfinite(engine):
-            why = f"the number would be off by {decimal(abs(value - engine))}."
+            why = WORDS["off"].format(off=decimal(abs(value - engine)))
         else:
-            why = f"the number would be {decimal(value)}, and it is {decimal(engine)}."
-        return [" ", Span(f"Not so: {why}", "bad")]
+            why = WORDS["value"].format(would=decimal(value), true=decimal(engine))
+        return [" ", Span(why, "bad")]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as plain data."""

@@ -21,6 +21,8 @@ from convscope.errors import (
     UnsupportedError,
     did_you_mean,
 )
+from convscope.explain.account import ROLES
+from convscope.explain.pictures import WORDS
 from convscope.explorer import description, teaching
 from convscope.explorer.joining import late_script
 from convscope.explorer.late import of_every_page, offered
@@ -251,6 +253,7 @@ class Host:
         found["colours"] = {scheme: dict(ends) for scheme, ends in ENDS.items()}
         found["labels"] = list(self.network.labels)
         found["screens"] = {name: screen.title for name, screen in self.screens.items()}
+        found["words"] = {**WORDS, **ROLES}
         found["running"] = self.begins
         found["place"] = self._place
         with self._lock:

@@ -291,11 +291,11 @@ export class Microscope extends Part {
 
 	/** @param {Now} now */
 	readings({ led, detail: { feeds } }) {
-		const kinds = { input: "input", weight: "weight", gradient: "gradient", local: "computed on the way" };
+		const { words } = this.app.net.told;
 		fill(this.listing, table(["it reads", "which is", "value"], led.readings.map(({ name, index, role, value }) => {
 			const feed = feeds[name];
 			const text = `${feed ?? name}(${index.join(", ")})`;
-			return [role === "input" && feed ? link(text, () => this.down(feed, index)) : text, kinds[role], exact(value)];
+			return [role === "input" && feed ? link(text, () => this.down(feed, index)) : text, words[role], exact(value)];
 		}), ["it makes", "", exact(led.value)]));
 	}
 

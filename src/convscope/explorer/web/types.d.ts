@@ -176,6 +176,8 @@ export type Told = {
   samples: string[];
   /** Whether the image that it was opened for is still to go through: "first" waits for it. */
   running?: boolean;
+  /** What is said of mental models that were tested, and of the numbers that are read: as Python says it. */
+  words: Record<string, string>;
   /** Where a page opens whose address does not say. */
   place: string;
   /** The titles of the late screens that there are, by name. */

@@ -2,7 +2,7 @@
 
 import { numberAt } from "../arrays.js";
 import { evaluate, ledger } from "../evaluator.js";
-import { called, decimal, exact, grouped, places, times } from "../texts.js";
+import { called, decimal, exact, filledIn, grouped, places, times } from "../texts.js";
 import { fill, h, latest, link, say, scrolled, svg, table, wrong } from "../elements.js";
 import { weightsText } from "../facts.js";
 
@@ -63,7 +63,8 @@ function mentalModels(app) {
 		const feed = feeds.in ?? app.layer.inputs[0];
 		const channels = Number(equation.ledger.main?.channels ?? net.form(feed).maps);
 		fill(title, `${pictures.length} pictures of `, h("b", called(layer)), `, tested at ${where}`);
-		say(lead, `The same ${times(net.shape(feed))} input, the same weights; only the equation differs. Which one did the network compute?`);
+		const { words } = net.told;
+		say(lead, filledIn(words.lead, { input: times(net.shape(feed)) }));
 		// how far float32 may be off: a rounding of the size of all terms for each of √terms, as in notation/ledger.py
 		const { groups, bias, terms } = ledger(equation, at, values);
 		const size = (groups?.products ?? new Float64Array(0)).reduce((sum, term) => sum + Math.abs(term), Math.abs(bias ?? 0));
@@ -80,14 +81,12 @@ function mentalModels(app) {
 		const current = models.find(({ key }) => key === model) ?? models.find(({ real }) => real) ?? models[0];
 		const digits = places(Math.max(...[engine, ...models.map(({ value }) => value)].map(Math.abs)));
 		const verdict = (/** @type {any} */ m) => {
-			if (proved(m)) return "✓ This is what the network computes.";
-			if (!m.shaped) return `✗ Not so: the output would be ${times(m.shape)}, and it is ${times(shape)}.`;
-			if (!m.stands && Number.isFinite(m.value) && Number.isFinite(engine)) {
-				return `✗ Not so: the number would be off by ${decimal(Math.abs(m.value - engine), digits)}.`;
-			}
-			if (!m.stands) return `✗ Not so: the number would be ${decimal(m.value, digits)}, and it is ${decimal(engine, digits)}.`;
-			if (m.close === null) return `Cannot be told here: the number is ${decimal(engine, digits)}.`;
-			return "Cannot be told here: another picture gives the same number. Try another pixel, or a layer with more input maps.";
+			const { value } = m;
+			if (proved(m)) return `✓ ${words.proved}`;
+			if (!m.shaped) return `✗ ${filledIn(words.shape, { would: times(m.shape), true: times(shape) })}`;
+			if (!m.stands && Number.isFinite(value) && Number.isFinite(engine)) return `✗ ${filledIn(words.off, { off: decimal(Math.abs(value - engine), digits) })}`;
+			const both = { would: decimal(value, digits), true: decimal(engine, digits) };
+			return m.stands ? (m.close === null ? filledIn(words.unknown, both) : words.alike) : `✗ ${filledIn(words.value, both)}`;
 		};
 		const colour = (/** @type {any} */ m) => (proved(m) ? "cs-good" : m.stands ? "cs-dim" : "cs-bad");
 		const style = (/** @type {any} */ m) => (m.key !== "real" ? m.key : app.pictures.includes("added") ? "depth" : "added");
@@ -105,9 +104,9 @@ function mentalModels(app) {
 			row("MACs", (m) => grouped(m.macs)),
 			row(`value at ${where}`, (m) => right(m.close !== false, decimal(m.value, digits))),
 			row("the next layer would need", ({ next }) => (!next ? "–" : `${called(next.layer)}: ${next.impossible ? "impossible" : needed(next)}`)),
-			row("the engine agrees", (m) => h(`b.${colour(m)}`, proved(m) ? "yes" : m.stands ? "cannot be told here" : "no")),
+			row("the engine agrees", (m) => h(`b.${colour(m)}`, proved(m) ? "yes" : m.stands ? words.untold : "no")),
 		], [net.run?.engine ?? "", h("td", { colspan: models.length }, `${times(shape)}, and ${exact(engine)} at ${where}`)]));
-		const heard = proved(current) ? "the engine agrees" : current.stands ? "it cannot be told here" : "the engine does not agree";
+		const heard = proved(current) ? "the engine agrees" : current.stands ? `it ${words.untold}` : "the engine does not agree";
 		app.tell(`${current.name}: ${times(current.shape)}, ${decimal(current.value, digits)}; ${heard}`);
 	}
 
