@@ -9,6 +9,7 @@ import pytest
 from screens import OpenPage
 
 import convscope as cs
+from convscope.demo import digits, network
 from convscope.explain.repeats import Step, pieces
 from convscope.explorer import description
 
@@ -183,3 +184,22 @@ def test_it_opens_at_a_convolution_of_several_maps_away_from_the_border(visit: O
     rows, columns = map(int, shown["live"].split(" at ")[1].split(" = ")[0].split(","))
     assert 2 <= rows < 5 and 2 <= columns < 7
     assert len(shown["tiles"]) == 5
+
+
+def test_another_image_is_chosen_beside_the_network(visit: OpenPage) -> None:
+    def made() -> tuple[Any, ...]:
+        demo = network()
+        return demo, digits()["seven"], demo.samples
+
+    page = visit(made, "l=conv2d_1&s=network")
+    along = page.page.get_by_role("group", name="Images that come along").get_by_role("button")
+    assert along.all_inner_texts() == [*network().samples, "+\nyour own"]
+    along.get_by_text("nine").click()
+    page.page.locator(".cs-source", has_text="nine.png").wait_for()
+    assert page.address["i"] == "nine" and page.address["s"] == "network"
+    pressed = page.page.locator(".cs-overview [aria-pressed=true]")
+    assert pressed.inner_text() == "nine"
+    small = "c => c.getContext('2d').getImageData(20, 20, 1, 1).data[3] > 0"
+    assert pressed.locator("canvas").evaluate(small)
+    along.get_by_text("your own").click()
+    page.page.locator(".cs-pad").wait_for()

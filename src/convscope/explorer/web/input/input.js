@@ -1,9 +1,10 @@
 // Input: the image, and what is done to it before it goes in.
 
 import { decimal, grouped, times } from "../texts.js";
-import { attributes, choice, dim, fill, h, latest, memo, penOf, say, small, table, wrong } from "../elements.js";
+import { choice, dim, fill, h, latest, memo, say, small, table, wrong } from "../elements.js";
 import { outcome, steps } from "../facts.js";
 import { portrait } from "../image.js";
+import { samples } from "../samples.js";
 import { drawingPad } from "./pad.js";
 
 /** @import {Question} from "../types" */
@@ -20,7 +21,7 @@ const STEPS = {
 /** The image: those that come along, one's own, or one drawn by hand; and what is done to it. @param {App} app */
 function input(app) {
 	const newest = latest();
-	const { samples, inputs, pixels: { name: usual, why, choices } } = app.net.told;
+	const { inputs, pixels: { name: usual, why, choices } } = app.net.told;
 	const picture = inputs.length === 1 && inputs[0].shape?.length === 3;
 	let pixels = app.net.run?.pixels ?? usual;
 	/** @type {{question: Question, bytes?: ArrayBuffer} | null} what went in last */
@@ -38,12 +39,11 @@ function input(app) {
 	const drawn = memo();
 	let visible = false;
 	const way = (/** @type {string} */ title, /** @type {Child[]} */ ...how) => h("div", h("h2", title), ...how);
-	const ways = samples.map((name) => h("button.cs-small cs-sample", { type: "button", "data-name": name, onclick: () => send({ ask: "sample", name }) }, sample(app, name), name));
+	const along = samples(app, (name) => send({ ask: "sample", name }));
 	const pad = drawingPad((picture) => sendPad(picture));
 	const element = h("section.cs-input",
 		h("div.cs-input-ways",
-			samples.length > 0 && way("Images that come along",
-				h("div.cs-samples", ways)),
+			along.buttons.length > 0 && way("Images that come along", h("div.cs-samples", along.buttons)),
 			picture
 				? [way("Your own", dropping(), h("label", invert, " invert it (white strokes on black become black on white, and back)")),
 					way("Draw one", pad.canvas, h("div", small("clear", () => pad.clear()), " ", dim("white on black; it goes in while you draw")))]
@@ -58,7 +58,7 @@ function input(app) {
 	function show() {
 		visible = true;
 		const { net, net: { run }, ramp } = app;
-		for (const one of ways) attributes(one, { "aria-pressed": one.dataset.name === run?.source.replace(/\.\w+$/, "") });
+		along.show();
 		if (!run) return fill(current, h("p", "No image has gone through the network yet."));
 		if (!drawn(run.id, ramp.scheme)) return;
 		const limit = net.limit(run.output);
@@ -155,20 +155,6 @@ function input(app) {
 	}
 
 	return { element, show, hide };
-}
-
-/** A small picture of one that comes along. @param {App} app @param {string} name */
-function sample(app, name) {
-	const canvas = h("canvas", { width: 48, height: 48, "aria-hidden": "true" });
-	const draw = async () => {
-		const { body } = await app.link.ask({ ask: "picture", name });
-		const bitmap = await createImageBitmap(new Blob(body ? [/** @type {DataView<ArrayBuffer>} */ (body)] : []));
-		const scale = Math.min(canvas.width / bitmap.width, canvas.height / bitmap.height);
-		const [wide, tall] = [bitmap.width * scale, bitmap.height * scale];
-		penOf(canvas).drawImage(bitmap, (canvas.width - wide) / 2, (canvas.height - tall) / 2, wide, tall);
-	};
-	draw().catch(() => canvas.remove()); // the name stands there in any case
-	return canvas;
 }
 
 export default input;

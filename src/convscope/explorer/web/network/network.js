@@ -5,6 +5,7 @@ import { grouped, times } from "../texts.js";
 import { attributes, breakable, dim, fill, h, inFrame, link, memo, small, svg } from "../elements.js";
 import { columns } from "./columns.js";
 import { mark } from "../marks.js";
+import { samples } from "../samples.js";
 import { thumbnail } from "../thumbs.js";
 
 /** @import {Entry} from "../types" */
@@ -30,7 +31,12 @@ function overview(app) {
 	const zooms = [small("−", () => rescale(-1), { "aria-label": "Smaller" }), small("+", () => rescale(1), { "aria-label": "Larger" })];
 	const head = h("div.cs-board-bar");
 	const body = h("div.cs-graph");
-	const element = h("section.cs-overview", head, body);
+	const along = samples(app, (sample) => {
+		app.go({ sample });
+		app.imaged();
+	});
+	const element = h("section.cs-overview", along.buttons.length > 0 && h("div.cs-samples", { role: "group", "aria-label": "Images that come along" },
+		along.buttons, h("button.cs-small cs-sample", { type: "button", onclick: () => app.go({ screen: "input" }) }, h("span.cs-own", { "aria-hidden": "true" }, "+"), "your own")), head, body);
 	const drawn = memo();
 	const [all, inside] = [entries.map(nodeOf), new Map(entries.map((entry) => [entry, entry.blocks.map((block) => nodesOf(entry, block))]))];
 	/** @type {Map<string, {button: HTMLElement, canvas: HTMLCanvasElement, name: string, done: string}>} */
@@ -50,6 +56,7 @@ function overview(app) {
 
 	function show() {
 		const { net } = app;
+		along.show();
 		if (chain && net.run && net.names.reduce((sum, name) => sum + product(net.shape(name)), 0) <= NUMBERS) {
 			if (drawn("columns")) {
 				fill(head);
