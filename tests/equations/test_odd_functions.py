@@ -18,7 +18,7 @@ from convscope.engine.native import onnxruntime
 from convscope.equations import formulas, pointwise
 from convscope.layers.activations import ACTIVATIONS
 from convscope.notation.functions import PRIMITIVES, SAME, Function
-from convscope.notation.ledger import Rounding
+from convscope.notation.rounding import Rounding
 from convscope.typed import Array
 
 NAN, INF = float("nan"), float("inf")

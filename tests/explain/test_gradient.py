@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
+from work import calls
 
 import convscope as cs
 from convscope.demo import digits
@@ -280,3 +281,11 @@ def test_a_term_is_followed_further_back_and_forward(demo: Demo) -> None:
     ]
     back = demo.run.gradient(("conv2d_1", (15, 17, 7)), "conv2d_1").at((15, 17, 7))
     assert back.value == 1.0
+
+
+def test_terms_are_told_one_by_one_when_somebody_asks(demo: Demo) -> None:
+    gradient = demo.run.gradient(loss="sparse_categorical_crossentropy", target=7, to="conv2d")
+    gradient.at((9, 12, 5))  # what is made once
+    many = 576 * 3  # terms, and two factors each: none is an object yet
+    assert calls(lambda: gradient.at((10, 12, 5))) < many
+    assert calls(lambda: gradient.at((10, 12, 5)).groups) > many

@@ -111,3 +111,45 @@ def test_weights_of_a_batch_are_shared() -> None:
     rows = batched(e, Axis("n", 4), ("in",))
     assert rows.shape == (4, 7)
     assert rows.weights == {"kernel": (3,)}
+
+
+def reads() -> dict[str, tuple[Equation, Array]]:
+    """Return equations that read what lies in even steps, in every way in which it may lie in memory."""
+    rng = np.random.default_rng(11)
+    plain = rng.normal(size=(7, 9, 5)).astype(np.float32)
+    y, x, i, c = Axis("y", 3), Axis("x", 4), Axis("i", 2), Axis("c", 5)
+    image = source((7, 9, 5))
+    window = Equation((y, x), Sum(i, c)(image[y * 2 + i, x + i * 3, c]))
+    back = Equation((y, x), Sum(c)(image[6 - y * 3, 8 - x, 4 - c]))
+    corner = Equation((y,), Sum(i)(image[y + i, y * 2 + i, 1]))
+    arrays = {
+        "plain": plain,
+        "moved": np.moveaxis(np.ascontiguousarray(np.moveaxis(plain, -1, 0)), 0, -1),
+        "backwards": np.ascontiguousarray(plain[::-1, :, ::-1])[::-1, :, ::-1],
+        "column-major": np.asfortranarray(plain),
+        "bytes turned": plain.astype(">f4"),
+        "whole numbers": (plain * 9).astype(np.int8),
+        "read only": np.frombuffer(plain.tobytes(), np.float32).reshape(plain.shape),
+    }
+    named = {"window": window, "back": back, "corner": corner}
+    return {f"{n}, {m}": (e, a) for n, e in named.items() for m, a in arrays.items()}
+
+
+@pytest.mark.parametrize("name", reads())
+def test_what_is_read_in_even_steps_is_what_is_looked_up(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    equation, array = reads()[name]
+    whole = evaluate_all(equation, {"in": array})
+    one = evaluate(equation, [0] * len(equation.axes), {"in": array})
+    monkeypatch.setattr(Evaluator, "evenly", lambda *_: None)
+    assert np.array_equal(whole, evaluate_all(equation, {"in": array}))
+    assert one == evaluate(equation, [0] * len(equation.axes), {"in": array})
+
+
+def test_a_grid_that_is_not_even_is_looked_up() -> None:
+    y = Axis("y", 3)
+    evaluator = Evaluator({})
+    array = np.arange(20.0)
+    for places in (np.array([4, 2, 9]), np.array([0, 1, 2])):  # nobody said that these are even
+        assert evaluator.evenly([y * 2], {y: places}, array, None) is None

@@ -5,6 +5,7 @@ The float32 side is ONNX Runtime; for the bound's sharpness, arithmetic by hand.
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import numpy as np
@@ -198,3 +199,22 @@ def test_softmax_tells_the_number_before_it() -> None:
     assert found.preactivation == 1 + 2 + 50 == 53
     # 42, 53 and 64 before: e⁻¹¹ / (1 + e⁻¹¹ + e⁻²²)
     assert found.value == pytest.approx(np.exp(-11) / (1 + np.exp(-11) + np.exp(-22)), rel=1e-12)
+
+
+def test_a_value_is_the_activation_of_the_number_before_it_to_the_last_digit() -> None:
+    ours = case(Sample(Conv2D(5, 3, activation="relu"), ((9, 8, 64),)))
+    found = [ledger(ours.equation, position, ours.values) for position in ours.positions(30)]
+    assert {one.value == max(one.preactivation, 0.0) for one in found} == {True}
+    assert any(one.value for one in found)
+
+
+def test_a_ledger_that_is_done_with_is_gone_at_once() -> None:
+    ours = case(Sample(Conv2D(5, 3, activation="gelu"), ((9, 8, 4),)))
+    ledger(ours.equation, (1, 2, 3), ours.values)
+    gc.collect()
+    gc.disable()
+    try:
+        ledger(ours.equation, (2, 1, 4), ours.values)
+        assert gc.collect() == 0  # a ring of references would keep its arrays
+    finally:
+        gc.enable()

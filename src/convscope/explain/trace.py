@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -277,7 +278,7 @@ def trace(
     )
     found = ledger(equation, position, values, node.layer.dtype)
     value = float(activations[node.name][tuple(position)])
-    doubtful = bool(np.isfinite(found.value) != np.isfinite(value)) and not all(
+    doubtful = isfinite(found.value) != isfinite(value) and not all(
         np.isfinite(activations[name]).all() for name in node.inputs
     )
     return Trace(

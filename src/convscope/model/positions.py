@@ -20,21 +20,24 @@ def position_in(graph: Graph, layer: str, position: Sequence[int]) -> tuple[int,
         )
     shape = facts.output_shape
     where = _whole(position)
-    axes = ", ".join(a.name for a in facts.equation.axes) if facts.equation else ""
     if len(where) != len(shape):
+        axes = ", ".join(a.name for a in facts.equation.axes) if facts.equation else ""
         raise PositionError(
             f"{layer} has outputs of shape {shape_text(shape)}: a position needs {len(shape)} "
             f"{'indices' if len(shape) != 1 else 'index'} ({axes}), not {len(where)}: {shape_text(where)}"
         )
+    found = []
     for place, (p, size) in enumerate(zip(where, shape, strict=True)):
-        if is_known(size) and not -size <= p < size:
+        known = is_known(size)
+        if known and not -size <= p < size:
             axis = facts.equation.axes[place] if facts.equation else None
             word = f"{axis.word} {axis.name}" if axis else f"axis {place}"
             raise PositionError(
                 f"position {shape_text(where)} is outside {called(layer)}, whose outputs have shape "
                 f"{shape_text(shape)}: {word} = {p} must lie in 0 … {size - 1}"
             )
-    return tuple(p % s if is_known(s) else p for p, s in zip(where, shape, strict=True))
+        found.append(p % size if known else p)
+    return tuple(found)
 
 
 def position_of(position: Sequence[int], shape: Sequence[int], what: str) -> tuple[int, ...]:

@@ -112,7 +112,7 @@ class Run:
         for name in (node.name, *node.inputs):
             self[name]
         where = position_in(self.graph, node.name, position)
-        before = self.graph.needed([node.name])
+        before = self.graph.needed([node.name]) if self.taken else ()
         taken = {name: who for name, who in self.taken.items() if name in before}
         return report(trace(self.graph, self.activations, node.name, where, self.engine, taken))
 

@@ -10,6 +10,8 @@ explorer's script from the JSON) takes it apart the same way.
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 from convscope.notation.equation import Equation
 from convscope.notation.expression import (
     Call,
@@ -84,8 +86,18 @@ class Anatomy(Record):
     listed: tuple[Expression, ...]
 
 
+_known: WeakKeyDictionary[Equation, Anatomy] = WeakKeyDictionary()
+
+
 def anatomy(equation: Equation) -> Anatomy:
-    """Return the parts of an equation."""
+    """Return the parts of an equation, which is taken apart once."""
+    found = _known.get(equation)
+    if found is None:
+        found = _known[equation] = _taken_apart(equation)
+    return found
+
+
+def _taken_apart(equation: Equation) -> Anatomy:
     axes, before, activation = equation.axes, equation.expression, tuple[str, ...]()
     # a gradient reads what stood before the activation, but is not what the activation makes of it
     back = any(read.tensor.role == "gradient" for read in reads([equation.expression]))

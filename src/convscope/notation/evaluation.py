@@ -10,9 +10,12 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import mul
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from convscope.errors import UnsupportedError
 from convscope.notation.equation import Equation, hull
@@ -124,6 +127,9 @@ class Evaluator:
         self._sizes: dict[Axis, int] = {}
         self._reach: dict[Local, Box] = {}
         self._tables: dict[Local, Patch] = {}
+        self._grids: dict[tuple[int, int], Array] = {}
+        self._starts: dict[int, tuple[int, Array]] = {}
+        """Grids that step evenly by 1: where each starts. The array is kept, so that no other gets its id."""
 
     # -- locals and boxes -------------------------------------------------------------------------
 
@@ -193,13 +199,16 @@ class Evaluator:
         result = np.empty(sizes, dtype=self.dtype)
         lows = tuple(low for low, _ in box)
         for part in self._parts(axes, expression, box):
-            ranges = [np.arange(low, high + 1) for low, high in part]
-            given = dict(zip(axes, np.ix_(*ranges), strict=True)) if part else {}
+            grids = np.ix_(*(np.arange(low, high + 1) for low, high in part)) if part else ()
+            given = dict(zip(axes, grids, strict=True))
+            self._starts.update((id(g), (low, g)) for g, (low, _) in zip(grids, part, strict=True))
             place = tuple(
                 slice(low - start, high - start + 1)
                 for (low, high), start in zip(part, lows, strict=True)
             )
             result[place] = self.value(expression, given, len(part))
+            for grid in grids:
+                del self._starts[id(grid)]
         return result
 
     def _parts(self, axes: Sequence[Axis], expression: Expression, box: Box) -> Iterator[Box]:
@@ -290,6 +299,9 @@ class Evaluator:
             array, origin, shape = source.array, source.origin, source.shape
         else:
             array, origin, shape = source, None, source.shape
+        even = self.evenly(node.indices, given, array, origin)
+        if even is not None:
+            return even.astype(self.dtype, order="C")
         places = [index.at(given) for index in node.indices]
         inside = self.inside(node, given, places, shape)
         if inside is not True:
@@ -302,6 +314,57 @@ class Evaluator:
                 for place, start, size in zip(places, origin, array.shape, strict=True)
             ]
         return bordered(array[tuple(places)].astype(self.dtype), inside, node.outside)
+
+    def evenly(
+        self,
+        indices: Sequence[Index],
+        given: Mapping[Axis, Any],
+        array: Array,
+        origin: Sequence[int] | None,
+    ) -> Any:
+        """Return what lies at these places as a view: they run along grids in even steps, all inside.
+
+        None where they do not: then each is looked up.
+        """
+        firsts: list[int] = []
+        moves: list[tuple[int, int, int, int]] = []  # of an index: its dimension, size and step
+        depth = 0
+        for number, index in enumerate(indices):
+            first = index.const if origin is None else index.const - origin[number]
+            low = high = 0
+            for axis, factor in index.terms:
+                if type(axis) is not Axis:
+                    return None
+                value = given[axis]
+                if isinstance(value, (int, np.integer)):
+                    first += int(value) * factor
+                    continue
+                known = self._starts.get(id(value))
+                if known is None:
+                    return None
+                first += known[0] * factor
+                shape = value.shape
+                depth = max(depth, len(shape))
+                size = value.size
+                if size > 1:
+                    more = (size - 1) * factor
+                    low, high = (low + more, high) if more < 0 else (low, high + more)
+                    moves.append((number, shape.index(size) - len(shape), size, factor))
+            if first + low < 0 or first + high >= array.shape[number]:
+                return None
+            firsts.append(first)
+        if not depth:
+            return array[tuple(firsts)]
+        sizes, steps = [1] * depth, [0] * depth
+        for number, dimension, size, factor in moves:
+            sizes[dimension] = size
+            steps[dimension] += factor * array.strides[number]
+        if (
+            array.flags.c_contiguous and array.dtype.kind in "fiub"
+        ):  # the same in a tenth of the time
+            start = sum(map(mul, firsts, array.strides))
+            return np.ndarray(sizes, array.dtype, array, start, steps)
+        return as_strided(array[tuple([slice(first, None) for first in firsts])], sizes, steps)
 
     def held(self, node: Read, given: Mapping[Axis, Any]) -> tuple[dict[Axis, Any], Any]:
         """Return where the axes of a local are for a read, and where that is inside: True, or a mask."""
@@ -387,7 +450,7 @@ class Evaluator:
                 f"one of its numbers is made of {terms:,} others; {MOST_TERMS:,} at most are taken apart"
             )
         for place, (axis, size) in enumerate(zip(node.axes, sizes, strict=True)):
-            inner[axis] = np.arange(size).reshape((-1,) + (1,) * (deeper - 1 - place))
+            inner[axis] = self._grid(size, deeper - 1 - place)
         for near in nears(node):
             with np.errstate(all="ignore"):
                 first = np.floor(self.value(near.at, inner, deeper) - near.taps / 2) + 1 - beside
@@ -395,6 +458,47 @@ class Evaluator:
             first = np.where(first < size, np.nan_to_num(first), 0)  # beyond it none counts
             inner[near.axis] = np.clip(first, 0, size - few).astype(int) + inner[near.axis]
         return inner, deeper
+
+    def _grid(self, size: int, after: int) -> Array:
+        """Return the places of an axis, with so many dimensions behind its own."""
+        grid = _grid(size, after) if size <= SMALL else self._grids.get((size, after))
+        if grid is None:
+            grid = self._grids[size, after] = _places(size, after)
+        self._starts[id(grid)] = 0, grid
+        return grid
+
+
+class Once(Evaluator):
+    """Reads everything once: who takes a number apart asks for the same numbers in several ways."""
+
+    def __init__(self, values: Values) -> None:
+        super().__init__(values)
+        self._opened: dict[tuple[int, int, int, int], tuple[Any, ...]] = {}
+        self._read: dict[tuple[int, int], tuple[Any, ...]] = {}
+
+    def open(
+        self, node: Reduction, given: Mapping[Axis, Any], depth: int, beside: int = 0
+    ) -> tuple[dict[Axis, Any], int]:
+        key = id(node), id(given), depth, beside
+        if key not in self._opened:  # what is asked about is kept, so that no other gets its id
+            self._opened[key] = (*super().open(node, given, depth, beside), node, given)
+        return self._opened[key][:2]
+
+    def read(self, node: Read, given: Mapping[Axis, Any], depth: int) -> Any:
+        key = id(node), id(given)
+        if key not in self._read:
+            self._read[key] = super().read(node, given, depth), node, given
+        return self._read[key][0]
+
+
+def _places(size: int, after: int) -> Array:
+    return np.arange(size).reshape((size,) + (1,) * after)
+
+
+SMALL = 1 << 12
+"""Grids of axes up to this size are made once for all."""
+
+_grid = lru_cache(256)(_places)
 
 
 def bordered(found: Any, inside: Any, outside: Outside) -> Any:
@@ -421,6 +525,8 @@ def _local_reads(
 def full(value: Any, sizes: tuple[int, ...], depth: int) -> Array:
     """Return a value with all its leading dimensions at their full sizes."""
     array = np.asarray(value)
+    if array.shape == sizes and depth == len(sizes):
+        return array
     shape = (1,) * (depth - array.ndim) + array.shape
     return np.broadcast_to(array, sizes + shape[len(sizes) :])
 

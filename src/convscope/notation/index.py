@@ -143,7 +143,8 @@ class Index:
         total: Any = self.const
         for atom, factor in self.terms:
             value = atom.at(values)
-            total = total + (value if factor == 1 else value * factor)
+            value = value if factor == 1 else value * factor
+            total = value if type(total) is int and total == 0 else total + value
         return total
 
     def substitute(self, replaced: Mapping[Axis, Index]) -> Index:

@@ -9,8 +9,7 @@ has a ledger of the numbers that it reads.
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,79 +17,11 @@ import numpy as np
 
 from convscope.notation.anatomy import Main, anatomy
 from convscope.notation.equation import Equation
-from convscope.notation.evaluation import Evaluator, Values, bordered, full
-from convscope.notation.expression import (
-    Binary,
-    Call,
-    Expression,
-    Inside,
-    Local,
-    Number,
-    Pieces,
-    Place,
-    Read,
-    Reduction,
-    addends,
-    factors,
-    lengths,
-    nears,
-)
-from convscope.notation.functions import Formula, Function, primitive
-from convscope.notation.index import Axis, Remainder
-from convscope.typed import Array, Record
-
-_OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "div"}
-
-ROUNDING = {"float32": 2.0**-24, "float64": 2.0**-51, "float16": 2.0**-11, "bfloat16": 2.0**-8}
-"""Half the distance from 1 to the next number of a type: the largest relative error of one rounding.
-
-For float64 four times that, since the ledger itself is float64 arithmetic.
-"""
-
-LEAST = {"float16": 2.0**-25}
-"""Half the smallest number of a type, where numbers so small are met: a rounding is off by that at least."""
-
-
-class FloatRange(Record):
-    """What numbers a type holds.
-
-    largest    what is larger becomes infinite
-    smallest   the smallest with all its digits: below, they go one by one, and many engines put 0 at once
-    """
-
-    largest: float
-    smallest: float
-
-    def held(self, value: Any, error: Any) -> tuple[Any, Any]:
-        """Return a value and its error when it is kept as such a number."""
-        size = abs(value)
-        half = self.largest / 2
-        if _is_one(size) and _is_one(error):
-            if self.smallest <= size < half and error < half:
-                return value, error  # as good as always
-        elif np.max(size, initial=0.0) < half and np.max(error, initial=0.0) < half:
-            if np.min(size, initial=half) >= self.smallest:
-                return value, error
-            tiny = (size < self.smallest) & (size > 0)
-            return value, np.where(tiny, error + size, error) if np.any(tiny) else error
-        lost = np.where((size < self.smallest) & (size > 0), size, 0.0)
-        return value, self.beyond(size, error + lost)
-
-    def beyond(self, size: Any, error: Any) -> Any:
-        """Return an error that is infinite where a number of this size may have overflowed.
-
-        What is infinite or NaN because something that was read is stays certain.
-        """
-        over = np.isfinite(size) & np.logical_not(size + error < self.largest)
-        return np.where(over | np.isnan(error), np.inf, error)
-
-
-RANGES = {
-    "float32": FloatRange((2 - 2.0**-23) * 2.0**127, 2.0**-126),
-    "float64": FloatRange(sys.float_info.max, sys.float_info.min),
-    "float16": FloatRange(65504.0, 2.0**-14),
-    "bfloat16": FloatRange((2 - 2.0**-7) * 2.0**127, 2.0**-126),
-}
+from convscope.notation.evaluation import Evaluator, Once, Values, full
+from convscope.notation.expression import Expression, Pieces, Read, Reduction, lengths, nears
+from convscope.notation.index import Axis
+from convscope.notation.rounding import LEAST, RANGES, Rounding
+from convscope.typed import Array
 
 
 @dataclass(frozen=True)
@@ -168,53 +99,36 @@ def ledger(
     """
     where = tuple(int(p) for p in position)
     given: dict[Axis, Any] = dict(zip(equation.axes, where, strict=True))
-    evaluator = _Once(values)
+    evaluator = Once(values)
     evaluator.hold(equation, tuple((p, p) for p in where))
-    value, rounding = Rounding(evaluator, dtype).of(equation.expression, given, 0)
+    parts = anatomy(equation)
+    bound = Rounding(evaluator, dtype, None if parts.whole else parts.preactivation)
+    value, rounding = bound.of(equation.expression, given, 0)
     value, rounding = RANGES[dtype].held(value, rounding)
 
-    parts = anatomy(equation)
-    inner = given if parts.axes == equation.axes else dict(zip(parts.axes, where, strict=True))
+    def along(axes: tuple[Axis, ...]) -> dict[Axis, Any]:
+        return given if axes == equation.axes else dict(zip(axes, where, strict=True))
+
+    inner = along(parts.axes)
     before = float(value)
-    if parts.activation or parts.whole:
+    if parts.whole:
         before = float(evaluator.value(parts.preactivation, inner, 0))
-    listed = dict(zip(parts.listed_axes, where, strict=True))
+    elif parts.activation:
+        before = float(bound.met)
+    listed = along(parts.listed_axes)
     readings = tuple(r for part in parts.listed for r in _readings(part, listed, evaluator))
-    bias, terms, kind, groups = None, 0, None, None
-    if parts.main is not None:
+    main, bias, terms, kind, groups = parts.main, None, 0, None, None
+    if main is not None:
         if parts.added:
             bias = sum(float(evaluator.value(piece, inner, 0)) for piece in parts.added)
-        terms = math.prod(lengths(parts.main.reduction))
-        kind = parts.main.reduction.kind
+        terms = math.prod(lengths(main.reduction))
+        kind = main.reduction.kind
         with np.errstate(all="ignore"):  # infinities of both signs may be among the terms
-            groups = _group(parts.main, inner, evaluator)
+            groups = _group(main, inner, evaluator)
     return Ledger(
         equation, where, float(value), before, bias, terms, kind, parts.activation, parts.whole,
         readings, groups, float(rounding + LEAST.get(dtype, 0.0)), dtype,
     )  # fmt: skip
-
-
-class _Once(Evaluator):
-    """Reads everything once: a ledger asks for the same numbers in several ways."""
-
-    def __init__(self, values: Values) -> None:
-        super().__init__(values)
-        self._opened: dict[tuple[int, int, int, int], tuple[Any, ...]] = {}
-        self._read: dict[tuple[int, int], tuple[Any, ...]] = {}
-
-    def open(
-        self, node: Reduction, given: Mapping[Axis, Any], depth: int, beside: int = 0
-    ) -> tuple[dict[Axis, Any], int]:
-        key = id(node), id(given), depth, beside
-        if key not in self._opened:  # what is asked about is kept, so that no other gets its id
-            self._opened[key] = (*super().open(node, given, depth, beside), node, given)
-        return self._opened[key][:2]
-
-    def read(self, node: Read, given: Mapping[Axis, Any], depth: int) -> Any:
-        key = id(node), id(given)
-        if key not in self._read:
-            self._read[key] = super().read(node, given, depth), node, given
-        return self._read[key][0]
 
 
 def _readings(
@@ -222,42 +136,43 @@ def _readings(
 ) -> tuple[Reading, ...]:
     """Return what is read outside reductions, locals as they are, each thing once."""
     found: dict[tuple[str, tuple[int, ...]], Reading] = {}
-
-    def visit(node: Expression) -> None:
-        if isinstance(node, Read):
-            index = tuple(int(i.at(given)) for i in node.indices)
-            value = float(evaluator.value(node, given, 0))
-            found[node.tensor.name, index] = Reading(
-                node.tensor.name, index, value, node.tensor.role
-            )
-        elif isinstance(node, Pieces):
-            visit(node.at(int(node.along.at(given))))
-        elif not isinstance(node, Reduction):
-            for part in node.parts():
-                visit(part)
-
-    visit(expression)
+    for node in _outside(expression, given):
+        index = tuple(int(i.at(given)) for i in node.indices)
+        value = float(evaluator.value(node, given, 0))
+        found[node.tensor.name, index] = Reading(node.tensor.name, index, value, node.tensor.role)
     return tuple(found.values())
 
 
+def _outside(node: Expression, given: Mapping[Axis, Any]) -> Iterator[Read]:
+    """Yield the reads outside reductions, of pieces those that hold."""
+    if isinstance(node, Read):
+        yield node
+    elif isinstance(node, Pieces):
+        yield from _outside(node.at(int(node.along.at(given))), given)
+    elif not isinstance(node, Reduction):
+        for part in node.parts():
+            yield from _outside(part, given)
+
+
 def _group(main: Main, given: Mapping[Axis, Any], evaluator: Evaluator) -> Groups:
-    read, kind = main.read, main.reduction.kind
-    over = () if main.over is None else (main.over,)
+    read, kind, over = main.read, main.reduction.kind, main.over
     running = main.reduction.axes
     inner, depth = evaluator.open(main.reduction, given, 0)
-    sizes = dict(zip(running, lengths(main.reduction), strict=True))
+    sizes = lengths(main.reduction)
     one_place = {near.axis for near in nears(main.reduction) if near.taps == 1}
     window = tuple(axis for axis in main.window if axis not in one_place) or main.window
-    order = [running.index(axis) for axis in (*over, *main.window)]
-    shape = (*(sizes[axis] for axis in over or ()), *(sizes[axis] for axis in window))
+    beside = tuple([n for n, axis in enumerate(running) if axis is not over])
+    order = beside if over is None else (running.index(over), *beside)
+    shown = [sizes[running.index(axis)] for axis in window]
+    shape = (1 if over is None else sizes[order[0]], *shown)
 
     def spread(value: Any) -> Array:
-        array = np.broadcast_to(np.asarray(value), tuple(sizes.values())).transpose(order)
-        return array.reshape(shape if over else (1, *shape))
+        return full(value, sizes, depth).transpose(order).reshape(shape)
 
     windows = spread(evaluator.value(read, inner, depth))
     places = [index.at(inner) for index in read.indices]
-    inside = spread(evaluator.inside(read, inner, places, evaluator.shape(read.tensor)))
+    found = evaluator.inside(read, inner, places, evaluator.shape(read.tensor))
+    inside = np.ones(windows.shape, bool) if found is True else spread(found)
     kernels = products = None
     weights = [spread(evaluator.value(p, inner, depth)) for p in main.weights]
     if weights:
@@ -273,11 +188,17 @@ def _group(main: Main, given: Mapping[Axis, Any], evaluator: Evaluator) -> Group
         if kind == "mean":
             skipped = read.outside == "skip"
             partials = partials / (inside.sum() if skipped else inside.size)
-    beside = tuple(n for n, axis in enumerate(running) if axis is not main.over)
-    first = []
-    for place in places:
-        least = np.asarray(place).reshape((1,) * (depth - np.ndim(place)) + np.shape(place))
-        first.append(np.broadcast_to(least.min(axis=beside).ravel(), len(windows)))
+    last = 0 if over is None else running.index(over) - depth  # the dimension of the groups
+    first = np.empty((len(places), len(windows)), dtype=int)
+    for row, place in zip(first, places, strict=True):
+        if isinstance(place, int):
+            row[:] = place
+        elif over is None or place.ndim < -last or place.shape[last] == 1:
+            row[:] = place.min()  # the same for each group
+        elif place.size == len(row):  # nothing else moves it
+            row[:] = place.ravel()
+        else:
+            row[:] = full(place, sizes, depth).min(axis=beside)
     corners = [f for n, f in enumerate(first) if n != main.channel]
     none = np.zeros(len(windows), dtype=int)
     return Groups(
@@ -291,305 +212,3 @@ def _group(main: Main, given: Mapping[Axis, Any], evaluator: Evaluator) -> Group
         axes=tuple(axis.name for axis in window),
         tensor=read.tensor.name,
     )
-
-
-class Rounding:
-    """Adds up the roundings that an engine may make, whatever order it works in.
-
-    unit    the largest relative error of one rounding; what is summed up is summed in float32 at least, and
-            rounded once more to a smaller type
-
-    Running error analysis (Higham, Accuracy and Stability of Numerical Algorithms, ch. 3): each
-    operation passes on the errors of its operands and adds one rounding of its own; for a sum of n
-    terms see `_roundings`.
-    """
-
-    def __init__(self, evaluator: Evaluator, dtype: str) -> None:
-        self.evaluator, self.unit = evaluator, ROUNDING[dtype]
-        self.inner = min(self.unit, ROUNDING["float32"])
-        self.range = RANGES[dtype if dtype == "float64" else "float32"]
-
-    def of(self, node: Expression, given: Mapping[Axis, Any], depth: int) -> tuple[Any, Any]:
-        """Return the value and the error of an expression."""
-        with np.errstate(all="ignore"):
-            return self.range.held(*self._of(node, given, depth))
-
-    def _of(self, node: Expression, given: Mapping[Axis, Any], depth: int) -> tuple[Any, Any]:
-        u = self.unit
-        match node:
-            case Number(value):
-                return value, _written(value, u)
-            case Read(tensor) if isinstance(tensor, Local):
-                inner, inside = self.evaluator.held(node, given)
-                value, error = self.of(tensor.expression, inner, depth)
-                if inside is True:
-                    return value, error
-                return bordered(value, inside, node.outside), np.where(inside, error, 0.0)
-            case Read():
-                return self.evaluator.value(node, given, depth), 0.0
-            case Binary("+") if any(map(_is_sum, addends(node))):
-                return self.total(addends(node), given, depth)
-            case Binary(operator, left, right):
-                a, b = self.of(left, given, depth), self.of(right, given, depth)
-                return self.apply(_OPERATORS[operator], [a, b])
-            case Call(function, arguments):
-                return self.call(function, [self.of(a, given, depth) for a in arguments])
-            case Place(index):
-                # what is left of a place that an engine computes in floats is off by what those are
-                room: Any = sum(
-                    (np.abs(atom.of.at(given)) + atom.by) * abs(factor) for atom, factor in index.terms
-                    if isinstance(atom, Remainder)
-                )  # fmt: skip
-                return self.evaluator.value(node, given, depth), 4 * u * room
-            case Inside():
-                return self.evaluator.value(node, given, depth), 0.0
-            case Reduction("first"):
-                return self.first(node, given, depth)
-            case Reduction("sum"):
-                return self.total([node], given, depth)
-            case Reduction():
-                return self.reduce(node, given, depth)
-            case Pieces(along, ends, bodies):
-                place = along.at(given)
-                if np.ndim(place) == 0:
-                    return self.of(node.at(int(place)), given, depth)
-                here = [place < end for end in ends]
-                found, errors = zip(*(self.of(b, given, depth) for b in bodies), strict=True)
-                return np.select(here, list(found)), np.select(here, list(errors))
-        raise AssertionError(f"cannot bound {type(node).__name__}")
-
-    def call(self, function: Function, arguments: list[tuple[Any, Any]]) -> tuple[Any, Any]:
-        """Return a function's value and error; a formula step by step."""
-        if function.formula is None:
-            return self.apply(function.name, arguments)
-        given = dict(zip(function.parameters, arguments, strict=True))
-
-        whole = _is_straight(function.formula)
-
-        def step(part: Formula) -> tuple[Any, Any]:
-            if isinstance(part, str):
-                return given[part]
-            if isinstance(part, (int, float)):
-                return part, _written(part, self.unit)
-            parts = [step(p) for p in part[1:]]
-            value, error = self.apply(part[0], parts)
-            if whole and part[0] in _COUNTING:  # no engine rounds whole numbers
-                error = np.where(_is_whole(value, *parts, most=1 / self.unit), 0.0, error)
-            return self.range.held(value, error)
-
-        value, error = step(function.formula)
-        if (
-            function.steep is not None
-        ):  # its steps may divide by next to nothing, what comes of them does not
-            ((_, moved),) = arguments
-            error = np.minimum(error, function.steep * moved + _STEPS * self.unit)
-        return value, error
-
-    def apply(self, name: str, arguments: list[tuple[Any, Any]]) -> tuple[Any, Any]:
-        """Return a primitive's value and error."""
-        u = self.unit
-        values = [a for a, _ in arguments]
-        value = primitive(name, values, np)
-        match name, arguments:
-            case (("add" | "sub"), [(a, ea), (b, eb)]):
-                # of the operands and not of the result, since an engine may fold a mean into a bias;
-                # but equal numbers leave exactly 0
-                same = (np.equal(a, b) if name == "sub" else False) & np.equal(ea + eb, 0.0)
-                # and an infinity with a number stays what it is
-                endless = [
-                    np.isinf(x) & np.equal(ex, 0.0) & np.isfinite(y) & np.isfinite(ey)
-                    for (x, ex), (y, ey) in (arguments, arguments[::-1])
-                ]
-                exact = same | endless[0] | endless[1] | _is_condition(*arguments)
-                return value, np.where(exact, 0.0, ea + eb + u * (np.abs(a) + np.abs(b)))
-            case "mul", [(a, ea), (b, eb)]:
-                passed = u * np.abs(value)
-                if not (_is_exact(ea) and _is_exact(eb)):
-                    passed = passed + np.abs(a) * eb + np.abs(b) * ea + ea * eb
-                condition = _is_condition(*arguments)
-                return value, passed if condition is False else np.where(condition, 0.0, passed)
-            case "div", [(a, ea), (b, eb)]:
-                room = np.maximum(np.abs(b) - eb, np.abs(b) * 0.5)
-                off = np.divide(ea + np.abs(value) * eb, room) + u * np.abs(value)
-                gone = (np.abs(b) < self.range.smallest) & np.not_equal(
-                    b, 0.0
-                )  # it may be divided by 0
-                return value, np.where(gone, np.inf, off)
-            case (("max" | "min"), [(a, ea), (b, eb)]):
-                # what a maximum is of a NaN and a number, engines answer in both ways
-                return value, np.where(np.isnan(a) | np.isnan(b), np.inf, np.maximum(ea, eb))
-            case "abs", [(_, ea)]:
-                return value, ea
-        # a function of the library: off by a few units, and by as much as its argument's error moves it
-        error: Any = 4 * u * (np.abs(value) + np.minimum(np.abs(values[0]), 1.0))
-        if name in _EXACT:
-            error = 0.0 * np.where(np.isfinite(error), error, 0.0)
-        if name == "select" and np.any(np.isnan(values[0])):
-            # one engine asks whether x is above, another whether it is not below: a NaN is neither
-            error = np.where(np.isnan(values[0]), np.inf, error)
-        if (
-            name == "erf"
-        ):  # PyTorch takes it from 1: Abramowitz & Stegun 7.1.26, off by 1.5e-7 at most
-            error = error + max(4 * u, 4 * ROUNDING["float32"])
-        if name == "pow" and np.equal(values[1], np.rint(values[1])).all():
-            arguments = [arguments[0], (values[1], 0.0)]  # a whole number is one in every type
-        for place, (a, ea) in enumerate(arguments):
-            moves = [
-                _apart(primitive(name, [*values[:place], moved, *values[place + 1 :]], np), value)
-                for moved in (np.maximum(a - ea, 0.0) if name == "sqrt" else a - ea, a + ea)
-            ]
-            error = error + np.maximum(*moves)
-        return value, error
-
-    def total(
-        self, parts: Iterable[Expression], given: Mapping[Axis, Any], depth: int
-    ) -> tuple[Any, Any]:
-        """Return the value and error of a sum with what is added to it, as one sum.
-
-        An engine may begin with the bias, and then rounds it once for every term.
-        """
-        value: Any = 0.0
-        error: Any = 0.0
-        size: Any = 0.0
-        count = 0.0
-        for part in parts:
-            if isinstance(part, Reduction) and part.kind == "sum":
-                terms, errors, sizes = self.terms(part, given, depth)
-                leading = tuple(range(len(sizes)))
-                if _counts(part, terms, errors, self.inner):
-                    value = value + terms.sum(axis=leading)
-                    continue
-                off = errors.sum(axis=leading)
-                value, error = value + terms.sum(axis=leading), error + off
-                size = size + np.abs(terms).sum(axis=leading) + off
-                count += _roundings(math.prod(sizes), _is_product(part.body))
-            else:
-                term, its_error = self.of(part, given, depth)
-                value, error, size = value + term, error + its_error, size + np.abs(term)
-                count += 1
-        more = count * self.inner + self.unit - self.inner if count else 0.0
-        error = error + more * size
-        return value, self.range.beyond(size, error)
-
-    def first(self, node: Reduction, given: Mapping[Axis, Any], depth: int) -> tuple[Any, Any]:
-        """Return where a maximum is; uncertain where another number may be as large."""
-        terms, errors, sizes = self.terms(node, given, depth)
-        terms, errors = (x.reshape(-1, *x.shape[len(sizes) :]) for x in (terms, errors))
-        found = terms.argmax(axis=0)
-        ours = np.take_along_axis(terms - errors, found[np.newaxis], 0)
-        near = ((terms + errors >= ours) & (errors > 0)).sum(axis=0) > 1
-        odd = near | np.isnan(terms).any(axis=0)
-        return found.astype(float), np.where(odd, np.inf, 0.0)
-
-    def reduce(self, node: Reduction, given: Mapping[Axis, Any], depth: int) -> tuple[Any, Any]:
-        """Return the value and error of a maximum or a mean."""
-        terms, errors, sizes = self.terms(node, given, depth)
-        leading = tuple(range(len(sizes)))
-        if node.kind == "max":
-            odd = np.isnan(terms).any(axis=leading)
-            return terms.max(axis=leading), np.where(odd, np.inf, errors.max(axis=leading))
-        count = self.evaluator.count(node, *self.evaluator.open(node, given, depth))
-        value = terms.sum(axis=leading) / count
-        roundings = _roundings(math.prod(sizes), _is_product(node.body)) * self.inner
-        size = np.abs(terms).sum(axis=leading)
-        error = self.range.beyond(size, errors.sum(axis=leading) + roundings * size)
-        return value, error / count + self.unit * np.abs(value)
-
-    def terms(
-        self, node: Reduction, given: Mapping[Axis, Any], depth: int
-    ) -> tuple[Array, Array, tuple[int, ...]]:
-        """Return the terms of a reduction, their errors, and how many there are along each axis."""
-        near = nears(node)
-        beside = int(bool(near))
-        inner, deeper = self.evaluator.open(node, given, depth, beside)
-        sizes = lengths(node, beside)
-        unit, self.unit = self.unit, self.inner
-        try:
-            values, errors = self.of(node.body, inner, deeper)
-            for one in near:  # an engine that is off by more looks at other places
-                _, moved = self.of(one.at, inner, deeper)
-                errors = np.where(np.greater(moved, beside), np.inf, errors)
-        finally:
-            self.unit = unit
-        return full(values, sizes, deeper), full(errors, sizes, deeper), sizes
-
-
-def _written(value: float, unit: float) -> float:
-    """Return how far a number that is written in an equation may be off in an engine: whole ones are not."""
-    exact = math.isinf(value) or (value == round(value) and abs(value) < 1 / unit)
-    return 0.0 if exact else abs(value) * unit
-
-
-def _apart(a: Any, b: Any) -> Any:
-    """Return how far numbers are apart; not at all for two of the same infinity."""
-    return np.where(np.equal(a, b), 0.0, np.abs(a - b))
-
-
-_EXACT = ("select", "at_least", "sign", "floor", "ceil", "round")
-"""Functions that every engine gives to the last digit."""
-
-
-_STEPS = 64
-"""More roundings than the formula of a curve makes."""
-
-_COUNTING = ("add", "sub", "mul")
-
-
-def _is_straight(formula: Formula) -> bool:
-    """Whether a formula only chooses, counts and rounds: an engine that does so in another way comes to the same."""
-    if not isinstance(formula, tuple):
-        return True
-    known = formula[0] in (*_COUNTING, *_EXACT, "abs", "max", "min")
-    return known and all(map(_is_straight, formula[1:]))
-
-
-def _is_condition(*arguments: tuple[Any, Any]) -> Any:
-    """Whether numbers are what conditions are, 0 or 1, without any error: no engine rounds what is made of them."""
-    found: Any = True
-    for value, error in arguments:
-        found = found & (np.equal(value, 0.0) | np.equal(value, 1.0)) & np.equal(error, 0.0)
-        if not np.any(found):
-            return False
-    return found
-
-
-def _is_whole(value: Any, *arguments: tuple[Any, Any], most: float) -> Any:
-    """Whether whole numbers without any error make a whole number that is not too large to be exact."""
-    found = np.abs(value) < most
-    for number, error in arguments:
-        found = found & np.equal(number, np.rint(number)) & np.equal(error, 0.0)
-    return found
-
-
-def _counts(node: Reduction, terms: Array, errors: Array, unit: float) -> bool:
-    """Whether a sum only counts: its terms are whole numbers that were not read, and come to no large one."""
-    if any(isinstance(factor, Read) for factor in factors(node.body)) or np.any(errors):
-        return False
-    return bool(np.equal(terms, np.rint(terms)).all() and np.abs(terms).sum() < 1 / unit)
-
-
-def _is_one(number: Any) -> bool:
-    return isinstance(number, (int, float)) or number.ndim == 0
-
-
-def _is_exact(error: Any) -> bool:
-    return isinstance(error, float) and error == 0.0
-
-
-def _is_sum(node: Expression) -> bool:
-    return isinstance(node, Reduction) and node.kind == "sum"
-
-
-def _is_product(node: Expression) -> bool:
-    return isinstance(node, Binary) and node.operator == "*"
-
-
-def _roundings(count: int, varied: bool) -> float:
-    """Return how many roundings of its size a sum of `count` terms adds up to.
-
-    One for each term in the worst case, for every order of summation, and it is met: a map of one
-    colour rounds the same way at every step. Where the terms are products of weights they vary, roundings are as
-    often up as down, and beyond λ·√n of them (λ = 8) one meets with a probability below 10⁻¹³ (Higham
-    & Mary 2019, A New Approach to Probabilistic Rounding Error Analysis).
-    """
-    return min(count, 8 * math.sqrt(count)) if varied else count

@@ -16,7 +16,7 @@ from convscope.notation.equation import Equation
 from convscope.notation.evaluation import Evaluator, Values, bordered
 from convscope.notation.expression import Local, Read, Tensor
 from convscope.notation.index import Axis
-from convscope.notation.ledger import LEAST, Rounding
+from convscope.notation.rounding import LEAST, Rounding
 from convscope.typed import Array
 
 Positions = Sequence[Sequence[int]]

@@ -65,7 +65,7 @@ function mentalModels(app) {
 		fill(title, `${pictures.length} pictures of `, h("b", called(layer)), `, tested at ${where}`);
 		const { words } = net.told;
 		say(lead, filledIn(words.lead, { input: times(net.shape(feed)) }));
-		// how far float32 may be off: a rounding of the size of all terms for each of √terms, as in notation/ledger.py
+		// how far float32 may be off: a rounding of the size of all terms for each of √terms, as in notation/rounding.py
 		const { groups, bias, terms } = ledger(equation, at, values);
 		const size = (groups?.products ?? new Float64Array(0)).reduce((sum, term) => sum + Math.abs(term), Math.abs(bias ?? 0));
 		const room = Math.min(terms + 1, 8 * Math.sqrt(terms) + 1) * size * 2 ** -24;
