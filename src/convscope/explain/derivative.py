@@ -14,7 +14,7 @@ from convscope.explain.corners import corners
 from convscope.explain.words import adding_up_shown, exact, grouped
 from convscope.model.graph import Node, tensor_names
 from convscope.notation import Equation, Expression, Read
-from convscope.notation.evaluation import Evaluator
+from convscope.notation.evaluation import Once
 from convscope.notation.expression import (
     Binary,
     Number,
@@ -261,14 +261,15 @@ def terms_of(
     equation: Equation, where: tuple[int, ...], values: Mapping[str, Any], node: Node
 ) -> list[Term]:
     """Return the terms of one number of an adjoint equation; those that read nothing are left out."""
-    return [t for found in products_of(equation, where, values, node) for t in found.terms()]
+    _, products = taken_apart(equation, where, values, node)
+    return [t for found in products for t in found.terms()]
 
 
-def products_of(
+def taken_apart(
     equation: Equation, where: tuple[int, ...], values: Mapping[str, Any], node: Node
-) -> list[Products]:
-    """Return what is added to one number of an adjoint equation; products that read nothing are left out."""
-    evaluator = Evaluator(values)
+) -> tuple[float, list[Products]]:
+    """Return one number of an adjoint equation, and what adds up to it; products that read nothing are left out."""
+    evaluator = Once(values)
     evaluator.hold(equation, tuple((p, p) for p in where))
     given: dict[Any, Any] = dict(zip(equation.axes, where, strict=True))
     found: list[Products] = []
@@ -314,7 +315,7 @@ def products_of(
                 None if out is None else np.unravel_index(held, sizes)[out],
             )
         )
-    return found
+    return float(evaluator.value(equation.expression, given, 0)), found
 
 
 def _signed(node: Expression, sign: float) -> list[tuple[Expression, float]]:

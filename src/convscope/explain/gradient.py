@@ -11,7 +11,7 @@ import numpy as np
 from convscope.equations.losses import TARGET, loss
 from convscope.errors import LayerLookupError, SettingError
 from convscope.explain.backward import Backward
-from convscope.explain.derivative import SHOWN, Derivative, Products, products_of
+from convscope.explain.derivative import SHOWN, Derivative, Products, taken_apart
 from convscope.explain.shares import Shares, shares
 from convscope.explain.words import exact, grouped
 from convscope.model.graph import Graph, Node
@@ -72,10 +72,11 @@ class Gradient:
             if equation is None:
                 continue
             values = self.backward.values(node)
-            value += evaluate(equation, where, values)
+            part, found = taken_apart(equation, where, values, node)
+            value += part
             equations.append((node.name, equation))
             sums.append((equation, values))
-            products += products_of(equation, where, values, node)
+            products += found
 
         def room() -> float:
             found = sum(ledger(equation, where, values).rounding for equation, values in sums)
