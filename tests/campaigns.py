@@ -14,7 +14,12 @@ def rounds(quick: int, full: int) -> int:
     given = os.environ.get("CONVSCOPE_ROUNDS")
     if given:
         return int(given)
-    return full if os.environ.get("CONVSCOPE_TESTS") == "full" else quick
+    return full if thorough() else quick
+
+
+def thorough() -> bool:
+    """Whether everything is to be tried (`--full`)."""
+    return os.environ.get("CONVSCOPE_TESTS") == "full"
 
 
 def often(values: Iterable[str], *quick: str) -> list[Any]:

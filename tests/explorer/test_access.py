@@ -105,7 +105,12 @@ def test_nothing_moves_for_those_who_asked_for_that(visit: OpenPage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "width"), [("digits", 390), ("branches", 390), ("hostile", 390), ("branches", 640)]
+    ("network", "width"),
+    [
+        ("hostile", 390),
+        ("branches", 640),
+        *(pytest.param(name, 390, marks=pytest.mark.full) for name in ("digits", "branches")),
+    ],
 )
 def test_a_narrow_window_holds_everything(visit: OpenPage, network: str, width: int) -> None:
     """390 pixels, a phone; 640, a window of 1,280 at 200 %."""

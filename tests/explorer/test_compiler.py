@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from explorer.test_evaluator import Asked, drawn, numbers, of_sample, operators, small
-from given import samples
+from explorer.test_evaluator import SAMPLES, Asked, drawn, numbers, of_sample, operators, small
 
 from convscope.notation.evaluation import evaluate
 
@@ -42,12 +41,12 @@ def compare(asked: Asked, said: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def given(loaded: Page) -> dict[int, dict[str, Any]]:
-    return dict(enumerate(whole(loaded, [of_sample(p.values[0]) for p in samples()])))
+    return dict(enumerate(whole(loaded, [of_sample(p.values[0]) for p in SAMPLES])))
 
 
-@pytest.mark.parametrize("place", [pytest.param(n, id=p.id) for n, p in enumerate(samples())])
+@pytest.mark.parametrize("place", [pytest.param(n, id=p.id) for n, p in enumerate(SAMPLES)])
 def test_every_sample_of_every_kind(place: int, given: dict[int, dict[str, Any]]) -> None:
-    compare(of_sample(samples()[place].values[0]), given[place])
+    compare(of_sample(SAMPLES[place].values[0]), given[place])
 
 
 def test_every_operator_mental_model_and_corner(loaded: Page) -> None:

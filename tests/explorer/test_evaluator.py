@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from campaigns import rounds, thorough
 from corners import corners
 from given import case, samples
 
@@ -42,10 +43,12 @@ from convscope.notation.ledger import Groups, ledger
 from convscope.notation.serial import to_json
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
     from playwright.sync_api import Page, Route
 
 Array = np.ndarray[Any, Any]
 
+SAMPLES = samples()
 POSITIONS = 10
 LOOSE = ("pieces", "a local with", "a mean over a local")
 """Corners of which Python takes windows wider than need be: every piece, border and all."""
@@ -194,16 +197,16 @@ def of_sample(sample: Any) -> Asked:
 @pytest.fixture(scope="module")
 def said(loaded: Page) -> dict[int, list[dict[str, Any]]]:
     """What the evaluator says to every sample, by the sample's place."""
-    return dict(enumerate(answers(loaded, [of_sample(p.values[0]) for p in samples()])))
+    return dict(enumerate(answers(loaded, [of_sample(p.values[0]) for p in SAMPLES])))
 
 
-@pytest.mark.parametrize("place", [pytest.param(n, id=p.id) for n, p in enumerate(samples())])
+@pytest.mark.parametrize("place", [pytest.param(n, id=p.id) for n, p in enumerate(SAMPLES)])
 def test_every_sample_of_every_kind(place: int, said: dict[int, list[dict[str, Any]]]) -> None:
-    compare(of_sample(samples()[place].values[0]), said[place])
+    compare(of_sample(SAMPLES[place].values[0]), said[place])
 
 
 def test_the_samples_use_everything_that_an_equation_can_be_made_of() -> None:
-    text = json.dumps([to_json(of_sample(p.values[0]).equation) for p in samples()])
+    text = json.dumps([to_json(of_sample(p.values[0]).equation) for p in SAMPLES])
     forms = ['"op": "floor"', '"op": "mod"', '"op": "exact"', '"pieces"', '"locals": [{']
     forms += [f'"reduce": "{kind}"' for kind in ("sum", "max", "mean")]
     forms += [f'"outside": "{kind}"' for kind in ("zero", "-inf", "skip", "edge")]
@@ -214,9 +217,9 @@ def test_the_samples_use_everything_that_an_equation_can_be_made_of() -> None:
 
 
 def led_back() -> list[Asked]:
-    """Return the gradient of everything that a sample reads, each at a few positions."""
+    """Return the gradient of everything that a sample reads, each at a few positions; of every third sample in quick runs."""
     found = []
-    for p in samples():
+    for p in SAMPLES[:: rounds(3, 1)]:
         ours = case(p.values[0])
         rng = np.random.default_rng(14)
         values = {**ours.values, OUTPUT: rng.normal(size=ours.equation.shape)}
@@ -229,7 +232,7 @@ def led_back() -> list[Asked]:
 
 def test_gradients_are_equations_like_any_other(loaded: Page) -> None:
     gradients = led_back()
-    assert len(gradients) > 350
+    assert len(gradients) > rounds(115, 350)
     wrong = []
     for asked, said in zip(gradients, answers(loaded, gradients), strict=True):
         try:
@@ -245,7 +248,7 @@ def test_gradients_are_equations_like_any_other(loaded: Page) -> None:
 def drawn() -> list[Asked]:
     """Return the mental models of every sample that has them, at a few positions of their own."""
     found = []
-    for p in samples():
+    for p in SAMPLES:
         ours = case(p.values[0])
         try:
             models = pictures(ours.equation, (0,) * len(ours.equation.axes))
@@ -269,21 +272,33 @@ def test_the_mental_models(loaded: Page) -> None:
 # -- ONNX's operators -------------------------------------------------------------------------------
 
 
-@cache
-def operators() -> list[tuple[str, Asked]]:
-    """Return equations of ONNX's conformance cases: up to four different ones of every operator."""
+def models() -> Iterator[tuple[str, str, Callable[[], ModelProto]]]:
+    """Yield nodes of every operator, each with a title and its kind: our cases, with --full ONNX's own."""
+    from operators.cases import CASES
+    from operators.test_every_rule import model_of
     from readers.onnx.test_onnx_conformance import explainable, fixed, made
 
+    if thorough():
+        for their in explainable():
+            yield their.name, made(their).graph.node[0].op_type, partial(fixed, their)
+        return
+    for number, one in enumerate(CASES):
+        if all(isinstance(fed, tuple) or fed.dtype == np.float32 for fed in one.given):
+            yield f"{one.op}-{number}", one.op, lambda one=one: model_of(one)[0]  # type: ignore[misc]
+
+
+@cache
+def operators() -> list[tuple[str, Asked]]:
+    """Return up to four different equations of every operator."""
     rng = np.random.default_rng(12)
     found: list[tuple[str, Asked]] = []
     texts: dict[str, set[str]] = {}
-    for one in explainable():
-        kind = made(one).graph.node[0].op_type
+    for title, kind, model in models():
         seen = texts.setdefault(kind, set())
         if len(seen) == 4:
             continue
         try:
-            graph = convscope.open(fixed(one)).graph
+            graph = convscope.open(model()).graph
         except ConvscopeError:
             continue
         for name, facts in graph.facts.items():
@@ -301,7 +316,7 @@ def operators() -> list[tuple[str, Asked]]:
             seen.add(str(e))
             # of pieces, Python's window is that of every one; see LOOSE
             exact = not any(isinstance(part, Pieces) for part in e.expression.walk())
-            found.append((f"{one.name} {e}", Asked(e, values, positions, windows=exact)))
+            found.append((f"{title} {e}", Asked(e, values, positions, windows=exact)))
     return found
 
 

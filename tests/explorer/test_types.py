@@ -1,6 +1,7 @@
 """The explorer's rooms under TypeScript's checker: their JSDoc types hold, strictly.
 
-The compiler comes from npm, one pinned version, into a folder outside of the repository that stays.
+The compiler comes from npm, one pinned version, into a folder outside of the repository that stays. It takes
+seconds: `scripts/check` runs this beside mypy, and `pytest --full`.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ def checked(compiler: Path, *files: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.full
 def test_every_room_has_the_types_it_says(compiler: Path) -> None:
     assert checked(compiler, *sorted(WEB.rglob("*.js"))) == ""
 

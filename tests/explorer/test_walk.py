@@ -127,7 +127,7 @@ def kept(page: Visit) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("warm", "count"), [(60, 40), pytest.param(150, 200, marks=pytest.mark.full)]
+    ("warm", "count"), [(40, 24), pytest.param(150, 200, marks=pytest.mark.full)]
 )
 def test_random_actions_leave_heap_and_nodes_flat(visit: OpenPage, warm: int, count: int) -> None:
     page = visit("digits", "l=conv2d_1&o=7&y=15&x=17")

@@ -54,6 +54,7 @@ def test_every_sample_of_every_kind(sample: Sample) -> None:
 # -- ONNX's operators ---------------------------------------------------------------------------------
 
 
+@pytest.mark.full  # tests/operators takes each rule
 def test_operators_of_onnx() -> None:
     """Up to four different equations of every operator of ONNX's conformance cases."""
     import warnings
