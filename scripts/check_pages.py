@@ -57,10 +57,12 @@ def page(rule: Rule) -> str:
     stated = import_module(f"convscope.checks.rules.{rule.name.replace('-', '_')}")
     text = (stated.__doc__ or "").strip()
     prose, _, example = text.partition("\n>>> ")
+    if prose.partition("\n\n")[0].rstrip(".") == rule.title:  # the heading says it
+        prose = prose.partition("\n\n")[2]
     parts = [
         f"# {rule.title}",
         "",
-        f"`{rule.name}`, {rule.certainty}: {CERTAINTIES[rule.certainty]}.",
+        f"`{rule.name}` · {rule.certainty}: {CERTAINTIES[rule.certainty]}",
         "",
     ]
     parts += [prose.strip(), ""]

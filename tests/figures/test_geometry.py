@@ -169,7 +169,9 @@ def test_gradients_of_losses_and_of_kernels_in_wide_and_narrow() -> None:
     for model, image, more in cases:
         run = cs.open(model).run(image)
         for style, columns in (("plain", None), ("lecture", "slide"), ("paper", "ieee")):
-            loss = {} if "at" in more else {"loss": "sparse_categorical_crossentropy", "target": 7}
+            loss: dict[str, Any] = {"loss": "sparse_categorical_crossentropy", "target": 7}
+            if "at" in more:
+                loss = {}
             checked(run.graph, Asked("gradient", style, columns, **more, **loss), run)
 
 
