@@ -27,7 +27,7 @@ myst_enable_extensions = ["deflist", "attrs_block", "attrs_inline", "dollarmath"
 myst_heading_anchors = 4
 myst_url_schemes = ("http", "https", "mailto", "number")
 myst_dmath_double_inline = True
-smartquotes = False  # docstrings have code in their sentences: Conv2D("k1", 3) is copied as it is written
+smartquotes = False  # Conv2D("k1", 3) in a docstring's sentence is copied as it is written
 suppress_warnings = [
     "myst.xref_missing_local"
 ]  # files of the repository; making/site.py looks at every link

@@ -32,7 +32,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-LINK = re.compile(r"\[(?P<shown>[^\]]+)\]\((?P<target>number:[^)\s]+)\)")
+LINK = re.compile(r"(?<!`)\[(?P<shown>[^\]]+)\]\((?P<target>number:[^)\s]+)\)")
 TARGET = re.compile(
     r"number:(?P<explorer>\w+)(?:/(?P<layer>[\w/]+))?(?:\.(?P<what>\w+))?(?:@(?P<position>[\d,]+))?(?:\*(?P<times>\d+))?\Z"
 )

@@ -9,7 +9,7 @@ import pytest
 
 import convscope as cs
 from convscope import BatchNormalization, Conv2D, Dense, Flatten, Input, MaxPooling2D, Model
-from convscope.errors import SettingError
+from convscope.errors import LayerLookupError, SettingError
 
 
 def network() -> Model:
@@ -36,6 +36,24 @@ def test_they_are_those_that_are_taken_apart(asked: Any) -> None:
         other: Any = run.gradient(to=name, **asked).array
         size = 1e-6 + np.abs(other).max()
         np.testing.assert_allclose(array, other, rtol=1e-4, atol=1e-5 * size, err_msg=name)
+
+
+def test_only_that_which_is_named() -> None:
+    run = network().run(np.random.default_rng(3).normal(size=(9, 12, 2)).astype(np.float32))
+    asked: Any = {"loss": "sparse_categorical_crossentropy", "target": 2}
+    for to in (
+        "input",
+        "twice",
+        "twice_again",
+        "twice_again.kernel",
+        "batch_normalization.moving_mean",
+    ):
+        ((name, array),) = run.gradients(to=to, **asked).items()
+        other = run.gradient(to=to, **asked).array
+        assert name == to and array.shape == other.shape
+        np.testing.assert_allclose(array, other, rtol=1e-4, atol=1e-5 * np.abs(other).max())
+    with pytest.raises(LayerLookupError, match="does not depend on"):
+        run.gradients(of=("twice", (3, 4, 1)), to="dense.kernel")
 
 
 def test_a_torch_module() -> None:

@@ -78,13 +78,13 @@ def test_a_slice_is_what_the_kernel_holds() -> None:
         assert np.array_equal(held(slice_of(graph, "depthwise", o, o // 2)), flat[:, :, o])
 
 
-def test_a_kernel_s_gradient_is_what_onnx_runtime_finds() -> None:
-    """The figure's numbers are led back in float64; `Run.gradients` lets the engine do it, in float32."""
+def test_a_kernel_s_gradient_is_what_the_equations_give() -> None:
+    """The figure's numbers are led back by ONNX Runtime in float32; `Run.gradient` evaluates the equations in float64."""
     from convscope.demo import digits
 
     run = cs.open("demo").run(digits()["seven"])
     asked: dict[str, Any] = {"loss": "sparse_categorical_crossentropy", "target": 4}
-    slopes = run.gradients(**asked)["conv2d_1.kernel"].astype(np.float64)
+    slopes = run.gradient(to="conv2d_1.kernel", **asked).array
     figure = scene(run.graph, Asked("gradient", to="conv2d_1.kernel", **asked), run)
     plate = [g for g in named_parts(figure.parts) if g.id.startswith("filter-")]
     weight = np.abs(slopes).sum(axis=(0, 1, 2))

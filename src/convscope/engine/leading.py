@@ -9,7 +9,7 @@ import numpy as np
 
 from convscope.engine.step import SHARE, Goal, Step
 from convscope.equations.losses import TARGET, loss
-from convscope.errors import SettingError
+from convscope.errors import LayerLookupError, SettingError
 from convscope.model.graph import Graph
 from convscope.notation import Axis, Equation, source
 from convscope.notation.rewriting import batched
@@ -24,11 +24,13 @@ def gradients(
     objective: str | None,
     target: Any,
     from_logits: bool,
+    to: str | None = None,
 ) -> dict[str, Array]:
     """Return what a change of each weight does to a number, or to a loss: "layer.weight" → array of float32.
 
     inputs      by name, without a batch axis
     of          (layer, position) of the number; with a loss nothing, or the layer it is of
+    to          the one thing that it is wanted by: an input, a layer or "layer.weight"; all weights by default
     """
     row = Axis("n", 1, "image")
     if objective is None:
@@ -52,14 +54,20 @@ def gradients(
                 f"{shape_text(wanted.shape)}"
             )
     needed = graph.needed([name])
+    led = [to] if to in needed or to in graph.inputs else []
     trained = [
         (one, weight)
         for one in needed
         for weight in graph.facts[one].weights
-        if weight not in graph.nodes[one].layer.non_trainable
-        and weight not in graph.nodes[one].layer.uncounted
+        if (
+            to == f"{one}.{weight}"
+            if to is not None
+            else weight not in graph.nodes[one].layer.non_trainable
+            and weight not in graph.nodes[one].layer.uncounted
+        )
     ]
-    step = Step(graph, 1, [Goal(name, batched(goal, row, ("in", TARGET)))], trained, learns=False)
+    goals = [Goal(name, batched(goal, row, ("in", TARGET)))]
+    step = Step(graph, 1, goals, trained, led=led, learns=False)
     given: dict[str, Array] = {n: a[np.newaxis] for n, a in inputs.items()}
     given |= {f"{name}/{TARGET}": wanted[np.newaxis], f"{name}/{SHARE}": np.ones(1, np.float32)}
     for one in needed:
@@ -67,4 +75,10 @@ def gradients(
         for weight, array in layer.weights.items():
             given.setdefault(f"{step.names[id(layer)]}.{weight}", array)
     found = step.run(given)
-    return {key[1:]: array for key, array in found.items() if key.startswith("∂")}
+    back = {key[1:]: array for key, array in found.items() if key.startswith("∂")}
+    if to is None:
+        return back
+    if not back:
+        raise LayerLookupError(f"{name} does not depend on {to}")
+    (array,) = back.values()  # a shared weight is called after the first layer that has it
+    return {to: array[0] if led else array}

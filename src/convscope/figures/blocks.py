@@ -433,10 +433,12 @@ def inside_of(graph: Graph, names: Sequence[str]) -> str:
         window = "×".join(map(str, window_of(graph, name)))
         kinds.setdefault(kind, {}).update({window: None} if window else {})
         count[kind] += 1
+    pools = {str(graph.nodes[n].layer.kind) for n in names if role_of(graph, n) == "pooling"}
     said = []
-    for kind, _ in count.most_common(2):
+    for kind in sorted(count, key=lambda kind: (kind in pools, -count[kind]))[:2]:
         windows = ", ".join(list(kinds[kind])[:3])
-        said.append(f"{count[kind]} {kind} {windows}".strip())
+        many = f"{count[kind]} " if count[kind] > 1 else ""
+        said.append(f"{many}{kind} {windows}".strip())
     more = len(count) - 2
     return "; ".join(said) + (" …" if more > 0 else "")
 

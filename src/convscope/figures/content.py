@@ -18,16 +18,19 @@ from convscope.views.characters import printable
 MARGIN, GAP, BEHIND = 8.0, 30.0, 3.5
 MOST = 7
 _TALLEST = 190.0
+_STRIP = 16.0
+"""How high maps of one row are drawn."""
 _RATIO = 6.0
 """Maps whose sizes differ by more are drawn on a scale of square roots."""
 
 
 class _Spot(Record):
-    """A map in the figure: its corner, how long a position is, which map is in front."""
+    """A map in the figure: its corner, how wide and how high a position is, which map is in front."""
 
     x: float
     y: float
     step: float
+    tall: float
     front: int
 
 
@@ -54,26 +57,25 @@ def content(
     spans = sum((r[1] - r[0]) * step for r, step in zip(reach, steps, strict=True))
     room = width - 2 * MARGIN - GAP * (len(found) - 1) - sum(behind)
     tall = max((r[3] - r[2]) * step for r, step in zip(reach, steps, strict=True))
-    unit = min(room / spans, _TALLEST / tall)
+    strips = all(s.size[0] == 1 for s in found)
+    unit = room / spans if strips else min(room / spans, _TALLEST / tall)
     small = round(style.size * 0.88, 2)
-    heights = [s.size[0] * step * unit for s, step in zip(found, steps, strict=True)]
+    talls = [_STRIP if strips else step * unit for step in steps]
+    heights = [s.size[0] * one for s, one in zip(found, talls, strict=True)]
     middle = MARGIN + max(
-        h / 2 + max(-r[2] * step * unit, 0) + b
-        for h, r, step, b in zip(heights, reach, steps, behind, strict=True)
+        h / 2 + max(-r[2] * one, 0) + b
+        for h, r, one, b in zip(heights, reach, talls, behind, strict=True)
     )
     below = middle + max(
-        h / 2 + max((r[3] - s.size[0]) * step * unit, 0)
-        for h, r, s, step in zip(heights, reach, found, steps, strict=True)
+        h / 2 + max((r[3] - s.size[0]) * one, 0)
+        for h, r, s, one in zip(heights, reach, found, talls, strict=True)
     )
     spare = (room - spans * unit) / max(len(found) - 1, 1)
     spots: list[_Spot] = []
     x = MARGIN
-    for s, r, step, b, height in zip(found, reach, steps, behind, heights, strict=True):
-        spots.append(
-            _Spot(
-                x - min(r[0], 0) * step * unit, middle - height / 2, step * unit, shown[s.name][0]
-            )
-        )
+    for s, r, step, one, b, height in zip(found, reach, steps, talls, behind, heights, strict=True):
+        left = x - min(r[0], 0) * step * unit
+        spots.append(_Spot(left, middle - height / 2, step * unit, one, shown[s.name][0]))
         x += (r[1] - r[0]) * step * unit + b + GAP + spare
     taken: set[str] = set()
     parts: list[Part] = []
@@ -144,9 +146,9 @@ def _maps(
     maps = as_maps(graph, s.name, activations[s.name])
     finite = np.nan_to_num(maps, nan=0.0, posinf=0.0, neginf=0.0)
     limit = float(np.abs(finite).max(initial=0.0))
-    wide_, tall = s.size[1] * spot.step, s.size[0] * spot.step
+    wide_, tall = s.size[1] * spot.step, s.size[0] * spot.tall
     parts: list[Part] = []
-    image = s.name in graph.inputs and s.size[2] in (1, 3)
+    image = s.name in graph.inputs and s.size[2] in (1, 3) and s.size[0] > 1
     if image:
         return sheet(
             spot.x,
@@ -170,10 +172,10 @@ def _cone(found: Sequence[Stop], spots: Sequence[_Spot], style: Style) -> list[P
     boxes = []
     for s, spot in zip(found, spots, strict=True):
         x0, x1 = spot.x + s.columns[0] * spot.step, spot.x + (s.columns[1] + 1) * spot.step
-        y0, y1 = spot.y + s.rows[0] * spot.step, spot.y + (s.rows[1] + 1) * spot.step
+        y0, y1 = spot.y + s.rows[0] * spot.tall, spot.y + (s.rows[1] + 1) * spot.tall
         boxes.append((x0, y0, x1, y1))
         left, top = spot.x, spot.y
-        right, bottom = left + s.size[1] * spot.step, top + s.size[0] * spot.step
+        right, bottom = left + s.size[1] * spot.step, top + s.size[0] * spot.tall
         for a, b, c, d in (
             (x0, y0, x1, min(top, y1)), (x0, max(bottom, y0), x1, y1),
             (x0, max(y0, top), min(left, x1), min(y1, bottom)), (max(right, x0), max(y0, top), x1, min(y1, bottom)),
@@ -215,13 +217,14 @@ def _words(
             room = edges[n + 1] - edges[n] - 4
         rows, columns, maps = s.size
         seen = f"{s.rows[1] - s.rows[0] + 1}×{s.columns[1] - s.columns[0] + 1} seen"
+        area = f"{rows}×{columns}"
+        if rows == 1:
+            seen, area = f"{s.columns[1] - s.columns[0] + 1} seen", f"{columns}"
         lines = [
             (t, style.size, True, style.ink)
             for t in broken(printable(s.name), room, style.size, True)[:3]
         ]
-        lines += [
-            (t, small, False, style.ink) for t in broken(f"{maps} of {rows}×{columns}", room, small)
-        ]
+        lines += [(t, small, False, style.ink) for t in broken(f"{maps} of {area}", room, small)]
         which = f"map {spot.front}" if s.name not in graph.inputs else "the input"
         lines += [(t, small, False, style.dim) for t in broken(which, room, small)]
         if n < len(found) - 1:

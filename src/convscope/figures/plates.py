@@ -17,8 +17,8 @@ from convscope.typed import Array
 from convscope.views.characters import printable
 
 MARGIN = 8.0
-_PLATE, _TALLEST = 260.0, 220.0
-"""About how high a plate is, and how high a picture at most."""
+_PLATE, _TALLEST, _STRIP = 260.0, 220.0, 16.0
+"""About how high a plate is, and how high a picture at most and at least."""
 
 
 def kernels(graph: Graph, style: Style, width: float, layer: str) -> Scene:
@@ -87,8 +87,9 @@ def _plate(
     fit = max(1, min(beside, int((width - left - MARGIN) // (least + 4))))
     cell = min((width - left - MARGIN) / fit - 4, 46.0)
     high = cell * rows / columns
-    deep = 1 if alone else min(each, max(1, int(_PLATE // (high + 4))))
-    lines = max(1, min(-(-beside // fit), int(_PLATE // (deep * (high + 4) + small * 1.6 + 4))))
+    step = max(high + 4, small * 1.3)  # a row has its name beside it
+    deep = 1 if alone else min(each, max(1, int(_PLATE // step)))
+    lines = max(1, min(-(-beside // fit), int(_PLATE // (deep * step + small * 1.6 + 4))))
     count = min(fit * lines, beside)
     same = True
     if alone:
@@ -138,7 +139,7 @@ def _plate(
                 parts.append(
                     Group(f"filter-{n}-slice-{into}", f"filter {n}, slice {into}", tuple(own))
                 )
-            y += high + 4
+            y += step
         y += 4
     words = []
     if slopes is not None:
@@ -183,6 +184,11 @@ def _led(graph: Graph, layer: str, filters: int, slopes: Array) -> list[int]:
     return sorted(moved or range(filters), key=lambda n: -weight[n])
 
 
+def _about(value: float) -> str:
+    """Return a number to the six digits that float32 gives."""
+    return exact(float(f"{value:.6g}"))
+
+
 def _sums(slopes: Array) -> str:
     """Return what a gradient's numbers come to, and where the largest is, in a sentence."""
     import numpy as np
@@ -190,8 +196,8 @@ def _sums(slopes: Array) -> str:
     at = np.unravel_index(np.argmax(np.abs(np.nan_to_num(slopes))), slopes.shape)
     place = ", ".join(map(str, map(int, at)))
     return (
-        f"All {slopes.size:,} numbers add up to {exact(float(np.sum(slopes)))}; the largest, at ({place}), is "
-        f"{exact(float(slopes[at]))}."
+        f"All {slopes.size:,} numbers add up to {_about(np.sum(slopes))}; the largest, at ({place}), is "
+        f"{_about(slopes[at])}."
     )
 
 
@@ -237,7 +243,7 @@ def gradient(
     own, led = as_maps(graph, to, values), as_maps(graph, to, slopes)
     order = np.argsort(-np.abs(np.nan_to_num(led)).sum(axis=(1, 2)), kind="stable")
     front = int(order[0])
-    image = to in graph.inputs and len(own) in (1, 3)
+    image = to in graph.inputs and len(own) in (1, 3) and own.shape[1] > 1
     one = pictured(graph, to, values) if image else coloured(own[front])
     total = led.sum(axis=0) if image else led[front]
     shares = (own * led).sum(axis=0) if image else own[front] * led[front]
@@ -255,6 +261,7 @@ def gradient(
     side, high = room, room * rows / columns
     if high > _TALLEST:
         side, high = side * _TALLEST / high, _TALLEST
+    high = max(high, _STRIP)
     parts: list[Part] = []
     y = MARGIN
     for text in words:
@@ -299,7 +306,7 @@ def gradient(
             ]
             lowest = max(lowest, bottom)
     y = max(lowest, y + high)
-    sums = f"The gradient's numbers add up to {exact(float(np.sum(led)))}; input × gradient to {exact(float(np.sum(own * led)))}."
+    sums = f"The gradient's numbers add up to {_about(np.sum(led))}; input × gradient to {_about(np.sum(own * led))}."
     for piece in broken(sums, width - 2 * MARGIN, small):
         y += small * 1.4
         parts.append(Text(MARGIN, y, piece, small, style.dim))

@@ -3,9 +3,11 @@ the engine computed."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from convscope.explain.pictures import Comparison, Verdict
 from convscope.explain.reading import main_sum
-from convscope.explain.words import decimal, grouped, times
+from convscope.explain.words import decimal, exact, grouped, times
 from convscope.figures.lettering import broken
 from convscope.figures.scene import Group, Paint, Part, Point, Scene, Text, line, rectangle
 from convscope.figures.styles import Style, colour_of, mixed
@@ -46,7 +48,7 @@ def question(found: Comparison, style: Style, width: float) -> Scene:
             key = verdict.picture.key
             parts.append(Group(f"picture-{key}", verdict.picture.name, (frame, *made)))
         y = lowest + 4 + GAP
-    engine = f"{printable(found.engine)} computed {decimal(found.engine_value)} at ({where}) of an output {times(found.output_shape)}."
+    engine = f"{printable(found.engine)} computed {_said(found.engine_value)} at ({where}) of an output {times(found.output_shape)}."
     for text in broken(engine, width - 2 * MARGIN, style.size):
         y += style.size * 1.3
         parts.append(Text(MARGIN, y - style.size * 0.3, text, style.size, style.ink))
@@ -89,7 +91,7 @@ def _panel(
         style.ink if verdict.shape_agrees else style.accent,
     )
     say(
-        f"value {decimal(verdict.value)}",
+        f"value {_said(verdict.value)}",
         small,
         style.ink if verdict.value_agrees is not False else style.accent,
     )
@@ -155,9 +157,24 @@ def _sketch(
     words = (f"{into} in", "slices" if picture.key != "shared" else "one slice", f"{out} out")
     anchors = ("start", "middle", "end")
     places = (columns[0], columns[1] + side / 2, columns[2] + side)
-    for text, place, anchor in zip(words, places, anchors, strict=True):
-        parts.append(Text(place, below, text, small, style.dim, anchor))  # type: ignore[arg-type]  # one of the three
-    return parts, below
+    said = [
+        Text(place, below, text, small, style.dim, anchor)  # type: ignore[arg-type]  # one of the three
+        for text, place, anchor in zip(words, places, anchors, strict=True)
+    ]
+    if any(
+        a.box[2] + 2 > b.box[0] for a, b in pairwise(said)
+    ):  # large counts have a line of their own
+        below += small * 1.25
+        said[1] = said[1]._replace(y=below)
+        if said[0].box[2] + 2 > said[2].box[0]:
+            below += small * 1.25
+            said[2] = said[2]._replace(y=below)
+    return [*parts, *said], below
+
+
+def _said(value: float) -> str:
+    """Return a number as the tables say it, but never a small one as 0."""
+    return decimal(value) if not 0 < abs(value) < 1e-4 else exact(value)
 
 
 def _into(found: Comparison) -> str:

@@ -64,12 +64,13 @@ def receptive(graph: Graph, style: Style, width: float, layers: Sequence[str]) -
     taken: set[str] = set()
     y = MARGIN + size * 1.3
     head = f"What the number in the middle sees of {image_wide if is_known(across) else 'an unknown number of'} columns"
-    parts.append(
-        Text(left, y - size * 0.4, shortened(head, width - left - MARGIN, small), small, style.dim)
-    )
+    begin = left if left + wide(head, small) <= width - MARGIN else MARGIN
+    head = shortened(head, width - begin - MARGIN, small)
+    parts.append(Text(begin, y - size * 0.4, head, small, style.dim))
     top = y
     high_bar = size * 1.05
-    for row, (a, b) in zip(rows, spans, strict=True):
+    called = _apart([printable(row.name) for row in rows], label, size)
+    for row, name, (a, b) in zip(rows, called, spans, strict=True):
         y += 2.5
         start, end = left + (a - low) * step, left + (b - low) * step
         bar: list[Part] = [
@@ -87,17 +88,7 @@ def receptive(graph: Graph, style: Style, width: float, layers: Sequence[str]) -
                 bar += hatched(p, y, q - p, high_bar, style.dim)
                 bar.append(rectangle(p, y, q - p, high_bar, Paint(None, style.ink, style.thin)))
         base = y + high_bar - size * 0.22
-        bar.append(
-            Text(
-                MARGIN + label,
-                base,
-                shortened(printable(row.name), label, size, True),
-                size,
-                style.ink,
-                "end",
-                True,
-            )
-        )
+        bar.append(Text(MARGIN + label, base, name, size, style.ink, "end", True))
         bar.append(Text(width - MARGIN, base, _figures(row), small, style.dim, "end"))
         parts.append(
             Group(named(row.name, taken), printable(f"{row.name}: {row.kind}"), tuple(bar))
@@ -120,21 +111,41 @@ def receptive(graph: Graph, style: Style, width: float, layers: Sequence[str]) -
     return Scene(width, y + MARGIN, title, tuple(parts), style.ground)
 
 
+def _apart(names: Sequence[str], room: float, size: float) -> list[str]:
+    """Return names no wider than `room`, cut so that they stay unlike one another where that can be."""
+    middle = [shortened(name, room, size, True) for name in names]
+    if len(set(middle)) == len(set(names)):
+        return middle
+    ends = []
+    for name in names:
+        kept = name
+        while len(kept) > 1 and wide(kept + "…" * (kept != name), size, True) > room:
+            kept = kept[:-1]
+        ends.append(kept + "…" * (kept != name))
+    return ends if len(set(ends)) > len(set(middle)) else middle
+
+
 def _growing(graph: Graph, layers: Sequence[str]) -> list[_Row]:
-    """Return the layers at which the field changes."""
+    """Return the layers at which the field grows, or the stride changes."""
     found: list[_Row] = []
+    largest: list[int] = []
     for name in layers:
         field = graph.receptive_field(name)
         size = field.size[-1] if field is not None and field.size else None
         if field is None or size is None or not is_known(size):
             continue
-        if found and found[-1].field.size == field.size and found[-1].field.stride == field.stride:
+        now = [int(s) if s is not None and is_known(s) else 0 for s in field.size]
+        grows = len(now) != len(largest) or any(a > b for a, b in zip(now, largest, strict=True))
+        if found and not grows and found[-1].field.stride == field.stride:
             continue
         span = _span(graph, name)
         if span is not None:
+            largest = list(map(max, now, largest)) if len(now) == len(largest) else now
             found.append(
                 _Row(name, titled(graph, name), role_of(graph, name), field, int(size), span)
             )
+    if len(found) > 1 and set(found[0].field.size) == {1}:
+        del found[0]  # it sees its own pixel, as the image does
     if len(found) > MOST:
         sizes = [row.size for row in found]
         gains = [0, *(abs(b - a) for a, b in pairwise(sizes))]

@@ -46,7 +46,7 @@ def pictured(graph: Graph, name: str, array: Array) -> Array:
     from convscope.explorer.description import shrunk
 
     maps = shrunk(as_maps(graph, name, array), MOST_SIDE)
-    if len(maps) not in (1, 3):
+    if len(maps) not in (1, 3) or maps.shape[1] == 1:  # a row of numbers is no picture
         return coloured(maps[0])
     finite = np.nan_to_num(maps.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(finite.min()), float(finite.max())

@@ -151,6 +151,7 @@ class Run:
     def gradients(
         self,
         of: tuple[str, Sequence[int]] | str | None = None,
+        to: str | None = None,
         *,
         loss: str | None = None,
         target: Any = None,
@@ -159,10 +160,12 @@ class Run:
         """Return what a small change of each weight does to one number, or to a loss: all weights at once.
 
         "layer.weight" → an array as large as the weight, in float32: the layers' equations led back are said
-        as ONNX and run by ONNX Runtime. `gradient` takes any one of them apart, in float64. For what may be
-        asked, and what is raised, see there.
+        as ONNX and run by ONNX Runtime. With `to` only that one: an input, a layer (its activation) or
+        "layer.weight", by that name. `gradient` takes any of them apart, in float64, which takes longer. For
+        what may be asked, and what is raised, see there.
         """
         from convscope.engine.leading import gradients
+        from convscope.explain.gradient import meant
 
         asked: tuple[str, Sequence[int]] | str | None = of
         if loss is None:
@@ -177,7 +180,10 @@ class Run:
                 )
             asked = self.graph.node(of).name
         inputs = {name: self.activations[name] for name in self.graph.inputs}
-        return gradients(self.graph, inputs, asked, loss, target, from_logits)
+        if to is not None:
+            name, weight = meant(self.graph, to)
+            to = name if weight is None else f"{name}.{weight}"
+        return gradients(self.graph, inputs, asked, loss, target, from_logits, to)
 
     def compare(self, layer: Which, position: Sequence[int]) -> ComparisonReport:
         """Return the four pictures that learners have of a convolution, side by side at one number.
