@@ -185,3 +185,21 @@ def test_which_part_of_the_image_a_number_sees() -> None:
     assert "Of the image it sees rows 2 … 5 and columns 4 … 8." in str(run.trace(last, (7, 12, 0)))
     assert "It sees the whole image." in str(run.trace("dense", (1,)))
     assert "sees" not in str(run.trace("flatten", (9,)))
+
+
+@pytest.mark.parametrize("power", [-9, -39])
+def test_tiny_numbers_are_shown_in_a_unit_of_theirs(power: int) -> None:
+    """With six decimals all of them would be 0."""
+    model = Sequential([Conv2D(2, 2, input_shape=(4, 5, 3))])
+    kernel, bias = model.get_layer("conv2d").get_weights()
+    model.set_weights([kernel * 10.0**power, bias])
+    trace = model.run(np.ones((4, 5, 3))).trace("conv2d", (1, 2, 0))
+    said = str(trace)
+    unit = "10" + str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    assert f"partial sum, in {unit}" in said
+    partials = [group["partial_sum"] for group in trace.to_dict()["groups"]]
+    column = said[said.index("partial sum") :]
+    shown = [float(x.replace("−", "-")) for x in re.findall(r"map \d +(\S+)", column)]
+    np.testing.assert_allclose(shown, [p * 10.0**-power for p in partials], atol=1e-6)
+    (total,) = re.findall(r"sum +(−?\d\.\d{6})\n", column)
+    assert sum(map(round, (1e6 * x for x in shown))) == round(1e6 * float(total.replace("−", "-")))

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import floor, log10
+from typing import Any
 
 import numpy as np
 
 from convscope.explain.account import ROLES, account
-from convscope.explain.words import adding_up, decimal, exact, grouped
+from convscope.explain.words import adding_up, decimal, exact, grouped, tens
 from convscope.notation.anatomy import Main, anatomy
 from convscope.notation.expression import Read
 from convscope.notation.index import is_divided
@@ -83,25 +85,25 @@ def _side(led: Ledger, groups: Groups, n: int, column: _Column) -> Side:
     """Return window × slice = products, and what they come to; the products add up as shown."""
     muted = _rows(~groups.inside[n])
     partial = float(groups.partials[n])
-    result = column.shown.get(n, decimal(partial))
-    grids = [
-        Grid(f"map {groups.channels[n]}{_places(groups, n)}", _numbers(groups.windows[n]), muted)
-    ]
+    result = column.shown.get(n, decimal(partial * 10.0**-column.power))
+    grids = [_grid(f"map {groups.channels[n]}{_places(groups, n)}", groups.windows[n], muted)]
     signs: tuple[str, ...] = ()
     if groups.kernels is not None and groups.products is not None:
         axes = zip(led.equation.axes, led.position, strict=True)
         which = next((f"filter {p}" for axis, p in axes if axis.role == "out"), "its weights")
         name = f"slice {_slice(led, n)} of {which}" if len(groups.channels) > 1 else which
         products = groups.products[n]
-        cells = _numbers(products)
+        scaled = products * 10.0**-column.power
+        cells = _numbers(scaled)
         if np.isfinite(products).all():
-            texts, _ = adding_up(products.ravel().tolist(), _read(result), 6)
+            texts, _ = adding_up(scaled.ravel().tolist(), _read(result), 6)
             across = products.shape[-1]
             cells = tuple(tuple(texts[i : i + across]) for i in range(0, len(texts), across))
-        grids += [Grid(name, _numbers(groups.kernels[n])), Grid("products", cells)]
+        grids += [_grid(name, groups.kernels[n]), Grid(f"products{_unit(column.power)}", cells)]
         signs = ("×", "=")
     word = {"sum": "sum", "max": "largest", "mean": "mean"}[str(led.reduction)]
-    return Side(tuple(grids), signs, f"{word} {result}")
+    end = f"·{tens(column.power)}" if column.power else ""
+    return Side(tuple(grids), signs, f"{word} {result}{end}")
 
 
 def _slice(led: Ledger, n: int) -> int:
@@ -125,6 +127,27 @@ def _places(groups: Groups, n: int) -> str:
     return f" at ({', '.join(str(v).replace('-', '−') for v in corner)})" if len(corner) else ""
 
 
+def _grid(name: str, array: Array, muted: tuple[tuple[bool, ...], ...] = ()) -> Grid:
+    """Return numbers as a grid; tiny ones in a unit that its name says, so that their digits show."""
+    power = _power(array)
+    return Grid(f"{name}{_unit(power)}", _numbers(array * 10.0**-power), muted)
+
+
+def _power(values: Any) -> int:
+    """Return the power of ten in which numbers are shown: 0, unless the largest has no digit in three decimals.
+
+    >>> _power([0.002, -0.001]), _power([3e-9, -2e-10]), _power([0.0])
+    (0, -9, 0)
+    """
+    sizes = np.abs(np.asarray(values, np.float64))
+    largest = float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
+    return floor(log10(largest)) if 0 < largest < 1e-3 else 0
+
+
+def _unit(power: int) -> str:
+    return f", in {tens(power)}" if power else ""
+
+
 def _numbers(array: Array) -> tuple[tuple[str, ...], ...]:
     rows = array if array.ndim == 2 else array.reshape(1, -1)
     return tuple(tuple("−∞" if v == -np.inf else decimal(float(v), 4) for v in row) for row in rows)
@@ -142,11 +165,13 @@ class _Column:
     shown   the text of each group that is listed
     rows    name and text, in order
     total   the text of the sum
+    power   the power of ten in which all of them are
     """
 
     shown: dict[int, str]
     rows: list[tuple[str, str]]
     total: str
+    power: int
 
 
 def _column(led: Ledger, groups: Groups, order: Sequence[int]) -> _Column:
@@ -162,13 +187,14 @@ def _column(led: Ledger, groups: Groups, order: Sequence[int]) -> _Column:
     if led.bias is not None:
         values.append(led.bias)
         names.append(words.bias)
+    power = _power(values)
+    values = [value * 10.0**-power for value in values]
     if np.isfinite(values).all():
         texts, total = adding_up(values, sum(values), 6)
     else:
         texts, total = [decimal(v) for v in values], decimal(led.preactivation)
-    return _Column(
-        dict(zip(listed, texts, strict=False)), list(zip(names, texts, strict=True)), total
-    )
+    rows = list(zip(names, texts, strict=True))
+    return _Column(dict(zip(listed, texts, strict=False)), rows, total, power)
 
 
 def _sum_table(led: Ledger, groups: Groups, column: _Column) -> Table:
@@ -182,7 +208,11 @@ def _sum_table(led: Ledger, groups: Groups, column: _Column) -> Table:
     kernel = "partial sum" if groups.windows.ndim > 1 else "input × weight"
     whole = len(column.shown) == len(groups.channels)
     return Table(
-        (Column("from"), Column(kernel, "right"), Column("so far", "right")),
+        (
+            Column("from"),
+            Column(f"{kernel}{_unit(column.power)}", "right"),
+            Column("so far", "right"),
+        ),
         tuple(rows),
         ((Span(last, "strong"), Span(column.total, "strong"), ""),),
         caption=""

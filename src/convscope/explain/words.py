@@ -76,8 +76,12 @@ def scientific(value: float) -> str:
     if value == 0 or not isfinite(value):
         return exact(value)
     mantissa, exponent = f"{value:.1e}".split("e")
-    power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{mantissa.rstrip('0').rstrip('.')}·10{power}".replace("-", "−")
+    return f"{mantissa.rstrip('0').rstrip('.')}·{tens(int(exponent))}".replace("-", "−")
+
+
+def tens(power: int) -> str:
+    """Return a power of ten: 10⁻⁸."""
+    return f"10{str(power).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
 def adding_up(values: Sequence[float], total: float, places: int) -> tuple[list[str], str]:
