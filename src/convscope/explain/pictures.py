@@ -14,7 +14,7 @@ from typing import Any
 
 from convscope.errors import UnsupportedError
 from convscope.explain.reading import MainSum, main_sum
-from convscope.explain.words import decimal, grouped, sliced, times, worked
+from convscope.explain.words import brief, grouped, sliced, times, worked
 from convscope.model.graph import Graph
 from convscope.model.naming import called
 from convscope.notation import Axis, Equation, Expression, Read, Size, macs
@@ -120,7 +120,7 @@ class Comparison:
                     grouped(verdict.picture.params),
                     _judged(times(e.shape), verdict.shape_agrees),
                     grouped(macs(e)),
-                    _judged(decimal(verdict.value), verdict.value_agrees is not False),
+                    _judged(brief(verdict.value), verdict.value_agrees is not False),
                     self._word(verdict),
                 )
             )
@@ -131,7 +131,7 @@ class Comparison:
                 "",
                 times(self.output_shape),
                 "",
-                decimal(self.engine_value),
+                brief(self.engine_value),
                 "",
             )
         )
@@ -209,9 +209,9 @@ class Comparison:
         if not verdict.shape_agrees:
             why = WORDS["shape"].format(would=times(e.shape), true=times(self.output_shape))
         elif isfinite(value) and isfinite(engine):
-            why = WORDS["off"].format(off=decimal(abs(value - engine)))
+            why = WORDS["off"].format(off=brief(abs(value - engine)))
         else:
-            why = WORDS["value"].format(would=decimal(value), true=decimal(engine))
+            why = WORDS["value"].format(would=brief(value), true=brief(engine))
         return [" ", Span(why, "bad")]
 
     def to_dict(self) -> dict[str, Any]:

@@ -66,6 +66,16 @@ def decimal(value: float, places: int = 6) -> str:
     return text.replace("-", "−")
 
 
+def brief(value: float) -> str:
+    """Return a number with six decimals, or with six digits where those would hide it.
+
+    >>> brief(2.04355788), brief(-2.62991337e-10), brief(0.0)
+    ('2.043558', '−2.62991e−10', '0.000000')
+    """
+    hidden = isfinite(value) and 0 < abs(value) < 1e-3
+    return f"{value:.6g}".replace("-", "−") if hidden else decimal(value)
+
+
 def exact(value: float) -> str:
     """Return a number with every digit that float32 has, and a true minus sign."""
     return f"{value:.9g}".replace("-", "−").replace("inf", "∞").replace("nan", "NaN")
