@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,6 +49,8 @@ class Shot(NamedTuple):
     complete: str
     scheme: str = "light"
     size: tuple[int, int] = (1280, 900)
+    trains: int = 0
+    """So many epochs are learned before."""
 
 
 SHOTS = {
@@ -55,6 +58,12 @@ SHOTS = {
     "network": Shot("#l=conv2d_1&o=7&y=15&x=17&m=real&s=network", ".cs-columns-picture"),
     "models": Shot("#l=conv2d_1&o=7&y=15&x=17&m=apart&s=models", ".cs-models [role=radio]"),
     "stack": Shot("#l=conv2d_1&o=7&y=15&x=17&m=real&s=stack&sort=energy", ".cs-atlas", "dark"),
+    "learning": Shot(
+        "#s=learning&ep=2&of=conv2d_1.kernel",
+        ".cs-learning-apart table",
+        size=(1280, 1400),
+        trains=2,
+    ),
 }
 
 
@@ -68,6 +77,15 @@ def settled(page: Page) -> bytes:
         before = now
         page.wait_for_timeout(250)
     raise SystemExit(f"the page did not come to rest: {page.url}")
+
+
+def train(host: Host, epochs: int) -> None:
+    """Let the demo learn from nothing, as somebody does on the page."""
+    host.answer({"ask": "learning", "what": "do", "do": "anew", "settings": {"epochs": epochs}})
+    told = host.answer({"ask": "learning", "what": "do", "do": "start"}).facts
+    while told["state"] == "running":
+        time.sleep(0.25)
+        told = host.answer({"ask": "learning", "what": "state"}).facts
 
 
 def take(context: BrowserContext, origin: str, shot: Shot) -> bytes:
@@ -103,6 +121,8 @@ def main() -> None:
         context.new_page().goto(server.address)  # the key in it opens this browser
         for name in asked.names or SHOTS:
             path = asked.folder / f"{name}.png"
+            if SHOTS[name].trains:
+                train(host, SHOTS[name].trains)
             path.write_bytes(take(context, server.origin, SHOTS[name]))
             print(f"wrote {path} ({path.stat().st_size} bytes)")
 

@@ -57,6 +57,18 @@ ASKED = [
         "movement",
         "film learner.film.npz --model nets.py:learner --of conv2d.kernel:1,2,0,1 --step 2",
     ),
+    (
+        "products",
+        "film learner.film.npz --model nets.py:learner --of conv2d.kernel:1,2,0,1 --step 2 --image 0",
+    ),
+    (
+        "trace",
+        "film learner.film.npz --model nets.py:learner --step 2 --image 0 --number conv2d:1,2,0",
+    ),
+    (
+        "derivative",
+        "film learner.film.npz --model nets.py:learner --step 2 --image 0 --slope conv2d:1,2,0",
+    ),
     ("draw", "draw demo:groups figure.svg --force --to grouped.kernel"),
     ("trace", "trace demo conv2d_1 3,4,5 --image nan.npy"),
     ("run", "run demo --image nan.npy"),

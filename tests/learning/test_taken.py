@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import convscope as cs
 from convscope import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input, Model, Sequential
 from convscope.cli.program import main
 from convscope.errors import LayerLookupError, NotBuiltError, PositionError, SourceError
+from convscope.explain.words import exact
 from convscope.learning.film import Film, FilmMaker, chosen, compiled
 from convscope.network.reports import Steps
 
@@ -105,6 +107,36 @@ def test_a_penalty_a_shared_layer_statistics_and_dropout() -> None:
         assert step.at(what, (1,)).agrees
 
 
+def test_what_it_is_said_to_have_moved_by_is_what_it_moved_by() -> None:
+    found = stepped(cs.optimizers.Adam(0.01)).last_step.at("conv2d.kernel", (2, 1, 1, 3))
+    text = " ".join(str(found).replace("−", "-").split())
+    said = re.search(r"It moved by (\S+), from (\S+) to (\S+): Adam", text)
+    assert said is not None
+    moved, before, after = map(float, said.groups())
+    assert (
+        moved == pytest.approx(after - before, abs=1.1e-9) and moved != 0
+    )  # nine digits are shown
+    assert f"it moved by {exact(found.moved)}" in " ".join(str(found).split())
+
+
+def test_a_weight_that_meets_only_zeros_is_told_in_a_sentence() -> None:
+    model = small()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    x = X[:ROWS].copy()
+    x[..., 1] = 0
+    model.train_on_batch(x, Y[:ROWS])
+    found = model.last_step.at("conv2d.kernel", (2, 1, 1, 3))
+    assert (
+        found.silent == f"All {ROWS * 4 * 6} products are 0: every number that the weight met is 0."
+    )
+    assert f"{ROWS} images: {ROWS * 4 * 6} products" in str(found)
+    kernel, bias = model.layers[1].get_weights()
+    model.layers[1].set_weights([kernel, np.full_like(bias, -99)])
+    model.train_on_batch(x, Y[:ROWS])
+    assert "had no part in the loss" in model.last_step.at("conv2d_1.kernel", (0, 1, 1, 3)).silent
+    assert model.last_step.at("dense.bias", (1,)).silent is None
+
+
 def test_what_cannot_be_taken_apart_is_said() -> None:
     model = small()
     model.compile("sgd", "sparse_categorical_crossentropy")
@@ -162,16 +194,59 @@ def test_the_demo_learns_and_its_film_is_taken_apart(tmp_path: Path) -> None:
     assert done.exit_code == (0 if said["accuracy"] >= 0.95 else 1), done.stderr
     assert said["accuracy"] > 0.8 and (said["images"], said["held_out"]) == (1438, 359)
     assert "45/45" in done.stderr
-    at = ["film", path, "--of", "conv2d_1.kernel:1,2,0,11"]
+    at = ["film", path, "--of", "conv2d_1.kernel:1,2,0,11"]  # of a map that is 0 everywhere
     one = json.loads(run(main, [*at, "--step", "1", "--json"]).stdout)
     assert one["terms"] == 18_432 and len(one["images"]) == 32
     assert abs(one["difference"]) <= one["rounding"]
     assert len(json.loads(run(main, [*at, "--json"]).stdout)["values"]) == 4
-    assert "held-out accuracy" in run(main, ["film", path]).stdout
+    film = run(main, ["film", path]).stdout
+    assert "held-out accuracy" in film
+    # a student's way: the weight that the film names, its share of an image, and the two numbers of a product
+    named = film.split("--of ")[1].split()[0]
+    assert named.startswith("conv2d_1.kernel:")
+    at = ["film", path, "--of", named]
+    assert "It began as" in run(main, at).stdout
+    why = json.loads(run(main, [*at, "--step", "1", "--json"]).stdout)
+    most = max(why["images"], key=lambda image: abs(image["partial_sum"]))
+    then = ["--step", "1", "--image", str(most["image"])]
+    told = run(main, [*at, *then]).stdout
+    products = json.loads(run(main, [*at, *then, "--json"]).stdout)
+    assert products["terms"] == most["terms"] and "together" in told
+    met, does = products["terms"][0]["factors"]
+    number, slope = (told.split(option)[1].split()[0] for option in ("--number ", "--slope "))
+    value = json.loads(run(main, ["film", path, *then, "--number", number, "--json"]).stdout)
+    assert value["value"] == pytest.approx(met["value"], rel=1e-5)
+    led = json.loads(run(main, ["film", path, *then, "--slope", slope, "--json"]).stdout)
+    assert led["value"] / 32 == pytest.approx(does["value"], rel=1e-5)
+    assert led["rounding"] < 1e-5 * abs(
+        led["value"]
+    )  # of which number is the maximum there is no doubt
+    said = run(main, ["film", path, *then, "--slope", slope]).stdout
+    assert "--slope max_pooling2d:" in said and "In the step it counts 1/32" in said
+    last = run(
+        main, ["film", path, *then, "--slope", f"dense:{_other(path, most['image'])}"]
+    ).stdout
+    assert "No term leads there" in last and "It is 0" in last
+    for option, why_not in (
+        (["--slope", slope], "go with --step and --image"),
+        (["--of", named, "--image", "3"], "--image goes with --step"),
+        (["--step", "1"], "go with --of, --number or --slope"),
+        (["--of", named, "--step", "1", "--image", "77"], "the batch has images 0 … 31"),
+        (["--slope", slope, "--step", "1", "--image", "32"], "the batch has images 0 … 31"),
+        (["--of", named, "--slope", slope], "one at a time"),
+    ):
+        wrong = run(main, ["film", path, *option])
+        assert wrong.exit_code == 2 and why_not in wrong.output, option
     again = run(main, ["train", "demo", "--film", path])
     assert again.exit_code == 1 and "exists already" in again.output
     wrong = run(main, [*at, "--step", "2", "--json"])
     assert wrong.exit_code == 2 and "step 2 is not in" in wrong.output
+
+
+def _other(path: str, image: int) -> int:
+    """Return a digit that an image of the first step is not."""
+    target = Film(path).arrays(1, "given")["dense/target"][image]
+    return int(np.argmin(target))
 
 
 def test_what_is_no_film_is_said(tmp_path: Path) -> None:

@@ -150,6 +150,7 @@ class Derivative:
     room: Callable[[], float] = field(compare=False, repr=False)
     inputs: tuple[str, ...] = ()
     weight: bool = False
+    objective: Equation | None = None
 
     @property
     def terms(self) -> int:
@@ -168,26 +169,41 @@ class Derivative:
         return self.room()
 
     @property
-    def ways(self) -> list[str]:
-        """How the largest term is followed: back towards the loss, and forward to the number that it multiplies."""
+    def onward(self) -> list[tuple[str, str]]:
+        """How the largest term is followed: ("slope" or "number", "layer:position") of each factor."""
         factors = self.groups[0].terms[0].factors if self.groups else ()
         found = []
         for factor in factors:
             layer = factor.what.removeprefix("∂/∂ ").split(" (")[0]
             place = ",".join(map(str, factor.index))
             if factor.role == "gradient":
-                found.append(f"Its largest term, further back: --to {layer}:{place}.")
+                found.append(("slope", f"{layer}:{place}"))
             elif factor.role == "input" and layer not in self.inputs:
-                found.append(f"The number that it multiplies: trace MODEL {layer} {place}.")
+                found.append(("number", f"{layer}:{place}"))
         return found
+
+    @property
+    def ways(self) -> list[str]:
+        """The same as sentences: back towards the loss, and forward to the number that it multiplies."""
+        said = {
+            "slope": "Its largest term, further back: --to {}.",
+            "number": "The number that it multiplies: trace MODEL {}.",
+        }
+        return [
+            said[what].format(where if what == "slope" else where.replace(":", " "))
+            for what, where in self.onward
+        ]
 
     @cached_property
     def corners(self) -> list[str]:
         """What rule holds where a function on the way has no slope, a sentence each."""
         return corners([equation for _, equation in self.equations])
 
-    def document(self) -> Document:
-        """Return the ledger as parts; the smallest of many groups in one row, so that it adds up."""
+    def document(self, ways: Sequence[str] | None = None) -> Document:
+        """Return the ledger as parts; the smallest of many groups in one row, so that it adds up.
+
+        ways   sentences that say how its largest term is followed; its own by default
+        """
         where = ", ".join(map(str, self.position))
         parts: list[Part] = [
             Heading(f"The derivative of {self.of} with respect to {self.to} at ({where})"),
@@ -199,11 +215,16 @@ class Derivative:
                 ]
             ),
         ]
+        if self.objective is not None and self.own:
+            parts.append(Formula(str(self.objective), self.objective.latex()))
         for layer, equation in self.equations:
             parts += [
                 Paragraph(f"Led back through {layer}:"),
                 Formula(str(equation), equation.latex()),
             ]
+        if not self.groups and not self.own:
+            parts.append(Paragraph("No term leads there: it has no part in it."))
+            return Document(tuple(parts))
         shown = self.groups[: SHOWN - 1] if len(self.groups) > SHOWN else self.groups
         values = [g.partial_sum for g in shown]
         names: list[Words] = [self._named(g) for g in shown]
@@ -212,11 +233,14 @@ class Derivative:
             names.append(f"the other {grouped(len(self.groups) - len(shown))}")
         if self.own:
             values.append(self.own)
-            names.append("itself")
+            names.append("itself" if self.objective is None else "the loss itself")
         texts, total = adding_up_shown(values, self.value)
         rows = tuple((name, text) for name, text in zip(names, texts, strict=True))
         room = f"In float32, from the same numbers, it may be off by {self.rounding:.2g}."
-        parts += [Paragraph(sentence) for sentence in (*self.corners, room, *self.ways)]
+        parts += [
+            Paragraph(sentence)
+            for sentence in (*self.corners, room, *(self.ways if ways is None else ways))
+        ]
         parts.append(
             Table(
                 (Column("term"), Column("value", "right")),

@@ -89,13 +89,14 @@ class Gradient:
             self.of,
             self.to,
             where,
-            value,
+            value + 0.0,  # not −0
             own,
             tuple(equations),
             tuple(products),
             room,
             tuple(self.backward.graph.inputs),
             self._weight is not None,
+            self.objective,
         )
 
     def _shape(self) -> tuple[int, ...]:

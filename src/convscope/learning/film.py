@@ -15,12 +15,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from convscope.engine.writing import check_ending, check_place, complete
-from convscope.errors import InputError, LayerLookupError, PositionError, SourceError
+from convscope.equations.losses import TARGET
+from convscope.errors import (
+    InputError,
+    LayerLookupError,
+    PositionError,
+    SourceError,
+    UnsupportedError,
+)
 from convscope.explain.words import exact, grouped
 from convscope.learning.callbacks import Callback, Logs
 from convscope.learning.taken import Taken
 from convscope.model.positions import position_of
-from convscope.parts import Column, Document, Heading, Paragraph, Table
+from convscope.parts import Code, Column, Document, Heading, Paragraph, Part, Table
 
 if TYPE_CHECKING:
     from convscope.learning.trainer import Trainer
@@ -143,7 +150,16 @@ class WeightPath:
             Column("step", "right"), Column("before", "right"), Column("gradient", "right"),
             Column("moved", "right"),
         )  # fmt: skip
-        return Document((Heading(f"The path of {self.what}({where})"), Table(columns, rows)))
+        after, last = self.values[-1] + self.updates[-1], self.steps[-1]
+        begun = "It began as" if self.steps[0] == 1 else f"Before step {self.steps[0]} it was"
+        steps = last - self.steps[0] + 1
+        said = (
+            f"{begun} {exact(self.values[0])}, and is {exact(after)} after step {grouped(last)}: "
+            f"{'a step' if steps == 1 else f'{grouped(steps)} steps'} moved it by {exact(after - self.values[0])}. "
+            f"Why it moved in one of those that are here: --step {self.steps[len(self.steps) // 2]}."
+        )
+        heading = Heading(f"The path of {self.what}({where})")
+        return Document((heading, Paragraph(said), Table(columns, rows)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as plain data."""
@@ -271,9 +287,60 @@ class Film:
             *(Column(f"held-out {name}", "right") for name in judged),
         )  # fmt: skip
         said = f"{self.said['network']} learned for {grouped(self.said['steps'])} steps; {len(rows)} are here."
-        return Document(
-            (Heading(f"The film {self.path.name}"), Paragraph(said), Table(columns, rows))
-        )
+        parts: list[Part] = [
+            Heading(f"The film {self.path.name}"),
+            Paragraph(said),
+            Table(columns, rows),
+        ]
+        what, where = self.liveliest()
+        if what:
+            place = ",".join(map(str, where))
+            parts += [
+                Paragraph(f"Of {what} the number that moved most, its path:"),
+                Code(f"convscope film {self.path} --of {what}:{place}"),
+            ]
+        return Document(tuple(parts))
+
+    def liveliest(self) -> tuple[str, tuple[int, ...]]:
+        """Return the last kernel of a convolution, else the first weight, and which number of it moved most."""
+        if not self.steps:
+            return "", ()
+        held = self.arrays(self.steps[0], "update")
+        names = [n for n in self.arrays(self.steps[0], "weight") if n in held]  # as the layers are
+        what = next((n for n in reversed(names) if held[n].ndim > 2), next(iter(names), ""))
+        if not what:
+            return "", ()
+        moved = sum(np.abs(np.nan_to_num(self.arrays(s, "update")[what])) for s in self.steps)
+        return what, tuple(int(p) for p in np.unravel_index(np.argmax(moved), held[what].shape))
+
+    def alone(
+        self, trainer: Trainer, network: Any, step: int, image: int
+    ) -> tuple[Any, Any, Array]:
+        """Return a network with the weights of a step, an image of its batch, and that image's target.
+
+        network   one with the film's layers, whose weights are set. Raises `InputError` for an image that the batch does not
+        have, `UnsupportedError` where a step's numbers are of all its images together.
+        """
+        if not trainer.step(self.taken(trainer, step).rows, True).apart:
+            raise UnsupportedError(
+                f"in training {trainer.network.name} takes statistics of the whole batch or draws what it drops: "
+                "an image alone gives other numbers"
+            )
+        weights = self.arrays(step, "weight")
+        for node in network.graph.nodes.values():
+            start = f"{node.name}."
+            own = {n.removeprefix(start): a for n, a in weights.items() if n.startswith(start)}
+            if own:
+                node.layer.put(own)
+                node.layer.version += 1
+        given = self.arrays(step, "given")
+        x = {name: given[name] for name in trainer.graph.inputs}
+        rows = len(next(iter(x.values())))
+        if type(image) is not int or not 0 <= image < rows:
+            raise InputError(f"the batch has images 0 … {rows - 1}, not {image!r:.80}")
+        one = {name: array[image] for name, array in x.items()}
+        target: Array = given[f"{trainer.output}/{TARGET}"][image]
+        return network, (one if len(one) > 1 else next(iter(one.values()))), target
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the film says of itself as plain data."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from convscope.equations.penalties import WEIGHT, penalty
-from convscope.errors import LayerLookupError
+from convscope.errors import LayerLookupError, PositionError
 from convscope.explain.corners import corners
 from convscope.explain.derivative import SHOWN, Term, terms_of
 from convscope.explain.words import adding_up_shown, exact, grouped
@@ -88,6 +88,40 @@ class Movement:
         return sum(len(image.terms) for image in self.images)
 
     @property
+    def silent(self) -> str | None:
+        """Why no image adds anything, if none does."""
+        terms = [term for image in self.images for term in image.terms]
+        if not terms or any(term.value for term in terms):
+            return None
+        said = f"{'All' if len(terms) > 1 else 'The'} {grouped(len(terms))} products are 0"
+
+        def always(gradient: bool) -> bool:
+            return all(
+                any(f.value == 0 and (f.role == "gradient") == gradient for f in term.factors)
+                for term in terms
+            )
+
+        if always(True):
+            return (
+                f"{said}: what came out where the weight was used had no part in the loss "
+                "(relu gave 0, or another number was the maximum)."
+            )
+        if always(False):
+            return f"{said}: every number that the weight met is 0."
+        return f"{said}: the weight met a 0, or what came out there had no part in the loss."
+
+    def of_image(self, number: int) -> Products:
+        """Return what one image of the batch adds, product by product; raises `PositionError` for none."""
+        image = next((one for one in self.images if one.number == number), None)
+        if image is None:
+            raise PositionError(
+                f"the batch has images {self.images[0].number} … {self.images[-1].number}, not {number}"
+                if self.images
+                else "no image of the batch used this weight"
+            )
+        return Products(self, image)
+
+    @property
     def agrees(self) -> bool:
         """Whether the engine's gradient is as near as float32 allows."""
         return bool(abs(self.gradient - self.engine_gradient) <= self.rounding)
@@ -101,7 +135,7 @@ class Movement:
             Paragraph(
                 [
                     "It moved by ",
-                    Span(exact(self.value), "strong"),
+                    Span(exact(self.moved), "strong"),
                     f", from {exact(self.before)} to {exact(self.after)}: {self.optimizer}, and a gradient of "
                     f"{grouped(self.terms)} {products}"
                     + (" and a penalty." if self.penalty else "."),
@@ -114,6 +148,8 @@ class Movement:
                 Formula(str(equation), equation.latex()),
             ]
         parts += [Paragraph(one) for one in corners([e for _, e in self.equations])]
+        if self.silent:
+            parts.append(Paragraph(self.silent))
         parts += [self._images(), self._moves()]
         room = f"; float32 rounding allows {self.rounding:.3g}"
         far = abs(self.gradient - self.engine_gradient)
@@ -122,6 +158,13 @@ class Movement:
                 f"The engine's gradient is {exact(self.engine_gradient)}, which differs by {far:.3g}{room}."
             )
         )
+        if not self.constraint and self.moved != self.value:
+            parts.append(
+                Paragraph(
+                    f"In float32 all of this is rounded, last the weight itself: it moved by {exact(self.moved)}, "
+                    f"{abs(self.moved - self.value):.3g} off."
+                )
+            )
         if self.constraint:
             parts.append(
                 Paragraph(f"Afterwards {self.constraint} put the whole weight where it may be.")
@@ -137,7 +180,9 @@ class Movement:
             f"{'product' if len(image.terms) == 1 else 'products'}"
             for image in shown
         ]
-        if len(shown) < len(order):
+        if self.silent:
+            values, names = [0.0], [f"{grouped(len(order))} images: {grouped(self.terms)} products"]
+        elif len(shown) < len(order):
             values.append(sum(image.partial_sum for image in order[len(shown) :]))
             names.append(f"the other {grouped(len(order) - len(shown))} images")
         if self.penalty:
@@ -180,6 +225,7 @@ class Movement:
             "equation": [str(e) for _, e in self.equations],
             "corners": corners([e for _, e in self.equations]),
             "terms": self.terms,
+            "silent": self.silent,
             "images": [
                 {
                     "image": image.number,
@@ -189,6 +235,69 @@ class Movement:
                 for image in self.images
             ],
             "lines": [{"name": m.name, "formula": m.formula, "value": m.value} for m in self.lines],
+        }
+
+
+@dataclass(frozen=True)
+class Products:
+    """What one image of a batch adds to a gradient, product by product."""
+
+    movement: Movement
+    image: Image
+
+    @property
+    def ways(self) -> list[str]:
+        """How the factors of the largest product are followed: options of `convscope film`."""
+        found = []
+        for factor in self.image.terms[0].factors if self.image.terms else ():
+            name = factor.what.removeprefix("∂/∂ ").split(" (")[0]
+            place = ",".join(map(str, factor.index[1:]))
+            if factor.role == "gradient":
+                found.append(
+                    f"What it does to the loss, further back: --slope {name}:{place} in the place of --of."
+                )
+            elif factor.role == "input":
+                found.append(
+                    f"The number that it met: --number {name}:{place} in the place of --of."
+                )
+        return found
+
+    def document(self) -> Document:
+        """Return the largest products, and the rest as one row; they add up as they are shown."""
+        terms, move = self.image.terms, self.movement
+        shown = terms[: SHOWN - 1] if len(terms) > SHOWN else terms
+        values = [term.value for term in shown]
+        names = [" · ".join(map(str, term.factors)) for term in shown]
+        if len(shown) < len(terms):
+            values.append(float(sum(term.value for term in terms[len(shown) :])))
+            names.append(f"the other {grouped(len(terms) - len(shown))}")
+        texts, total = adding_up_shown(values, self.image.partial_sum)
+        where = ", ".join(map(str, move.position))
+        return Document(
+            (
+                Heading(
+                    f"Step {grouped(move.step)}: what image {self.image.number} adds to the gradient of "
+                    f"{move.what}({where})"
+                ),
+                Table(
+                    (Column("product"), Column("adds", "right")),
+                    tuple(zip(names, texts, strict=True)),
+                    (("together", Span(total, "strong")),),
+                    caption=f"{grouped(len(terms))} products, the largest first; the first index is the image's.",
+                ),
+                *(Paragraph(way) for way in self.ways),
+            )
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data, nothing abbreviated."""
+        return {
+            "step": self.movement.step,
+            "of": self.movement.what,
+            "position": list(self.movement.position),
+            "image": self.image.number,
+            "partial_sum": self.image.partial_sum,
+            "terms": [term.to_dict() for term in self.image.terms],
         }
 
 

@@ -27,7 +27,7 @@ from convscope.notation.expression import (
     lengths,
     nears,
 )
-from convscope.notation.functions import Formula, Function, primitive
+from convscope.notation.functions import SAME, Formula, Function, primitive
 from convscope.notation.index import Axis, Remainder
 from convscope.typed import Array, Record
 
@@ -136,7 +136,16 @@ class Rounding:
                 a, b = self._held(left, given, depth), self._held(right, given, depth)
                 return self.apply(_OPERATORS[operator], [a, b])
             case Call(function, arguments):
-                return self.call(function, [self._held(a, given, depth) for a in arguments])
+                counted = (
+                    function is SAME
+                )  # a place that is compared with another: no engine rounds it
+                told = [
+                    (self.evaluator.value(a, given, depth), 0.0)
+                    if counted and isinstance(a, Place)
+                    else self._held(a, given, depth)
+                    for a in arguments
+                ]
+                return self.call(function, told)
             case Place(index):
                 # what is left of a place that an engine computes in floats is off by what those are
                 room: Any = sum(

@@ -301,26 +301,10 @@ class Learning:
 
     def _alone(self, question: Mapping[str, Any]) -> tuple[Any, Any, int, int]:
         """Return the network as it was at a step, an image of its batch, its target and the number of images."""
-        from convscope.equations.losses import TARGET
-
-        step = self._step(question)
         network = self._host.network.edited([])
-        for owner, layer in ((n.name, n.layer) for n in network.graph.nodes.values()):
-            prefix = f"{owner}."
-            arrays = {
-                n.removeprefix(prefix): a
-                for n, a in self.film.arrays(step, "weight").items()
-                if n.startswith(prefix)
-            }
-            if arrays:
-                layer.put(arrays)
-                layer.version += 1
-        given = self.film.arrays(step, "given")
-        x = {name: given[name] for name in self.trainer.graph.inputs}
-        image = self._row(question, len(next(iter(x.values()))))
-        one = {name: array[image] for name, array in x.items()}
-        t = given[f"{self.trainer.output}/{TARGET}"]
-        return network, (one if len(one) > 1 else next(iter(one.values()))), t[image], len(t)
+        step, image = self._step(question), question.get("image")
+        network, x, target = self.film.alone(self.trainer, network, step, image)
+        return network, x, target, self.film.taken(self.trainer, step).rows
 
     def _back(self, question: Mapping[str, Any]) -> Answer:
         """Where a derivative of the loss came from: what one number of a layer does to the loss of one image."""

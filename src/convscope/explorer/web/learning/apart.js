@@ -84,10 +84,11 @@ export function apart(app, chosen, to) {
 		const { texts, total } = summed(values, gradient);
 		const where = `${of}(${at.join(", ")})`;
 		fill(sum,
-			h("h2", `Step ${grouped(step)}: why ${where} moved by ${exact(told.value)}`),
+			h("h2", `Step ${grouped(step)}: why ${where} moved by ${exact(told.after - told.before)}`),
 			h("p", `It went from ${exact(told.before)} to ${exact(told.after)}. Its gradient is ${told.terms === null ? "a sum of" : grouped(told.terms)} products: of each image all places that used the weight, the number it met × what the output there does to the loss.`),
 			told.equation.map((line) => h("pre.cs-learning-equation", scrolled("The gradient's equation"), line)),
 			told.corners.map((line) => h("p.cs-note", line)),
+			told.silent && h("p", told.silent),
 			h("div.cs-learning-two",
 				h("div", h("p.cs-caption", "Each image's share starts where the last one ended"), fall(values, gradient, shown.map(({ image }) => String(image)).concat(rest.length ? ["rest"] : [], penalty ? ["size"] : [])),
 					h("div.cs-scroll", scrolled("What each image adds"), table(["from", "products", "adds"], names.map((name, n) => [name, counts[n], texts[n]]), ["gradient", many(told.terms), h("b", total)]))),
@@ -97,8 +98,9 @@ export function apart(app, chosen, to) {
 						[lines[lines.length - 1].name, lines[lines.length - 1].formula, h("b", exact(lines[lines.length - 1].value))])),
 					h("p.cs-note.cs-dim", `The engine, in float32, has the gradient ${exact(engine)}: a difference of ${scientific(engine - gradient)}${rounding === null ? "" : `; rounding allows ${scientific(rounding)}`}.`),
 					rounding !== null && !(Math.abs(engine - gradient) <= rounding) && h("p.cs-note.cs-bad", "That is more than rounding explains: do not trust this step before you know why."),
+					!told.constraint && told.after - told.before !== told.value && h("p.cs-note.cs-dim", `In float32 all of this is rounded, last the weight itself: it moved by ${exact(told.after - told.before)}, ${scientific(Math.abs(told.after - told.before - told.value))} off.`),
 					told.constraint && h("p.cs-note", `Afterwards ${told.constraint} put the whole weight where it may be.`))));
-		app.tell(`${where} moved by ${exact(told.value)} in step ${step}; its gradient is ${total}`);
+		app.tell(`${where} moved by ${exact(told.after - told.before)} in step ${step}; its gradient is ${total}`);
 	}
 
 	/** A waterfall. @param {number[]} values @param {number} total @param {string[]} names */

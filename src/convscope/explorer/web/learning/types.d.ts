@@ -48,6 +48,8 @@ export type Taken = {
   constraint: string | null;
   equation: string[];
   corners: string[];
+  /** Why no image adds anything, if none does. */
+  silent?: string | null;
   terms: number | null;
   images: { image: number; partial_sum: number; terms: number | null }[];
   lines: Line[];
