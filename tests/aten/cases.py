@@ -72,6 +72,10 @@ def _after(of: Callable[..., Any], before: Callable[..., tuple[Any, ...]]) -> Ca
     return lambda *given: of(*before(*given))
 
 
+# no place twice: there PyTorch's gradient is another than that of what it computes, as its documentation says
+APART = torch.tensor([[[5, 0, 3, 1], [1, 4, 3, 2]], [[4, 3, 1, 0], [2, 5, 0, 3]]])
+PLACED = torch.tensor([[[5, 0, 3, 0], [1, 3, 3, 2]], [[4, 1, 1, 0], [2, 5, 0, 2]]])
+
 CASES: list[Case] = [
     # -- windows
     Case("conv1d", [(2, 6, 11)], lambda x, w, b: F.conv1d(x, w, b, 2, 1, 2, 2), [(4, 3, 3), (4,)]),
@@ -349,6 +353,14 @@ CASES: list[Case] = [
     Case("index", [(2, 7, 5, 4)], lambda x, i, j: x[:, i, j], [torch.tensor([[6], [0]]), torch.tensor([1, 4, 2])]),
     Case("index", [(2, 7, 5, 4)], lambda x, i, j: x[:, i, :, j], [torch.tensor([6, 0, 3]), torch.tensor([1, 3, 2])]),
     Case("index", [(2, 7, 5)], lambda x, i: x[:, i], [torch.tensor([[6, 0, -3], [1, 1, 2]])]),
+    Case("scatter", [(2, 3, 6), (2, 2, 4)], lambda x, y, i: x.scatter(2, i, y), [APART]),
+    Case("scatter", [(2, 3, 6), (2, 2, 4)], lambda x, y: x.scatter(2, y.abs().long(), y), smooth=False),
+    Case("scatter", [(2, 3, 6)], lambda x, i: x.scatter(2, i, 1.5), [PLACED]),
+    Case("scatter_add", [(2, 3, 6), (2, 2, 4)], lambda x, y, i: x.scatter_add(2, i, y), [PLACED]),
+    Case("scatter_add", [(2, 3, 6), (2, 3, 4)], lambda x, y: x.scatter_add(2, y.abs().long(), y), smooth=False),
+    Case("index_put", [(2, 7, 5), (2, 3, 5)], lambda x, y, i: _written(x, y, i), [torch.tensor([6, 0, -3])]),
+    Case("index_put", [(7, 5, 4), (3, 4)], lambda x, y, i, j: x.index_put((i, j), y), [torch.tensor([6, 0, 3]), torch.tensor([1, -1, 2])]),
+    Case("index_put", [(7, 5), (3, 1)], lambda x, y, i: x.index_put((i,), y, accumulate=True), [torch.tensor([6, 0, 6])]),
     Case("diagonal", [(2, 5, 4, 3)], lambda x: x.diagonal(1, 1, 2)),
     Case("tril", [(2, 5, 4)], lambda x: x.tril(1)),
     Case("triu", [(2, 3, 5, 4)], lambda x: x.triu(-1)),

@@ -50,6 +50,9 @@ MASK = np.random.default_rng(6).integers(0, 2, (5, 1)).astype(bool)
 GRID = np.random.default_rng(7).uniform(-2.3, 2.3, (1, 3, 7, 2)).astype(np.float32)
 BOXES = np.random.default_rng(8).uniform(-1.3, 1.3, (1, 2, 3, 4, 3)).astype(np.float32)
 
+PLACED = np.array([[[5, 0, -2, 0], [1, 3, 3, 2]]])
+PAIRS = np.array([[[0, 4], [3, -1], [1, 0]], [[0, 4], [-2, 2], [3, 3]]])
+
 CASES: list[Case] = [
     # 6 heads of queries share 3 of keys; 4 queries, 2 keys from before and 5 new ones
     Case(
@@ -136,6 +139,13 @@ CASES: list[Case] = [
     Case("ArgMin", [COUNTED], (), {"axis": 2}), _one("ArgMin", axis=1, keepdims=0),
     Case("TopK", [(1, 3, 7)], [whole(4)], {}, 2), Case("TopK", [(1, 7, 3)], [whole(7)], {"axis": 1, "largest": 0}, 2),
     Case("CumSum", [(1, 3, 5)], [np.array(2)]), Case("CumSum", [(1, 3, 5)], [np.array(-2)], {"exclusive": 1, "reverse": 1}),
+    # places named twice, or counted from the end, and updates of fewer rows than there are
+    *(Case("ScatterElements", [(1, 3, 6), PLACED, (1, 2, 4)], (), {"axis": 2, "reduction": how}, opset=18) for how in ("none", "add", "max", "min")),
+    *(Case("ScatterND", [(4, 5, 3)], [PAIRS, (2, 3, 3)], {"reduction": how}, opset=18) for how in ("add", "mul", "max")),
+    Case("ScatterElements", [(1, 3, 6)], [PLACED, (1, 2, 4)], {"axis": 2}), Case("ScatterElements", [(1, 3, 6)], [PLACED, (1, 2, 4)], {"axis": 2, "reduction": "add"}, opset=18),
+    Case("Scatter", [(1, 3, 6), PLACED, (1, 2, 4)], (), {"axis": 2}, opset=10),
+    *(Case("ScatterND", [(4, 5, 3), PAIRS, (2, 3, 3)], (), {"reduction": how}, opset=18) for how in ("none", "add", "max", "min")),
+    Case("ScatterND", [(4, 5, 3)], [PAIRS, (2, 3, 3)]), Case("ScatterND", [(4, 5, 3)], [whole(2).reshape(1, 1), (1, 5, 3)]),
     *(Case("GridSample", [(1, 3, 5, 4), GRID], (), {"mode": mode, "padding_mode": beyond, "align_corners": aligned})
       for mode, beyond, aligned in (
           ("linear", "zeros", 0), ("linear", "border", 1), ("linear", "reflection", 0), ("nearest", "zeros", 1),

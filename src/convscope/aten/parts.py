@@ -10,12 +10,13 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from convscope.aten.rule import Call, Given, NoEquation, Rule, Write, axes_of
-from convscope.equations import moving
+from convscope.aten.rule import Call, Given, NoEquation, Rule, Spelled, Write, axes_of
+from convscope.equations import moving, scattering
 from convscope.equations.looking_up import gathered
 from convscope.equations.merging import broadcast
-from convscope.notation import Equation
-from convscope.operators.elements import ALL, INT64
+from convscope.notation import Equation, Expression, Index
+from convscope.notation.sizes import is_one
+from convscope.operators.elements import ALL, INT64, NUMBERS
 
 
 def _sliced(given: Call, place: int, taken: range) -> Equation:
@@ -212,7 +213,68 @@ def _write_index(given: Call, form: Write) -> str:
     return form.node("Transpose", x, perm=moved)
 
 
+# -- written at places ------------------------------------------------------------------------------
+
+
+def _scatter(given: Call) -> Equation:
+    how = "add" if given.op == "scatter_add" else "none"
+    if given["reduce"] is not None:
+        raise NoEquation(f"what is written is taken together by {given['reduce']!r}")
+    src: str | Given = "src" if given.has("src") else Given((given.number("value"),), ())
+    settings = {"axis": given.axis("dim"), "reduction": how}
+    return given.as_onnx(Spelled("ScatterElements", ("self", "index", src), settings))
+
+
+def _write_scatter(given: Call, form: Write) -> str:
+    slot = given.slots["index"]
+    if isinstance(slot, Given):
+        by = slot.shape
+        places = form.node("Reshape", form.whole(*map(int, slot.values)), form.whole(*by))
+    else:
+        by = given.shape("index")
+        places = form.node("Cast", form.input("index"), to=INT64)
+    src = (
+        form.input("src")
+        if given.has("src")
+        else form.filled(given.number("value"), tuple(map(int, by)))
+    )
+    how = "add" if given.op == "scatter_add" else "none"
+    return form.node(
+        "ScatterElements", form.input("self"), places, src, axis=given.axis("dim"), reduction=how
+    )
+
+
+def _index_put(given: Call) -> Equation:
+    """x[:, [0, 2]] = values, or += where they accumulate."""
+    where, by, first = _indexed(given)
+    shape = tuple(map(int, given.shape("self")))
+    axes = axes_of(shape)
+    order = sorted(where)
+    others = [axis for n, axis in enumerate(axes) if n not in where]
+    names: list[list[int]] = [[] for _ in range(math.prod(shape[n] for n in order))]
+    for name in range(math.prod(by)):
+        flat = 0
+        for n in order:
+            flat = flat * shape[n] + where[n][name]
+        names[flat].append(name)
+
+    def update(*at: Index) -> Expression:
+        full = (*others[:first], *at, *others[first:])
+        own = given.shape("values")
+        spread = (
+            0 if is_one(s) else a for s, a in zip(own, full[len(full) - len(own) :], strict=True)
+        )
+        return given.read("values", *spread)
+
+    how = "add" if given["accumulate"] else "none"
+    before = given.read("self", *axes)
+    return scattering.put(axes, before, [axes[n] for n in order], names, by, update, how)
+
+
 RULES = {
+    "scatter": Rule(_scatter, _write_scatter, NUMBERS),
+    "scatter_add": Rule(_scatter, _write_scatter, NUMBERS),
+    "index_put": Rule(_index_put, takes=NUMBERS),
     **{
         name: Rule(
             lambda given: _sliced(given, *_range(given)),

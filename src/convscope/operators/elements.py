@@ -33,8 +33,8 @@ TORCH: Mapping[str, Kind] = {
 
 BY_NUMBERS: Mapping[str, str] = dict.fromkeys(
     (
-        "RoiAlign", "MaxRoiPool", "DeformConv", "ScatterElements", "ScatterND", "MaxUnpool",
-        "scatter", "scatter_add", "index_put", "max_unpool2d",
+        "RoiAlign", "MaxRoiPool", "DeformConv", "MaxUnpool",
+        "max_unpool2d",
         "max_unpool3d",
     ),
     "where it reads, or writes, depends on numbers that it reads",

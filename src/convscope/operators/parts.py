@@ -1,4 +1,4 @@
-"""Operators that give parts of a tensor: slices, and numbers at places that are known.
+"""Operators that give parts of a tensor, or write into it: slices, and numbers at places.
 
 out[n, c] = in[n, 2c + 1]
 out[n, c] = in[n, ⟨6, 0, 2⟩[c]]
@@ -6,17 +6,21 @@ out[n, c] = in[n, ⟨6, 0, 2⟩[c]]
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
+from itertools import product
 
-from convscope.equations import moving
+from convscope.equations import moving, scattering
 from convscope.equations.looking_up import gathered
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
-from convscope.notation import Equation
+from convscope.notation import Axis, Equation, call
+from convscope.notation.expression import Inside
+from convscope.notation.functions import SELECT
 from convscope.notation.sizes import Shape, shape_text
-from convscope.operators.elements import ALL
-from convscope.operators.rule import ANYWHERE, LARGEST, Fed, Node, Rule
+from convscope.operators.elements import ALL, NUMBERS
+from convscope.operators.rule import ANYWHERE, LARGEST, Fed, Given, Node, Rule
 
 
 def slices(node: Node) -> Equation:
@@ -123,7 +127,83 @@ def gather_several(node: Node) -> Equation:
     return moving.gathered(node.tensor(), out, along, range(len(by) - 1))
 
 
+def scatter_elements(node: Node) -> Equation:
+    """Every update names a place along one axis, and stands at the others' own."""
+    shape, by = node.shape(), node.shape(1)
+    all_known(shape, by)
+    place = node.axis(node.whole("axis", 0, -LARGEST), len(shape))
+    how = node.text("reduction", "none")
+    single = isinstance(node.slot(2), Given)  # one number, wherever it is written
+    if len(by) != len(shape) or (not single and node.shape(2) != by) or 0 in (*shape, *by):
+        raise NoEquation("it reads or gives nothing")
+    if any(b > s for n, (b, s) in enumerate(zip(by, shape, strict=True)) if n != place):
+        raise ShapeError(f"{node.op}: {shape_text(by)} updates for a tensor of {shape_text(shape)}")
+    axes = node.layout.axes(shape)
+    before = node.read(0, *axes)
+    if isinstance(node.slot(1), Given):
+        where = _where(node, (shape[place],), node.whole_values(1))
+        names: list[list[int]] = [[] for _ in range(math.prod(shape))]
+        steps = [math.prod(shape[n + 1 :]) for n in range(len(shape))]
+        for name, (own, to) in enumerate(zip(product(*map(range, by)), where, strict=True)):
+            spot = (to if n == place else one for n, one in enumerate(own))
+            names[sum(step * one for step, one in zip(steps, spot, strict=True))].append(name)
+        return scattering.put(axes, before, axes, names, by, partial(node.read, 2), how)
+    k = Axis("k", by[place], "update")
+    at = [k if n == place else axis for n, axis in enumerate(axes)]
+    borders = [
+        (0, 0) if n == place else (0, s - b) for n, (s, b) in enumerate(zip(shape, by, strict=True))
+    ]
+    named = [(node.tensor(1).padded(borders, "zero")[tuple(at)], axes[place], shape[place])]
+    inside = [
+        (a, b)
+        for n, (a, b, s) in enumerate(zip(axes, by, shape, strict=True))
+        if n != place and b < s
+    ]
+    update = node.read(2, *at) if single else node.tensor(2).padded(borders, "zero")[tuple(at)]
+    found = scattering.scattered(axes, before, named, update, (k,), how)
+    if not inside:
+        return found
+    held = Inside(tuple(a for a, _ in inside), tuple(b for _, b in inside))
+    return Equation(axes, call(SELECT, held, found.expression, before))
+
+
+def scatter_several(node: Node) -> Equation:
+    """ScatterND: the last axis of the places names them along several axes at once."""
+    shape, by = node.shape(), node.shape(1)
+    all_known(shape, by)
+    how = node.text("reduction", "none")
+    if 0 in (*shape, *by) or not by:
+        raise NoEquation("it reads or gives nothing")
+    many = by[-1]
+    if many > len(shape) or node.shape(2) != (*by[:-1], *shape[many:]):
+        raise ShapeError(
+            f"{node.op}: places of shape {shape_text(by)} for a tensor of shape {shape_text(shape)}"
+        )
+    axes = node.layout.axes(shape)
+    before, rest = node.read(0, *axes), axes[many:]
+    if isinstance(node.slot(1), Given):
+        where = _where(node, tuple(shape[:many]), node.whole_values(1))
+        names: list[list[int]] = [[] for _ in range(math.prod(shape[:many]))]
+        for name in range(math.prod(by[:-1])):
+            flat = 0
+            for size, to in zip(shape[:many], where[name * many : (name + 1) * many], strict=True):
+                flat = flat * size + to
+            names[flat].append(name)
+        return scattering.put(
+            axes, before, axes[:many], names, by[:-1], lambda *at: node.read(2, *at, *rest), how
+        )
+    running = tuple(Axis(f"k{n}", size, "update") for n, size in enumerate(by[:-1], 1))
+    if not running:
+        running = (Axis("k", 1, "update"),)
+    at = running if by[:-1] else ()
+    named = [(node.read(1, *at, n), axes[n], shape[n]) for n in range(many)]
+    return scattering.scattered(axes, before, named, node.read(2, *at, *rest), running, how)
+
+
 RULES = {
+    "ScatterElements": Rule(scatter_elements, {0: "data", 2: "updates"}, frozenset((1,)), NUMBERS),
+    "Scatter": Rule(scatter_elements, {0: "data", 2: "updates"}, frozenset((1,)), NUMBERS),
+    "ScatterND": Rule(scatter_several, {0: "data", 2: "updates"}, frozenset((1,)), NUMBERS),
     "Slice": Rule(slices, given=frozenset((1, 2, 3, 4)), takes=ALL),
     "Split": Rule(split, given=frozenset((1,)), takes=ALL),
     "Gather": Rule(gather, given=frozenset((1,)), takes=ALL),
