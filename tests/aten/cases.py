@@ -379,8 +379,8 @@ CASES: list[Case] = [
           ("bicubic", "zeros", True), ("bicubic", "border", False), ("bicubic", "reflection", True), ("bicubic", "reflection", False),
       )),
     Case("grid_sampler", [(2, 2, 4, 5, 6), (2, 2, 3, 4, 3)], partial(F.grid_sample, padding_mode="reflection", align_corners=False)),
-    Case("affine_grid_generator", [(2, 2, 3)], lambda t: F.affine_grid(t, (2, 3, 5, 4), align_corners=False)),
-    Case("affine_grid_generator", [(2, 3, 4)], lambda t: F.affine_grid(t, (2, 2, 3, 5, 4), align_corners=True)),
+    Case("affine_grid_generator", [(2, 2, 3)], lambda t: F.affine_grid(t, [2, 3, 5, 4], align_corners=False)),
+    Case("affine_grid_generator", [(2, 3, 4)], lambda t: F.affine_grid(t, [2, 2, 3, 5, 4], align_corners=True)),
     Case("grid_sampler_2d", [(2, 3, 5, 4)], lambda x, g: torch.ops.aten.grid_sampler_2d(x, g.expand(2, 3, 7, 2), 0, 1, True), [(1, 3, 7, 2)]),
     Case("grid_sampler_3d", [(2, 2, 4, 5, 6), (2, 2, 3, 4, 3)], lambda x, g: torch.ops.aten.grid_sampler_3d(x, g, 1, 1, False), smooth=False),
 ]  # fmt: skip

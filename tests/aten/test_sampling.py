@@ -33,7 +33,7 @@ def test_at_whole_places_slopes_are_pytorchs(mode: str, beyond: str) -> None:
     """The grid that changes nothing: every place is a whole one, where a straight line has a corner."""
     x = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 3, 5, 4)).astype(np.float32))
     theta = torch.tensor([[[1.0, 0, 0], [0, 1, 0]]])
-    grid = F.affine_grid(theta, (1, 3, 5, 4), align_corners=True).requires_grad_()
+    grid = F.affine_grid(theta, [1, 3, 5, 4], align_corners=True).requires_grad_()
     out = F.grid_sample(x, grid, mode, beyond, True)
     reached = torch.from_numpy(np.random.default_rng(1).normal(size=out.shape).astype(np.float32))
     (theirs,) = torch.autograd.grad(out, grid, reached)
@@ -100,3 +100,41 @@ def test_few_of_the_places_are_looked_at_and_counted() -> None:
     # ((0.1 + 1)·56 − 1)/2 = 30.3, and ((0.1 + 1)·48 − 1)/2 = 25.9
     assert np.allclose(taken.groups.kernels, [[[0.7 * 0.1, 0.7 * 0.9], [0.3 * 0.1, 0.3 * 0.9]]])
     assert taken.groups.corners.tolist() == [[0, 30, 25]]
+
+
+class Sampled(torch.nn.Module):
+    def __init__(self, mode: str, beyond: str) -> None:
+        super().__init__()
+        self.mode, self.beyond = mode, beyond
+
+    def forward(self, x: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+        return F.grid_sample(x, grid, self.mode, self.beyond, False)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+def test_other_floats_have_their_own_room(mode: str, dtype: torch.dtype) -> None:
+    rng = np.random.default_rng(5)
+    x = torch.from_numpy(rng.normal(size=(1, 2, 9, 7))).to(dtype)
+    grid = torch.from_numpy(rng.uniform(-1.2, 1.2, (1, 3, 4, 2))).to(dtype)
+    net = convscope.open(Sampled(mode, "border"), (x, grid))
+    run = net.run([x, grid])
+    places = [(c, y, z) for c in range(2) for y in range(3) for z in range(4)]
+    found = [run.trace("Sampled", place).facts for place in places]
+    assert all(facts.agrees for facts in found)
+    if mode == "bilinear":
+        assert max(facts.ledger.rounding for facts in found) < (
+            0.3 if dtype == torch.float16 else 1e-12
+        )
+
+
+@pytest.mark.parametrize("beyond", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+def test_places_that_are_no_numbers_are_not_judged(mode: str, beyond: str) -> None:
+    rng = np.random.default_rng(6)
+    x = torch.from_numpy(rng.normal(size=(1, 2, 9, 7)).astype(np.float32))
+    grid = torch.from_numpy(rng.uniform(-1.2, 1.2, (1, 1, 5, 2)).astype(np.float32))
+    grid[0, 0, :4, 0] = torch.tensor([np.nan, np.inf, 1e30, -1e9])
+    run = convscope.open(Sampled(mode, beyond), (x, grid)).run([x, grid])
+    agreed = [run.trace("Sampled", (1, 0, place)).facts.agrees for place in range(5)]
+    assert False not in agreed and agreed[4]

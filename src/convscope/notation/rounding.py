@@ -275,7 +275,8 @@ class Rounding:
                 off = errors.sum(axis=leading)
                 value, error = value + terms.sum(axis=leading), error + off
                 size = size + np.abs(terms).sum(axis=leading) + off
-                count += _roundings(math.prod(sizes), _is_product(part.body))
+                one = self.unit / self.inner if nears(part) else 1.0
+                count += one * _roundings(math.prod(sizes), _is_product(part.body))
             else:
                 term, its_error = self._held(part, given, depth)
                 value, error, size = value + term, error + its_error, size + np.abs(term)
@@ -316,7 +317,9 @@ class Rounding:
         beside = int(bool(near))
         inner, deeper = self.evaluator.open(node, given, depth, beside)
         sizes = lengths(node, beside)
-        unit, self.unit = self.unit, self.inner
+        unit = self.unit
+        if not near:  # which is no product of matrices, and may be computed in the type all along
+            self.unit = self.inner
         try:
             values, errors = self._held(node.body, inner, deeper)
             for one in near:  # an engine that is off by more looks at other places
