@@ -405,6 +405,22 @@ def test_removing_a_layer_and_adding_another_under_its_name() -> None:
     assert field(net, "conv").size == (5, 5)
 
 
+def test_joined_maps_give_some_of_the_outputs_each() -> None:
+    net = graph(
+        (9, 11, 2),
+        ("a", K.Conv2D(3, 3, padding="same"), "image"),
+        ("four", K.Cropping2D(((0, 5), (0, 0))), "a"),
+        ("joined", K.Concatenate(axis=1), "four a"),
+        ("b", K.Conv2D(4, 3, padding="same"), "joined"),
+    )
+    assert field(net, "joined") == ReceptiveField((3, 3), (1, 1), (-1, -1))
+    # at the joint a window holds rows 2 and 3 of the one, which see 1 … 4, and row 0 of the other
+    assert field(net, "b").size == (6, 5)
+    patches = [net.patch("b", (y, 5, 0))[0] for y in range(13)]
+    assert patches[:5] == [(-1, 2), (-1, 3), (0, 4), (-1, 4), (-1, 4)]
+    assert seen(net, "b", 0, 0) == [(max(p[0], 0), min(p[1], 8)) for p in patches if p is not None]
+
+
 def test_what_reads_all_of_a_joined_map_sees_no_more_than_its_parts() -> None:
     # two rows before 14 others: the first rows read nothing of those, which is no padding
     net = graph(

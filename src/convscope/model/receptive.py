@@ -87,10 +87,13 @@ class Field(Record):
               up-sampling they are not all of one size. None for an output that sees nothing.
     reach     what all outputs see together
     image     the image's size along the axis
-    even      False when it moves, but not so; the one window is then output 0's
+    even      False when it moves, but not so; the one window is then that of the first output that sees something,
+              after a None where others come before it; None alone where not even a window's size is known
     among     where it is not even: the dimensions of the output that move it
     placed    False when only the size of a window is known, not where it is: behind a padding that
               depends on an image size which nobody knows yet
+    listed    whether there is a window for every output, and some of them see nothing: of tensors that are
+              joined along the dimension, each gives some
     """
 
     axis: int | None
@@ -101,6 +104,7 @@ class Field(Record):
     even: bool = True
     placed: bool = True
     among: tuple[int, ...] = ()
+    listed: bool = False
 
     def at(self, low: int, high: int) -> Range | None:
         """Return what the outputs low … high see together; None for nothing."""
@@ -113,6 +117,9 @@ class Field(Record):
             if only is None or surely_less(high, low):
                 return None
             return tidy(only[0] + self.slope * low), tidy(only[1] + self.slope * high)
+        if self.listed:
+            there = [w for w in self.windows[max(low, 0) : max(high + 1, 0)] if w is not None]
+            return (min(w[0] for w in there), max(w[1] for w in there)) if there else None
         period = len(self.windows)
         if period == 1 and (only := self.windows[0]):
             return only[0] + int(self.slope * low), only[1] + int(self.slope * high)
@@ -142,6 +149,11 @@ class Field(Record):
                 for place, window in enumerate(self.windows)
             )
         )
+
+    @property
+    def one_size(self) -> bool:
+        """Whether every output sees as many positions, if not at the first one's place and moved by the slope."""
+        return len({None if w is None else w[1] - w[0] for w in self.windows}) == 1
 
     @property
     def size(self) -> int | None:
@@ -214,12 +226,7 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
         return inner
     spreads = equation.spreads[tensor.name]
     if not inner.even:
-        if all(spread.low == spread.high == 0 for spread in spreads):
-            return inner
-        # it moves unevenly, and is now read over a range: certain only if that is all that moves it
-        sizes = tensor.shape or ()
-        whole = all(_whole(spreads[place], sizes[place]) for place in inner.among)
-        return _standing(inner.reach, inner.image) if whole else None
+        return _unevenly(inner, equation, tensor)
     spread = spreads[inner.axis]
     if UNKNOWN in (spread.low, spread.high) or (spread.slopes is None and not inner.placed):
         return None
@@ -252,6 +259,14 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
         return inner  # each output reads what lies at its own position
     if shifted and len(inner.windows) > 1:  # which of the windows it begins with is open
         return None
+    if inner.listed or axis in equation.parted.get(tensor.name, ()):
+        windows = _listed(inner, equation, tensor, axis, spread, steps)
+        if windows is not None and (inner.listed or None in windows):
+            slope = _number(inner.slope * step, exact=True)
+            all_ = Field(place, slope, windows, (0, -1), inner.image, listed=True)
+            return all_._replace(reach=all_.at(0, len(windows) - 1) or (0, -1))
+        if inner.listed:
+            return None
     windows = _windows(inner, equation, tensor, axis, spread, steps)
     if windows is None:
         return None
@@ -293,6 +308,65 @@ def _windows(
             low, high = equation.bounds(tensor.name, inner.axis, {axis: place})
         found.append(inner.at(low, high))
     return tuple(found)
+
+
+def _listed(
+    inner: Field, equation: Equation, tensor: Tensor, axis: Axis, spread: Spread, steps: Steps
+) -> tuple[Range | None, ...] | None:
+    """Return what each output along an axis sees; None where none of them sees nothing, or that cannot be told."""
+    assert spread.slopes is not None and inner.axis is not None
+    count, step, name = equation.sizes[axis], spread.slopes[axis], tensor.name
+    ends = equation.parted.get(name, {}).get(axis)
+    if type(count) is not int or not all(map(is_rational, (step, spread.low, spread.high))):
+        return None
+    if len(inner.windows) == 1 and not inner.placed:
+        return None
+
+    def read(place: int) -> Range:
+        if ends is not None or equation.periods[name][inner.axis or 0] > 1:
+            return equation.bounds(name, inner.axis or 0, {axis: place})
+        return math.ceil(step * place + spread.low), math.floor(step * place + spread.high)
+
+    near = {p for p in {0, count - 1, *(ends or ())} if 0 <= p < count}
+    if not inner.listed and all((r := read(p))[0] <= r[1] for p in near):
+        return None
+    if not steps.take(count):
+        return None
+    return tuple(inner.at(*read(place)) for place in range(count))
+
+
+def _unevenly(inner: Field, equation: Equation, tensor: Tensor) -> Field | None:
+    """Return an uneven field behind a layer that reads, along each dimension that moves it, one place or all.
+
+    Every place must be read by some output. Outputs before the first that reads one read nothing: a token in
+    front of those of an image.
+    """
+    spreads, sizes = equation.spreads[tensor.name], tensor.shape or ()
+    among: dict[int, None] = {}
+    late = all_of_one = False
+    for place in inner.among:
+        spread, moving = spreads[place], _moving(equation, tensor, place)
+        if _whole(spread, sizes[place]):
+            all_of_one = True
+            continue
+        if not (is_rational(spread.low) and spread.low == spread.high <= 0):
+            return None
+        if not (is_known(spread.shift) and spread.shift == 0):
+            return None
+        many = product(tuple(equation.sizes[equation.axes[axis]] for axis in moving))
+        left_out = tidy(sizes[place] - many - math.floor(spread.low))
+        if moving and is_known(left_out) and left_out > 0:
+            return None
+        late = late or spread.low < 0
+        among.update(dict.fromkeys(moving))
+    if among:
+        first = next(filter(None, inner.windows), None)
+        windows = (None,) if all_of_one else (None, first) if late else inner.windows
+        return inner._replace(windows=windows, among=tuple(among))
+    if all_of_one:
+        return _standing(inner.reach, inner.image)
+    first = inner.windows[0]  # all outputs read the first place
+    return None if first is None or late else _standing(first, inner.image)
 
 
 def _reading(spread: Spread, step: Any, size: int, count: int) -> tuple[int, int]:
@@ -386,21 +460,32 @@ def _one_each(equation: Equation, tensor: Tensor, dimension: int) -> bool:
 
 
 def _union(a: Field | None, b: Field | None, steps: Steps) -> Field | None:
-    """Return the field of outputs that see both; None where that is now larger, now smaller."""
+    """Return the field of outputs that see both; of what is now larger, now smaller, only the reach is known."""
     if a is None or b is None or not (a.placed and b.placed):
         return a if a is b else None
     reach = smallest(a.reach[0], b.reach[0]), largest(a.reach[1], b.reach[1])
     if (a.axis, a.slope) == (b.axis, b.slope) and a.even and b.even:
-        count = math.lcm(len(a.windows), len(b.windows))
+        listed = [len(one.windows) for one in (a, b) if one.listed]
+        count = listed[0] if listed else math.lcm(len(a.windows), len(b.windows))
         if not steps.take(count):
             return None
         windows = tuple(_either(a.at(p, p), b.at(p, p)) for p in range(count))
-        return Field(a.axis, a.slope, windows, reach, a.image)
+        return Field(a.axis, a.slope, windows, reach, a.image, listed=bool(listed))
     for one, other in ((a, b), (b, a)):
         # what stands still and holds all of the image that the other reaches
         if one.axis is None and _holds(one.reach, other.reach, one.image):
             return _standing(reach, one.image)
-    return None
+    if UNKNOWN in reach:
+        return None
+    among = tuple(dict.fromkeys((*_moved_by(a), *_moved_by(b))))
+    if not among:
+        return _standing(reach, a.image)
+    return Field(among[0], 0, (None,), reach, a.image, even=False, among=among)
+
+
+def _moved_by(field: Field) -> tuple[int, ...]:
+    """Return the dimensions of the output that move a field."""
+    return () if field.axis is None else (field.axis,) if field.even else field.among
 
 
 def _holds(outer: Range, inner: Range, image: Size) -> bool:
@@ -425,15 +510,16 @@ def readable(fields: Fields) -> ReceptiveField | None:
     """
     if not fields:
         return None
-    even = all(field is None or field.even for field in fields)
+    even = all(field is None or field.even or field.windows == (None,) for field in fields)
     size = tuple(None if field is None else field.size for field in fields)
     stride = tuple(
-        None if field is None or field.axis is None or not even else _number(field.slope)
+        _number(field.slope) if even and field and field.axis is not None and field.even else None
         for field in fields
     )
     start = tuple(None if field is None else field.start for field in fields)
-    alike = all(field is None or field.axis is None or field.alike for field in fields)
-    return (ReceptiveField if alike or not even else OnAverage)(size, stride, start)
+    moving = [field for field in fields if field is not None and field.axis is not None]
+    alike = all(field.alike if even else field.one_size for field in moving)
+    return (ReceptiveField if alike else OnAverage)(size, stride, start)
 
 
 def patch(fields: Fields, position: Sequence[int]) -> tuple[Range | None, ...]:

@@ -290,6 +290,19 @@ class Equation:
         return frozenset(name for name, own in found.items() if own)
 
     @cached_property
+    def parted(self) -> dict[str, dict[Axis, frozenset[int]]]:
+        """For each input and output axis along which the equation has pieces: where those in which it is read end."""
+        found: dict[str, dict[Axis, frozenset[int]]] = {}
+        for (read, _, _), pieces in self._placed:
+            for along, start, end, within in pieces:
+                axis = along.single()
+                if within is None and axis is not None and read.tensor.role == "input":
+                    ends = {e for e in (start - 1, start, end - 1, end) if is_known(e)}
+                    known = found.setdefault(read.tensor.name, {})
+                    known[axis] = known.get(axis, frozenset()) | ends
+        return found
+
+    @cached_property
     def periods(self) -> dict[str, tuple[int, ...]]:
         """For each input and each of its dimensions: after how many outputs the window repeats."""
         found: dict[str, tuple[int, ...]] = {}

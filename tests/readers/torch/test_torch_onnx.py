@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -79,3 +80,25 @@ def test_what_onnx_cannot_say_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "net.onnx").exists()
     with pytest.raises(cs.errors.SettingError, match="onnxruntime"):
         cs.open(Middle(), torch.rand(1, 5, 7), engine="tensorrt")
+
+
+def test_tokens_see_their_patch_and_after_attention_all() -> None:
+    class Tokens(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.patches, self.lin = nn.Conv2d(3, 6, (4, 5), (4, 5)), nn.Linear(6, 6)
+            self.first = nn.Parameter(torch.rand(1, 1, 6))
+            self.attention = nn.MultiheadAttention(6, 2, batch_first=True)
+
+        def forward(self, x: Any) -> Any:
+            x = self.lin(self.patches(x).flatten(2).transpose(1, 2))
+            joined = torch.cat([self.first, x], 1)
+            return (joined + self.attention(joined, joined, joined)[0])[:, 0]
+
+    net = cs.open(Tokens(), shape=(3, 12, 20))
+    found: dict[str, Any] = {row.name: row.receptive_field for row in net.facts().rows}
+    # a patch each; the first token sees none before it looks at the others; then all see all
+    patch, image = ((4, 5), (None, None), (0, 0)), ((12, 20), (None, None), (0, 0))
+    assert found["lin"] == found["cat"] == patch and found["add"] == found["select"] == image
+    alike = [getattr(found[name], "alike", None) for name in ("lin", "cat", "select")]
+    assert alike == [True, False, True]
