@@ -132,6 +132,70 @@ def fields(dice: random.Random) -> Exercise:
     )
 
 
+def window(name: str, layer: Any, shape: tuple[int, int, int]) -> Exercise:
+    row, reasons = told(layer, shape)
+    return Exercise(
+        f"What shape comes out of `{name}` on {by(shape)}?",
+        by(row["output_shape"]),
+        "; ".join(reasons),
+    )
+
+
+def dilated(dice: random.Random) -> Exercise:
+    from convscope import Conv2D
+
+    kernel, rate = dice.choice((2, 3, 4)), dice.choice((2, 3))
+    name = f"Conv2D(5, {kernel}, dilation_rate={rate})"
+    return window(name, Conv2D(5, kernel, dilation_rate=rate), (*sizes(dice), 7))
+
+
+def transposed(dice: random.Random) -> Exercise:
+    from convscope import Conv2DTranspose
+
+    kernel, stride = dice.choice((2, 3, 4)), dice.choice((2, 3))
+    name = f"Conv2DTranspose(5, {kernel}, strides={stride})"
+    return window(name, Conv2DTranspose(5, kernel, strides=stride), (*sizes(dice), 7))
+
+
+def pooled(dice: random.Random) -> Exercise:
+    from convscope import MaxPooling2D
+
+    size, stride = dice.choice((2, 3)), dice.choice((2, 3))
+    name = f"MaxPooling2D({size}, strides={stride})"
+    return window(name, MaxPooling2D(size, strides=stride), (*sizes(dice), 7))
+
+
+def slopes(dice: random.Random) -> Exercise:
+    import numpy as np
+
+    from convscope import Conv2D, Sequential
+
+    rng = np.random.default_rng(dice.randrange(1000))
+    image, kernel = rng.integers(1, 9, (3, 4)), rng.integers(-3, 4, (2, 2))
+    net = Sequential(
+        [
+            Conv2D(
+                1,
+                2,
+                use_bias=False,
+                input_shape=(3, 4, 1),
+                weights=[kernel[..., None, None].astype(np.float32)],
+            )
+        ]
+    )
+    y, x, i, j = (dice.randrange(n) for n in (2, 3, 2, 2))
+    led = net.run(image[..., None].astype(np.float32)).gradient(
+        of=(0, (y, x, 0)), to=f"{net.layers[0].name}.kernel"
+    )
+    grid = " / ".join(" ".join(map(str, row)) for row in image)
+    return Exercise(
+        f"An image of 3×4, row by row: **{grid}**. A 2×2 filter goes over it, without padding or activation. By how much does output ({y}, {x}) "
+        f"grow when the filter's weight at row {i}, column {j} grows by 1?",
+        f"{led.array[i, j, 0, 0]:g}",
+        f"that weight meets the image at row {y} + {i}, column {x} + {j}, whatever the weights are",
+    )
+
+
 def numbers(dice: random.Random) -> Exercise:
     import numpy as np
 
@@ -169,12 +233,14 @@ def numbers(dice: random.Random) -> Exercise:
     )
 
 
-KINDS: dict[str, Callable[[random.Random], Exercise]] = {
-    "One number": numbers,
-    "Shapes": shapes,
-    "Parameters": parameters,
-    "Work": work,
-    "Receptive fields": fields,
+KINDS: dict[str, tuple[Callable[[random.Random], Exercise], ...]] = {
+    "One number": (numbers,),
+    "Shapes": (shapes,),
+    "Parameters": (parameters,),
+    "Work": (work,),
+    "Receptive fields": (fields,),
+    "Dilated, transposed and pooling windows": (dilated, transposed, pooled),
+    "Gradients": (slopes,),
 }
 
 
@@ -188,12 +254,12 @@ def pages() -> dict[str, str]:
     ]
     told_ = ["# Answers\n\nTo the [exercises](exercises.md).\n"]
     count = 0
-    for title, make in KINDS.items():
+    for title, makers in KINDS.items():
         asked.append(f"## {title}\n")
         told_.append(f"## {title}\n")
-        for _ in range(EACH):
+        for n in range(EACH):
             count += 1
-            exercise = make(dice)
+            exercise = makers[n % len(makers)](dice)
             asked.append(f"**{count}.** {exercise.question}\n")
             told_.append(f"**{count}.** **{exercise.answer}**: {exercise.because}.\n")
     asked.append(
