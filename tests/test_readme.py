@@ -6,11 +6,13 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import convscope
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -67,3 +69,10 @@ def test_there_are_exactly_two_set_up_commands() -> None:
 def test_the_citation_is_of_this_version() -> None:
     citation = (Path(__file__).parents[1] / "CITATION.cff").read_text(encoding="utf-8")
     assert re.findall(r"^version: (.+)$", citation, re.MULTILINE) == [convscope.__version__]
+
+
+def test_the_install_page_has_every_extra_that_is_for_users() -> None:
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = set(stated["project"]["optional-dependencies"]) - {"test", "bench", "docs", "dev"}
+    page = (ROOT / "docs" / "start" / "install.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `convscope\[(\w+)\]`", page, re.MULTILINE)) == extras
