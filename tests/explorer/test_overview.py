@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from typing import Any
 
 import networks
@@ -203,3 +205,37 @@ def test_another_image_is_chosen_beside_the_network(visit: OpenPage) -> None:
     assert pressed.locator("canvas").evaluate(small)
     along.get_by_text("your own").click()
     page.page.locator(".cs-pad").wait_for()
+
+
+def unet() -> tuple[Any, ...]:
+    """Three connections that skip layers, one within another."""
+    x = given = cs.Input((16, 8, 3), name="image")
+    skips = []
+    for n in range(3):
+        x = cs.Conv2D(2 + n, 3, padding="same", name=f"down{n}")(x)
+        skips.append(x)
+        x = cs.MaxPooling2D(2, name=f"pool{n}")(x)
+    for n in (2, 1, 0):
+        x = cs.Conv2DTranspose(2 + n, 2, strides=2, name=f"up{n}")(x)
+        x = cs.Concatenate(name=f"both{n}")([x, skips[n]])
+    return cs.Model(given, x, name="unet"), networks.image(16, 8, 3)
+
+
+@pytest.mark.parametrize("width", [700, 1900])
+def test_lines_that_skip_layers_do_not_run_on_one_another(visit: OpenPage, width: int) -> None:
+    page = visit(unet, "s=network")
+    page.page.set_viewport_size({"width": width, "height": 800})
+    page.page.locator(".cs-skip").first.wait_for(state="attached")
+    page.settle()
+    drawn = page.page.eval_on_selector_all(".cs-skip", "all => all.map(e => e.getAttribute('d'))")
+    assert len(drawn) == 3
+    level: list[tuple[int, float, float, float]] = []
+    for n, path in enumerate(drawn):
+        numbers = [float(x) for x in re.findall(r"-?[\d.]+", path)]
+        points = list(zip(numbers[::2], numbers[1::2], strict=True))
+        pairs = pairwise(points)
+        level += [(n, b, *sorted((a, c))) for (a, b), (c, d) in pairs if b == d and abs(c - a) > 8]
+    assert len({n for n, *_ in level}) == 3
+    for n, y, low, high in level:
+        for other, at, first, last in level:
+            assert other == n or abs(at - y) >= 4 or last <= low or first >= high

@@ -12,12 +12,14 @@ import { thumbnail } from "../thumbs.js";
 /** @import {App} from "../frame.js" */
 
 const NODE = { wide: 150, tall: 146, gap: 34, thumb: 64, lane: 18, row: 34, left: 14 };
+const TRACK = 6; // so far apart are lines that run above a row
 const ZOOMS = [0.6, 0.75, 1, 1.25, 1.6];
 const COLUMNS = 14; // a chain of so many layers is drawn map by map,
 const NUMBERS = 1 << 22; // if all that they give is not more than this
 
 /** @typedef {{name: string, layers: string[], times: number, place: [number, number], feeds: number[], entry: Entry | null}} Node  layers: of it, the last first */
 /** @typedef {{x: number, y: number}} Point */
+/** @typedef {{from: Node, to: Node, row: number, far: boolean, down: boolean, bowed: boolean, track: number, span: number[]}} Wire  row: which it leads to; far: it skips layers; track: which of those above its row */
 
 /** @param {App} app */
 function overview(app) {
@@ -106,17 +108,29 @@ function overview(app) {
 		/** @type {number[]} how many lanes each row has */
 		const lanes = [];
 		for (const node of nodes) lanes[rowOf(node)] = Math.max(lanes[rowOf(node)] ?? 1, node.place[1] + 1);
-		const tops = [NODE.row / 2];
-		for (const many of lanes) tops.push(tops[tops.length - 1] + (many ?? 1) * (tall + NODE.lane) + NODE.row);
-		const corner = (/** @type {Node} */ node) => ({ x: NODE.left + (node.place[0] % per) * (wide + gap), y: tops[rowOf(node)] + node.place[1] * (tall + NODE.lane) });
+		const left = (/** @type {Node} */ node) => NODE.left + (node.place[0] % per) * (wide + gap);
+		const wires = nodes.flatMap((to) => to.feeds.map((feed) => wire(nodes[feed], to)));
+		// what skips layers runs above the row that it leads to, each with a height of its own where two would meet
+		const above = tracks(wires.filter(({ far, bowed, down }) => far && (bowed || down)));
+		const tops = [NODE.row / 2 + TRACK * (above.get(0) ?? 0)];
+		lanes.forEach((many, row) => tops.push(tops[row] + (many ?? 1) * (tall + NODE.lane) + NODE.row + TRACK * (above.get(row + 1) ?? 0)));
+		const corner = (/** @type {Node} */ node) => ({ x: left(node), y: tops[rowOf(node)] + node.place[1] * (tall + NODE.lane) });
 		const [width, height] = [2 * NODE.left + Math.min(per, most + 1) * (wide + gap) - gap, tops[lanes.length] - NODE.row / 2];
 		const lines = svg("svg", { class: "cs-lines", width, height, "aria-hidden": "true" });
-		for (const node of nodes) {
-			for (const feed of node.feeds) {
-				const down = rowOf(node) - rowOf(nodes[feed]);
-				lines.append(edge(corner(nodes[feed]), corner(node), node.place[0] - nodes[feed].place[0], down > 0, wide, tall, gap));
-			}
+		for (const one of wires) {
+			const row = one.row;
+			const first = tops[row] - NODE.row + 11 - TRACK * (above.get(row) ?? 0); // just below the row before
+			lines.append(edge(one, corner(one.from), corner(one.to), one.far ? tops[row] - 9 - TRACK * one.track : first, wide, tall, gap));
 		}
+
+		/** @param {Node} from @param {Node} to @returns {Wire} */
+		function wire(from, to) {
+			const [row, before] = [rowOf(to), rowOf(from)];
+			const [a, b] = [left(from) + wide, left(to)];
+			const far = to.place[0] - from.place[0] > 1;
+			return { from, to, row, far, down: row > before, bowed: far && row === before && !from.place[1] && !to.place[1], track: 0, span: [Math.min(a, b) - gap, Math.max(a, b) + gap] };
+		}
+
 		return h("div.cs-graph-rows", { role: "group", "aria-label": label, style: { width: `${width}px`, height: `${height}px`, fontSize: `${13 * scale}px` } },
 			lines, nodes.map((node) => card(node, corner(node), wide, tall)));
 	}
@@ -186,16 +200,30 @@ function nodesOf(entry, block) {
 	}));
 }
 
-/** A line from one card to another: straight, in a bow over what lies between, or down to another row. @param {Point} from @param {Point} to @param {number} columns  how far apart they stand @param {boolean} down  to another row @param {number} wide @param {number} tall @param {number} gap */
-function edge({ x, y }, { x: toX, y: toY }, columns, down, wide, tall, gap) {
+/** Give each wire a track of its own among those above its row that it would meet, short ones the lowest; how many each row has. @param {Wire[]} wires */
+function tracks(wires) {
+	/** @type {Map<number, Wire[][]>} */
+	const rows = new Map();
+	for (const one of [...wires].sort((a, b) => a.span[1] - a.span[0] - (b.span[1] - b.span[0]))) {
+		const held = rows.get(one.row) ?? [];
+		rows.set(one.row, held);
+		const free = held.findIndex((track) => track.every(({ from, span }) => from === one.from || span[1] < one.span[0] || span[0] > one.span[1]));
+		one.track = free < 0 ? held.length : free;
+		(held[one.track] ??= []).push(one);
+	}
+	return new Map([...rows].map(([row, held]) => [row, held.length]));
+}
+
+/** A line from one card to another: straight, in a bow over what lies between, or down to another row. @param {Wire} wire @param {Point} from @param {Point} to @param {number} over  the height at which it runs above its row @param {number} wide @param {number} tall @param {number} gap */
+function edge({ far, down, track, bowed }, { x, y }, { x: toX, y: toY }, over, wide, tall, gap) {
 	const [x1, y1, x2, y2] = [x + wide, y + tall / 2, toX, toY + tall / 2];
 	let d = `M${x1} ${y1} C${x1 + gap / 2} ${y1} ${x2 - gap / 2} ${y2} ${x2} ${y2}`;
-	const far = columns > 1 ? 6 : 0; // what skips layers keeps apart from what goes on
-	if (down) {
-		const [out, into, over] = [x1 + Math.min(12, gap * 0.4) + far, x2 - 10 + far / 2, toY - 17 + far];
+	if (down) { // what skips layers keeps apart from what goes on
+		const apart = far ? Math.min(6 + 3 * track, gap * 0.5) : 0;
+		const [out, into] = [x1 + Math.min(12, gap * 0.4) + apart, x2 - 10 + (far ? Math.min(3 + 2 * track, 8) : 0)];
 		d = `M${x1} ${y1} L${out} ${y1} L${out} ${over} L${into} ${over} L${into} ${y2} L${x2} ${y2}`;
-	} else if (columns > 1 && y === toY) {
-		const top = y - 9;
+	} else if (far && y === toY) {
+		const top = bowed ? over : y - 9;
 		d = `M${x1} ${y1} C${x1 + gap * 0.7} ${y1} ${x1 + gap * 0.1} ${top} ${x1 + gap} ${top} L${x2 - gap} ${top} C${x2 - gap * 0.1} ${top} ${x2 - gap * 0.7} ${y2} ${x2} ${y2}`;
 	}
 	return svg("path", { d, class: far ? "cs-wire cs-skip" : "cs-wire", "stroke-linejoin": "round" });
