@@ -187,3 +187,10 @@ def test_fit_and_evaluate_report_what_keras_reports() -> None:
         ours.evaluate(X, CLASSES, verbose=0), theirs.evaluate(X, CLASSES, verbose=0), rtol=1e-4
     )
     np.testing.assert_allclose(ours.predict(X[:9]), theirs.predict(X[:9], verbose=0), atol=1e-4)
+    # a list begins with the loss, as Keras's does
+    theirs.reset_metrics()
+    np.testing.assert_allclose(
+        ours.train_on_batch(X[:9], CLASSES[:9]),
+        theirs.train_on_batch(X[:9], CLASSES[:9]),
+        rtol=1e-4,
+    )

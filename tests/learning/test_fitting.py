@@ -155,7 +155,7 @@ def test_files_that_are_written_meanwhile(tmp_path: Path) -> None:
         np.testing.assert_array_equal(mine, read)
 
 
-def test_the_bar_is_kerass() -> None:
+def test_the_bar_is_kerass(capsys: pytest.CaptureFixture[str]) -> None:
     model = small()
     out = io.StringIO()
     model._compiled().fit(X, Y, 10, 2, verbose=1, file=out)
@@ -166,6 +166,14 @@ def test_the_bar_is_kerass() -> None:
     )
     assert " - loss: " in lines[3]
     assert isinstance(ProgressBar(0), cs.callbacks.Callback)
+    capsys.readouterr()
+    loss, accuracy = model.evaluate(X, Y, 10)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("6/6 ━") and line.endswith(
+        f" - accuracy: {accuracy:.4f} - loss: {loss:.4f}"
+    )
+    model.evaluate(X, Y, verbose=0)
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
@@ -187,6 +195,8 @@ def test_the_bar_is_kerass() -> None:
         (lambda: small().fit(X[:, 1:], Y), InputError, "7, 9, 2"),
         (lambda: small().fit(X, Y, callbacks=cast(Any, [print])), SettingError, "builtins.builtin_function"),
         (lambda: small().fit(X, Y, validation_split=1.5), SettingError, "validation_split"),
+        (lambda: small().fit(X, Y, steps_per_epoch=3), UnsupportedError, "fit: steps_per_epoch=3"),
+        (lambda: small().fit(X, Y, epoch=3), SettingError, "fit has no setting 'epoch'"),
         (lambda: small().fit(X, Y, batch_size=0), SettingError, "batch_size"),
         (lambda: Model(a := Input((3,)), [Dense(2)(a), Dense(3)(a)]).compile("sgd", "mse"),
          UnsupportedError, "2 outputs"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -342,16 +343,24 @@ class Trainer:
         return history
 
     def evaluate(
-        self, x: Any, y: Any, batch_size: int | None = None, return_dict: bool = False
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int | None = None,
+        return_dict: bool = False,
+        verbose: str | int = 0,
     ) -> Any:
         """Return the loss and the metrics of images; see `Network.evaluate`."""
         images, t = self.images(x), self.targets(y)
         _same_count(images, t, "evaluate")
-        logs = self._evaluated(images, t, _count(batch_size, 32, "batch_size"))
-        if return_dict:
-            return logs
-        values = list(logs.values())
-        return values[0] if len(values) == 1 else values
+        size = _count(batch_size, 32, "batch_size")
+        bar = None
+        if bars := 1 if verbose in ("auto", True) else int(verbose):
+            from convscope.learning.progress import Bar
+
+            bar = Bar(-(-len(t) // size), bars, sys.stdout)
+        logs = self._evaluated(images, t, size, bar)
+        return logs if return_dict else _listed(logs)
 
     def train_on_batch(
         self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None,
@@ -366,10 +375,7 @@ class Trainer:
         self._begin()
         self._note(loss, t, output)
         logs = self._logs()
-        if return_dict:
-            return logs
-        values = list(logs.values())
-        return values[0] if len(values) == 1 else values
+        return logs if return_dict else _listed(logs)
 
     # -- counting ---------------------------------------------------------------------------------
 
@@ -390,7 +396,9 @@ class Trainer:
         found["loss"] = self._losses / max(self._images, 1)
         return dict(sorted(found.items()))
 
-    def _evaluated(self, images: Mapping[str, Array], t: Array, size: int) -> dict[str, float]:
+    def _evaluated(
+        self, images: Mapping[str, Array], t: Array, size: int, bar: Any = None
+    ) -> dict[str, float]:
         before = self._losses_and_metrics()
         self._begin()
         step = self.step(min(size, len(t)), False)
@@ -401,7 +409,11 @@ class Trainer:
             given = self.given({n: a[rows] for n, a in images.items()}, part, share)
             found = self._filled(step, given, len(part))
             self._note(self.total(found, share), part, found[self.output])
+            if bar is not None:
+                bar.show(start // size + 1, self._logs())
         logs = self._logs()
+        if bar is not None:
+            bar.end(logs)
         self._restore(before)
         return {"loss": logs.pop("loss"), **logs}
 
@@ -463,6 +475,12 @@ def _count(value: Any, default: int, what: str) -> int:
     if type(value) is not int or value < 1:
         raise SettingError(f"{what} must be a whole number from 1, not {value!r}")
     return value
+
+
+def _listed(logs: Mapping[str, float]) -> Any:
+    """Return the loss, and the metrics behind it where there are any, as Keras lists them."""
+    values = [logs["loss"], *(value for name, value in logs.items() if name != "loss")]
+    return values[0] if len(values) == 1 else values
 
 
 def _same_count(images: Mapping[str, Array], t: Array, what: str) -> int:

@@ -116,6 +116,7 @@ class Trainable(Runnable):
         sample_weight: Any = None,
         initial_epoch: int = 0,
         validation_freq: int = 1,
+        **more: Any,
     ) -> History:
         """Learn from images, as in Keras; return the `History` of the loss and the metrics.
 
@@ -127,8 +128,13 @@ class Trainable(Runnable):
         class_weight      {class: how much its images count}
 
         The same seed, data and settings give the same weights. Raises `InputError` for arrays that do not
-        fit, `NotBuiltError` before `compile`.
+        fit, `NotBuiltError` before `compile`, `UnsupportedError` for Keras's further settings.
         """
+        for name, value in more.items():
+            if name not in LEFT_OUT:
+                raise SettingError(f"fit has no setting {name!r}")
+            if value is not None:
+                raise UnsupportedError(f"fit: {name}={value!r} is not supported")
         return self._compiled().fit(
             x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
             class_weight, sample_weight, initial_epoch, validation_freq,
@@ -142,8 +148,11 @@ class Trainable(Runnable):
         verbose: str | int = "auto",
         return_dict: bool = False,
     ) -> Any:
-        """Return the loss of images, and the metrics: one number, a list, or a dict of them."""
-        return self._compiled().evaluate(x, y, batch_size, return_dict)
+        """Return the loss of images, and the metrics: one number, a list that the loss begins, or a dict of them.
+
+        verbose   1 for a progress bar ("auto"), 2 for a line, 0 for silence
+        """
+        return self._compiled().evaluate(x, y, batch_size, return_dict, verbose)
 
     def train_on_batch(
         self,
@@ -153,7 +162,8 @@ class Trainable(Runnable):
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """Make one step on a batch; return the loss before it, and the metrics.
+        """Make one step on a batch; return the loss before it, and the metrics: of this batch alone, where Keras's
+        go on averaging from call to call.
 
         `last_step` can then be taken apart.
         """
@@ -210,3 +220,6 @@ def to_watch(network: Any, data: Any = None, film: Any = None) -> dict[str, Any]
 
 
 LOSS = "sparse_categorical_crossentropy"
+
+LEFT_OUT = ("steps_per_epoch", "validation_steps", "validation_batch_size")
+"""Settings of Keras's fit that are refused unless they are None."""

@@ -145,7 +145,7 @@ def command(
     network._compiled().fit(
         x, y, batch_size, epochs, 1, callbacks, validation_data=(held, held_y), file=sys.stderr
     )
-    found = network.evaluate(held, held_y, return_dict=True)
+    found = network.evaluate(held, held_y, verbose=0, return_dict=True)
     if out is not None:
         network.save(out)
     show(Report(_Result(network.name, len(x), len(held), steps, found, film, out)), form, color)
