@@ -1,7 +1,7 @@
 // The lens: one input map's part, number by number.
 
 import { largestOf, range } from "./arrays.js";
-import { addingUp, decimal, grouped, places, readBack, signed } from "./texts.js";
+import { addingUp, decimal, grouped, places, readBack, scientific, signed } from "./texts.js";
 import { fill, h, memo, say } from "./elements.js";
 import { index } from "./colours.js";
 
@@ -30,7 +30,10 @@ export function magnifier(micro) {
 		if (built(micro.opened, sizes, !products)) build(groups, wide, per);
 		say(heading, `${sizes.length ? "map" : "number"} ${channels[group]} of ${source}${sizes.length ? ", number by number" : ""}`);
 		const part = (/** @type {Numbers} */ data) => Array.from({ length: per }, (_, p) => data[group * per + p]);
-		const short = (/** @type {number[]} */ values) => values.map((v) => decimal(v, Math.min(places(largestOf(values)), 5)));
+		const short = (/** @type {number[]} */ values) => {
+			const most = largestOf(values);
+			return values.map((v) => (most > 0 && most < 1e-4 ? scientific(v) : decimal(v, Math.min(places(most), 5)))); // tiny ones would all be 0
+		};
 		const partial = texts[listed.indexOf(group)];
 		const adds = led.reduction === "sum";
 		if (per <= LENS_CELLS) {
