@@ -38,7 +38,9 @@ def summary(
     col_names       input_size, output_size, num_params, params_percent, kernel_size, groups, mult_adds, trainable
     col_width       how wide each of them is
     depth           how many levels of modules are shown
-    dtypes, device  of the inputs that are made
+    dtypes          of the inputs that are made
+    device          where the forward runs: on a copy of the module there, if the module itself is elsewhere and stays
+                    so; "meta" computes shapes and no numbers. By default where the module is
     mode            "eval" (the default), "train" or "same"
     row_settings    ascii_only, depth, hide_recursive_layers, var_names
     verbose         0 for no printing, 1 for the table, 2 with a row for every weight: its shape under kernel_size

@@ -18,7 +18,7 @@ import convscope as cs
 from convscope.cli.program import main
 
 from .architectures import made
-from .modules import TRAPS
+from .modules import TRAPS, unchanged
 from .modules import made as trap
 
 CODE = """
@@ -228,6 +228,26 @@ def test_the_drop_in_takes_torchinfos_options() -> None:
         cs.summary(module, (1, 7), torch.ones(1, 7), verbose=0)
 
 
+def test_the_drop_in_runs_on_a_device_and_the_module_stays_where_it_is() -> None:
+    module, x = trap("kinds")
+    usual = cs.summary(module, input_data=x, verbose=0)
+    with unchanged(module, x):
+        shapes = cs.summary(module, input_data=x, device="meta", verbose=0)
+        again = cs.summary(module, (1, 3, 12, 10), device=torch.device("cpu"), verbose=0)
+    assert str(shapes) == str(again) == str(usual)
+    huge = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(1), nn.ReLU())
+    with unchanged(huge):  # 74 GB of numbers, were there any
+        found = cs.summary(huge, (64, 3, 6002, 6002), device="meta", verbose=0)
+    assert found.summary_list[0].out == (64, 8 * 6000 * 6000)
+    there = nn.Linear(4, 3, device="meta")
+    with pytest.raises(
+        cs.errors.SettingError, match=r"Linear is not brought to device='cpu'.*meta"
+    ):
+        cs.summary(there, (1, 4), device="cpu", verbose=0)
+    assert cs.summary(there, (5, 4), verbose=0).summary_list[0].out == (5, 3)
+    assert cs.summary(nn.ReLU(), (5, 4), device="meta", verbose=0).summary_list[0].out == (5, 4)
+
+
 def test_the_drop_in_prints_once_and_names_what_it_cannot(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -262,7 +282,7 @@ def test_the_drop_in_shows_each_weight_once_with_pytorchs_shape() -> None:
         ({"verbose": 5}, "verbose is 0"),
         ({"depth": -1}, "depth is a whole number from 0"),
         ({"batch_dim": 5}, "batch_dim is a place among 5 axes"),
-        ({"device": "nosuch"}, "makes no input with .*nosuch"),
+        ({"device": "nosuch"}, "is not brought to device='nosuch'"),
     ],
 )
 def test_the_drop_in_refuses_what_it_would_misread(options: dict[str, Any], words: str) -> None:

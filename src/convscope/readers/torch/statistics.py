@@ -16,6 +16,7 @@ from convscope.readers.torch.calls import Frame
 from convscope.readers.torch.inputs import arguments
 from convscope.readers.torch.recording import record
 from convscope.readers.torch.shadow import initialised, plain
+from convscope.readers.torch.weights import on_device
 
 COLUMNS = {
     "input_size": "Input Shape",
@@ -237,6 +238,8 @@ def statistics(
         return ModelStatistics(
             _tree(module, module, "", 0, set(), {}), 0, chosen, width, depth, settings, verbose == 2
         )
+    if device is not None:
+        module = on_device(module, device)
     if input_size is not None:
         data = _random(module, input_size, batch_dim, dtypes, device)
         example = Example(tuple(data), None, keywords)
@@ -247,7 +250,9 @@ def statistics(
     else:
         example = Example(() if input_data is None else (input_data,), None, keywords)
     arranged = arguments(module, example)
-    if any(p.device.type == "meta" for p in module.parameters()):
+    if device is not None:
+        arranged = arranged.with_inputs({n: t.to(device) for n, t in arranged.inputs.items()})
+    elif any(p.is_meta for p in module.parameters()):
         arranged = arranged.with_inputs({n: t.to("meta") for n, t in arranged.inputs.items()})
     training = mode == "train" or (mode == "same" and module.training)
     found = record(module, arranged.args, arranged.kwargs, arranged.inputs, False, training, True)
@@ -292,6 +297,10 @@ def _random(
         raise SettingError(f"{len(sizes)} inputs need as many dtypes, not {len(kinds)}")
     generator = torch.Generator().manual_seed(0)
     try:
+        if device is not None and torch.device(device).type == "meta":
+            return [
+                torch.empty(s, dtype=k, device=device) for s, k in zip(sizes, kinds, strict=True)
+            ]
         return [
             torch.rand(s, generator=generator).to(dtype=kind, device=device)
             for s, kind in zip(sizes, kinds, strict=True)

@@ -1,4 +1,7 @@
-"""A module with the weights of a .safetensors file in the places of its own; the module itself keeps its own."""
+"""A module with other tensors in the places of its own: those of a .safetensors file, or copies on a device.
+
+The module itself keeps its own.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ from typing import Any
 
 import torch
 
-from convscope.errors import WeightsError, did_you_mean
+from convscope.errors import SettingError, WeightsError, did_you_mean
 from convscope.files.safetensors import Stored, header, numbers
 from convscope.files.source_file import SourceFile
 from convscope.notation.sizes import shape_text
-from convscope.readers.torch.shadow import shadow
+from convscope.readers.torch.shadow import shadow, tree
 
 DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
@@ -50,6 +53,45 @@ def with_weights(module: Any, path: str | os.PathLike[str]) -> Any:
                     id(held)
                 ]
     return other
+
+
+def on_device(module: Any, device: Any) -> Any:
+    """Return a module that computes what `module` does on a device: itself where all of it is there already.
+
+    Raises `SettingError` for a device that there is not, or that its numbers cannot be brought to.
+    """
+    try:
+        there = torch.empty(0, device=device).device
+        if all(tensor.device == there for _, _, tensor in _tensors(module)):
+            return module
+        other = shadow(module, training=True)
+        made: dict[int, Any] = {}
+        for owner, own, tensor in _tensors(other):
+            if isinstance(owner, torch.jit.ScriptModule):  # a copy with tensors of its own already
+                owner.to(there)
+                continue
+            learned = own in owner._parameters
+            if id(tensor) not in made:
+                copy = tensor.detach().to(there)
+                if learned:
+                    copy = torch.nn.Parameter(copy, requires_grad=tensor.requires_grad)
+                made[id(tensor)] = copy
+            (owner._parameters if learned else owner._buffers)[own] = made[id(tensor)]
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        said = str(error).partition("\n")[0]
+        raise SettingError(
+            f"{type(module).__name__} is not brought to device={device!r}: {said}"
+        ) from error
+    return other
+
+
+def _tensors(module: Any) -> Any:
+    """Yield every parameter and buffer: the module that holds it, its own name there, and the tensor."""
+    for one in tree(module).values():
+        for held in (one._parameters, one._buffers):
+            for name, tensor in list(held.items()):
+                if tensor is not None:
+                    yield one, name, tensor
 
 
 def _places(module: Any) -> Any:
