@@ -234,7 +234,9 @@ def test_lines_that_skip_layers_do_not_run_on_one_another(visit: OpenPage, width
         numbers = [float(x) for x in re.findall(r"-?[\d.]+", path)]
         points = list(zip(numbers[::2], numbers[1::2], strict=True))
         pairs = pairwise(points)
-        level += [(n, b, *sorted((a, c))) for (a, b), (c, d) in pairs if b == d and abs(c - a) > 8]
+        level += [
+            (n, b, min(a, c), max(a, c)) for (a, b), (c, d) in pairs if b == d and abs(c - a) > 8
+        ]
     assert len({n for n, *_ in level}) == 3
     for n, y, low, high in level:
         for other, at, first, last in level:

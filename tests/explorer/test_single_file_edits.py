@@ -159,7 +159,10 @@ def test_a_file_of_an_onnx_network_says_why_it_makes_no_edit(
     cs.Sequential([cs.Conv2D(3, 2, input_shape=(6, 7, 2))]).export(tmp_path / "net.onnx")
     host = Host(cs.open(tmp_path / "net.onnx"), np.ones((6, 7, 2), np.float32))
     edit = [["conv2d", "strides", [2, 3]]]
-    asked_both = [{"ask": "whatif", "edits": edit}, {"ask": "try", "edits": edit, "run": 1}]
+    asked_both: list[dict[str, Any]] = [
+        {"ask": "whatif", "edits": edit},
+        {"ask": "try", "edits": edit, "run": 1},
+    ]
     for answer in asked(page_of(host), asked_both):
         assert answer["error"]["kind"] == "UnsupportedError"
         assert "an edit of this model changes its file or module" in answer["error"]["text"]
