@@ -214,7 +214,7 @@ export function columns(app) {
 		const { net, ramp, place: { colour } } = app;
 		const { limit, grey } = scaleOf(net, name, colour);
 		const [low, high] = grey ?? [-limit, limit];
-		const [left, top] = [x + wide / 2 - 32, canvas.clientHeight - SCALES + 8];
+		const [left, top] = [Math.round(x + wide / 2) - 32, canvas.clientHeight - SCALES + 8];
 		for (let n = 0; n < 64; n++) {
 			pen.fillStyle = grey ? `rgb(${Array(3).fill(Math.round((n / 63) * 255)).join(" ")})` : ramp.of((n - 31.5) / 31.5);
 			pen.fillRect(left + n, top, 1, 6);
