@@ -13,8 +13,10 @@ from torch.nn import functional as F
 import convscope
 from convscope.aten.rule import axes_of
 from convscope.equations.sampling import sampled
+from convscope.explain.account import account
 from convscope.notation import Equation, macs, other_work, source
 from convscope.notation.adjoint import OUTPUT, adjoint
+from convscope.notation.anatomy import anatomy
 from convscope.notation.counting import products_of_inputs
 from convscope.notation.evaluation import evaluate_all, gathered
 from convscope.notation.ledger import ledger
@@ -138,3 +140,12 @@ def test_places_that_are_no_numbers_are_not_judged(mode: str, beyond: str) -> No
     run = convscope.open(Sampled(mode, beyond), (x, grid)).run([x, grid])
     agreed = [run.trace("Sampled", (1, 0, place)).facts.agrees for place in range(5)]
     assert False not in agreed and agreed[4]
+
+
+def test_words_count_what_is_read() -> None:
+    equation = sampling((56, 48), (6, 8), "linear", "zeros", False)
+    main = anatomy(equation).main
+    assert main is not None
+    assert account(main).reads.startswith(
+        "It reads 2·2 = 4 numbers, all from map {first} of {source}"
+    )

@@ -10,6 +10,7 @@ from typing import Any
 
 from convscope.explain.words import grouped, times, worked
 from convscope.notation.anatomy import Main
+from convscope.notation.expression import lengths
 from convscope.notation.sizes import is_known, product
 from convscope.typed import Record
 
@@ -58,7 +59,8 @@ def account(main: Main) -> Account:
     >>> found.row.format(map=7), found.rest.format(count=21)
     ('map 7', 'the other 21 maps')
     """
-    sizes = tuple(axis.size for axis in main.window)
+    counted = dict(zip(main.reduction.axes, lengths(main.reduction), strict=True))
+    sizes = tuple(counted[axis] for axis in main.window)
     each = 1 if main.over is None else main.over.size
     read = (*sizes, each) if each != 1 else sizes
     total = product(read)
