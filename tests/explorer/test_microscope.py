@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from decimal import Decimal
 from functools import partial
@@ -69,6 +70,8 @@ def test_one_pixel_of_the_second_layer_all_maps_in_one_number_out(visit: OpenPag
     folded = page.until("microscope", lambda m: m["live"].startswith("conv2d_1[38] at 11,8 = "))
     assert len(folded["tiles"]) == 12 and folded["tiles"][-1][0] == "the other 21 maps"
     holds(folded, run, "conv2d_1", PIXEL)
+    column = re.findall(r"(?m)^(map \d+|the other 21 maps) {2}", str(run.trace("conv2d_1", PIXEL)))
+    assert [name for name, _ in folded["tiles"]] == column  # the same rows as the command line's
     shown = unfolded(page)
     assert page.address == {"l": "conv2d_1", "o": "38", "y": "11", "x": "8", "m": "real"}
     assert [name for name, _ in shown["tiles"]] == [f"map {n}" for n in range(32)]

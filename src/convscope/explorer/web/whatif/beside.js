@@ -26,10 +26,12 @@ export function sideBySide(app) {
 		try {
 			tried = (await newest(net.ask({ ask: "try", edits, run: run.id }))).tried;
 		} catch (error) {
-			return fill(element, h("p.cs-dim", `What comes out of it: ${message(error)}`));
+			if (mine === turn) fill(element, h("p.cs-dim", `What comes out of it: ${message(error)}`));
+			return;
 		}
+		if (mine !== turn) return; // cleared meanwhile
 		const names = [...new Set(edits.map(([layer]) => layer))].slice(0, 3);
-		const drawn = new Set(change.layers.filter(({ weights_redrawn }) => weights_redrawn.length).map(({ name }) => name));
+		const drawn = change.layers.some(({ weights_redrawn }) => weights_redrawn.length);
 		const maps = (/** @type {string} */ name, /** @type {Run} */ one, /** @type {string} */ word) => {
 			const canvas = h("canvas", { role: "img", "aria-label": `maps of ${called(name)}, ${word}` });
 			thumbnail(app, name, canvas, PAIR, () => mine === turn, one);
@@ -43,7 +45,7 @@ export function sideBySide(app) {
 			names.map((name) => h("section", h("h3", called(name)), h("div.cs-pair", maps(name, run, "as it is"), maps(name, tried, "edited")))),
 			h("section", h("h3", "What comes out"), h("div.cs-pair", outcomes.map((rows, n) =>
 				h("div", h("p.cs-caption", ["as it is", "edited"][n]), table(null, rows.map(row)))))),
-			drawn.size > 0 && h("p", dim(`Weights that no longer fit are drawn anew (${[...drawn].slice(0, 3).map(called).join(", ")}${drawn.size > 3 ? ", …" : ""}): nothing was trained, so what comes out then means little.`)));
+			drawn && h("p", dim("What comes out of weights that were drawn anew means little: nobody trained them.")));
 	}
 
 	function clear() {
