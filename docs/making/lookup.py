@@ -99,6 +99,7 @@ def layer(name: str, kind: Any) -> str:
     others = list(getattr(kind, "spellings", ()))
     if others:
         parts.append(f"Also spelled {', '.join(f'`{o}`' for o in others)}.")
+    settings = ["## Settings"]
     taken = [
         p
         for p in list(inspect.signature(kind.__init__).parameters.values())[1:]
@@ -109,8 +110,8 @@ def layer(name: str, kind: Any) -> str:
             f"| `{p.name}` | {'needed' if p.default is p.empty else f'`{p.default!r}`'} |"
             for p in taken
         ]
-        parts.append("## Settings\n\n| setting | default |\n|---|---|\n" + "\n".join(rows))
-    parts.append("Every kind also takes `name`, `input_shape`, `trainable` and `dtype`.")
+        settings.append("| setting | default |\n|---|---|\n" + "\n".join(rows))
+    settings.append("Every kind also takes `name`, `input_shape`, `trainable` and `dtype`.")
     if samples:
         network = network_of(samples[0])
         called = ", ".join(map(shape_text, samples[0].shapes))
@@ -118,8 +119,9 @@ def layer(name: str, kind: Any) -> str:
         equation = network.graph.facts["layer"].equation
         parts += [picture(equation)] if equation is not None else []
         parts.append(explained(network, "layer"))
-        parts.append(onnx_form(network))
-        parts.append(table(samples))
+    parts += settings
+    if samples:
+        parts += [onnx_form(network), table(samples)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 

@@ -306,7 +306,7 @@ def gradient(
             ]
             lowest = max(lowest, bottom)
     y = max(lowest, y + high)
-    sums = f"The gradient's numbers add up to {_about(np.sum(led))}; input × gradient to {_about(np.sum(own * led))}."
+    sums = f"The gradient's numbers add up to {_about(np.sum(led))}; {'input' if image else 'value'} × gradient to {_about(np.sum(own * led))}."
     for piece in broken(sums, width - 2 * MARGIN, small):
         y += small * 1.4
         parts.append(Text(MARGIN, y, piece, small, style.dim))
