@@ -164,7 +164,8 @@ def test_old_and_new_maps_and_what_comes_out_stand_side_by_side(visit: OpenPage)
         np.testing.assert_allclose(
             [float(figure(row[1])) for row in shown], run.output[order], atol=5.1e-5
         )
-    assert "drawn anew (dense)" in beside.inner_text()
+    assert "weights that were drawn anew means little" in beside.inner_text()
+    assert page.page.get_by_text("are drawn anew (seed ").count() == 1  # which, is said once
     strides = page.read("whatif")["strides"]  # rows and columns drop the same: told once
     assert [text.split(":")[0] for text in strides] == [
         "conv2d_1, rows and columns", "max_pooling2d, rows and columns"
