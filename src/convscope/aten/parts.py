@@ -12,9 +12,11 @@ from itertools import pairwise
 
 from convscope.aten.rule import Call, Given, NoEquation, Rule, Spelled, Write, axes_of
 from convscope.equations import moving, scattering
+from convscope.equations.layout import window_axes
 from convscope.equations.looking_up import gathered
 from convscope.equations.merging import broadcast
 from convscope.notation import Equation, Expression, Index
+from convscope.notation.expression import as_expression
 from convscope.notation.sizes import is_one
 from convscope.operators.elements import ALL, INT64, NUMBERS
 
@@ -271,7 +273,25 @@ def _index_put(given: Call) -> Equation:
     return scattering.put(axes, before, [axes[n] for n in order], names, by, update, how)
 
 
+def _unpooled(given: Call) -> Equation:
+    """Numbers go back to the places of a larger map that a pooling took them from; 0 is elsewhere."""
+    shape, sizes = tuple(map(int, given.shape("self"))), tuple(given["output_size"])
+    if len(shape) != len(sizes) + 2:
+        raise NoEquation("its input has no batch")
+    axes = axes_of((*shape[:2], *sizes))
+    running = window_axes(shape[2:])
+    at = (*axes[:2], *running)
+    flat: Index = axes[2] * 1
+    for axis in axes[3:]:
+        flat = flat * axis.size + axis
+    named = [(given.read("indices", *at), flat, math.prod(sizes))]
+    update = given.read("self", *at)
+    return scattering.scattered(axes, as_expression(0.0), named, update, running, "none")
+
+
 RULES = {
+    "max_unpool2d": Rule(_unpooled, takes=NUMBERS),
+    "max_unpool3d": Rule(_unpooled, takes=NUMBERS),
     "scatter": Rule(_scatter, _write_scatter, NUMBERS),
     "scatter_add": Rule(_scatter, _write_scatter, NUMBERS),
     "index_put": Rule(_index_put, takes=NUMBERS),

@@ -29,7 +29,7 @@ MOST_WRITTEN = 8
 def scattered(
     axes: Sequence[Axis],
     before: Expression,
-    named: Sequence[tuple[Expression, Axis, int]],
+    named: Sequence[tuple[Expression, Index, int]],
     update: Expression,
     running: Sequence[Axis],
     how: str,
@@ -38,7 +38,7 @@ def scattered(
 
     axes      the output's
     before    what was there
-    named     what an update names: for each axis that it names, the number, the axis and its size
+    named     what an update names: for each axis that it names, the number, where the output is along it, its size
     update    one of the numbers that are written
     running   what the updates run along
     how       "none": it is written over; "add", "max", "min": the two together

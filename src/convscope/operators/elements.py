@@ -34,8 +34,6 @@ TORCH: Mapping[str, Kind] = {
 BY_NUMBERS: Mapping[str, str] = dict.fromkeys(
     (
         "RoiAlign", "MaxRoiPool", "DeformConv", "MaxUnpool",
-        "max_unpool2d",
-        "max_unpool3d",
     ),
     "where it reads, or writes, depends on numbers that it reads",
 )  # fmt: skip
