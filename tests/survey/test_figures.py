@@ -242,10 +242,15 @@ def test_correlations_are_numpys_over_what_was_drawn() -> None:
     found = net.survey(x)
     drawn = np.concatenate([rows for rows in found.state.tally.samples.values()])
     assert drawn.shape == (240, 5) and found.sampled == 60
-    want = np.corrcoef(drawn.astype(np.float64).T)
+    want: Any = np.corrcoef(drawn.astype(np.float64).T)
     assert np.allclose(found["conv2d"].correlations(), want, atol=1e-12)
     everything = kept(net, x)["conv2d"].reshape(-1, 5).astype(np.float64)
-    assert np.abs(np.corrcoef(everything.T) - want).max() < 0.25  # a sample of 240
+    pairs = np.triu_indices(5, 1)
+    of_all: Any = np.corrcoef(everything.T)
+    true = of_all[pairs]
+    usual = (1 - true**2) / np.sqrt(240)  # what docs/survey.md says of a sample of 240 places
+    off = np.abs(true - want[pairs]) / usual
+    assert off.max() < 4 and np.sqrt((off**2).mean()) < 1.5
 
 
 def test_a_model_of_float64_is_counted_as_float32() -> None:

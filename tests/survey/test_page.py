@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from survey.sets import folder, images
 
 from convscope import Conv2D, Dense, Flatten, MaxPooling2D, Sequential
 from convscope.errors import InputError
+from convscope.survey import page as page_room
 from convscope.survey.survey import Survey
 
 
@@ -102,3 +104,24 @@ def test_the_page_works_in_a_browser_from_disk(tmp_path: Path, browser: Any) -> 
     page.locator("dialog").wait_for()  # each patch has an address of its own
     page.close()
     assert said == []
+
+
+def test_a_page_of_more_maps_than_patches_says_which_have_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(page_room, "MOST_PATCHES", 5)
+    monkeypatch.setattr(page_room, "MOST_LEDGERS", 4)
+    net = network()
+    kernel, bias = net.layers[0].get_weights()
+    kernel[..., 1], bias[1] = 0, -1  # never fires: nothing to be seen
+    kernel[..., 3], bias[3] = kernel[..., 2], bias[2]  # a copy: a verdict
+    net.layers[0].set_weights([kernel, bias])
+    survey = net.survey(images())
+    text = page_room.page(survey)
+    have = set(re.findall(r'<button id="p0-(\d)-0"', text))
+    assert have == {"2"}  # it has a verdict, and of 2 and 3, which are equal, it is the first
+    assert len(re.findall('<button id="p', text)) == 3  # one of each layer: 4 // 3 layers
+    assert text.count('<div class="card') == 3
+    assert "3 of the 11 maps are in this page: as many of each layer" in text
+    told = json.loads(re.findall(r'id="ledgers">(.*?)</script>', text)[0])
+    assert len(told) == 3 and all(one["rows"] for one in told.values())

@@ -38,6 +38,7 @@ def found() -> Survey:
     bias[3] = 50  # always on
     kernel[..., 5], bias[5] = kernel[..., 4], bias[4]  # a copy
     kernel[..., 6], bias[6] = 2 * kernel[..., 4], 2 * bias[4]  # twice it: alike, and no copy
+    bias[4:7] = 0.25, 0.25, 0.5
     net.layers[0].set_weights([kernel, bias])
     weights, bias = net.layers[3].get_weights()
     weights[:, 0], bias[0] = 0, 30  # 1 in float32
@@ -64,7 +65,9 @@ def test_each_kind_is_found_with_what_it_rests_on() -> None:
     assert copies.maps == (4, 5) and copies.proved
     assert "the same weights on the same inputs: equal for any image" in copies.evidence
     assert told["conv2d", "alike"].maps == (4, 6)
-    assert told["conv2d", "alike"].evidence.endswith("their weights differ")
+    assert told["conv2d", "alike"].evidence.endswith(
+        "their weights differ: those of map 6 are 2 times those of map 4"
+    )
     # the normalisation has its own numbers for each map, and here they are the same
     assert told["batch_normalization", "copies"].maps == (4, 5)
     assert told["dense", "constant"].maps == (0,)
@@ -97,6 +100,20 @@ def test_equal_filters_on_different_inputs_are_no_copies() -> None:
     for layer in ("conv2d", "depthwise_conv2d", "re_lu"):
         assert (layer, "copies", (0, 1)) in told
         assert (layer, "alike", (2, 3)) in told
+
+
+def test_a_filter_with_another_bias_is_no_copy() -> None:
+    net = Sequential([Conv2D(4, (3, 2), input_shape=(7, 6, 2))], seed=5)
+    kernel, bias = net.layers[0].get_weights()
+    kernel[..., 3], bias[:] = kernel[..., 1], (0.5, -1, 0.25, 2)
+    kernel[..., 2] = -kernel[
+        ..., 0
+    ]  # as alike as can be, with the other sign: that is another verdict's
+    net.layers[0].set_weights([kernel, bias])
+    x = np.random.default_rng(0).normal(size=(50, 7, 6, 2)).astype(np.float32)
+    (told,) = net.survey(x).verdicts
+    assert (told.kind, told.maps, told.proved) == ("alike", (1, 3), False)
+    assert told.evidence.endswith("their weights differ: kernel is the same, bias is not")
 
 
 def test_what_weights_do_not_say_is_not_said() -> None:

@@ -16,6 +16,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from convscope.engine.writing import complete
 from convscope.errors import ConvscopeError
 from convscope.explain.trace import trace
@@ -26,10 +28,17 @@ from convscope.typed import Array
 from convscope.views.characters import printable
 
 MOST_PATCHES = 6_000
-"""So many patches are in a page; of larger networks each map has fewer of them."""
+"""So many patches are in a page; of larger networks each map has fewer of them, and of one with more maps than this only
+some are in the page at all, as it says: a browser takes long to open more."""
 
 MOST_LEDGERS = 2_000
 """So many of them have their ledger in the page: those of the largest responses first, one of each map at least."""
+
+MOST_LINES = 60
+"""So many lines of verdicts are at the top."""
+
+SIDE = 260
+"""Of a patch that is larger so many pixels are kept along each side: as large as it is shown."""
 
 SHOWN_GROUPS = 12
 """Of a ledger's partial sums so many are listed, the largest; the others are added up."""
@@ -78,7 +87,7 @@ class _Page:
         self.ledgers: dict[str, Any] = {}
         maps = sum(layer.maps for layer in survey.layers.values())
         top = survey.state.tally.plan.top
-        self.each = max(1, min(top, MOST_PATCHES // maps)) if maps <= MOST_PATCHES else 0
+        self.each = max(1, min(top, MOST_PATCHES // maps))
         self.with_ledger = min(self.each, max(1, MOST_LEDGERS // max(maps, 1)))
         self._pictures: dict[int, Array | None] = {}
         self._wanted: list[tuple[int, str, str, Response]] = []
@@ -86,6 +95,21 @@ class _Page:
         for verdict in survey.verdicts:
             for map_ in verdict.maps:
                 self._doubts.setdefault((verdict.layer, map_), []).append(verdict.kind)
+        self.chosen = self._chosen() if maps > MOST_PATCHES else None
+
+    def _chosen(self) -> set[tuple[str, int]]:
+        """Return the maps of a large network that are in the page, with a patch and its ledger: as many of each layer.
+
+        Those with a verdict first, then those with the largest responses; a map that is constant has none.
+        """
+        tally, chosen = self.survey.state.tally, set()
+        share = max(1, MOST_LEDGERS // len(tally.plan.layers))
+        for layer in tally.plan.layers:
+            low, high = tally.low[layer.slice], tally.high[layer.slice]
+            maps = np.flatnonzero(low < high).tolist()
+            maps.sort(key=lambda n: ((layer.name, n) not in self._doubts, -high[n], n))
+            chosen |= {(layer.name, n) for n in maps[:share]}
+        return chosen
 
     def body(self) -> Iterator[str]:
         """Yield the parts of the page."""
@@ -94,7 +118,7 @@ class _Page:
             f'<a href="#layer-{n}">{_text(name)}</a>' for n, name in enumerate(survey.layers)
         )
         yield (
-            f"<nav><div>{links}<label><input type=checkbox id=doubtful> only maps with a verdict"
+            f"<nav><div><span>{links}</span><label><input type=checkbox id=doubtful> only maps with a verdict"
             f"</label></div></nav>\n<main>"
         )
         facts = survey.state.facts
@@ -103,11 +127,20 @@ class _Page:
         if survey.skipped:
             named = "; ".join(f"{name}: {why}" for name, why in list(survey.bad.values())[:5])
             yield f'<p class="bad">{survey.skipped:,} images were skipped. {_text(named)}</p>'
+        if self.chosen is not None:
+            yield (
+                f"<p>{len(self.chosen):,} of the {survey.state.tally.plan.maps:,} maps are in this page: as many of each layer, "
+                f"those with a verdict first, then those with the largest responses. survey --json, --csv and the "
+                f"explorer's screen Survey have all.</p>"
+            )
         if survey.verdicts:
             yield "<h2>Verdicts</h2><ul>"
-            for line in list(grouped_verdicts(survey.verdicts))[:60]:
+            lines = list(grouped_verdicts(survey.verdicts))
+            for line in lines[:MOST_LINES]:
                 yield f"<li>{_text(line)}</li>"
             yield "</ul>"
+            if len(lines) > MOST_LINES:
+                yield f"<p>{len(lines) - MOST_LINES:,} more, in --json.</p>"
         yield from self._confusion()
         for number, layer in enumerate(survey.layers.values()):
             yield from self._layer(number, layer)
@@ -135,10 +168,13 @@ class _Page:
     def _layer(self, number: int, layer: LayerFigures) -> Iterator[str]:
         seen = field_in_words(self.survey.graph, layer.name)
         told = f"{layer.maps:,} maps × {layer.places:,} places{'; ' + seen if seen else ''}"
+        if self.chosen is not None:
+            told += f"; {sum(name == layer.name for name, _ in self.chosen):,} of them here"
         yield f'<h2 id="layer-{number}">{_text(layer.name)} ({_text(layer.kind)})</h2>'
         yield f'<p class="dim">{_text(told)}</p><div class=cards>'
         for one in layer:
-            yield self._card(number, layer, one)
+            if self.chosen is None or (layer.name, one.map) in self.chosen:
+                yield self._card(number, layer, one)
         yield "</div>"
 
     def _card(self, number: int, layer: LayerFigures, one: MapFigures) -> str:
@@ -209,7 +245,7 @@ class _Page:
         else:
             self.ledgers[id_]["more"] = "The page holds the ledgers of the largest responses only."
         return (
-            f'<button id="{id_}" title="{_text(title)}"><img src="{patch.address()}" alt="{_text(where)}">'
+            f'<button id="{id_}" title="{_text(title)}"><img src="{patch.address(SIDE)}" alt="{_text(where)}">'
             f"</button>"
         )
 

@@ -45,20 +45,20 @@ class Patch(Record):
         told += "; hatched: padding" if self.padded else ""
         return told if self.exact else f"{told}; all of the image"
 
-    def png(self) -> bytes:
-        """Return the patch as a PNG."""
+    def png(self, most: int = MOST_PIXELS) -> bytes:
+        """Return the patch as a PNG, at most so large along each side."""
         from PIL import Image
 
         with BytesIO() as file:
             image = Image.fromarray(self.pixels)
-            if max(image.size) > MOST_PIXELS:
-                image.thumbnail((MOST_PIXELS, MOST_PIXELS))
+            if max(image.size) > most:
+                image.thumbnail((most, most))
             image.save(file, format="PNG", optimize=True)
             return file.getvalue()
 
-    def address(self) -> str:
-        """Return the patch as a data: address."""
-        return f"data:image/png;base64,{base64.b64encode(self.png()).decode()}"
+    def address(self, most: int = MOST_PIXELS) -> str:
+        """Return the patch as a data: address; see `png`."""
+        return f"data:image/png;base64,{base64.b64encode(self.png(most)).decode()}"
 
 
 def picture(preparation: Preparation, item: Item) -> Array:

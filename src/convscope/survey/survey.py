@@ -160,7 +160,9 @@ class LayerFigures:
     def correlations(self) -> Array:
         """Return (maps, maps): how alike maps are, from −1 to 1; NaN for a map that is constant there.
 
-        An estimate: of 4 places, drawn by lot, in each of the images that were drawn (`survey.sampled`).
+        An estimate from n numbers of each map: of 4 places, drawn by lot, in each of the images that were drawn
+        (`survey.sampled`, 512 at most). One of r is off by (1 − r²)/√n as a rule: 0.02 at 0 for 2,048 places, less than
+        0.00001 at 0.9999. (Fisher 1915; for numbers that are distributed normally, and drawn apart.)
         """
         return self._survey.sample_correlations(self._measured)
 

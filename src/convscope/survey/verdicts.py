@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convscope.explain.words import exact, grouped, scientific
+from convscope.explain.words import exact, grouped, join, scientific
 from convscope.layers.base import tensor_names
 from convscope.model.graph import Graph
 from convscope.model.maps import channel_axes
@@ -183,18 +183,48 @@ def _of_pairs(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
         if one in taken:
             continue
         others = [int(n) for n in np.flatnonzero(near[one]) if int(n) not in taken]
-        proofs = {n: identical(survey.graph, layer.name, one, n) for n in others}
         least = min((float(alike[one, n]) for n in others), default=1.0)
         more = " or more" if least < 1 else ""
         how = f"correlation {least:.5f}{more} in a sample of {survey.sampled} images"
-        for proof, kind, why in (
-            (True, "copies", "the same weights on the same inputs: equal for any image"),
-            (False, "alike", "their weights differ"),
-            (None, "alike", "their weights do not say whether they are equal for any image"),
-        ):
-            if maps := [n for n in others if proofs[n] is proof]:
-                taken |= {one, *maps} if proof else set(maps)
-                yield Verdict(kind, layer.name, (one, *maps), f"{how}; {why}", proof is True)
+        told: dict[tuple[bool, str], list[int]] = {}
+        for n in others:
+            proof = identical(survey.graph, layer.name, one, n)
+            why = {
+                True: "the same weights on the same inputs: equal for any image",
+                False: _differing(survey.graph, layer.name, one, n),
+                None: "their weights do not say whether they are equal for any image",
+            }[proof]
+            told.setdefault((proof is True, why), []).append(n)
+        for (proved, why), maps in sorted(told.items(), reverse=True):
+            taken |= {one, *maps} if proved else set(maps)
+            kind = "copies" if proved else "alike"
+            yield Verdict(kind, layer.name, (one, *maps), f"{how}; {why}", proved)
+
+
+def _differing(graph: Graph, layer: str, one: int, other: int) -> str:
+    """Return that weights differ, and how: "their weights differ: those of map 6 are 2 times those of map 4"."""
+    weights = dict(graph.nodes[layer].layer.weights)
+    pairs = {
+        name: (np.take(weights[name], one, place), np.take(weights[name], other, place))
+        for name, place, source in _reads_by_map(graph, layer) or ()
+        if not source and name in weights
+    }
+    if not pairs:
+        return "weights before them differ"
+    said = "their weights differ"
+    same = [name for name, (a, b) in pairs.items() if np.array_equal(a, b)]
+    others = [name for name in pairs if name not in same]
+    if not others or not any(a.ndim for a, _ in pairs.values()):
+        return said
+    if any(pairs[name][0].ndim for name in same):
+        return f"{said}: {join(same)} is the same, {join(others)} is not"
+    largest, beside = max(pairs.values(), key=lambda pair: float(np.abs(pair[0]).max(initial=0)))
+    at = np.unravel_index(int(np.abs(largest).argmax()), largest.shape)
+    factor = float(beside[at]) / float(largest[at]) if largest[at] else 0.0
+    if factor and all(np.allclose(a * factor, b, rtol=1e-6, atol=0) for a, b in pairs.values()):
+        by = exact(float(f"{factor:.6g}"))
+        return f"{said}: those of map {other} are {by} times those of map {one}"
+    return said
 
 
 def identical(graph: Graph, layer: str, one: int, other: int) -> bool | None:
