@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -227,3 +229,22 @@ def test_small_pictures_of_what_comes_along() -> None:
     assert (found.format, found.size) == ("PNG", (28, 28))
     with pytest.raises(InputError, match="there is no sample"):
         host.answer({"ask": "picture", "name": "/etc/passwd"})
+
+
+def test_the_structure_is_told_before_anything_heavy_is_loaded() -> None:
+    """A page shows the layers while numpy, the engine and pictures are still to come."""
+    code = """
+import sys
+import convscope as cs
+import convscope.explorer.server
+from convscope.explorer.host import Host
+net = cs.Sequential([cs.Conv2D(3, 2, input_shape=(5, 6, 2)), cs.Flatten(), cs.Dense(4)])
+host = Host(net, "image.png", {}, late=True)
+convscope.explorer.server.static_files()
+assert len(host.answer({"ask": "network"}).facts["layers"]) == 3
+print(sorted({"numpy", "PIL", "onnx", "onnxruntime", "sympy", "h5py"} & set(sys.modules)))
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (found.stdout, found.stderr) == ("[]\n", "")

@@ -120,10 +120,14 @@ def chosen(graph: Graph) -> Chosen:
     >>> found.name, found.why
     ('0-255', 'its own rescaling takes 0 … 255 to −1 … 1')
     """
-    import numpy as np
+    names: list[str] = []
+    if _begins_by_pixel(graph):
+        import numpy as np
 
-    with np.errstate(over="ignore", invalid="ignore"):  # weights of float64 may be beyond float32
-        names, ends = _first_numbers(graph)
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # weights of float64 may be beyond float32
+            names, ends = _first_numbers(graph)
     if not names:
         return Chosen("0-1", "nothing in the network says otherwise")
     slope = max(abs(high - low) for low, high in ends)
@@ -137,6 +141,13 @@ def chosen(graph: Graph) -> Chosen:
     low = min(min(pair) for pair in ends)
     top = max(max(pair) for pair in ends)
     return Chosen("0-1", f"its own {which} takes 0 … 1 to {_short(low)} … {_short(top)}", True)
+
+
+def _begins_by_pixel(graph: Graph) -> bool:
+    """Return whether the first layer makes each number from one of the image's: most networks begin with windows."""
+    reader = _only_reader(graph, next(iter(graph.inputs))) if len(graph.inputs) == 1 else None
+    equation = None if reader is None else graph.facts[reader.name].equation
+    return equation is not None and _pointwise(equation)
 
 
 def _first_numbers(graph: Graph) -> tuple[list[str], list[tuple[float, float]]]:

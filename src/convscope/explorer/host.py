@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from convscope.engine.preparing import prepare
 from convscope.errors import (
     InputError,
     LayerLookupError,
@@ -210,6 +209,8 @@ class Host:
                 f"the network has {len(graph.inputs)} inputs, {', '.join(graph.inputs)}: give them "
                 f"from Python, as in net.explore({{name: array, …}})"
             )
+        from convscope.engine.preparing import prepare
+
         (shape,) = graph.inputs.values()
         last = graph.image_layout == "channels_last"
         scale = pixels or self.network.pixel_scale().name

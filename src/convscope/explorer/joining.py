@@ -59,7 +59,7 @@ def script(name: str) -> str:
     if name != CORE:
         return joined(name, web)
     lent = sorted({one for room in late_rooms() for one in _late(room).borrowed})
-    return joined(name, web) + f"Object.assign(CORE, {{ {', '.join(lent)} }});\n"
+    return f"{_core().text()}Object.assign(CORE, {{ {', '.join(lent)} }});\n"
 
 
 @cache
@@ -97,8 +97,13 @@ def joined(entry: str, read: Callable[[str], str]) -> str:
 
 
 @cache
+def _core() -> Rooms:
+    return Rooms(CORE, web)
+
+
+@cache
 def _late(name: str) -> Rooms:
-    return Rooms(f"{name}/{name}.js", web, frozenset(Rooms(CORE, web).texts))
+    return Rooms(f"{name}/{name}.js", web, frozenset(_core().texts))
 
 
 class Rooms:
