@@ -232,7 +232,8 @@ def written(
     flat   whether the part has no such axis, since one position is written
     """
     axis = axes[place]
-    own = whole[tuple(axes)]
+    learned = whole.role == "weight"  # one row of it, for all rows of a batch
+    own = whole[tuple(0 if learned and is_one(a.size) else a for a in axes)]
     if flat:
         new: Expression = part[tuple(a for n, a in enumerate(axes) if n != place)]
         return Equation(axes, _pieces(axis, (first, first + 1, axis.size), (own, new, own)))

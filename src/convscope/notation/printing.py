@@ -7,6 +7,7 @@ product: bias + Σ a·b needs no brackets, (Σ a·b) + bias does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from convscope.notation.expression import (
@@ -116,7 +117,7 @@ class _Text:
     def spelled(self, node: Expression) -> Piece:
         match node:
             case Number(value):
-                return self.number(value), _ATOM if value >= 0 else _SUM
+                return self.number(value), _SUM if value < 0 else _ATOM
             case Read(tensor, indices):
                 return self.read(tensor.name, indices), _ATOM
             case Binary("+", left, right):
@@ -153,6 +154,8 @@ class _Text:
     def number(self, value: float) -> str:
         if value in (float("inf"), float("-inf")):
             return "∞" if value > 0 else "−∞"
+        if math.isnan(value):
+            return "NaN"
         short = f"{abs(value):g}"
         exact = short if float(short) == abs(value) else repr(abs(value))
         return exact if value >= 0 else f"−{exact}"
@@ -226,6 +229,8 @@ class _Latex(_Text):
 
     def number(self, value: float) -> str:
         plain = super().number(value).replace("−", "-").replace("∞", r"\infty")
+        if plain == "NaN":
+            return r"\mathrm{NaN}"
         digits, exponent, power = plain.partition("e")
         if not exponent:
             return plain

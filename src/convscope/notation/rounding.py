@@ -332,7 +332,7 @@ class Rounding:
 
 def _written(value: float, unit: float) -> float:
     """Return how far a number that is written in an equation may be off in an engine: whole ones are not."""
-    exact = math.isinf(value) or (value == round(value) and abs(value) < 1 / unit)
+    exact = not math.isfinite(value) or (value == round(value) and abs(value) < 1 / unit)
     return 0.0 if exact else abs(value) * unit
 
 

@@ -38,7 +38,10 @@ def settled(equation: Equation, batched: frozenset[str]) -> tuple[Equation, bool
             keeps = False
     strip = _Strip(batched, row if keeps else None)
     axes = equation.axes[1:] if keeps else equation.axes
-    return Equation(axes, strip.expression(equation.expression), equation.name), keeps
+    found = Equation(axes, strip.expression(equation.expression), equation.name)
+    if "fits" in vars(equation):  # the batch solves no other axis
+        found.fits = {axis: fit for axis, fit in equation.fits.items() if axis in axes}
+    return found, keeps
 
 
 def _told_by(row: Axis, equation: Equation) -> bool:

@@ -184,7 +184,9 @@ def test_a_module_used_from_two_threads() -> None:
 
 
 def test_lazy_modules_are_refused_and_meta_ones_only_summed_up() -> None:
-    with pytest.raises(cs.errors.SourceError, match=r"without a shape \(0\).*call it once"):
+    with pytest.raises(
+        cs.errors.SourceError, match=r"without a shape \(0\.weight, 0\.bias\).*call it once"
+    ):
         cs.open(nn.Sequential(nn.LazyConv2d(4, 3)), shape=(3, 8, 9))
     with torch.device("meta"):
         module = Kinds()
@@ -268,6 +270,24 @@ def test_numbers_before_a_change_in_place_are_copied_once() -> None:
     assert np.array_equal(run["conv"], before) and np.array_equal(run["passing"], before)
     assert np.shares_memory(run["conv"], run["passing"])
     assert np.array_equal(run.output, before + x[0].numpy())
+
+
+def test_a_tensor_made_as_large_as_another_is_a_constant() -> None:
+    class Written(nn.Module):
+        def forward(self, x: Any) -> Any:
+            y = torch.zeros_like(x)
+            y[:, 1:] = x[:, :2] * float("nan")
+            return y + x.new_full((4,), 0.5)
+
+    x = torch.rand(1, 3, 5, 4)
+    net = opened(Written(), x)
+    assert [n for n, node in net.graph.nodes.items() if node.layer.opaque] == []
+    run = net.run(x.numpy())
+    for place in ((0, 3, 2), (2, 1, 3)):  # one is 0 + 0.5, the other no number
+        assert run.trace("add", place).facts.agrees and run.trace("mul", (1, 4, 3)).facts.agrees
+    assert str(net.graph.facts["mul"].equation) == "out[c, y, x] = in[c, y, x] · NaN", str(
+        net.graph.facts["mul"].equation
+    )
 
 
 def test_numbers_that_leave_pytorch_are_said() -> None:

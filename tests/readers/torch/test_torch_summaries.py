@@ -144,6 +144,12 @@ def test_an_example_of_the_wrong_shape(
         cs.open(module, shape=shape)
 
 
+def test_an_example_of_whole_numbers_where_floats_belong() -> None:
+    words = r"input is uint8 and its weight float32: example\.to\(torch\.float32\) would fit"
+    with pytest.raises(cs.errors.ForwardError, match=words):
+        cs.open(nn.Conv2d(3, 5, 3), torch.ones(1, 3, 8, 9, dtype=torch.uint8))
+
+
 COLUMNS = (
     "input_size",
     "output_size",

@@ -53,7 +53,7 @@ def command(
     cone: bool,
     form: str | None,
 ) -> None:
-    """The arithmetic of one number, compared with what ONNX Runtime computed.
+    """The arithmetic of one number, compared with what the engine computed.
 
     POSITION is one index for each axis of the layer's output, without the batch: 5,7,12 is row 5,
     column 7, channel 12 of a channels-last map. Negative indices count from the end.

@@ -100,6 +100,7 @@ class About(Record):
 
     changes   places and names of the arguments that it changes
     random    whether it draws random numbers
+    shaped    whether it reads of its tensors how large they are, and none of their numbers
     ignored   whether it only asks about a tensor
     """
 
@@ -107,12 +108,15 @@ class About(Record):
     arguments: tuple[tuple[str, Any], ...]
     changes: tuple[tuple[int, str], ...]
     random: bool
+    shaped: bool
     ignored: bool
 
 
 _IGNORED = ("prim::", "profiler::", "aten::sym_", "aten::is_", "aten::_has_", "aten::size", "aten::stride",
             "aten::_assert", "aten::dim", "aten::numel", "aten::storage_offset")  # fmt: skip
 
+
+_SHAPED = frozenset(("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"))
 
 _ABOUT: dict[int, tuple[Any, About]] = {}
 """id of an operator → itself, and what its schema says: an operator's own hash is slow."""
@@ -146,7 +150,8 @@ def _about(func: Any) -> About:
         name = f"__{name[3:]}"
     ignored = schema.name.startswith(_IGNORED) and base != "is_nonzero"
     random = torch.Tag.nondeterministic_seeded in func.tags
-    return About(name, tuple(arguments), tuple(changes), random, ignored)
+    shaped = ours and name in _SHAPED
+    return About(name, tuple(arguments), tuple(changes), random, shaped, ignored)
 
 
 class Failure(Record):

@@ -53,6 +53,10 @@ def _hint(failure: Failure) -> str:
     x, weight = named.get("input"), named.get("weight")
     if not isinstance(x, Value) or not isinstance(weight, Value):
         return _types(named)
+    counts = not (x.dtype.is_floating_point or x.dtype.is_complex)
+    if counts and op.startswith(("conv", "linear")) and weight.dtype.is_floating_point:
+        ours, theirs = (str(v.dtype).removeprefix("torch.") for v in (x, weight))
+        return f"its input is {ours} and its weight {theirs}: example.to(torch.{theirs}) would fit"
     if op == "linear" and x.shape[-1:] != weight.shape[-1:]:
         return (
             f"its rows hold {x.shape[-1]} numbers and its weight {shape_text(weight.shape)} takes "

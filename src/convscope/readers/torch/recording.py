@@ -93,8 +93,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.failed = (told.name, call.named(), tensors.frame)
             raise
         fed = told.random
-        for value in reads:
-            fed = fed or value.fed
+        if not told.shaped:
+            for value in reads:
+                fed = fed or value.fed
         if told.changes:
             if told.name in OVERWRITTEN:
                 fed = any(v.fed for v in reads[1:])

@@ -162,9 +162,11 @@ def initialised(module: Any) -> None:
 
     kind = torch.nn.parameter.UninitializedTensorMixin  # type: ignore[attr-defined]
     waiting = [
-        path
+        f"{path}.{name}" if path else name
         for path, one in tree(module).items()
-        if any(isinstance(t, kind) for t in (*one._parameters.values(), *one._buffers.values()))
+        for held in (one._parameters, one._buffers)
+        for name, tensor in held.items()
+        if isinstance(tensor, kind)
     ]
     if waiting:
         shown = ", ".join(waiting[:3]) + (" …" if len(waiting) > 3 else "")
