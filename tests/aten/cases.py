@@ -364,6 +364,8 @@ CASES: list[Case] = [
     # windows that overlap: the largest number of two goes back to one place
     Case("max_unpool2d", [(2, 3, 7, 5)], lambda x: F.max_unpool2d(*F.max_pool2d(x, 3, 2, return_indices=True), [3, 3], [2, 2])),
     Case("max_unpool3d", [(2, 2, 4, 6, 4)], lambda x: F.max_unpool3d(*F.max_pool3d(x, 2, return_indices=True), [2, 2, 2])),
+    Case("gather", [(2, 3, 6), (2, 3, 4)], lambda x, y: x.gather(2, y.abs().long()), smooth=False),
+    Case("index_select", [(7, 5), (4,)], lambda x, y: x.index_select(0, y.abs().long()), smooth=False),
     Case("diagonal", [(2, 5, 4, 3)], lambda x: x.diagonal(1, 1, 2)),
     Case("tril", [(2, 5, 4)], lambda x: x.tril(1)),
     Case("triu", [(2, 3, 5, 4)], lambda x: x.triu(-1)),

@@ -143,6 +143,7 @@ CASES: list[Case] = [
     *(Case("ScatterElements", [(1, 3, 6), PLACED, (1, 2, 4)], (), {"axis": 2, "reduction": how}, opset=18) for how in ("none", "add", "max", "min")),
     *(Case("ScatterND", [(4, 5, 3)], [PAIRS, (2, 3, 3)], {"reduction": how}, opset=18) for how in ("add", "mul", "max")),
     Case("ScatterElements", [(1, 3, 6)], [PLACED, (1, 2, 4)], {"axis": 2}), Case("ScatterElements", [(1, 3, 6)], [PLACED, (1, 2, 4)], {"axis": 2, "reduction": "add"}, opset=18),
+    Case("GatherElements", [(1, 3, 6), PLACED], (), {"axis": 2}),
     Case("Scatter", [(1, 3, 6), PLACED, (1, 2, 4)], (), {"axis": 2}, opset=10),
     *(Case("ScatterND", [(4, 5, 3), PAIRS, (2, 3, 3)], (), {"reduction": how}, opset=18) for how in ("none", "add", "max", "min")),
     Case("ScatterND", [(4, 5, 3)], [PAIRS, (2, 3, 3)]), Case("ScatterND", [(4, 5, 3)], [whole(2).reshape(1, 1), (1, 5, 3)]),

@@ -10,10 +10,10 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from convscope.aten.rule import Call, Given, NoEquation, Rule, Spelled, Write, axes_of
+from convscope.aten.rule import Call, Fed, Given, NoEquation, Rule, Spelled, Write, axes_of
 from convscope.equations import moving, scattering
 from convscope.equations.layout import window_axes
-from convscope.equations.looking_up import gathered
+from convscope.equations.looking_up import gathered, gathered_each
 from convscope.equations.merging import broadcast
 from convscope.notation import Equation, Expression, Index
 from convscope.notation.expression import as_expression
@@ -137,22 +137,38 @@ def _write_embedding(given: Call, form: Write) -> str:
 
 
 def _index_select(given: Call) -> Equation:
+    if isinstance(given.slots["index"], Fed):
+        shape, reads = given.shape("self"), given.reader("index")
+        place = given.axis("dim", len(shape))
+        return gathered(given.reader("self"), shape, place, reads, given.shape("index"), axes_of)
     place, where, _ = _along(given)
     axes = axes_of([len(where) if n == place else s for n, s in enumerate(given.shape("self"))])
     return moving.picked(given.tensor("self"), axes, place, where)
 
 
 def _write_index_select(given: Call, form: Write) -> str:
+    if isinstance(given.slots["index"], Fed):
+        rows = form.node("Cast", form.input("index"), to=INT64)
+        place = given.axis("dim", len(given.shape("self")))
+        return form.node("Gather", form.input("self"), rows, axis=place)
     place, where, _ = _along(given)
     return form.node("Gather", form.input("self"), form.whole(*where), axis=place)
 
 
 def _gather(given: Call) -> Equation:
+    if isinstance(given.slots["index"], Fed):
+        shape, axes = given.shape("self"), axes_of(given.shape("index"))
+        place = given.axis("dim", len(shape))
+        return gathered_each(given.reader("self"), place, shape[place], given.reader("index"), axes)
     place, where, by = _along(given)
     return moving.gathered_along(given.tensor("self"), axes_of(by), place, where)
 
 
 def _write_gather(given: Call, form: Write) -> str:
+    if isinstance(given.slots["index"], Fed):
+        rows = form.node("Cast", form.input("index"), to=INT64)
+        place = given.axis("dim", len(given.shape("self")))
+        return form.node("GatherElements", form.input("self"), rows, axis=place)
     place, where, by = _along(given)
     places = form.node("Reshape", form.whole(*where), form.whole(*by))
     return form.node("GatherElements", form.input("self"), places, axis=place)

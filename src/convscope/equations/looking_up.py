@@ -51,3 +51,16 @@ def gathered(
     v = Axis("v", shape[place], "row")
     number = image(*axes[:place], v, *axes[behind:])
     return Equation(axes, named_row(where(*axes[place:behind]), number, v))
+
+
+def gathered_each(
+    image: Callable[..., Expression],
+    place: int,
+    size: Size,
+    where: Callable[..., Expression],
+    axes: Sequence[Axis],
+) -> Equation:
+    """Return numbers of a tensor, each at a place of its own along one axis of so many, known only when it runs."""
+    v = Axis("v", size, "row")
+    number = image(*axes[:place], v, *axes[place + 1 :])
+    return Equation(axes, named_row(where(*axes), number, v))

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import product
 
 from convscope.equations import moving, scattering
-from convscope.equations.looking_up import gathered
+from convscope.equations.looking_up import gathered, gathered_each
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
 from convscope.notation import Axis, Equation, call
@@ -105,6 +105,13 @@ def gather_elements(node: Node) -> Equation:
     """Every output has a place of its own along one axis."""
     shape = node.shape()
     place = node.axis(node.whole("axis", 0, -LARGEST), len(shape))
+    if isinstance(node.slot(1), Fed):
+        reads, axes = partial(node.read, 0), node.layout.axes(node.shape(1))
+        if len(axes) != len(shape):
+            raise ShapeError(
+                f"{node.op}: its places have {len(axes)} axes, and what it reads {len(shape)}"
+            )
+        return gathered_each(reads, place, shape[place], partial(node.read, 1), axes)
     by = node.slot(1).shape if node.values(1) else (0,)  # type: ignore[union-attr]
     where = _where(node, (shape[place],), node.whole_values(1))
     if len(by) != len(shape) or not where:
