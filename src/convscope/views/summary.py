@@ -74,8 +74,8 @@ def _own(row: SummaryRow, value: Any, place: int) -> Words:
     return _none(figures.count(value))
 
 
-def _layer(row: SummaryRow, detail: int) -> str:
-    kind = _kind(row)
+def _layer(row: SummaryRow, asked: _Asked) -> str:
+    kind, detail = _kind(row, asked), asked.detail
     if detail > 1 and row.inside is None and len(row.kind) > _LONGEST_KIND:
         kind = kind.replace(row.kind, _beginning(row.kind), 1)
     return f"{row.name} ({kind})"
@@ -93,12 +93,19 @@ def _beginning(kind: str) -> str:
     return f"{''.join(words)[:_LONGEST_KIND]}…"
 
 
-def _kind(row: SummaryRow) -> str:
+def _never_run(summary: Summary) -> bool:
+    """Whether a network was opened without an input, so that its parameters are all that is known of it."""
+    ends = (*summary.rows[:1], *summary.rows[-1:])
+    return not summary.inputs and all(row.output_shape is None for row in ends)
+
+
+def _kind(row: SummaryRow, asked: _Asked) -> str:
     """Return what a row is: Conv2D; LSTM, opaque; Functional of 12 layers, 2 opaque."""
     if row.inside is None:
-        return f"{row.kind}{', opaque' if row.opaque else ''}"
+        return f"{row.kind}{', opaque' if row.opaque and not _never_run(asked.summary) else ''}"
     many = f"{row.inside.layers:,} layer{'s' if row.inside.layers != 1 else ''}"
-    opaque = f", {row.inside.opaque:,} opaque" if row.inside.opaque else ""
+    unknown = row.inside.opaque and not _never_run(asked.summary)
+    opaque = f", {row.inside.opaque:,} opaque" if unknown else ""
     return f"{row.kind} of {many}{opaque}"
 
 
@@ -146,9 +153,11 @@ def _attention(row: SummaryRow) -> Words:
 
 
 _KINDS: dict[str, _Kind] = {
-    "layer": _Kind("layer (kind)", "left", lambda row, asked: _layer(row, asked.detail)),
+    "layer": _Kind("layer (kind)", "left", _layer),
     "name": _Kind("layer", "left", lambda row, _: row.name),
-    "kind": _Kind("kind", "left", lambda row, _: row.kind if row.inside is None else _kind(row)),
+    "kind": _Kind(
+        "kind", "left", lambda row, asked: row.kind if row.inside is None else _kind(row, asked)
+    ),
     "activation": _Kind("activation", "left", lambda row, _: _none(row.activation or NONE)),
     "inputs": _Kind("inputs", "left", lambda row, _: _none(", ".join(row.inputs) or NONE)),
     "input": _Kind("input shape", "left", lambda row, _: ", ".join(map(_shape, row.input_shapes))),
@@ -404,7 +413,9 @@ def _opening(summary: Summary) -> Words:
         words.append(f", {channels.get(summary.layout, summary.layout)}")
     opaque = sum(row.inside.opaque if row.inside else row.opaque for row in summary.rows)
     words.append(f"; {figures.extent(summary)}")
-    if opaque:
+    if _never_run(summary):
+        words.append(", of which the parameters are all that is known")
+    elif opaque:
         of = "of them" if summary.shown is None else "of the layers"
         words.append(f", {opaque:,} {of} without an equation")
     return words

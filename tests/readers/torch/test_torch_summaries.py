@@ -91,7 +91,8 @@ def test_a_module_alone_shows_its_parameters(
     with pytest.raises(cs.errors.NotBuiltError, match="without an example"):
         net.run(torch.rand(3, 15, 18).numpy())
     net.summary()
-    assert "blocks.1.0" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "blocks.1.0 (Conv2d)" in said and "the parameters are all that is known" in said
 
 
 @pytest.mark.parametrize("attribute", ["Small", "make", "net"])
