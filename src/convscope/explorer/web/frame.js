@@ -23,6 +23,8 @@ import { tour } from "./tour.js";
 
 /** @typedef {{element: HTMLElement, show: () => void, hide?: () => void, up?: () => boolean, key?: (event: KeyboardEvent) => any}} Screen  show is called after every move; up: whether it went up in itself; key: whether a key was its own */
 
+const CALM = 500; // milliseconds without another image until it is looked whether check finds something
+
 /** Everything that is on the page. */
 export class App {
 	/** @param {Model} model @param {HTMLElement} root @param {Link} link @param {Network} net @param {Place} place */
@@ -44,6 +46,7 @@ export class App {
 		this.scheme = null;
 		this.ramp = new Ramp(this.dark.matches ? "dark" : "light", net.told.colours);
 		this.telling = 0;
+		this.looking = 0;
 		/** @type {Map<string, [number, number]>} how many facts, and other findings, check has of each layer */
 		this.marks = new Map();
 		this.status = h("p.cs-live", { "aria-live": "polite" });
@@ -245,7 +248,8 @@ export class App {
 		this.place.sample = this.sample = sample;
 		const shape = this.net.shape(this.place.layer);
 		this.go({ at: this.place.at.map((p, axis) => Math.min(p, Math.max(0, shape[axis] - 1))) });
-		lookFor(this);
+		clearTimeout(this.looking); // while somebody draws, every rule would look at every stroke
+		this.looking = setTimeout(() => lookFor(this), CALM);
 	}
 
 	/** @param {Record<string, [number, number]>} marks */
