@@ -13,16 +13,20 @@ from campaigns import often
 
 import convscope as cs
 
-NETWORKS = ("MobileNet", "MobileNetV2", "ResNet50", "DenseNet121", "EfficientNetB0", "VGG16")
+NETWORKS = (
+    "MobileNet", "MobileNetV2", "ResNet50", "DenseNet121", "EfficientNetB0", "VGG16", "Xception", "NASNetMobile",
+    "ConvNeXtTiny",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", often(NETWORKS, "MobileNetV2"))
 def test_networks_of_keras(name: str) -> None:
     keras.utils.set_random_seed(3)
+    side = 71 if name == "Xception" else 64  # the smallest that it takes
     model = getattr(keras.applications, name)(
-        weights=None, input_shape=(64, 64, 3), classes=7, classifier_activation=None
+        weights=None, input_shape=(side, side, 3), classes=7, classifier_activation=None
     )
-    x = np.random.default_rng(5).random((64, 64, 3)).astype(np.float32)
+    x = np.random.default_rng(5).random((side, side, 3)).astype(np.float32)
     found = (
         cs.open(model)
         .run(x)
@@ -67,6 +71,51 @@ def test_a_file_of_onnx(tmp_path: Path) -> None:
             for turned in (mine, mine.T)
             if turned.shape == gradient.shape
         )
+
+
+@pytest.mark.full
+@pytest.mark.filterwarnings("ignore")  # the exporter's own
+@pytest.mark.parametrize("kind", ["resnet", "mobilenet_v2", "convnext"])
+def test_files_of_whole_networks(kind: str, tmp_path: Path) -> None:
+    import transformers
+
+    torch.manual_seed(4)
+    config: Any = {
+        "resnet": lambda: transformers.ResNetConfig(
+            embedding_size=8, hidden_sizes=[8, 12, 20], depths=[1, 2, 1], num_labels=5
+        ),
+        "mobilenet_v2": lambda: transformers.MobileNetV2Config(depth_multiplier=0.35, num_labels=5),
+        "convnext": lambda: transformers.ConvNextConfig(
+            hidden_sizes=[8, 12, 16, 20], depths=[1, 1, 2, 1], num_labels=5
+        ),
+    }[kind]()
+    inner = transformers.AutoModelForImageClassification.from_config(config).eval()
+
+    class Logits(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x: Any) -> Any:
+            return self.inner(x).logits
+
+    module, x = Logits().eval(), torch.randn(1, 3, 70, 64)
+    torch.onnx.export(module, (x,), tmp_path / "net.onnx", dynamo=False, do_constant_folding=False,
+                      training=torch.onnx.TrainingMode.PRESERVE)  # fmt: skip
+    run = cs.open(tmp_path / "net.onnx").run(x[0].numpy())
+    found = run.gradients(loss="sparse_categorical_crossentropy", target=3, from_logits=True)
+    loss: Any = torch.nn.functional.cross_entropy(module(x), torch.tensor([3]))
+    loss.backward()
+    theirs = {n: p.grad.numpy() for n, p in module.named_parameters() if p.grad is not None}
+    assert len(theirs) > 10
+    for name, gradient in theirs.items():
+        size = float(np.abs(gradient).max()) + 1e-12
+        assert any(
+            np.allclose(turned, gradient, rtol=5e-3, atol=5e-4 * size)
+            for mine in found.values()
+            for turned in (mine, mine.T)
+            if turned.shape == gradient.shape
+        ), name
 
 
 def test_a_unit_that_is_off_drops_even_an_infinite_gradient() -> None:

@@ -289,3 +289,28 @@ def test_terms_are_told_one_by_one_when_somebody_asks(demo: Demo) -> None:
     many = 576 * 3  # terms, and two factors each: none is an object yet
     assert calls(lambda: gradient.at((10, 12, 5))) < many
     assert calls(lambda: gradient.at((10, 12, 5)).groups) > many
+
+
+def test_a_jump_has_no_slope_and_says_so() -> None:
+    from onnx import TensorProto, helper
+
+    def of(op: str) -> str:
+        declared = helper.make_tensor_value_info
+        graph = helper.make_graph(
+            [helper.make_node(op, ["x"], ["y"])], "jump",
+            [declared("x", TensorProto.FLOAT, (1, 3, 4))], [declared("y", TensorProto.FLOAT, (1, 3, 4))],
+        )  # fmt: skip
+        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        run = cs.open(made).run(np.linspace(-2, 3, 12, dtype=np.float32).reshape(3, 4))
+        return " ".join(str(run.gradient(of=(op.lower(), (0, 2)), to="x").at((0, 2))).split())
+
+    for op in ("Floor", "Sign", "Round"):
+        assert f"{op.lower()} jumps from value to value" in of(op) and "It is 0:" in of(op)
+    assert "jumps" not in of("Abs") and "It is −1:" in of("Abs")
+
+
+def test_what_has_no_part_in_a_loss_says_so(demo: Demo) -> None:
+    loss = {"loss": "sparse_categorical_crossentropy", "target": 7}
+    other = str(demo.run.gradient(**loss, to="dense").at((2,)))
+    assert "No term leads there: it has no part in it." in other and "It is 0:" in other
+    assert "the loss itself" in str(demo.run.gradient(**loss, to="dense").at((7,)))

@@ -33,6 +33,34 @@ def corners(equations: list[Equation]) -> list[str]:
     return [*found, FIRST] if tied else found
 
 
+JUMPING = ("floor", "ceil", "round", "sign", "at_least")
+
+
+def jumps(equations: list[Equation]) -> list[str]:
+    """Return by which names equations jump from value to value, where no slope leads; [] where none does.
+
+    >>> from convscope import Dense
+    >>> jumps([Dense(3, activation="tanh").equation((5,))])
+    []
+    """
+    found: dict[str, None] = {}
+    for node in _all(equations):
+        if isinstance(node, Reduction) and node.kind == "first":
+            found["argmax"] = None
+        elif isinstance(node, Call):
+            names = {node.function.name, *_primitives(node.function.formula)}
+            if names & set(JUMPING):
+                found[node.function.name] = None
+    return list(found)
+
+
+def _primitives(formula: Formula | None) -> Iterator[str]:
+    if isinstance(formula, tuple):
+        yield str(formula[0])
+        for part in formula[1:]:
+            yield from _primitives(part)
+
+
 def _all(equations: list[Equation]) -> Iterator[Expression]:
     for equation in equations:
         for local in equation.locals:

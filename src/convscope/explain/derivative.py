@@ -151,6 +151,7 @@ class Derivative:
     inputs: tuple[str, ...] = ()
     weight: bool = False
     objective: Equation | None = None
+    jumps: tuple[str, ...] = ()
 
     @property
     def terms(self) -> int:
@@ -223,7 +224,8 @@ class Derivative:
                 Formula(str(equation), equation.latex()),
             ]
         if not self.groups and not self.own:
-            parts.append(Paragraph("No term leads there: it has no part in it."))
+            nothing = self._jumping() or ["No term leads there: it has no part in it."]
+            parts += map(Paragraph, nothing)
             return Document(tuple(parts))
         shown = self.groups[: SHOWN - 1] if len(self.groups) > SHOWN else self.groups
         values = [g.partial_sum for g in shown]
@@ -239,7 +241,12 @@ class Derivative:
         room = f"In float32, from the same numbers, it may be off by {self.rounding:.2g}."
         parts += [
             Paragraph(sentence)
-            for sentence in (*self.corners, room, *(self.ways if ways is None else ways))
+            for sentence in (
+                *self.corners,
+                *self._jumping(),
+                room,
+                *(self.ways if ways is None else ways),
+            )
         ]
         parts.append(
             Table(
@@ -250,6 +257,14 @@ class Derivative:
             )
         )
         return Document(tuple(parts))
+
+    def _jumping(self) -> list[str]:
+        """Return why the derivative is 0 where something jumps."""
+        if not self.jumps:
+            return []
+        names, verb = " and ".join(self.jumps), "jumps" if len(self.jumps) == 1 else "jump"
+        said = f"{names} {verb} from value to value: a small step moves nothing, and at a jump there is no slope."
+        return [f"{said} It counts as 0, as in the frameworks."]
 
     def _named(self, group: Group) -> str:
         if len(group.terms) == 1:

@@ -11,6 +11,7 @@ import numpy as np
 from convscope.equations.losses import TARGET, loss
 from convscope.errors import LayerLookupError, SettingError
 from convscope.explain.backward import Backward
+from convscope.explain.corners import jumps
 from convscope.explain.derivative import SHOWN, Derivative, Products, taken_apart
 from convscope.explain.shares import Shares, shares
 from convscope.explain.words import exact, grouped
@@ -97,6 +98,7 @@ class Gradient:
             tuple(self.backward.graph.inputs),
             self._weight is not None,
             self.objective,
+            () if value else tuple(jumps([self.backward.equation(n) for n, _ in self._sources()])),
         )
 
     def _shape(self) -> tuple[int, ...]:
