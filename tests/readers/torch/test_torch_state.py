@@ -285,9 +285,7 @@ def test_a_tensor_made_as_large_as_another_is_a_constant() -> None:
     run = net.run(x.numpy())
     for place in ((0, 3, 2), (2, 1, 3)):  # one is 0 + 0.5, the other no number
         assert run.trace("add", place).facts.agrees and run.trace("mul", (1, 4, 3)).facts.agrees
-    assert str(net.graph.facts["mul"].equation) == "out[c, y, x] = in[c, y, x] · NaN", str(
-        net.graph.facts["mul"].equation
-    )
+    assert str(net.graph.facts["mul"].equation) == "out[c, y, x] = in[c, y, x] · NaN"
 
 
 def test_numbers_that_leave_pytorch_are_said() -> None:
@@ -317,8 +315,26 @@ def test_compiled_modules_are_looked_at_as_they_were_written() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's own
         compiled: Any = torch.compile(module)
-    net = opened(compiled, x)
+    with unchanged(module, x):
+        net = opened(compiled, x)
+        output = net.run(x.numpy()).output
     assert list(net.graph.nodes) == list(opened(module, x).graph.nodes)
+    assert np.array_equal(output, plain(module, x)[0].numpy())
+
+
+def test_a_compiled_module_in_another_is_looked_at_in_its_copy() -> None:
+    def made_anew(compiled: bool) -> nn.Module:
+        torch.manual_seed(4)
+        inner = nn.Sequential(nn.BatchNorm2d(5), nn.Dropout(0.5), nn.Conv2d(5, 4, 2))
+        eager: Any = torch.compile(inner, backend="eager") if compiled else inner
+        return nn.Sequential(nn.Conv2d(3, 5, 3), eager).train()
+
+    module, x = made_anew(True), torch.rand(1, 3, 6, 7)
+    with unchanged(module, x):
+        net = opened(module, x)
+        output = net.run(x.numpy()).output
+    assert list(net.graph.nodes) == ["0", "1.0", "1.1", "1.2"] and net.graph.uncalled == ()
+    assert np.array_equal(output, plain(made_anew(False), x)[0].numpy())
 
 
 @pytest.mark.parametrize("newer", [False, True], ids=["older names", "newer names"])

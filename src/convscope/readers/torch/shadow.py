@@ -50,6 +50,11 @@ class _Copying:
 
         if id(one) in self.made:
             return self.made[id(one)]
+        if (
+            written := plain(one)
+        ) is not one:  # a compiled one calls what was compiled, not its copy
+            self.made[id(one)] = self.copied(written)
+            return self.made[id(one)]
         if isinstance(
             one, torch.jit.ScriptModule
         ):  # it lives in C++: a copy with weights of its own
@@ -126,6 +131,7 @@ def tree(module: Any) -> dict[str, Any]:
     stack = [("", module)]
     while stack:
         path, one = stack.pop()
+        one = plain(one)
         if one is None or id(one) in met:
             continue
         met.add(id(one))
