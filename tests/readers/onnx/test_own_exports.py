@@ -18,6 +18,7 @@ from convscope import (
     GlobalAveragePooling2D,
     GroupNormalization,
     Normalization,
+    SeparableConv2D,
     Sequential,
     SpectralNormalization,
 )
@@ -82,3 +83,23 @@ def test_notes_that_make_no_sense_are_passed_over(said: str, tmp_path: Path) -> 
         found = convscope.open(proto)
         assert found.run(np.ones((3, 4), np.float32)).output.shape == (5,)
         assert found.count_params() in (65, 0) and (key == TRAINED or found.count_params() == 65)
+
+
+def test_folded_an_export_has_the_rows_that_it_had(tmp_path: Path) -> None:
+    model = Sequential(
+        [
+            Conv2D(4, 3, activation="relu", padding="same", input_shape=(9, 8, 2)),
+            SeparableConv2D(5, 2),
+            Dense(6, activation="relu"),
+            Flatten(),
+            Dense(3, activation="softmax"),
+        ]
+    )
+    model.export(tmp_path / "own.onnx")
+    again = convscope.open(tmp_path / "own.onnx")
+    held = again.graph.nodes["dense/Add_3"].layer.weight_shapes
+    assert held is not None and list(held) == ["bias"]
+    rows, before = again.facts(depth=1).rows, model.facts().rows
+    assert [(r.name, r.params, r.macs, r.receptive_field) for r in rows] == [
+        (r.name, r.params, r.macs, r.receptive_field) for r in before
+    ]

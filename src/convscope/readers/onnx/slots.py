@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,9 @@ from convscope.readers.onnx.weights import NUMBERS, QUANTISED, filled, unpacked
 
 MOST_GIVEN = 1024
 """Constants of more numbers than this do not shape an equation."""
+
+ADDEND = "constant"
+"""What an operator of two calls one that the file gives: a bias where the file calls it so."""
 
 
 @dataclass(slots=True)
@@ -73,6 +77,8 @@ def slot_of(
         return Fed(False)
     if filled(op, place, constant, call):
         return Given((float(constant.get().flat[0]),), constant.shape)
+    if name == ADDEND and re.split(r"[./]", constant.name)[-1] == "bias":
+        name = "bias"
     return _weight(name, constant, arrays)
 
 
