@@ -131,3 +131,16 @@ def test_the_methods_by_which_numbers_leave_are_put_back() -> None:
         cs.open(Leaving(), IMAGE)
     assert set(vars(torch.Tensor)) == own
     assert all(getattr(torch.Tensor, name) is method for name, method in before.items())
+
+
+def test_a_shape_goes_with_keywords_and_not_with_an_example() -> None:
+    class Scaled(nn.Module):
+        def forward(self, x: Any, *, times: float = 1.0, shift: Any = None) -> Any:
+            return x * times if shift is None else x * times + shift
+
+    net = cs.open(Scaled(), shape=(3, 4), times=2.5)
+    assert str(net.graph.facts["Scaled"].equation) == "out[c, t] = in[c, t] · 2.5"
+    net = cs.open(Scaled(), shape=(3, 4), shift=torch.ones(1, 3, 4))
+    assert net.graph.inputs == {"x": (3, 4), "shift": (3, 4)}
+    with pytest.raises(cs.errors.InputError, match="not both"):
+        cs.open(Scaled(), torch.ones(1, 3, 4), shape=(3, 4))

@@ -46,11 +46,13 @@ def arguments(module: Any, example: Example) -> Arguments:
     Raises `InputError` for an example without a tensor, or one that forward does not take.
     """
     names, more = _parameters(module)
-    if example.args or example.keywords:
+    if example.shape is None:
         args, kwargs = _arranged(example.args, names, more)
-        kwargs.update(example.keywords)
+    elif example.args:
+        raise InputError("give an example or the shape of one, not both")
     else:
         args, kwargs = _of_shape(module, example.shape, names)
+    kwargs.update(example.keywords)
     copied = _Copies(module)
     args = tuple(mapped(copied, a) for a in args)
     kwargs = {name: mapped(copied, a) for name, a in kwargs.items()}
