@@ -84,19 +84,18 @@ def test_a_file_of_onnx(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")  # the exporter's own
 @pytest.mark.parametrize("kind", ["resnet", "mobilenet_v2", "convnext"])
 def test_files_of_whole_networks(kind: str, tmp_path: Path) -> None:
-    import transformers
-
+    kinds: Any = pytest.importorskip("transformers")
     torch.manual_seed(4)
     config: Any = {
-        "resnet": lambda: transformers.ResNetConfig(
+        "resnet": lambda: kinds.ResNetConfig(
             embedding_size=8, hidden_sizes=[8, 12, 20], depths=[1, 2, 1], num_labels=5
         ),
-        "mobilenet_v2": lambda: transformers.MobileNetV2Config(depth_multiplier=0.35, num_labels=5),
-        "convnext": lambda: transformers.ConvNextConfig(
+        "mobilenet_v2": lambda: kinds.MobileNetV2Config(depth_multiplier=0.35, num_labels=5),
+        "convnext": lambda: kinds.ConvNextConfig(
             hidden_sizes=[8, 12, 16, 20], depths=[1, 1, 2, 1], num_labels=5
         ),
     }[kind]()
-    inner = transformers.AutoModelForImageClassification.from_config(config).eval()
+    inner = kinds.AutoModelForImageClassification.from_config(config).eval()
 
     class Logits(torch.nn.Module):
         def __init__(self) -> None:
@@ -150,6 +149,7 @@ def test_a_unit_that_is_off_drops_even_an_infinite_gradient() -> None:
     x = np.array([0.3, 0.1, 0.2, 0.4], np.float32)
     module(torch.from_numpy(x[np.newaxis])).sum().backward()
     found = ours.run(x).gradients(of=("dense_2", (0,)))
-    theirs = module[0].weight.grad.numpy().T  # type: ignore[union-attr]
+    first_layer: Any = module[0]
+    theirs = first_layer.weight.grad.numpy().T
     assert np.isfinite(theirs).all() and not theirs[:, 1].any()
     np.testing.assert_allclose(found["dense.kernel"], theirs, rtol=1e-6)

@@ -310,7 +310,7 @@ def test_a_jump_has_no_slope_and_says_so() -> None:
 
 
 def test_what_has_no_part_in_a_loss_says_so(demo: Demo) -> None:
-    loss = {"loss": "sparse_categorical_crossentropy", "target": 7}
+    loss: Any = {"loss": "sparse_categorical_crossentropy", "target": 7}
     other = str(demo.run.gradient(**loss, to="dense").at((2,)))
     assert "No term leads there: it has no part in it." in other and "It is 0:" in other
     assert "the loss itself" in str(demo.run.gradient(**loss, to="dense").at((7,)))
