@@ -129,6 +129,15 @@ class Call:
         self._shapes, self._names = shapes, names
         self.output, self.wanted = output, wanted
 
+    def in_a_batch(self) -> Call:
+        """Return the same call of a batch of one: its first tensor, and what it gives, with an axis in front."""
+        first = self.first()
+        shapes = {**self._shapes, first: (1, *self.shape(first))}
+        wanted = None if self.wanted is None else (1, *self.wanted)
+        return Call(
+            self.op, self.settings, self.slots, shapes, self._names, self.output, wanted, self.dtype, self.reads,
+        )  # fmt: skip
+
     # -- tensors ----------------------------------------------------------------------------------
 
     def has(self, name: str) -> bool:

@@ -6,18 +6,34 @@ out[n, o, y, x] = bias[o] + Σ c, i, j  in[n, c, y·s + i·d − top, x·s + j·
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from convscope.aten.rule import Call, NoEquation, Rule, Spelled, Write, spelled
 from convscope.equations.adaptive import adaptive_pooling, bounds
 from convscope.equations.pooling import place_of_largest
 from convscope.equations.sliding import slide
 from convscope.notation import Equation, Max, Mean
+from convscope.operators.batch import settled
 
 
 def _batched(call: Call, spatial: int) -> None:
     if len(call.shape()) != spatial + 2:
         raise NoEquation(f"its input has {len(call.shape())} axes, and no batch among them")
+
+
+def _alone_too(rule: Rule, spatial: int) -> Rule:
+    """Return a rule that takes one map without a batch as well, as PyTorch does: the only one of a batch."""
+
+    def state(call: Call) -> Equation:
+        if len(call.shape()) != spatial + 1:
+            return rule.state(call)
+        name = call.tensor().name
+        found, keeps = settled(rule.state(call.in_a_batch()), frozenset((name,)))
+        if not keeps:
+            raise NoEquation("its input has no batch")
+        return found
+
+    return Rule(state, rule.onnx, rule.takes)
 
 
 def _pads(call: Call, spatial: int, name: str = "padding") -> dict[str, object]:
@@ -173,13 +189,19 @@ def _along_axis(
     return form.node("Concat", *parts, axis=axis)
 
 
+_WINDOWS: Mapping[str, Callable[[int], Rule]] = {
+    "conv{}d": _convolution,
+    "conv_transpose{}d": _transposed,
+    "max_pool{}d": lambda n: _pool(n, "MaxPool"),
+    "max_pool{}d_with_indices": lambda n: _pool(n, "MaxPool"),
+    "avg_pool{}d": lambda n: _pool(n, "AveragePool"),
+    "adaptive_avg_pool{}d": lambda n: _adaptive(n, True),
+    "adaptive_max_pool{}d": lambda n: _adaptive(n, False),
+}
+
 RULES = {
-    **{f"conv{n}d": _convolution(n) for n in (1, 2, 3)},
-    **{f"conv_transpose{n}d": _transposed(n) for n in (1, 2, 3)},
+    **{
+        name.format(n): _alone_too(rule(n), n) for name, rule in _WINDOWS.items() for n in (1, 2, 3)
+    },
     "convolution": spelled(_any_convolution),
-    **{f"max_pool{n}d": _pool(n, "MaxPool") for n in (1, 2, 3)},
-    **{f"max_pool{n}d_with_indices": _pool(n, "MaxPool") for n in (1, 2, 3)},
-    **{f"avg_pool{n}d": _pool(n, "AveragePool") for n in (1, 2, 3)},
-    **{f"adaptive_avg_pool{n}d": _adaptive(n, True) for n in (1, 2, 3)},
-    **{f"adaptive_max_pool{n}d": _adaptive(n, False) for n in (1, 2, 3)},
 }

@@ -24,7 +24,7 @@ from convscope.notation.sizes import (
     surely_less,
     tidy,
 )
-from convscope.notation.spread import Spread
+from convscope.notation.spread import Spread, ratio
 from convscope.typed import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -242,6 +242,9 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
     )
     moving = [axis for axis, slope in (spread.slopes or {}).items() if slope]
     if spread.slopes is not None and not moving:
+        for axis in equation.parted.get(tensor.name, ()):
+            if (found := _in_pieces(inner, equation, tensor, axis, steps)) is not None:
+                return found
         whole = inner.placed and _whole(spread, (tensor.shape or ())[inner.axis])
         window = inner.reach if whole else inner.at(low, high)
         return None if window is None else _standing(window, inner.image)
@@ -308,6 +311,23 @@ def _windows(
             low, high = equation.bounds(tensor.name, inner.axis, {axis: place})
         found.append(inner.at(low, high))
     return tuple(found)
+
+
+def _in_pieces(
+    inner: Field, equation: Equation, tensor: Tensor, axis: Axis, steps: Steps
+) -> Field | None:
+    """Return the field where each piece along an axis reads a place of its own; None where all read the same."""
+    count = equation.sizes[axis]
+    if type(count) is not int or inner.axis is None or not inner.placed or not steps.take(count):
+        return None
+    read = [equation.bounds(tensor.name, inner.axis, {axis: place}) for place in range(count)]
+    windows = tuple(inner.at(*one) if all(map(is_known, one)) else None for one in read)
+    first, last = windows[0], windows[-1]
+    if first is None or last is None or None in windows or len(set(windows)) == 1:
+        return None
+    slope = _number(ratio(last[0] - first[0], count - 1), exact=True)
+    found = Field(equation.axes.index(axis), slope, windows, first, inner.image, listed=True)
+    return found._replace(reach=found.at(0, count - 1) or first)
 
 
 def _listed(

@@ -91,12 +91,12 @@ def _of_atom(atom: Atom, bound: Mapping[Axis, Range]) -> Spread:
         return Spread({}, *bound[atom]) if atom in bound else Spread({atom: 1}, 0, 0)
     inner = spread(atom.of, bound).settled()
     if isinstance(atom, ExactQuotient):
-        return inner.scaled(_ratio(1, atom.by))
+        return inner.scaled(ratio(1, atom.by))
     if inner.slopes == {}:
         return Spread({}, *atom.bounds(bound))
     if isinstance(atom, Quotient):
-        exact = inner.scaled(_ratio(1, atom.by))
-        return Spread(exact.slopes, exact.low + _ratio(1 - atom.by, atom.by), exact.high)
+        exact = inner.scaled(ratio(1, atom.by))
+        return Spread(exact.slopes, exact.low + ratio(1 - atom.by, atom.by), exact.high)
     numbers = is_rational(inner.low) and is_rational(inner.high)
     if numbers and inner.high - inner.low < 1:  # one number at a time, wherever that is
         first = math.ceil(inner.low) % atom.by
@@ -104,7 +104,7 @@ def _of_atom(atom: Atom, bound: Mapping[Axis, Range]) -> Spread:
     return Spread(None, 0, atom.by - 1)
 
 
-def _ratio(a: Size, b: Size) -> Any:
+def ratio(a: Size, b: Size) -> Any:
     """Return a / b without rounding."""
     if not (is_known(a) and is_known(b)):
         return a / b

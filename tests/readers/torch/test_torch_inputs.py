@@ -144,3 +144,22 @@ def test_a_shape_goes_with_keywords_and_not_with_an_example() -> None:
     assert net.graph.inputs == {"x": (3, 4), "shift": (3, 4)}
     with pytest.raises(cs.errors.InputError, match="not both"):
         cs.open(Scaled(), torch.ones(1, 3, 4), shape=(3, 4))
+
+
+def test_maps_without_a_batch_have_their_windows_equations() -> None:
+    torch.manual_seed(6)
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, (3, 2), padding=1), nn.MaxPool2d(2), nn.ConvTranspose2d(4, 5, 3, stride=2),
+        nn.AvgPool2d(2), nn.AdaptiveAvgPool2d((3, 2)), nn.AdaptiveMaxPool2d(1),
+    )  # fmt: skip
+    x = torch.rand(3, 9, 8)
+    net = cs.open(module, x)
+    run = net.run(x.numpy())
+    with torch.no_grad():
+        assert np.array_equal(run.output, module(x).numpy())
+    for name, node in net.graph.nodes.items():
+        assert not node.layer.opaque and net.graph.shape(name) == run[name].shape
+        assert run.trace(name, tuple(size - 1 for size in run[name].shape)).facts.agrees
+    # four rows pooled to three, two each: a window of 6 rows, and that of the next, 2 further
+    seen: Any = net.graph.receptive_field("4")
+    assert seen == ((8, 7), (2, 4), (-3, -3)) and seen.alike
