@@ -3,6 +3,7 @@
     pytest -n auto            minutes: a part of every campaign, the tests marked `full` left out
     pytest -n auto --full     everything, as CI runs it
     pytest --core             what needs no other framework: files that import one are left out
+    pytest --core --few       of a test with many parameters a few: what another Python may do differently
 
 How many rounds a campaign takes is asked of `campaigns.rounds`.
 """
@@ -60,6 +61,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--core", action="store_true", help="leave out files that import what is not installed"
     )
+    parser.addoption(
+        "--few", action="store_true", help="of each test's parameters a few, from first to last"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,11 +73,32 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--full"):
-        return
-    long = [item for item in items if item.get_closest_marker("full")]
-    config.hook.pytest_deselected(items=long)
-    items[:] = [item for item in items if not item.get_closest_marker("full")]
+    chosen = items
+    if not config.getoption("--full"):
+        chosen = [item for item in chosen if not item.get_closest_marker("full")]
+    if config.getoption("--few"):
+        chosen = few(chosen)
+    kept = set(chosen)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = chosen
+
+
+FEW = 6
+
+
+def few(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return of each test at most so many of its parameters, as far apart as can be."""
+    of: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        of.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    return [one for every in of.values() for one in every[:: -(-len(every) // FEW)]]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes `-n auto` starts: one more than there are cores, since tests wait now and then."""
+    usable = getattr(os, "sched_getaffinity", None)
+    return 1 + (len(usable(0)) if usable else os.cpu_count() or 1)
 
 
 # -- the core alone -----------------------------------------------------------------------------------

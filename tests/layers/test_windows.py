@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from given import case, samples
 
 from convscope.layers.base import Sample, tensor_names
 from convscope.notation.evaluation import evaluate, evaluate_box
-from convscope.notation.ledger import ledger
-from convscope.notation.serial import from_json, to_json
 
 
 @pytest.mark.parametrize("sample", samples())
@@ -55,33 +51,3 @@ def test_the_border_of_a_window_matters_somewhere(sample: Sample) -> None:
                 after = evaluate_box(ours.equation, whole, {**ours.values, name: changed})
                 noticed = noticed or bool((before != after).any())
             assert noticed, (name, place)
-
-
-@pytest.mark.parametrize("sample", samples())
-def test_a_box_of_numbers_is_the_numbers(sample: Sample) -> None:
-    ours = case(sample)
-    whole = evaluate_box(ours.equation, [(0, s - 1) for s in ours.equation.shape], ours.values)
-    for position in ours.positions():
-        assert whole[position] == pytest.approx(ours.at(position), rel=1e-12, abs=1e-12)
-
-
-@pytest.mark.parametrize("sample", samples())
-def test_json_keeps_the_equation(sample: Sample) -> None:
-    ours = case(sample)
-    again = from_json(json.loads(json.dumps(to_json(ours.equation))))
-    assert str(again) == str(ours.equation)
-    assert again.shape == ours.equation.shape
-    assert again.weights == ours.equation.weights
-    for position in ours.positions(3):
-        assert evaluate(again, position, ours.values) == ours.at(position)
-
-
-@pytest.mark.parametrize("sample", samples())
-def test_the_ledger_adds_up(sample: Sample) -> None:
-    ours = case(sample)
-    for position in ours.positions(4):
-        found = ledger(ours.equation, position, ours.values)
-        assert found.value == pytest.approx(ours.at(position), rel=1e-12, abs=1e-12)
-        if found.groups is not None and found.reduction == "sum":
-            total = float(found.groups.partials.sum()) + (found.bias or 0.0)
-            assert total == pytest.approx(found.preactivation, rel=1e-12, abs=1e-12)

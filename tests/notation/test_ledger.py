@@ -53,13 +53,17 @@ def magnitude(found: Ledger, ours: Case) -> float:
 
 
 @pytest.mark.parametrize("sample", samples())
-def test_the_engine_lies_within_the_rounding_and_the_rounding_is_small(sample: Sample) -> None:
+def test_it_adds_up_and_the_engine_lies_within_the_rounding_which_is_small(sample: Sample) -> None:
     ours = case(sample)
     output = engine_output(sample.layer, ours)
     for position in ours.positions(20):
         found = ledger(ours.equation, position, ours.values)
         assert abs(found.value - float(output[position])) <= found.rounding
         assert found.rounding <= 1e-3 * magnitude(found, ours)
+        assert found.value == pytest.approx(ours.at(position), rel=1e-12, abs=1e-12)
+        if found.groups is not None and found.reduction == "sum":
+            total = float(found.groups.partials.sum()) + (found.bias or 0.0)
+            assert total == pytest.approx(found.preactivation, rel=1e-12, abs=1e-12)
 
 
 MISTAKES = ["padding off by one", "kernel upside down", "slice of the next map", "bias forgotten"]

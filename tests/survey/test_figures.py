@@ -182,7 +182,10 @@ def test_memory_stays_flat() -> None:
     plain = peak(lambda: kept(net, x[: measuring.BATCH, ..., None].astype(np.float32)))
     one, ten, twenty = (peak(lambda n=n: net.survey(x[: n * measuring.BATCH])) for n in (1, 10, 20))  # type: ignore[misc]
     assert max(one, twenty) <= 1.2 * plain
-    assert twenty <= 1.2 * ten
+    batch = (
+        4 * x[: measuring.BATCH].size
+    )  # as many as are made ready ahead, one more or one less at a time
+    assert twenty <= 1.2 * ten + 2 * batch
 
 
 RESIDENT = """

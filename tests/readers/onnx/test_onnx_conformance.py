@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from campaigns import rounds
 from onnx import ModelProto, numpy_helper
 from onnx.backend.test.case.test_case import TestCase
 
@@ -185,7 +186,12 @@ def results() -> dict[str, tuple[int, list[str]]]:
     """How every case went: outputs traced, and what was wrong; refusals among them."""
     rng = np.random.default_rng(7)
     found = {}
-    for case in cases():
+    # operators written out as functions of others are a quarter of the cases and half of the work
+    expanded = [case for case in cases() if "expanded" in case.name]
+    for case in (
+        *(case for case in cases() if "expanded" not in case.name),
+        *expanded[:: rounds(6, 1)],
+    ):
         try:
             found[case.name] = compared(case, made(case), rng)
         except ConvscopeError as error:
@@ -194,7 +200,7 @@ def results() -> dict[str, tuple[int, list[str]]]:
 
 
 def test_every_case_opens(results: dict[str, tuple[int, list[str]]]) -> None:
-    assert len(results) > 1800
+    assert len(results) > rounds(1450, 1800)
     refused = {name for name, (traced, _) in results.items() if traced < 0}
     assert refused == set(REFUSED)
 
@@ -202,7 +208,7 @@ def test_every_case_opens(results: dict[str, tuple[int, list[str]]]) -> None:
 def test_every_explained_case_agrees(results: dict[str, tuple[int, list[str]]]) -> None:
     wrong = {name: said for name, (traced, said) in results.items() if said and traced >= 0}
     assert set(wrong) == set(WRONG), wrong
-    assert sum(traced > 0 for traced, _ in results.values()) > 720
+    assert sum(traced > 0 for traced, _ in results.values()) > rounds(620, 720)
 
 
 def explainable() -> list[TestCase]:
