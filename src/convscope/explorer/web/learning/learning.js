@@ -244,7 +244,7 @@ function learning(app) {
 		const n = steps.indexOf(step);
 		if (n < 0 || !told) return;
 		fill(number, h("h2", `${of}(${at.join(", ")})`),
-			h("p", fact("before the step", values[n]), " · ", fact("gradient", gradients[n]), " · ", fact("moved by", updates[n]), " · ", dim(`from ${exact(values[0])} at step ${steps[0]}`)));
+			h("p", fact("before the step", values[n]), " · ", fact("gradient", gradients[n]), " · ", fact("moved by", updates[n]), " · ", dim(`at step ${grouped(steps[0])} it was ${exact(values[0])}: it has moved by ${exact(values[n] + updates[n] - values[0])} in all`)));
 		/** @type {[number, number | null][]} */
 		const points = steps.map((one, place) => [one, values[place]]);
 		pathPlot.draw([{ points, dots: true }], told.steps, step, app.ramp);
