@@ -22,7 +22,14 @@ from convscope.engine.writing import complete
 from convscope.errors import ConvscopeError
 from convscope.explain.trace import trace
 from convscope.explain.words import adding_up, exact, shape_in_words
-from convscope.survey.survey import LayerFigures, MapFigures, Response, Survey, field_in_words
+from convscope.survey.survey import (
+    LayerFigures,
+    MapFigures,
+    Response,
+    Survey,
+    field_in_words,
+    percent,
+)
 from convscope.survey.verdicts import grouped_verdicts
 from convscope.typed import Array
 from convscope.views.characters import printable
@@ -185,7 +192,7 @@ class _Page:
             low, high = one.min or 0.0, one.max or 0.0
             figures = (
                 f"mean {_short(one.mean)} ± {_short(one.std)}, {_short(low)} … {_short(high)}, "
-                f"{one.zeros:.1%} zeros"
+                f"{percent(one.zeros)} zeros"
             )
         patches = [
             self._patch(f"p{number}-{one.map}-{rank}", layer, response, rank)

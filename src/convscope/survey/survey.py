@@ -417,7 +417,7 @@ class Survey:
             zeros = sum(one.zeros for one in layer) / layer.maps
             rows.append(
                 (f"{layer.name} ({layer.kind})", grouped(layer.maps), grouped(layer.count),
-                 *told, _percent(zeros), grouped(never))
+                 *told, percent(zeros), grouped(never))
             )  # fmt: skip
         return Table(columns, tuple(rows))
 
@@ -434,7 +434,7 @@ class Survey:
             figures = [one.mean, one.std, one.min, one.max]
             rows.append(
                 (str(one.map), *("–" if f is None else _short(f) for f in figures),
-                 _percent(one.zeros), where)
+                 percent(one.zeros), where)
             )  # fmt: skip
         return [Heading(f"The maps of {layer.name}"), Table(columns, tuple(rows))]
 
@@ -497,7 +497,7 @@ def _short(value: float) -> str:
     return exact(float(f"{value:.4g}"))
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     """Return a share; 0 % and 100 % only where it is exactly that."""
     text = f"{share:.1%}"
     if text == "0.0%" and share > 0:
