@@ -10,7 +10,7 @@ import pytest
 from screens import OUT_OF_REACH, OpenPage, violations
 
 import convscope as cs
-from convscope.errors import InputError, SettingError
+from convscope.errors import InputError, SettingError, UnsupportedError
 from convscope.explorer.host import Host
 from convscope.explorer.single_file import single_file
 from convscope.learning.film import Film, FilmMaker
@@ -260,6 +260,8 @@ def test_images_shares_add_up_to_the_gradient_or_do_not_stand_alone(film: Film) 
     session.one()
     assert session.state == "paused"
     assert shares_of_images(session.trainer, session.film, 1) is None
+    with pytest.raises(UnsupportedError, match="an image alone gives other numbers"):
+        session.film.alone(session.trainer, other.edited([]), 1, 0)
     session.close()
 
 
