@@ -12,7 +12,7 @@ import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -237,42 +237,24 @@ def operators() -> None:
     import convscope
     from convscope.operators import rules
 
-    names = sorted(rules())
-    said = []
-    for name in names:
-        parts = [
-            f"# {name}",
-            f"ONNX's operator `{name}`. What it computes is ONNX's own documentation's to say; this is what convscope derives from it.",
-        ]
-        equation = ""
+    def shown(name: str) -> Iterator[tuple[Any, str, str]]:
         for case in [c for c in CASES if c.op == name][:MOST]:
             net = convscope.open(model_of(case)[0])
             settings = ", ".join(f"{k}={v}" for k, v in case.settings.items())
-            (node, *_) = net.graph.nodes
             shapes = ", ".join(shape_text(getattr(g, "shape", g)) for g in case.given)
             held = ", ".join(shape_text(getattr(h, "shape", h)) for h in case.held if h is not None)
-            parts.append(
-                f"## {name}({settings})\n\nOn {shapes}"
-                + (f", with {held} from the file" if held else "")
-                + ":"
-            )
-            stated = net.graph.facts[node].equation
-            if stated is not None:
-                parts.append(picture(stated))
-                equation = equation or str(stated)
-            parts.append(explained(net, node))
-        said.append(
-            (
-                name,
-                f"`{equation}`" if equation and len(equation) < 110 and "|" not in equation else "",
-            )
-        )
-        write(f"onnx/{name}", "\n\n".join(filter(None, parts)) + "\n")
-    words = (
-        f"{len(names)} operators of ONNX have an equation. The nodes on each page are those that the tests compare with ONNX Runtime, "
-        "and whose gradients they compare with differences. Any other operator is opaque: it keeps its name, shapes and values."
+            beside = f", with {held} from the file" if held else ""
+            yield net, next(iter(net.graph.nodes)), f"{name}({settings})\n\nOn {shapes}{beside}:"
+
+    dialect(
+        "onnx",
+        "ONNX operators",
+        rules(),
+        "ONNX's operator `{}`. What it computes is ONNX's own documentation's to say; this is what convscope derives from it.",
+        shown,
+        "operators of ONNX have an equation. The nodes on each page are those that the tests compare with ONNX Runtime, "
+        "and whose gradients they compare with differences. Any other operator is opaque: it keeps its name, shapes and values.",
     )
-    index("onnx", "ONNX operators", words, said)
 
 
 def pytorch() -> None:
@@ -281,49 +263,61 @@ def pytorch() -> None:
 
     import convscope
     from convscope.aten import rules
-    from convscope.errors import ConvscopeError
 
-    names = sorted(rules())
-    said = []
-    for name in names:
-        parts = [
-            f"# {name}",
-            f"PyTorch's operator `aten::{name}`, as a recording of a module's forward holds it.",
-        ]
-        equation = ""
+    def shown(name: str) -> Iterator[tuple[Any, str, str]]:
         for case in [c for c in CASES if c.op == name][:1]:
             module = Called(case).eval()
-            try:
-                net = convscope.open(module, *module.inputs())
-            except ConvscopeError as error:
-                parts.append(docstrings.prose(str(error)))
-                continue
-            held = [
-                n
-                for n, node in net.graph.nodes.items()
-                if getattr(getattr(node.layer, "use", None), "op", "") == name
-            ]
-            for node in held[:1]:
-                stated = net.graph.facts[node].equation
-                shapes = ", ".join(map(shape_text, case.given))
-                parts.append(f"## On {shapes}")
-                if stated is not None:
-                    parts.append(picture(stated))
-                    equation = str(stated)
-                parts.append(explained(net, node))
-        page = f"{name}-operator" if name == "index" else name
-        said.append(
-            (
-                page,
-                f"`{equation}`" if equation and len(equation) < 110 and "|" not in equation else "",
-            )
-        )
-        write(f"pytorch/{page}", "\n\n".join(filter(None, parts)) + "\n")
-    words = (
-        f"{len(names)} operators of PyTorch (ATen) have an equation. The calls on each page are those that the tests compare with PyTorch, "
-        "and whose gradients they compare with autograd's."
+            net = convscope.open(module, *module.inputs())
+            for node, held in net.graph.nodes.items():
+                if getattr(getattr(held.layer, "use", None), "op", "") == name:
+                    yield net, node, f"On {', '.join(map(shape_text, case.given))}"
+                    break
+
+    dialect(
+        "pytorch",
+        "PyTorch operators",
+        rules(),
+        "PyTorch's operator `aten::{}`, as a recording of a module's forward holds it.",
+        shown,
+        "operators of PyTorch (ATen) have an equation. The calls on each page are those that the tests compare with PyTorch, "
+        "and whose gradients they compare with autograd's.",
     )
-    index("pytorch", "PyTorch operators", words, said)
+
+
+def dialect(
+    folder: str,
+    title: str,
+    names: Iterable[str],
+    lead: str,
+    shown: Callable[[str], Iterator[tuple[Any, str, str]]],
+    words: str,
+) -> None:
+    """Write a page for each operator of a dialect, and the table of them.
+
+    shown   what of an operator its page shows: networks, each with the name of a layer and a heading
+    """
+    from convscope.errors import ConvscopeError
+
+    said = []
+    for name in sorted(names):
+        parts, equation = [f"# {name}", lead.format(name)], ""
+        try:
+            found = list(shown(name))
+        except ConvscopeError as error:  # what cannot be recorded says why
+            found = []
+            parts.append(docstrings.prose(str(error)))
+        for net, node, heading in found:
+            parts.append(f"## {heading}")
+            stated = net.graph.facts[node].equation
+            if stated is not None:
+                parts.append(picture(stated))
+                equation = equation or str(stated)
+            parts.append(explained(net, node))
+        page = f"{name}-operator" if name == "index" else name
+        short = len(equation) < 110 and "|" not in equation
+        said.append((page, f"`{equation}`" if equation and short else ""))
+        write(f"{folder}/{page}", "\n\n".join(filter(None, parts)) + "\n")
+    index(folder, title, f"{len(said)} {words}", said)
 
 
 # -- the command line -----------------------------------------------------------------------------
