@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 
 from convscope.aten import rule_of
 from convscope.aten.rule import Call, Fed, NoEquation, Rule, Slot, Weight
-from convscope.errors import SettingError, ShapeError, UnsupportedError
-from convscope.layers.base import Initializer, Layer, tensor_names
+from convscope.errors import SettingError, ShapeError
+from convscope.layers.base import Initializer, tensor_names
 from convscope.notation import Equation, Size
 from convscope.notation.sizes import Shape, product, shape_text
 from convscope.operators.batch import check_reads, settled
 from convscope.operators.elements import BY_NUMBERS, TORCH
+from convscope.operators.foreign import Foreign
 from convscope.typed import Array, Record
 
 FLOATS = ("float32", "float64", "float16", "bfloat16")
@@ -144,21 +145,17 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
     return Stated(equation, keeps)
 
 
-class Operator(Layer):
+class Operator(Foreign):
     """One output of a PyTorch operator, in PyTorch's own layout.
 
     use         the call
     called      what it is called: the module's class where it is all that the module does, else the operator
-    arrays      weight name → what gives its numbers
     parameters  which of the weights are parameters, and whether training changes them; the others are
                 buffers and constants, which are no parameters
-    explained   whether it has an equation
-    shape       the output's shape where it has none (without the batch)
     folded      parameters that a weight was computed from, and their shapes: counted, and not read
     """
 
-    inputs_taken = (0, None)
-    channels_last = False
+    WHOSE = "the PyTorch module"
 
     def __init__(
         self,
@@ -198,10 +195,6 @@ class Operator(Layer):
     def kind(self) -> str:
         return self.called
 
-    @property
-    def opaque(self) -> bool:
-        return not self.explained
-
     def settings(self) -> dict[str, Any]:
         return {
             "folded": self.folded,
@@ -211,11 +204,8 @@ class Operator(Layer):
             "shape": self.shape,
         }
 
-    def equation(self, *shapes: Shape) -> Equation:
-        stated = state(self.use, tuple(shapes))
-        if stated.equation is None:
-            raise ShapeError(f"{self.name} ({self.kind}) has no equation: {stated.reason}")
-        return stated.equation
+    def stated(self, shapes: tuple[Shape, ...]) -> Stated:
+        return state(self.use, shapes)
 
     def opaque_facts(self, shapes: Sequence[Shape]) -> tuple[Shape, dict[str, Shape], Size]:
         held = {slot.name: slot.shape for _, slot in self.use.slots if isinstance(slot, Weight)}
@@ -231,19 +221,8 @@ class Operator(Layer):
     def initializers(self) -> dict[str, Initializer]:
         named = [slot.name for _, slot in self.use.slots if isinstance(slot, Weight)]
         named += [name for name, _ in self.folded]
-        return {name: _stored(self.arrays[name]) for name in named}
-
-    def set_weights(self, weights: Sequence[Array]) -> NoReturn:
-        """Always raises `UnsupportedError`: the module that was opened is what runs."""
-        raise UnsupportedError(
-            f"{self.name}: the weights are those of the PyTorch module; change them there"
-        )
+        return {name: self.stored(name) for name in named}
 
     def __repr__(self) -> str:
         given = ", ".join(f"{n}={v!r}" for n, v in self.use.settings if v is not None)
         return f"{self.kind}({given})"
-
-
-def _stored(get: Callable[[], Array]) -> Initializer:
-    """Return a weight's numbers as something that is "drawn" once, like any layer's."""
-    return lambda shape, rng: get()

@@ -172,7 +172,3 @@ class Subject:
         except ConvscopeError:
             return None
         return made.graph
-
-    def with_graph(self, graph: Graph) -> Subject:
-        """Return a subject of an edited graph, without a run."""
-        return Subject(graph, self.backing, self.seed, None, self.low, self.high)

@@ -80,7 +80,6 @@ class Units:
         self.graph = graph
         self.through: dict[str, str] = {}
         self.all: dict[str, Unit] = {}
-        self._owner: dict[str, str] = {}
         self._pads: dict[str, tuple[Any, ...]] = {}
         readers: dict[str, int] = {}
         for node in graph.nodes.values():

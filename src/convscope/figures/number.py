@@ -6,7 +6,6 @@ It is the ledger's own document (`explain/trace.py`), set as a figure: what is s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import isfinite, isnan
 
 from convscope.figures.lettering import broken, shortened, wide
@@ -201,11 +200,3 @@ def _value(text: str) -> float:
         return float(plain)
     except ValueError:
         return 0.0
-
-
-def lines_of(text: str, room: float, size: float, most: int) -> Sequence[str]:
-    """Return words in at most so many lines, "…" at the end of the last where some are left out."""
-    lines = broken(text, room, size)
-    if len(lines) <= most:
-        return lines
-    return [*lines[: most - 1], shortened(" ".join(lines[most - 1 :]), room, size)]

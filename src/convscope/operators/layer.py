@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 
 from convscope.equations.stating import NoEquation
-from convscope.errors import SettingError, ShapeError, UnsupportedError
-from convscope.layers.base import Initializer, Layer, tensor_names
+from convscope.errors import SettingError, ShapeError
+from convscope.layers.base import Initializer, tensor_names
 from convscope.notation import Equation, Size
 from convscope.notation.sizes import UNKNOWN, Shape
 from convscope.operators import rule_of
 from convscope.operators.batch import check_reads, settled, unknown_in
 from convscope.operators.elements import BY_NUMBERS, FLOAT, ONNX
+from convscope.operators.foreign import Foreign
 from convscope.operators.rule import (
     MOST_AXES,
     Fed,
@@ -146,20 +147,17 @@ def _in_float32(use: Use, shapes: Sequence[Shape]) -> tuple[Use, tuple[Shape, ..
     return use._replace(elements=elements), tuple(shapes)
 
 
-class Operator(Layer):
+class Operator(Foreign):
     """One output of an ONNX node, in ONNX's own layout.
 
     use       the node
-    arrays    weight name → what gives its numbers
-    shape     the output's shape where there is no equation (without the batch)
     written   its weights are constants that the file states, and no parameters
     kept      weights that belong to it and that it does not read: name → shape
     constants the weights that are no parameters, though others of it are
     fixed     the weights that no gradient moves; None where the file does not say what is trained
     """
 
-    inputs_taken = (0, None)
-    channels_last = False
+    WHOSE = "an ONNX model's file"
 
     def __init__(
         self,
@@ -190,10 +188,6 @@ class Operator(Layer):
     def kind(self) -> str:
         return self.use.op
 
-    @property
-    def opaque(self) -> bool:
-        return not self.explained
-
     def settings(self) -> dict[str, Any]:
         return {
             "use": self.use,
@@ -213,11 +207,8 @@ class Operator(Layer):
         held = (slot for slot in self.use.slots if isinstance(slot, Weight))
         return {slot.name: slot.shape for slot in held if slot.name not in read} | self.kept
 
-    def equation(self, *shapes: Shape) -> Equation:
-        stated = state(self.use, tuple(shapes))
-        if stated.equation is None:
-            raise ShapeError(f"{self.name} ({self.kind}) has no equation: {stated.reason}")
-        return stated.equation
+    def stated(self, shapes: tuple[Shape, ...]) -> Stated:
+        return state(self.use, shapes)
 
     def opaque_facts(self, shapes: Sequence[Shape]) -> tuple[Shape, dict[str, Shape], Size]:
         held = {slot.name: slot.shape for slot in self.use.slots if isinstance(slot, Weight)}
@@ -234,25 +225,12 @@ class Operator(Layer):
 
     def initializers(self) -> dict[str, Initializer]:
         return {
-            slot.name: _stored(self.arrays[slot.name])
-            for slot in self.use.slots
-            if isinstance(slot, Weight)
-        } | {name: _stored(self.arrays[name]) for name in self.kept}
-
-    def set_weights(self, weights: Sequence[Array]) -> NoReturn:
-        """Always raises `UnsupportedError`: the file that was opened is what runs."""
-        raise UnsupportedError(
-            f"{self.name}: the weights of an ONNX model are those of its file; change them there"
-        )
+            slot.name: self.stored(slot.name) for slot in self.use.slots if isinstance(slot, Weight)
+        } | {name: self.stored(name) for name in self.kept}
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value!r}" for name, value in self.use.attributes)
         return f"{self.kind}({given})"
-
-
-def _stored(get: Callable[[], Array]) -> Initializer:
-    """Return a weight's numbers as something that is "drawn" once, like any layer's."""
-    return lambda shape, rng: get()
 
 
 __all__ = ["Fed", "Given", "Operator", "Stated", "Use", "Weight", "state"]
