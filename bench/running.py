@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,10 @@ def channels_first(model: Any) -> Any:
 
 
 def activation_rows() -> list[Row]:
-    """All activations of ResNet-50, against its output alone and against TorchLens.
+    """All activations of ResNet-50, against its output alone, the same tensors fetched, and TorchLens.
+
+    Fetching has a price that nobody escapes: 141 MiB are written, and a normalisation or a ReLU cannot be folded into
+    the convolution whose own numbers are asked for. Bare ONNX Runtime, asked for the same tensors, is that floor.
 
     The network is transformers' (random weights), as PyTorch exports it: batch normalisation folded into
     the convolutions. TorchLens keeps those apart, and so does the file that is compared with it.
@@ -132,6 +135,7 @@ def activation_rows() -> list[Row]:
     import warnings
 
     import numpy as np
+    import onnx
     import onnxruntime as ort
     import torch
     import torchlens
@@ -146,16 +150,24 @@ def activation_rows() -> list[Row]:
     x = np.random.default_rng(0).normal(size=(1, 3, 224, 224)).astype(np.float32)
     given = torch.from_numpy(x)
 
-    def bare(path: Path, image: Any) -> Callable[[], Any]:
-        session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    def bare(path: Path, image: Any, fetched: Collection[str] = ()) -> Callable[[], Any]:
+        stored = onnx.load(path)
+        outputs = stored.graph.output
+        asked = [name for name in fetched if name not in {one.name for one in outputs}]
+        outputs.extend(onnx.ValueInfoProto(name=name) for name in asked)
+        session = ort.InferenceSession(
+            stored.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
         name = session.get_inputs()[0].name
         return lambda: session.run(None, {name: image})
 
-    def ratio(path: Path, net: Any, image: Any) -> tuple[float, float, int]:
-        ours, theirs = in_turn(
-            lambda: net.run(image[0]), bare(path, image), times=40, warm=5, again=True
-        )
-        return ours, theirs, len(net.graph.nodes)
+    def ratio(path: Path, net: Any, image: Any) -> tuple[float, float, float, int]:
+        same = [f.tensor for f in convscope.open(path).graph.fetched.values() if f.known is None]
+        ours, theirs, floor = in_turn(
+            lambda: net.run(image[0]), bare(path, image), bare(path, image, same),
+            times=40, warm=5, again=True,
+        )  # fmt: skip
+        return ours, theirs, floor, len(net.graph.nodes)
 
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         folded, apart, stored, exported = (
@@ -180,14 +192,21 @@ def activation_rows() -> list[Row]:
         ours, theirs = in_turn(
             lambda: net.run(x[0]), lambda: torchlens.trace(model, given), times=7, again=True
         )
-    rows = [
-        Row(
-            f"all {count} activations of ResNet-50, one image ({what})",
-            f"{a * 1e3:.1f} ms", f"bare ONNX Runtime, output only, {b * 1e3:.1f} ms",
-            f"{a / b:.2f}×", "≤ 1.3×", a / b <= 1.3,
-        )
-        for what, a, b, count in found
-    ]  # fmt: skip
+    rows = []
+    for what, a, b, floor, count in found:
+        named = f"all {count} activations of ResNet-50, one image ({what})"
+        rows += [
+            Row(
+                named, f"{a * 1e3:.1f} ms", f"bare ONNX Runtime, output only, {b * 1e3:.1f} ms",
+                f"{a / b:.2f}×", "≤ 1.3×", a / b <= 1.3,
+            ),
+            Row(
+                f"{named}: the floor",
+                f"{a * 1e3:.1f} ms", f"bare ONNX Runtime, the same tensors, {floor * 1e3:.1f} ms",
+                f"{a / floor:.2f}× (the floor itself {floor / b:.2f}× output only)", "≤ 1.05×",
+                a / floor <= 1.05,
+            ),
+        ]  # fmt: skip
     faster = theirs / ours
     rows.append(
         Row(
