@@ -1,7 +1,7 @@
 """What every test and every doctest runs under, and the ways to run them.
 
     pytest -n auto            minutes: a part of every campaign, the tests marked `full` left out
-    pytest -n auto --full     everything, as CI runs it
+    pytest -n auto --full     everything
     pytest --core             what needs no other framework: files that import one are left out
     pytest --core --few       of a test with many parameters a few: what another Python may do differently
 

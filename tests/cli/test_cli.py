@@ -69,7 +69,7 @@ def convscope(
         except BaseException:  # noqa: BLE001 – as Python does at a program's end
             traceback.print_exc()
             code = 1
-    printed = (stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]
+    printed = (stream.buffer.getvalue().decode() for stream in (out, err))
     return subprocess.CompletedProcess(["convscope", *words], code, *printed)
 
 
