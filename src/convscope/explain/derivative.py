@@ -75,7 +75,7 @@ class Term(Record):
         }
 
 
-class Reading(Record):
+class Factors(Record):
     """What one factor of many products reads: of what, where (an array a dimension), and the numbers."""
 
     what: str
@@ -100,7 +100,7 @@ class Products(Record):
     """
 
     values: Array
-    readings: tuple[Reading, ...]
+    readings: tuple[Factors, ...]
     layer: str
     called: str | None
     filters: Array | None
@@ -346,7 +346,7 @@ def taken_apart(
             Products(
                 kept(product),
                 tuple(
-                    Reading(*_said(part, node), tuple(map(kept, places)), kept(array))
+                    Factors(*_said(part, node), tuple(map(kept, places)), kept(array))
                     for part, places, array in reads
                 ),
                 node.name,
