@@ -119,6 +119,35 @@ def test_the_table_says_the_same_and_adds_up_row_by_row(visit: OpenPage) -> None
     assert figure(foot[1]) == so_far == figure(dict(shown["steps"])["pre-activation"])
 
 
+def test_numbers_beyond_twenty_decimals_are_shown_in_a_unit(visit: OpenPage) -> None:
+    def made() -> tuple[Any, ...]:
+        net = cs.Sequential([cs.Input((6, 5, 2)), cs.Conv2D(3, (2, 3), name="faint")], seed=4)
+        kernel, bias = net.get_layer("faint").get_weights()
+        net.get_layer("faint").set_weights([kernel * np.float32(1e-26), bias])
+        return net, np.random.default_rng(6).uniform(0.2, 1, (6, 5, 2)).astype(np.float32)
+
+    page = visit(made)
+    shown = page.number("faint", (3, 1, 2))
+    texts = [*(value for _, value in shown["tiles"]), shown["output"]]
+    *parts, whole = [figure(text.removesuffix("·10⁻²⁷")) for text in texts]
+    assert all("·10⁻²⁷" in text for text in texts) and sum(parts) == whole
+    engine = float(page.served.run["faint"][3, 1, 2])
+    assert float(whole) * 1e-27 == pytest.approx(engine, rel=1e-5)
+    assert dict(shown["steps"])["2 partial sums"] == shown["output"]
+
+
+def test_a_number_that_reads_more_than_a_call_takes(visit: OpenPage) -> None:
+    inputs = 150_001
+
+    def made() -> tuple[Any, ...]:
+        net = cs.Sequential([cs.Input((inputs,)), cs.Dense(2, name="wide")], seed=4)
+        return net, np.linspace(-1, 1, inputs, dtype=np.float32)
+
+    shown = visit(made).number("wide", (1,))
+    assert shown["reads"].startswith(f"It reads {inputs:,} numbers of ")
+    assert shown["tiles"][-1][0] == f"the other {inputs - 11:,} inputs"
+
+
 def test_of_many_maps_the_largest_and_a_rest_that_still_adds_up(visit: OpenPage) -> None:
     page = visit("branches")
     for layer, position, count, one in (

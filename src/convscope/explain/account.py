@@ -76,11 +76,12 @@ def account(main: Main) -> Account:
     if main.weights and main.reduction.kind == "sum":
         how = "adds up the products to"
     gathered = grouped(each)
-    if each == 1:
-        said = f"It reads {numbers}, {'' if total == 1 else 'all '}from map {{first}} of {{source}}, and {how} one number."
-    elif not sizes:
-        own = ", each with a weight of its own," if main.weights else ""
+    if not sizes:
+        each_with = "with" if total == 1 else "each with"
+        own = f", {each_with} a weight of its own," if main.weights else ""
         said = f"It reads {numbers} of {{source}}{own} and {how} one number."
+    elif each == 1:
+        said = f"It reads {numbers}, {'' if total == 1 else 'all '}from map {{first}} of {{source}}, and {how} one number."
     else:
         window = f"a {times(sizes)} window" if len(sizes) > 1 else f"a window of {times(sizes)}"
         channels = main.channels

@@ -54,11 +54,15 @@ _PLACES = re.compile(
 """Where a name may go on in the next line: behind what parts its words, and before a capital."""
 
 
+LEAST = 3
+"""How many letters of a broken word go into the next line at the least, where there is room for more."""
+
+
 def broken(text: str, room: float, size: float, bold: bool = False) -> list[str]:
     """Return words in lines no wider than `room`; a word that is wider by itself is broken anywhere.
 
     >>> broken("block_12_expand_relu", 50, 8), broken("BatchNormalization", 50, 8)
-    (['block_12_', 'expand_relu'], ['Batch', 'Normalizati', 'on'])
+    (['block_12_', 'expand_relu'], ['Batch', 'Normalizat', 'ion'])
     """
     lines: list[str] = []
     now = ""
@@ -71,6 +75,8 @@ def broken(text: str, room: float, size: float, bold: bool = False) -> list[str]
             fits = next(
                 (n for n in range(len(now) - 1, 0, -1) if wide(now[:n], size, bold) <= room), 1
             )
+            if fits >= 2 * LEAST:
+                fits = min(fits, len(now) - LEAST)
             lines.append(now[:fits])
             now = now[fits:]
     return [piece.strip() for piece in [*lines, now] if piece.strip()] or [""]

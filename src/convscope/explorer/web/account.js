@@ -57,7 +57,7 @@ export function sumOf(led, detail, at, most, sorted) {
 /** What a number reads, in the words that the host told. @param {Sum} sum */
 export function sentence({ detail: { account: words }, groups: { count, products, inside, between, channels }, source }) {
 	const { reads, padding, gaps, edge } = /** @type {Wording} */ (words); // what is a sum has them
-	const first = Math.min(...channels);
+	const first = channels.reduce((least, one) => Math.min(least, one), Infinity); // not spread: there may be more than a call takes
 	const padded = inside.reduce((sum, one) => sum + (one ? 0 : 1), 0) - between;
 	const outside = [between && filledIn(gaps, { count: grouped(between) }), padded && filledIn(between ? edge : padding, { count: grouped(padded) })].filter(Boolean).join("; ");
 	// 0 · NaN is NaN, and ∞ · 0 too; the engine does not go where there is nothing

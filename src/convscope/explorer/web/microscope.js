@@ -207,7 +207,7 @@ export class Microscope extends Part {
 		this.tabulate();
 		const { axes: { maps } } = this.app.form;
 		const where = maps === null ? `(${at.join(", ")})` : `[${at[maps]}] at ${at.filter((_, axis) => axis !== maps).join(",")}`;
-		this.speak(`${called(detail.name)}${where} = ${decimal(led.value, 3)}`);
+		this.speak(`${called(detail.name)}${where} = ${led.value && Math.abs(led.value) < 0.01 ? scientific(led.value) : decimal(led.value, 3)}`);
 	}
 
 	/** @param {Now} now @param {boolean} more  whether there are sums on the way */

@@ -5,9 +5,13 @@
 
 import { between } from "./arrays.js";
 
-/** A number with a fixed number of decimals and a true minus sign. @param {number} value @returns {string} */
+/** A number with a fixed number of decimals, in a unit (1.23457·10⁻²⁷) where they are more than 20, and a true minus sign. @param {number} value @returns {string} */
 export function decimal(value, places = 6) {
 	if (!Number.isFinite(value)) return exact(value);
+	if (places > 20) { // in a unit
+		const text = decimal(value * Number(`1e${places - 5}`), 5);
+		return /[1-9]/.test(text) ? text + tens(5 - places) : text;
+	}
 	const size = Math.abs(value);
 	let text = size.toFixed(places);
 	if (size < 1e21) text = toEven(text, size, places);
@@ -33,9 +37,13 @@ export function exact(value) {
 export function scientific(value) {
 	if (value === 0 || !Number.isFinite(value)) return exact(value);
 	const [mantissa, power] = exponential(Math.abs(value), 1);
-	const raised = String(power).replace(/./g, (c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(c)]));
-	return `${value < 0 ? "−" : ""}${withoutZeros(mantissa)}·10${raised}`;
+	return `${value < 0 ? "−" : ""}${withoutZeros(mantissa)}${tens(power)}`;
 }
+
+const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+
+/** @param {number} power */
+const tens = (power) => `·10${String(power).replace(/./g, (c) => (c === "-" ? "⁻" : RAISED[Number(c)]))}`;
 
 /**
  * Numbers rounded so that what is shown adds up to the shown total, exactly: each is rounded down, and the units that
@@ -105,11 +113,12 @@ export const grouped = (value) =>
 /** How many decimals show a number of this size well. @param {number} largest */
 export function places(largest) {
 	const size = Math.abs(largest);
-	return size > 0 && size < Infinity ? between(5 - Math.floor(Math.log10(size)), 2, 20) : 6;
+	return size > 0 && size < Infinity ? between(5 - Math.floor(Math.log10(size)), 2, 60) : 6;
 }
 
 /** A number that `decimal` wrote. @param {string} text */
-export const readBack = (text) => Number(text.replace("−", "-").replace("∞", "Infinity"));
+export const readBack = (text) => Number(text.replace("−", "-").replace("∞", "Infinity")
+	.replace(/·10⁻(.*)/, (_, power) => `e-${[...power].map((c) => RAISED.indexOf(c)).join("")}`));
 
 /** With its sign in front, also a plus. @param {string} text */
 export const signed = (text) => (/^[−-]|^NaN|^0\.?0*$/.test(text) ? text : `+${text}`);
