@@ -252,6 +252,34 @@ def test_what_changes_between_runs_is_seen() -> None:
     check(False)
 
 
+class Pieced(nn.Module):
+    """One number of a weight, and a kernel that another size may take the place of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 3, 3, stride=2, padding=1)
+        self.scale = nn.Parameter(torch.tensor([2.0, 5.0]))
+
+    def forward(self, x: Any) -> Any:
+        return self.conv(x) * self.scale[0]
+
+
+def test_a_number_in_a_weight_and_a_kernels_size_are_what_they_are_now() -> None:
+    module, x = Pieced(), np.random.default_rng(3).standard_normal((2, 8, 8), np.float32)
+    net = opened(module, torch.zeros(1, 2, 8, 8))
+    for _ in range(2):  # the second time on a path that is known
+        assert net.run(x).trace("mul", (1, 2, 3)).facts.agrees
+    with torch.no_grad():
+        module.scale.mul_(3)  # in place: scale[0] lies in it
+    run = net.run(x)
+    assert run.trace("mul", (1, 2, 3)).facts.agrees
+    assert float(run["mul"][1, 2, 3]) == 6 * float(run["conv"][1, 2, 3])
+    module.conv.weight = nn.Parameter(torch.randn(3, 2, 4, 4))  # as many outputs as before
+    run = net.run(x)
+    assert run.graph.facts["conv"].weights["weight"] == (3, 2, 4, 4)
+    assert run.trace("conv", (1, 2, 3)).facts.agrees
+
+
 def test_numbers_before_a_change_in_place_are_copied_once() -> None:
     class Residual(nn.Module):
         def __init__(self) -> None:

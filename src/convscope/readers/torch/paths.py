@@ -47,7 +47,7 @@ class Path:
             if given.fed:
                 return self.places.get(id(given))
             if given.held and given.shape and given.dtype.is_floating_point:
-                return given.name, given.tensor.requires_grad
+                return given.name, given.shape, given.dtype, given.tensor.requires_grad
             self.constants.append(given)
             return given.shape, given.dtype
         if type(given) in (list, tuple):
@@ -89,6 +89,10 @@ def known(recording: Recording, fetched: Mapping[str, Value]) -> Known | None:
 
 
 def _kept(value: Value) -> Tensor:
-    """Return a constant's numbers as they are now: what no call gave may be written into later."""
+    """Return a constant's numbers as they are now: it may be, or lie in, what is written into later.
+
+    Of what a call gave the graph reads numbers of floats where they lie, but for a single one, which its equations hold.
+    """
     tensor = value.tensor.detach()
-    return tensor.clone() if value.call is None else tensor
+    live = value.call is not None and value.dtype.is_floating_point and value.shape
+    return tensor if live else tensor.clone()
