@@ -187,6 +187,36 @@ def test_a_film_holds_steps_and_any_can_be_taken_apart(tmp_path: Path) -> None:
     assert line.steps == found.steps and len(line.values) == 5
 
 
+def test_what_a_weighted_image_counts_in_a_step(tmp_path: Path) -> None:
+    model = Sequential([Dense(3, activation="softmax", input_shape=(4,))], seed=2)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    path = tmp_path / "weighted.npz"
+    x = np.random.default_rng(1).normal(size=(5, 4)).astype(np.float32)
+    maker = FilmMaker(path, [1])
+    model.fit(
+        x, np.array([0, 1, 2, 1, 0]), 5, 1, verbose=0, callbacks=[maker],
+        shuffle=False, sample_weight=np.array([2, 1, 1, 0.5, 1], np.float32),
+    )  # fmt: skip
+    net = tmp_path / "net.py"
+    net.write_text(
+        "from convscope import *\nnet = Sequential([Dense(3, activation='softmax', input_shape=(4,))])\n"
+    )
+    at = ["film", str(path), "--model", f"{net}:net", "--step", "1", "--slope", "dense:1"]
+    for image, counts in (("0", "0.4"), ("3", "0.1")):
+        said = CliRunner().invoke(main, [*at, "--image", image])
+        assert said.exit_code == 0, said.output
+        assert f"whose images are weighted, it counts {counts}" in " ".join(said.stdout.split())
+
+
+def test_a_film_without_a_step_has_no_weights(tmp_path: Path) -> None:
+    path = tmp_path / "empty.npz"
+    model = small()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(X[:9], Y[:9], epochs=1, verbose=0, callbacks=[FilmMaker(path, [77])])
+    wrong = CliRunner().invoke(main, ["film", str(path), "--of", "conv2d.kernel:0,0,0,0"])
+    assert wrong.exit_code == 2 and "has no weight conv2d.kernel; it has none" in wrong.output
+
+
 def test_the_demo_learns_and_its_film_is_taken_apart(tmp_path: Path) -> None:
     run = CliRunner().invoke
     path = str(tmp_path / "film.npz")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from convscope.engine.step import SHARE
 from convscope.engine.writing import check_ending, check_place, complete
 from convscope.equations.losses import TARGET
 from convscope.errors import (
@@ -228,7 +229,7 @@ class Film:
             [self.arrays(s, k).get(what) for k in ("weight", "gradient", "update")]
             for s in self.steps
         ]
-        if any(array is None for row in found for array in row):
+        if not found or any(array is None for row in found for array in row):
             names = ", ".join(self.arrays(self.steps[0], "gradient")) if self.steps else "none"
             raise LayerLookupError(f"{self.path.name} has no weight {what}; it has {names}")
         where = position_of(position, found[0][0].shape, what)  # type: ignore[union-attr]
@@ -341,6 +342,10 @@ class Film:
         one = {name: array[image] for name, array in x.items()}
         target: Array = given[f"{trainer.output}/{TARGET}"][image]
         return network, (one if len(one) > 1 else next(iter(one.values()))), target
+
+    def shares(self, trainer: Trainer, step: int) -> Array:
+        """Return what each image of a step's batch counts in its loss: 1/images, unless they were weighted."""
+        return self.arrays(step, "given")[f"{trainer.output}/{SHARE}"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the film says of itself as plain data."""

@@ -90,7 +90,6 @@ def command(
             report = Report(report if image is None else report.of_image(image))
         else:
             assert image is not None
-            rows = found.taken(trainer, step).rows
             then, x, target = found.alone(trainer, network.edited([]), step, image)
             run = then.run(x)
             if number is not None:
@@ -101,23 +100,29 @@ def command(
                 led = run.gradient(
                     loss=loss.kind, target=aim, from_logits=loss.from_logits, to=what
                 )
-                report = Report(_Slope(led.at(position), rows))
+                shares = found.shares(trainer, step)
+                report = Report(_Slope(led.at(position), shares, image))
     show(report, form, color)
 
 
 class _Slope:
-    """What a number does to the loss of one image, and what that counts in a step."""
+    """What a number does to the loss of one image, and what that counts in a step, where images have such shares."""
 
-    def __init__(self, derivative: Any, rows: int) -> None:
-        self.derivative, self.rows = derivative, rows
+    def __init__(self, derivative: Any, shares: Any, image: int) -> None:
+        self.derivative, self.shares, self.image = derivative, shares, image
 
     def document(self) -> Any:
         """Return the ledger as parts, and what it counts."""
         from convscope.explain.words import exact, grouped
         from convscope.parts import Document, Paragraph
 
-        value, rows = float(self.derivative.value), self.rows
-        said = f"In the step it counts 1/{grouped(rows)}, as each of the {grouped(rows)} images does: {exact(value / rows)}."
+        value, rows = float(self.derivative.value), len(self.shares)
+        if (self.shares == self.shares.dtype.type(1 / rows)).all():
+            many = grouped(rows)
+            said = f"In the step it counts 1/{many}, as each of the {many} images does: {exact(value / rows)}."
+        else:
+            share = float(self.shares[self.image])
+            said = f"In the step, whose images are weighted, it counts {exact(share)}: {exact(value * share)}."
         ways = {
             "slope": "Its largest term, further back: --slope {}.",
             "number": "The number that it multiplies: --number {}.",
