@@ -102,6 +102,18 @@ def test_equal_filters_on_different_inputs_are_no_copies() -> None:
         assert (layer, "alike", (2, 3)) in told
 
 
+def test_filters_that_are_nearly_the_same_are_not_said_to_be_1_times_each_other() -> None:
+    net = Sequential([Conv2D(3, (3, 2), input_shape=(7, 6, 2))], seed=5)
+    kernel, bias = net.layers[0].get_weights()
+    kernel[..., 2] = kernel[..., 1]
+    kernel[2, 1, 0, 2] = np.nextafter(kernel[2, 1, 0, 1], np.float32(9))
+    net.layers[0].set_weights([kernel, bias])
+    x = np.random.default_rng(0).normal(size=(50, 7, 6, 2)).astype(np.float32)
+    (verdict,) = (v for v in net.survey(x).verdicts if v.kind == "alike")
+    assert verdict.maps == (1, 2) and not verdict.proved
+    assert verdict.evidence.endswith("their weights differ, none by more than 0.001 %")
+
+
 def test_a_filter_with_another_bias_is_no_copy() -> None:
     net = Sequential([Conv2D(4, (3, 2), input_shape=(7, 6, 2))], seed=5)
     kernel, bias = net.layers[0].get_weights()

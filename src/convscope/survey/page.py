@@ -137,7 +137,8 @@ class _Page:
         if self.chosen is not None:
             yield (
                 f"<p>{len(self.chosen):,} of the {survey.state.tally.plan.maps:,} maps are in this page: as many of each layer, "
-                f"those with a verdict first, then those with the largest responses. survey --json, --csv and the "
+                f"those with a verdict first, then those with the largest responses; a map that is constant has nothing to "
+                f"show and is left out. survey --json, --csv and the "
                 f"explorer's screen Survey have all.</p>"
             )
         if survey.verdicts:

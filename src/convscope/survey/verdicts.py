@@ -223,6 +223,8 @@ def _differing(graph: Graph, layer: str, one: int, other: int) -> str:
     factor = float(beside[at]) / float(largest[at]) if largest[at] else 0.0
     if factor and all(np.allclose(a * factor, b, rtol=1e-6, atol=0) for a, b in pairs.values()):
         by = exact(float(f"{factor:.6g}"))
+        if by == "1":
+            return f"{said}, none by more than 0.001 %"
         return f"{said}: those of map {other} are {by} times those of map {one}"
     return said
 
