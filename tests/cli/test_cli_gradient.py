@@ -55,6 +55,7 @@ def test_a_loss() -> None:
         (("--of", "dense:3", "--shares", "--to", "conv2d"), "leave --to out"),
         (("--of", "dense:3", "--to", "conv2d.kernel:a,b"), "POSITION is whole numbers"),
         (("--loss", "mse", "--target", "none.npy"), "none.npy"),
+        (("--loss", "mse", "--target=--5"), "--5"),
         (("--loss", "sparse_categorical_crossentropy"), "needs target=, the number of a class"),
     ],
 )

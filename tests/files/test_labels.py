@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import onnx
 import pytest
 
+from convscope.cli.shared import set_labels
 from convscope.errors import ConvscopeError
 from convscope.files.labels import configured_labels, labels_beside, noted_labels, read_labels
+from convscope.model.graph import Graph
+from convscope.network import Network
 
 
 @pytest.mark.parametrize(
@@ -55,6 +59,19 @@ def test_files_beside_a_model(tmp_path: Path) -> None:
     assert labels_beside(model) == tmp_path / "labels.txt"
     (tmp_path / "config.json").write_text('{"id2label": {"0": "cat", "1": "dog"}}')
     assert labels_beside(model) == tmp_path / "config.json"
+
+
+@pytest.mark.parametrize("outputs", [(), ("x",)], ids=["no output", "an input goes out"])
+def test_labels_beside_a_network_without_classes(tmp_path: Path, outputs: tuple[str, ...]) -> None:
+    model = tmp_path / "net.onnx"
+    model.write_bytes(b"")
+    (tmp_path / "labels.txt").write_text("cat\ndog\n")
+    graph = Graph("bare", {"x": (2,)}, "channels_last")
+    graph.outputs = outputs
+    network = Network("bare", graph=graph)
+    with click.Context(click.Command("explore")):
+        set_labels(network, str(model), None)
+    assert network.labels == []
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def target_given(target: str | None) -> Any:
     """Return what --target means: a class, or the numbers of a file."""
     if target is None:
         return None
-    if target.lstrip("-").isdecimal():
+    if target.removeprefix("-").isdecimal():
         return int(target)
     from convscope.engine.images import stored_array
 
@@ -367,7 +367,9 @@ def set_labels(network: Network, model: str, labels: Path | None) -> None:
     except ConvscopeError as error:
         say(f"Warning: {beside} has no labels that can be read: {error}")
         return
-    if network.graph.facts[network.graph.outputs[0]].output_shape[-1:] == (len(found),):
+    graph = network.graph
+    facts = [graph.facts[name] for name in graph.outputs[:1] if name in graph.facts]
+    if any(one.output_shape[-1:] == (len(found),) for one in facts):
         network.labels = found
 
 
