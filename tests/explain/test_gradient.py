@@ -15,8 +15,12 @@ from torch.nn import functional as F
 from work import calls
 
 import convscope as cs
+from convscope.aten.rule import axes_of
 from convscope.demo import digits
+from convscope.equations.sampling import sampled
 from convscope.errors import LayerLookupError, PositionError, SettingError, UnsupportedError
+from convscope.explain.corners import jumps
+from convscope.notation import source
 from convscope.parts import Span, Table
 
 Array = np.ndarray[Any, Any]
@@ -307,6 +311,17 @@ def test_a_jump_has_no_slope_and_says_so() -> None:
     for op in ("Floor", "Sign", "Round"):
         assert f"{op.lower()} jumps from value to value" in of(op) and "It is 0:" in of(op)
     assert "jumps" not in of("Abs") and "It is −1:" in of("Abs")
+
+
+def test_what_is_sampled_jumps_from_place_to_place_and_not_with_the_map() -> None:
+    image, grid = source((1, 2, 7, 9)), source((1, 3, 4, 2), "grid")
+
+    def of(mode: str, to: str) -> list[str]:
+        axes = axes_of((1, 2, 3, 4))
+        return jumps([(sampled(image, grid, (7, 9), axes, mode, "reflection", False), to)])
+
+    assert of("nearest", "grid") == ["round", "same"]
+    assert of("nearest", "in") == of("linear", "in") == of("linear", "grid") == []
 
 
 def test_what_has_no_part_in_a_loss_says_so(demo: Demo) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 
 from convscope import Conv2D, Dense, Flatten, MaxPooling2D, Run, Sequential, UpSampling2D
 from convscope.demo import network
+from convscope.explain.ledger_parts import ledger_parts
 from convscope.explain.words import adding_up
-from convscope.parts import Table
+from convscope.notation.ledger import ledger
+from convscope.parts import Document, Table
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -203,3 +206,10 @@ def test_tiny_numbers_are_shown_in_a_unit_of_theirs(power: int) -> None:
     np.testing.assert_allclose(shown, [p * 10.0**-power for p in partials], atol=1e-6)
     (total,) = re.findall(r"sum +(−?\d\.\d{6})\n", column)
     assert sum(map(round, (1e6 * x for x in shown))) == round(1e6 * float(total.replace("−", "-")))
+
+
+def test_numbers_below_what_float64_holds_in_full_are_told() -> None:
+    values = {"in": np.array([1e-160, 3e-160]), "kernel": np.array([[2e-160], [1e-160]])}
+    found = ledger(Dense(1, use_bias=False).equation((2,)), (0,), values, "float64")
+    assert 0 < found.value < sys.float_info.min
+    assert "in 10⁻³⁰⁰" in str(Document(tuple(ledger_parts(found))))

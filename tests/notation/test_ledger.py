@@ -20,6 +20,8 @@ from convscope.layers.dense import Dense
 from convscope.layers.global_pooling import GlobalAveragePooling2D
 from convscope.model.graph import Graph
 from convscope.notation import Axis, Equation, Sum, call, source, weight
+from convscope.notation.expression import Number, Pieces, Reduction
+from convscope.notation.index import as_index
 from convscope.notation.ledger import Ledger, ledger
 
 Array = np.ndarray[Any, Any]
@@ -222,3 +224,16 @@ def test_a_ledger_that_is_done_with_is_gone_at_once() -> None:
         assert gc.collect() == 0  # a ring of references would keep its arrays
     finally:
         gc.enable()
+
+
+def test_a_largest_place_is_uncertain_where_one_that_is_exact_may_be_larger() -> None:
+    y, a = Axis("y", 1), Axis("a", 2)
+    told = Pieces(as_index(a), (1, 2), (Number(1.0), source((1,))[y] * weight("kernel")[y]))
+    equation = Equation((y,), Reduction("first", (a,), told))
+    values = {"in": np.array([0.1], np.float32), "kernel": np.array([10.0], np.float32)}
+    assert values["in"] * values["kernel"] == 1  # in float32; without rounding it is more
+    found = ledger(equation, (0,), values)
+    assert found.value == 1
+    assert found.rounding == np.inf
+    surely = ledger(equation, (0,), {**values, "in": np.array([0.11], np.float32)})
+    assert surely.rounding == 0

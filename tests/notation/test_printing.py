@@ -33,6 +33,9 @@ def test_a_long_size_in_an_index_gets_a_letter() -> None:
     assert str(Equation((y,), Sum(i)(padded[y + i - long] * weight("p")[i]))) == (
         "out[y] = Σ i<3  in[y + i − q] · p[i]\n  with q = ⌊(n + s·⌊(n − 1)/s⌋)/2⌋"
     )
+    p, q, c = symbol("p"), symbol("q"), Axis("c", symbol("r"))  # they stand in the shapes beside it
+    beside = source((n, p, q)).padded([(long, long), (0, 0), (0, 0)], "zero")[y + i - long, 0, 0]
+    assert "with g = ⌊" in str(Equation((y, c), Sum(i)(beside * weight("k")[i, c])))
     short = source((n,)).padded([(n // 2, n // 2)], "zero")
     assert str(Equation((y,), short[y - n // 2])) == "out[y] = in[y − ⌊n/2⌋]"
 

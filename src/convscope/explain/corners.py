@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from convscope.explain.words import exact
 from convscope.notation import Equation, Expression
-from convscope.notation.expression import Call, Number, Reduction
-from convscope.notation.functions import Formula, Function, compute
+from convscope.notation.expression import Call, Number, Reduction, reads
+from convscope.notation.functions import SELECT, Formula, Function, compute
+from convscope.notation.slopes import slope
 
 FIRST = "Of equal numbers the maximum is the first: it has all of the derivative, the others none, as in the frameworks."
 EVERY = "It is the frameworks' own rule for where there is no slope."
@@ -33,32 +34,33 @@ def corners(equations: list[Equation]) -> list[str]:
     return [*found, FIRST] if tied else found
 
 
-JUMPING = ("floor", "ceil", "round", "sign", "at_least")
+def jumps(uses: Iterable[tuple[Equation, str]]) -> list[str]:
+    """Return by which names what equations make of a tensor jumps from value to value; [] where nothing does.
 
+    uses   equations, and the name that the tensor has in each
 
-def jumps(equations: list[Equation]) -> list[str]:
-    """Return by which names equations jump from value to value, where no slope leads; [] where none does.
-
-    >>> from convscope import Dense
-    >>> jumps([Dense(3, activation="tanh").equation((5,))])
+    >>> from convscope import Dense, Embedding
+    >>> jumps([(Dense(3, activation="tanh").equation((5,)), "in")])
     []
+    >>> looked_up = Embedding(7, 3).equation((5,))
+    >>> jumps([(looked_up, "in")]), jumps([(looked_up, "embeddings")])
+    (['if_row'], [])
     """
     found: dict[str, None] = {}
-    for node in _all(equations):
-        if isinstance(node, Reduction) and node.kind == "first":
-            found["argmax"] = None
-        elif isinstance(node, Call):
-            names = {node.function.name, *_primitives(node.function.formula)}
-            if names & set(JUMPING):
-                found[node.function.name] = None
+    for equation, tensor in uses:
+        for node in _all([equation]):
+            if isinstance(node, Reduction) and node.kind == "first":
+                if _reads(node.body, tensor):
+                    found["argmax"] = None
+            elif isinstance(node, Call) and node.function != SELECT:  # which chooses between two
+                for place, argument in enumerate(node.arguments):
+                    if _reads(argument, tensor) and slope(node.function, place).formula == 0.0:
+                        found[node.function.name] = None
     return list(found)
 
 
-def _primitives(formula: Formula | None) -> Iterator[str]:
-    if isinstance(formula, tuple):
-        yield str(formula[0])
-        for part in formula[1:]:
-            yield from _primitives(part)
+def _reads(node: Expression, tensor: str) -> bool:
+    return any(read.tensor.name == tensor for read in reads([node]))
 
 
 def _all(equations: list[Equation]) -> Iterator[Expression]:

@@ -98,7 +98,9 @@ class Gradient:
             tuple(self.backward.graph.inputs),
             self._weight is not None,
             self.objective,
-            () if value else tuple(jumps([self.backward.equation(n) for n, _ in self._sources()])),
+            ()
+            if value
+            else tuple(jumps((self.backward.equation(n), t) for n, t in self._sources())),
         )
 
     def _shape(self) -> tuple[int, ...]:

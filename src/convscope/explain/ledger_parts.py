@@ -33,6 +33,9 @@ _MAPS = ("filter", "channel")
 LARGEST_WINDOW = 49
 """Windows of more numbers than this are not written out."""
 
+LEAST_POWER = -300
+"""Numbers are shown in no smaller a unit: what is left of float64 below has few digits, and 10³²⁴ is no float64."""
+
 
 def ledger_parts(led: Ledger) -> list[Part]:
     """Return the arithmetic of a ledger as parts, without its equation and what follows from it."""
@@ -141,7 +144,7 @@ def _power(values: Any) -> int:
     """
     sizes = np.abs(np.asarray(values, np.float64))
     largest = float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
-    return floor(log10(largest)) if 0 < largest < 1e-3 else 0
+    return max(floor(log10(largest)), LEAST_POWER) if 0 < largest < 1e-3 else 0
 
 
 def _unit(power: int) -> str:

@@ -102,9 +102,8 @@ class _Text:
         sign, key = (self.how.minus.strip(), show(-size)) if said[0] == "−" else ("", said)
         if key not in self.letters:
             assert self.equation is not None
-            taken = "".join(
-                c if c.isalnum() else " " for c in "\n".join(_Text().whole(self.equation))
-            ).split()
+            beside = [*_Text().whole(self.equation), *map(show, _stated(self.equation))]
+            taken = "".join(c if c.isalnum() else " " for c in "\n".join(beside)).split()
             taken += [letter for letter, _ in self.letters.values()]
             letter = next(one for one in _LETTERS if one not in taken)
             self.letters[key] = letter, -size if sign else size
@@ -304,6 +303,12 @@ class _Latex(_Text):
 
 def _escaped(name: str) -> str:
     return name.replace("_", r"\_")
+
+
+def _stated(equation: Equation) -> list[Size]:
+    """Return sizes that stand beside an equation: of the shapes of what it reads, and of its outputs."""
+    read = [size for tensor in equation.inputs for size in tensor.shape or ()]
+    return read + [axis.size for axis in equation.axes if axis.size is not None]
 
 
 def _last(axis: Axis) -> Size:

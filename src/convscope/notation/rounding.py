@@ -291,8 +291,9 @@ class Rounding:
         terms, errors = (x.reshape(-1, *x.shape[len(sizes) :]) for x in (terms, errors))
         found = terms.argmax(axis=0)
         ours = np.take_along_axis(terms - errors, found[np.newaxis], 0)
-        near = ((terms + errors >= ours) & (errors > 0)).sum(axis=0) > 1
-        odd = near | np.isnan(terms).any(axis=0)
+        near = terms + errors >= ours
+        odd = (near.sum(axis=0) > 1) & (near & (errors > 0)).any(axis=0)
+        odd = odd | np.isnan(terms).any(axis=0)
         return found.astype(float), _either(odd, np.inf, 0.0)
 
     def reduce(self, node: Reduction, given: Mapping[Axis, Any], depth: int) -> tuple[Any, Any]:

@@ -141,8 +141,12 @@ def scatter_elements(node: Node) -> Equation:
     place = node.axis(node.whole("axis", 0, -LARGEST), len(shape))
     how = node.text("reduction", "none")
     single = isinstance(node.slot(2), Given)  # one number, wherever it is written
-    if len(by) != len(shape) or (not single and node.shape(2) != by) or 0 in (*shape, *by):
+    if len(by) != len(shape) or 0 in (*shape, *by):
         raise NoEquation("it reads or gives nothing")
+    if not single and node.shape(2) != by:
+        raise NoEquation(
+            f"there are {shape_text(node.shape(2))} updates for {shape_text(by)} places"
+        )
     if any(b > s for n, (b, s) in enumerate(zip(by, shape, strict=True)) if n != place):
         raise ShapeError(f"{node.op}: {shape_text(by)} updates for a tensor of {shape_text(shape)}")
     axes = node.layout.axes(shape)
