@@ -35,9 +35,12 @@ BATCH = 32
 TOGETHER, MOST_TOGETHER = 64 << 20, BATCH // 4
 """So many bytes of activations go through together, and so many images; or one."""
 
+LITTLE = 10 << 20
+"""Within so many bytes more images go through together, a batch at most: `CALLERS` groups are little beside the process."""
+
 CALLERS = 3
-"""While a group of images is counted so many others go through the network at most, each on a part of the processor:
-all together are no more than a batch that is run at once."""
+"""So many groups of images are held at most: they go through the network, each on a part of the processor, or one is
+counted meanwhile. All together are no more than a batch that is run at once."""
 
 COMPILED_FROM = 1 << 28
 """After so many numbers, about a second of numpy's, they are counted by what Numba compiles, if it is installed: that
@@ -65,6 +68,7 @@ class Measuring:
     missing   layers that nothing here computes: name → the one without an equation before it
     plan      what is measured, and of how many maps
     rows      how many images go through together, and `callers` how many groups of them at once
+    counters  how many threads count, a layer each
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class Measuring:
         self.missing = _missing(network, graph)
         self.same, wanted = self._layers(graph)
         check_run(graph, wanted)
+        self.counters = callers or processors()
         self.callers = min(callers or CALLERS, processors())
         with for_callers(self.callers):
             self._runner: Runner = network.backing.runner(graph, wanted, True)
@@ -93,7 +98,8 @@ class Measuring:
             self.callers = 1
         self.plan = self._plan(self._runner.run({self.input: first}), wanted)
         each = 4 * sum(layer.maps * layer.places for layer in self.plan.layers)
-        self.rows = max(1, min(MOST_TOGETHER, TOGETHER // max(each, 1)))
+        fit = max(1, min(MOST_TOGETHER, TOGETHER // each), min(BATCH, LITTLE // each))
+        self.rows = 1 << (fit.bit_length() - 1)  # so that groups of a batch are of one size
         self._by: Counting = counting
         self._numbers = 0
 
@@ -141,18 +147,23 @@ class Measuring:
     def measure(self, tally: Tally, first: int, last: int | None) -> Iterator[int]:
         """Add the images of these numbers to a tally; yield after each batch the number that comes next.
 
-        While the figures of some images are counted, here and in order, the next ones go through the network.
+        While some images are counted, group by group in order and several layers at once, the next ones go
+        through the network.
         """
-        with ThreadPoolExecutor(self.callers, "convscope survey") as aside:
+        with (
+            ThreadPoolExecutor(self.callers, "convscope survey") as aside,
+            ThreadPoolExecutor(self.counters, "convscope count") as counters,
+        ):
+            over = counters.map if self.counters > 1 else map
             coming: deque[Any] = deque()
             groups = self._groups(self.source.items(first, last))
             reached = 0
             while True:
-                while len(coming) <= self.callers and (group := next(groups, None)):
+                while len(coming) < max(self.callers, 2) and (group := next(groups, None)):
                     coming.append(aside.submit(self._ran, group))
                 if not coming:
                     break
-                reached = self._count(tally, coming.popleft().result())
+                reached = self._count(tally, coming.popleft().result(), over)
                 if reached % BATCH == 0:
                     yield reached
             if reached % BATCH:
@@ -192,14 +203,15 @@ class Measuring:
         kept = [(group[-1].number + 1, [item for item, _ in good], bad, found)]
         return kept.pop
 
-    def _count(self, tally: Tally, give: Callable[[], Any]) -> int:
+    def _count(self, tally: Tally, give: Callable[[], Any], over: Any) -> int:
         """Add what came out of a group to a tally; return the number of the image that comes next."""
         reached, items, bad, found = give()
         for item, why in bad:
             tally.skip(item.number, item.name, why)
         if items:
             names = [(item.name, item.label) for item in items]
-            tally.add([item.number for item in items], names, found, self._counting(len(items)))
+            numbers = [item.number for item in items]
+            tally.add(numbers, names, found, self._counting(len(items)), over)
         return int(reached)
 
     def _counting(self, images: int) -> Counting:

@@ -6,7 +6,7 @@ number of layers. A `Plan` says which place belongs to which map.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -89,6 +89,13 @@ class Plan(Record):
         return sum(layer.maps for layer in self.layers)
 
     @property
+    def largest_first(self) -> list[int]:
+        """The places of the layers, that of the most numbers first: threads that take one after another end together."""
+        return sorted(
+            range(len(self.layers)), key=lambda n: -self.layers[n].maps * self.layers[n].places
+        )
+
+    @property
     def sampled(self) -> int:
         """How many images are kept a sample of."""
         fit = SAMPLE_BYTES // (4 * SAMPLED_PLACES * max(self.maps, 1))
@@ -150,8 +157,12 @@ class Tally:
         names: Sequence[tuple[str, str | None]],
         activations: dict[str, Array],
         by: Counting = counting,
+        over: Callable[[Callable[[int], None], Iterable[int]], Iterable[None]] = map,
     ) -> None:
-        """Add the activations of a few images, whose numbers rise; `by` is what counts them."""
+        """Add the activations of a few images, whose numbers rise; `by` is what counts them.
+
+        over   goes over the layers, `map` or a pool's: no layer writes where another does
+        """
         plan, images = self.plan, len(numbers)
         value = np.empty((images, plan.maps), np.float32)
         place = np.empty((images, plan.maps), np.int64)
@@ -159,19 +170,23 @@ class Tally:
         draws = {n: _drawn(n) for n in numbers}
         chosen = self._chosen(draws)
         samples = {n: np.empty((SAMPLED_PLACES, plan.maps), np.float32) for n in chosen}
-        for layer, histograms in zip(plan.layers, self.histograms, strict=True):
-            x = layer.arranged(activations[layer.name])
-            at = layer.slice
+
+        def count(of: int) -> None:
+            layer = plan.layers[of]
+            x, at = layer.arranged(activations[layer.name]), layer.slice
             for number, drawn in samples.items():
                 where = [p % layer.places for p in draws[number][1]]
                 drawn[:, at] = x[numbers.index(number)][:, where].T
             by.count(
-                x, histograms,
+                x, self.histograms[of],
                 Room(
                     value[:, at], place[:, at], sums[at], squares[at],
                     self.zeros[at], self.odd[at], self.low[at], self.top_value[at, -1],
                 ),
             )  # fmt: skip
+
+        for _ in over(count, plan.largest_first):
+            pass
         self.low += np.float32(0)  # −0 and 0 are one number
         self.high = np.maximum(self.high, value.max(axis=0)) + np.float32(0)
         by.add(self.sums, sums)

@@ -1,0 +1,79 @@
+"""Layers counted by several threads at once: the same bytes as by one, and a fault in one is no other's."""
+
+from __future__ import annotations
+
+import threading
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from work import PATIENCE
+
+from convscope import Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPooling2D, Sequential
+from convscope.survey import counting, measuring, work
+from convscope.survey.measuring import BATCH
+from convscope.survey.stored import load
+
+IMAGES = 2 * BATCH + 5
+
+
+def surveyed(out: Path, **how: Any) -> bytes:
+    """Return the file of a survey with numbers of all kinds, in layers of every form."""
+    layers = [
+        Conv2D(7, 3, activation="relu", input_shape=(11, 9, 3)),
+        DepthwiseConv2D((2, 3)),
+        MaxPooling2D(2),
+        Flatten(),
+        Dense(5, activation="softmax"),
+    ]
+    x = np.random.default_rng(1).normal(size=(IMAGES, 11, 9, 3)).astype(np.float32)
+    x[33, 2, 1, 1], x[40] = np.nan, 0
+    Sequential(layers, seed=4).survey((x, np.arange(IMAGES) % 5), out=out, **how)
+    return out.read_bytes()
+
+
+@pytest.mark.parametrize("by", ["counting", "compiled"])
+def test_several_threads_write_the_file_that_one_writes(
+    by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if by == "compiled":
+        pytest.importorskip("numba")
+        monkeypatch.setattr(measuring, "COMPILED_FROM", 1)
+    monkeypatch.setattr(measuring, "processors", lambda: 1)
+    alone = surveyed(tmp_path / "alone.survey")
+
+    module = import_module(f"convscope.survey.{by}")
+    met, calls, count = threading.Barrier(2), iter(range(2)), module.count
+
+    def together(*given: Any) -> None:
+        if next(calls, None) is not None:
+            met.wait(PATIENCE)  # returns where two layers are counted at the same time
+        count(*given)
+
+    monkeypatch.setattr(module, "count", together)
+    monkeypatch.setattr(measuring, "processors", lambda: 3)
+    assert surveyed(tmp_path / "together.survey") == alone
+    assert next(calls, None) is None
+
+
+def test_a_fault_in_a_thread_ends_the_survey_and_leaves_what_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "processors", lambda: 3)
+    whole, part = surveyed(tmp_path / "whole.survey"), tmp_path / "part.survey"
+    monkeypatch.setattr(work, "CHECKPOINT_SECONDS", 0.0)
+    count = counting.count
+
+    def failing(x: Any, *more: Any) -> None:
+        if part.exists() and x.shape[1] == 5:  # the last layer, once a batch is written
+            raise MemoryError("no room for this layer")
+        count(x, *more)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(counting, "count", failing)
+        with pytest.raises(MemoryError, match="no room for this layer"):
+            surveyed(part)
+    assert load(part).done == ((0, BATCH),)
+    assert surveyed(part, resume=True) == whole
