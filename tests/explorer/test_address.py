@@ -186,3 +186,10 @@ def test_a_server_out_of_reach_is_said_and_the_question_asked_again(visit: OpenP
     context.set_offline(False)
     page.until("microscope", lambda m: m["engine"] and m["live"].startswith("dense("))
     page.until("banner", lambda text: text is None)
+    context.set_offline(True)
+    page.page.get_by_role("tab", name="Check", exact=True).click()  # whose text is not here yet
+    refused = page.page.locator(".cs-screen").get_by_role("alert")
+    refused.wait_for()
+    assert "does not answer" in refused.inner_text() and banner.is_visible()
+    context.set_offline(False)
+    page.page.locator(".cs-check-screen").wait_for()

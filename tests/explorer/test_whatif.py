@@ -173,6 +173,10 @@ def test_old_and_new_maps_and_what_comes_out_stand_side_by_side(visit: OpenPage)
     pixels = """n => { const c = document.querySelectorAll('.cs-beside canvas')[n];
       return new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size }"""
     assert min(page.page.evaluate(pixels, n) for n in (0, 1)) > 20
+    first = "n => document.querySelectorAll('.cs-beside table')[n]?.rows[0].innerText.split(/\\s/)[0] === '5'"
+    assert not page.page.evaluate(first, 0)
+    page.go(page.page.url.split("#")[1].replace("i=three", "i=five"))
+    page.page.wait_for_function(first, arg=0)  # of another image nothing of the one before stays
     page.page.get_by_role("button", name="undo all").click()
     page.until("whatif", lambda w: not w["edits"])
     beside.locator("canvas").first.wait_for(state="detached")

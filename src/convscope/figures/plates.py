@@ -180,7 +180,7 @@ def _led(graph: Graph, layer: str, filters: int, slopes: Array) -> list[int]:
     each = len(maps_read(graph, layer, 0))
     found = [_slices(graph, layer, n, each, slopes) for n in range(filters)]
     weight = [sum(float(np.abs(np.nan_to_num(k)).sum()) for k in one.values()) for one in found]
-    moved = [n for n in range(filters) if weight[n]]
+    moved = [n for n in range(filters) if any(np.any(k) for k in found[n].values())]  # NaN too
     return sorted(moved or range(filters), key=lambda n: -weight[n])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import floor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -185,6 +186,7 @@ def _of_pairs(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
         others = [int(n) for n in np.flatnonzero(near[one]) if int(n) not in taken]
         least = min((float(alike[one, n]) for n in others), default=1.0)
         more = " or more" if least < 1 else ""
+        least = floor(least * 1e5) / 1e5  # down, as "or more" says
         how = f"correlation {least:.5f}{more} in a sample of {survey.sampled} images"
         told: dict[tuple[bool, str], list[int]] = {}
         for n in others:

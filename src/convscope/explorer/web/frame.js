@@ -36,6 +36,8 @@ export class App {
 		this.alone = Boolean(model.get("page")); // whether the page is ours: its address, its keys, its title
 		/** @type {string | undefined} which of the images that come along went through, if it was chosen here */
 		this.sample = undefined;
+		/** @type {string | undefined} and which was asked for last */
+		this.wanted = undefined;
 		this.closing = new AbortController();
 		this.mark = `cs${Math.random().toString(36).slice(2, 8)}`; // ids differ from other explorers' on the page
 		/** @type {Place[]} where Esc goes back to */
@@ -151,10 +153,12 @@ export class App {
 	async imaged() {
 		const { sample } = this.place;
 		if (sample === undefined || sample === this.sample) return;
-		this.sample = sample; // it is asked for once
+		this.sample = this.wanted = sample; // it is asked for once
 		try {
-			this.ran((await this.link.ask({ ask: "sample", name: sample })).facts.run, sample);
+			const { facts } = await this.link.ask({ ask: "sample", name: sample });
+			if (this.wanted === sample) this.ran(facts.run, sample); // unless another was chosen meanwhile
 		} catch (error) {
+			if (this.sample === sample) this.sample = undefined; // it may be asked for again
 			say(this.banner, message(error));
 			this.banner.hidden = false;
 		}

@@ -217,7 +217,11 @@ export {}; // a module, which may wait below
 const el = /** @type {HTMLElement} */ (document.getElementById("explorer"));
 const model = new Model();
 model.set("page", true); // its address and its keys are ours
-model.set("room", (/** @type {string} */ name) => import(`/${name}.js`)); // what this page may load is files of its server
+model.set("room", (/** @type {string} */ name) => import(`/${name}.js`).catch((fault) => { // what this page may load is files of its server
+	if (!(fault instanceof TypeError)) throw fault;
+	model.lose("lost"); // it is asked for again when the server is back
+	throw new Error(LOST);
+}));
 try {
 	const module = "/explorer.js";
 	const { default: explorer } = await import(module);

@@ -54,12 +54,12 @@ export function columns(app) {
 		const { net, ramp, place: { colour } } = app;
 		marked();
 		if (!changed(net.run?.id, ramp.scheme, colour, element.clientWidth)) return paint();
-		details = new Map();
-		held = new Map();
+		const told = (details = new Map());
+		const given = (held = new Map()); // those of an image before come too late for these
 		await newest(Promise.all(names.map(async (name) => {
 			const { input, equation } = net.layer(name);
-			if (!input && equation) details.set(name, await net.ask(net.detail(name)));
-			if (net.has(name)) held.set(name, await net.ask(net.values(name)));
+			if (!input && equation) told.set(name, await net.ask(net.detail(name)));
+			if (net.has(name)) given.set(name, await net.ask(net.values(name)));
 		})).catch(() => changed())); // what cannot be had is not drawn, and asked for again
 		lay();
 		paint();

@@ -32,6 +32,8 @@ function whatIf(app) {
 	let told = "[]"; // the edits that the address has
 	/** @type {any[]} the edits that the table is of */
 	let tabled = [];
+	/** @type {number | undefined} the run that stands beside them */
+	let image = app.net.run?.id;
 	const element = h("section.cs-whatif", title, form, list, problem, beside.element, of, result);
 
 	async function show() {
@@ -42,6 +44,11 @@ function whatIf(app) {
 			for (const [layer, setting, value] of edits) changes.set(layer, (changes.get(layer) ?? new Map()).set(setting, value));
 			shown = "";
 			fill(result);
+		}
+		if (image !== net.run?.id) { // another image: the old one's numbers go
+			image = net.run?.id;
+			beside.clear();
+			if (edits.length && result.childElementCount) ask();
 		}
 		fill(title, "What if ", h("b", called(name)), " were different?");
 		if (shown === name) return;
