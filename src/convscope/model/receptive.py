@@ -243,6 +243,8 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
     moving = [axis for axis, slope in (spread.slopes or {}).items() if slope]
     if spread.slopes is not None and not moving:
         for axis in equation.parted.get(tensor.name, ()):
+            if axis not in equation.axes:  # it runs within a local
+                continue
             if (found := _in_pieces(inner, equation, tensor, axis, steps)) is not None:
                 return found
         whole = inner.placed and _whole(spread, (tensor.shape or ())[inner.axis])

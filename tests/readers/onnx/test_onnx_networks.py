@@ -124,7 +124,7 @@ def test_weights_are_those_of_the_file_and_stay_so() -> None:
     layer = net.get_layer("/stem/Conv")
     weight = numpy_helper.to_array(onnx_models.small().graph.initializer[0])
     np.testing.assert_array_equal(layer.get_weights()[0], weight)
-    with pytest.raises(UnsupportedError, match="those of its file"):
+    with pytest.raises(UnsupportedError, match="those of an ONNX model's file"):
         layer.set_weights(layer.get_weights())
 
 
