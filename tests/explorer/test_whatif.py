@@ -29,7 +29,9 @@ def test_every_layer_after_an_edit_follows_at_once(visit: OpenPage) -> None:
     ]  # fmt: skip
     is_the_table(page, edits)
     page.page.get_by_role("button", name="grouped").click()  # another layer, in the same network
-    page.page.get_by_role("heading", name="What if grouped").wait_for()  # until then the form is stem's
+    page.page.get_by_role(
+        "heading", name="What if grouped"
+    ).wait_for()  # until then the form is stem's
     page.page.get_by_label("groups").fill("2")
     shown, _ = is_the_table(page, [*edits, ("grouped", "groups", 2)])
     assert shown["edits"] == [
