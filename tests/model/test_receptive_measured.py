@@ -435,3 +435,11 @@ def test_what_reads_all_of_a_joined_map_sees_no_more_than_its_parts() -> None:
     assert field(net, "pool").size == (14, 17)
     assert field(net, "pool").start == (0, 0)
     assert seen(net, "pool", 0, 0) == [(0, 13)] * 2
+
+
+def test_a_stride_beyond_every_float_is_a_whole_number() -> None:
+    """Half of an odd number of 301 digits is no float: it ended in an OverflowError."""
+    far = 10**300 + 1
+    first = K.Conv2D(4, 3, (far**2, 1), "same", input_shape=("h", 9, 3))
+    seen = Sequential([first, K.UpSampling2D(2)]).graph.receptive_field("up_sampling2d")
+    assert seen is not None and seen.stride == (far**2 // 2, 0.5)

@@ -561,10 +561,13 @@ def patch(fields: Fields, position: Sequence[int]) -> tuple[Range | None, ...]:
 
 
 def _number(value: Any, exact: bool = False) -> Any:
-    """Return a whole number as an int; another as it is, or as a float; symbols in one form."""
+    """Return a whole number as an int; another as it is, or as a float; symbols in one form.
+
+    Beyond 2^53 floats are whole numbers too, and soon there are none.
+    """
     if not is_rational(value):
         return tidy(value)
-    if value == int(value):
+    if value == int(value) or (abs(value) >= 1 << 53 and not exact):
         return int(value)
     return value if exact else float(value)
 
