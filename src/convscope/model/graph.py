@@ -391,8 +391,8 @@ class Graph:
     def patch(self, name: str, position: Sequence[int]) -> tuple[Range | None, ...]:
         """Return what of the image one output sees: its first and last position along each axis.
 
-        Not cut at the image's border; what is read with weight 0 is seen, as a NaN there shows. None along an axis where
-        it is not known.
+        Not cut at the image's border; what is read with weight 0 is seen, as a NaN there shows; and where a module has
+        written over a slice, what stood there before. None along an axis where it is not known.
         """
         return patch(self._fields_of(name), position)
 

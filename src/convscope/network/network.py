@@ -58,7 +58,8 @@ class Network(Trainable):
         """Return the run of one image: every activation, ready to be taken apart.
 
         image   a path (PNG, JPEG, WebP, BMP, GIF; pixels are divided by 255), a Pillow image, or an
-                array of the input's shape, taken as it is; a list or dict of them for several inputs
+                array of the input's shape, taken as float32, neither scaled nor resized; a list or dict
+                of them for several inputs
         keep    the layers whose activations to keep; all by default
 
         A layer without an equation is computed by whoever can (a live Keras model). Where nobody can, what
