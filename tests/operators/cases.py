@@ -110,6 +110,8 @@ CASES: list[Case] = [
     Case("MaxPool", [(1, 3, 11)], (), {"kernel_shape": [3], "strides": [2]}, 2),
     Case("MaxPool", [(1, 2, 5, 6, 7)], (), {"kernel_shape": [2, 1, 3], "dilations": [2, 1, 1]}, 2),
     Case("AveragePool", [(1, 3, 9, 11)], (), {"kernel_shape": [3, 2], "pads": [1, 0, 0, 1], "count_include_pad": 1}),
+    Case("AveragePool", [(1, 3, 8, 11)], (), {"kernel_shape": [3, 3], "strides": [2, 3], "ceil_mode": 1, "count_include_pad": 1}),
+    Case("AveragePool", [(1, 3, 8, 10)], (), {"kernel_shape": [4, 3], "strides": [3, 2], "pads": [2, 1, 2, 1], "ceil_mode": 1, "count_include_pad": 1}),
     Case("AveragePool", [(1, 3, 5, 6, 7)], (), {"kernel_shape": [2, 3, 1], "auto_pad": "SAME_LOWER"}),
     _one("GlobalAveragePool"), _one("GlobalMaxPool"),
     # products

@@ -5,7 +5,7 @@ out[n, c, y, x] = (a[n, c, y, x] for c < 32, else b[n, c − 32, y, x])
 
 from __future__ import annotations
 
-from convscope.aten.rule import Call, NoEquation, Rule, Weight, Write, axes_of
+from convscope.aten.rule import Call, NoEquation, Rule, Write, axes_of
 from convscope.equations import moving
 from convscope.equations.merging import concatenation, joined_shape, stacked
 from convscope.notation import Equation
@@ -21,11 +21,6 @@ def _cat(given: Call) -> Equation:
     shapes = [given.shape(key) for key in keys]
     if len(keys) > MOST_PIECES:
         raise NoEquation(f"it puts {len(keys)} tensors together")
-    if any(
-        isinstance(given.slots[k], Weight) and s[place] != 1
-        for k, s in zip(keys, shapes, strict=True)
-    ):
-        raise NoEquation("it puts a weight between other numbers")
     axes = axes_of(joined_shape(shapes, place, given.op, place))
     return concatenation([given.tensor(key) for key in keys], shapes, place, axes)
 

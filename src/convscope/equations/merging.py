@@ -88,16 +88,21 @@ def concatenation(
     ends = [tidy(end) for end in accumulate(shape[place] for shape in shapes)]
     bodies: list[Expression] = []
     for tensor, shape, start in zip(tensors, shapes, [0, *ends[:-1]], strict=True):
-        if tensor.role == "weight" and is_one(shape[place]):  # one row, for all rows of a batch
-            one = (
-                0 if n == place or is_one(s) else a
-                for n, (a, s) in enumerate(zip(axes, shape, strict=True))
-            )
-            bodies.append(tensor[tuple(one)])
+        weight = tensor.role == "weight"
+        if weight and is_one(shape[place]):
+            at = tuple(0 if is_one(s) else a for a, s in zip(axes, shape, strict=True))
+            bodies.append(tensor[at])
             continue
         borders: list[tuple[Size, Size]] = [(0, 0)] * len(axes)
         borders[place] = (start, tidy(ends[-1] - start - shape[place]))
-        at = tuple(axis - start if n == place else axis for n, axis in enumerate(axes))
+        at = tuple(
+            axis - start
+            if n == place
+            else 0
+            if weight and is_one(s)
+            else axis  # for all of a batch
+            for n, (axis, s) in enumerate(zip(axes, shape, strict=True))
+        )
         bodies.append(tensor.padded(borders, "zero")[at])
     return Equation(axes, Pieces(axes[place], tuple(ends), tuple(bodies)))
 

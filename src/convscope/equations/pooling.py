@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from convscope.equations.layout import Layout, map_axes, window_axes
 from convscope.equations.sliding import Slide
 from convscope.notation import Axis, Equation, Expression, Index, Size, Tensor, call, local
-from convscope.notation.expression import Outside, Place, Reduction
+from convscope.notation.expression import Outside, Padding, Place, Reduction
 from convscope.notation.functions import FLOOR
 from convscope.notation.index import as_index
+from convscope.notation.sizes import Shape
 from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,6 +32,25 @@ def pooling(
     c = Axis("c", channels, "channel", role="in")
     value = reduce(*slide.taps)(slide.read(image, c, layout, outside))
     return Equation(layout.image(c, slide.out), value)
+
+
+def bordered(
+    slide: Slide, image: Tensor, shape: Shape, pads: Sequence[Padding], layout: Layout
+) -> tuple[Slide, Tensor]:
+    """Return a map with its padding around it as one of its own, and how the window moves over that.
+
+    What lies beyond is then told from the padding, as a last window needs that reaches past it.
+    """
+    sizes, channels = layout.split(shape)
+    wide = map_axes(
+        [before + size + after for size, (before, after) in zip(sizes, pads, strict=True)]
+    )
+    c = Axis("c", channels, "channel", role="in")
+    inner = tuple(axis - before for axis, (before, _) in zip(wide, pads, strict=True))
+    read = image.padded(layout.borders(pads), "zero")[layout.image(c, inner)]
+    at = tuple(index + before for index, (before, _) in zip(slide.at, pads, strict=True))
+    rest = tuple((0, far - after) for (_, far), (_, after) in zip(slide.pads, pads, strict=True))
+    return slide._replace(at=at, pads=rest), local("padded", layout.image(c, wide), read)
 
 
 def place_of_largest(

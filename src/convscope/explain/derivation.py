@@ -70,6 +70,8 @@ class LayerExplanation:
     why_not: str = ""
     fixed: tuple[str, ...] = ()
     """Weights that no gradient moves."""
+    uncounted: tuple[str, ...] = ()
+    """Weights that are no parameters: buffers, and what was computed or written out."""
     differs: str = ""
     """Where a framework computes something else, and whose fault that is."""
     nested: str = ""
@@ -84,6 +86,11 @@ class LayerExplanation:
     def main(self) -> MainSum | None:
         """The sum of input × weight, where there is one."""
         return main_sum(self.equation) if self.equation else None
+
+    @property
+    def counted(self) -> dict[str, Shape]:
+        """The weights that are parameters, and their shapes."""
+        return {n: s for n, s in self.facts.weights.items() if n not in self.uncounted}
 
     def reasons(self) -> list[str]:
         """Return why each output axis has its size, in words."""
@@ -112,7 +119,10 @@ class LayerExplanation:
         for name, shape in self.facts.weights.items():
             count = product(shape)
             whole = worked(shape, count)
-            if main is not None and name == main.kernel.tensor.name and main.filter is not None:
+            if name in self.uncounted:
+                whole += " numbers" if is_symbolic(count) or count != 1 else " number"
+                lines.append(f"{name} {shape_in_words(shape)}: {whole}, no parameters")
+            elif main is not None and name == main.kernel.tensor.name and main.filter is not None:
                 word = main.filter.word
                 lines.append(
                     f"{name} {shape_in_words(shape)}: {worked(main.filter_shape, main.terms)} a {word}, "
@@ -255,18 +265,19 @@ class LayerExplanation:
         items: list[str] = []
         lines = self.parameters()
         if lines:
-            counts = " + ".join(_plain_or_dots(shape) for shape in facts.weights.values())
+            counts = " + ".join(map(_plain_or_dots, self.counted.values()))
             total = f" = {grouped(facts.params)}" if not is_symbolic(facts.params) else ""
-            if len(lines) > 1:
+            if len(self.counted) > 1:
                 items.append(f"{counts}{total} parameters")
             fixed = tidy(facts.params - facts.trainable)
             if fixed is not UNKNOWN and not (is_known(fixed) and fixed == 0):
                 items.append(f"{grouped(fixed)} of them are not trained by gradient")
-            if self.larger is not None:
+            if self.larger is not None and self.counted:
                 items.append(self._size_of_image(self.larger))
         parts: list[Part] = []
         if lines:
-            parts += [Paragraph("Parameters:"), Bullets((*lines, *items))]
+            title = "Parameters:" if self.counted else "Weights:"
+            parts += [Paragraph(title), Bullets((*lines, *items))]
         work: list[str] = []
         main = self.main
         if facts.macs is not None and not (is_known(facts.macs) and facts.macs == 0):
@@ -494,7 +505,7 @@ def _layer(graph: Graph, larger: Graph | None, name: str) -> LayerExplanation:
     # where nobody says what was trained, nothing is said to stand still
     fixed = tuple(facts.weights) if layer.trainable is False else layer.non_trainable
     return LayerExplanation(
-        name, node.layer.kind, facts, node.inputs, field, grown, node.layer.reason, fixed,
+        name, node.layer.kind, facts, node.inputs, field, grown, node.layer.reason, fixed, layer.uncounted,
         "" if facts.equation is None else layer.differs(facts.equation),
     )  # fmt: skip
 

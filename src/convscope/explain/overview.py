@@ -99,7 +99,7 @@ def _parameters(layer: LayerExplanation) -> str:
     """Return where a layer's count comes from: 3·3·32·64 + 64 = 18,496."""
     if layer.nested:
         return grouped(layer.facts.params)
-    shapes = list(layer.facts.weights.values())
+    shapes = list(layer.counted.values())
     if not shapes:
         return "–"
     params = layer.facts.params

@@ -229,9 +229,9 @@ class Equation:
         """The shape of each weight: the ranges of the axes that index it."""
         shapes: dict[str, tuple[Size, ...]] = {}
         outputs: dict[Axis, Range] = {axis: (0, size - 1) for axis, size in self.sizes.items()}
-        for read, indices, bound in self.inlined:
+        for (read, indices, bound), pieces in self._placed:
             if read.tensor.role == "weight":
-                ranges = outputs | _running(bound)
+                ranges = _held(pieces, outputs | _running(bound)) or outputs | _running(bound)
                 shape = tuple(tidy(index.bounds(ranges)[1] + 1) for index in indices)
                 known = shapes.get(read.tensor.name, shape)
                 shapes[read.tensor.name] = tuple(map(largest, known, shape))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convscope.equations import convolution as stated
-from convscope.equations.pooling import Reduce, global_pooling, place_of_largest, pooling
+from convscope.equations.pooling import Reduce, bordered, global_pooling, place_of_largest, pooling
 from convscope.equations.sliding import Pads, Slide, slide, spread
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
@@ -150,12 +150,13 @@ def max_pool(node: Node) -> Equation:
 def average_pool(node: Node) -> Equation:
     win = _pooled(node)
     moves = win.slide(node.flag("ceil_mode"))
-    counted = node.flag("count_include_pad")
+    counted, image = node.flag("count_include_pad"), node.tensor()
     if counted and not isinstance(win.padding, str) and moves.pads != win.padding:
-        raise NoEquation("it divides by the padding as well, but not by what lies beyond it")
-    return pooling(
-        moves, Mean, node.tensor(), node.shape()[1], node.layout, "zero" if counted else "skip"
-    )
+        # the padding counts, and what lies beyond it does not
+        counted = False
+        if any(pad != (0, 0) for pad in win.padding):
+            moves, image = bordered(moves, image, node.shape(), win.padding, node.layout)
+    return pooling(moves, Mean, image, node.shape()[1], node.layout, "zero" if counted else "skip")
 
 
 def _whole_map(reduce: Reduce) -> Rule:

@@ -42,9 +42,6 @@ WRONG: dict[str, str] = {}
 """Cases whose numbers differ from the expected ones, with the reason."""
 
 NO_EQUATION = {
-    "it divides by the padding as well, but not by what lies beyond it": [
-        "averagepool_3d_dilations_large_count_include_pad_is_1_ceil_mode_is_True",
-    ],
     "it is set to training": [
         "training_dropout_default",
         "training_dropout_default_mask",

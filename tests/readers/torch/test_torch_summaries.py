@@ -313,3 +313,25 @@ def test_neither_pytorch_nor_its_compiler_is_loaded_before_it_is_needed() -> Non
         "assert 'torch._dynamo' not in sys.modules, 'dynamo'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_explanation_adds_up_parameters_alone() -> None:
+    class Tokens(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.kept = nn.Parameter(torch.rand(1, 4, 6))
+            self.norm = nn.BatchNorm1d(3)
+
+        def forward(self, x: Any) -> Any:
+            return torch.cat([self.kept.expand(len(x), -1, -1), self.norm(x)], 1)
+
+    net = cs.open(Tokens(), torch.rand(1, 3, 6))
+    assert net.explain("norm").to_dict()["parameters"] == [
+        "weight (3,): 3",
+        "bias (3,): one for each, 3",
+        "running_mean (3,): 3 numbers, no parameters",
+        "running_var (3,): 3 numbers, no parameters",
+    ]
+    assert "• 3 + 3 = 6 parameters" in str(net.explain("norm"))
+    assert "tensors (1, 4, 6): 1·4·6 = 24 numbers, no parameters" in str(net.explain("cat"))
+    assert "24 + 24" not in str(net.explain("cat"))
