@@ -4,6 +4,7 @@ also with weight 0."""
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,17 @@ from onnx import helper
 import convscope
 from convscope import (
     AveragePooling2D,
+    Concatenate,
     Conv2D,
     Conv2DTranspose,
     Dense,
     Flatten,
+    Input,
+    Model,
     Sequential,
     UpSampling2D,
 )
+from convscope.network import Network
 
 NETWORKS: dict[str, list[Any]] = {
     "enlarged": [UpSampling2D(2), Conv2D(2, 3, use_bias=False)],
@@ -107,3 +112,145 @@ def test_a_field_goes_through_the_reshapes_of_a_group_normalisation() -> None:
     assert fields["conv"] is not None and fields["conv"].size == (3, 2)
     for name in ("norm", "back"):  # each output depends on all of the group's map
         assert fields[name] is not None and fields[name].size == (9, 10)  # type: ignore[union-attr]
+
+
+# -- where outputs differ in what they read ---------------------------------------------------------
+
+
+def agrees(net: Network, run: Callable[[Any], Any], first: int = 1) -> None:
+    """Compare the patch of every output with the rows and columns of NaN that reach it."""
+    (shape,) = net.graph.inputs.values()
+    image = np.random.default_rng(3).uniform(0.5, 1.5, shape).astype(np.float32)
+    last = net.graph.outputs[0]
+    for axis in (0, 1):
+        size = int(shape[axis + first])
+        seen = []
+        for place in range(size):
+            spoilt = image.copy()
+            spoilt[(*(slice(None),) * (axis + first), place)] = np.nan
+            seen.append(np.isnan(run(spoilt)))
+        reached = np.stack(seen)
+        assert reached.shape[1:] == net.graph.shape(last)
+        for position in np.ndindex(reached.shape[1:]):
+            box = net.graph.patch(last, position)[axis]
+            places = np.flatnonzero(reached[(slice(None), *position)])
+            inside = None if box is None else (max(box[0], 0), min(box[1], size - 1))
+            if inside is not None and inside[0] > inside[1]:
+                inside = None  # all of it lies in the padding
+            assert inside == ((places[0], places[-1]) if len(places) else None), (position, box)
+
+
+def _row(x: Any, m: Any) -> None:
+    x[:, :, 0] = 0
+
+
+def _row_of_the_input(y: Any, m: Any) -> None:
+    y[:, :, 0] = m.x[:, :, 5]
+
+
+def _map(y: Any, m: Any) -> None:
+    y[:, 1] = 0
+
+
+def _box(y: Any, m: Any) -> None:
+    y[:, :, 2:5, 1:3] = 0
+
+
+def _every_other(y: Any, m: Any) -> None:
+    y[:, :, 1::3, 2:] = m.x[:, :, 0:3, 1:7]
+
+
+def _several(y: Any, m: Any) -> None:
+    y[:, :, 0] = 0
+    y[..., 3] = 1
+    y[:, :, 2:4] = m.x[:, :, 5:7]
+    y[:, 2, 3:] = y[:, 0, :6]
+
+
+def _listed(y: Any, m: Any) -> None:
+    y[:, [2, 0], :, 4] = m.x[:, [0, 1], :, 6]
+
+
+def _through_a_view(y: Any, m: Any) -> None:
+    part = y[:, :, 2:6]
+    part[:, :, 1] = 0
+    part[:, 0] += 1
+    y[:, :, -3:].zero_()
+    y[:, :, :, 1].add_(m.x[:, :, :, 7])
+
+
+WRITES = (_row, _row_of_the_input, _map, _box, _every_other, _several, _listed, _through_a_view)
+
+
+@pytest.mark.parametrize("write", WRITES, ids=lambda write: write.__name__)
+@pytest.mark.parametrize("around", ["plain", "turned", "convolved"])
+def test_what_a_module_writes_over_is_not_seen(write: Any, around: str) -> None:
+    torch = pytest.importorskip("torch")
+
+    class Writing(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = torch.nn.Conv2d(3, 2, (3, 2), stride=(2, 1), padding=(1, 0))
+            torch.nn.init.uniform_(self.conv.weight, 0.1, 1.0)
+
+        def forward(self, x: Any) -> Any:
+            self.x = x
+            y = x.flip(2) if around == "turned" else x.clone()
+            write(y, self)
+            if around == "turned":
+                return torch.roll(y, 2, 3)
+            return self.conv(y) if around == "convolved" else y
+
+    module = Writing().eval()
+    net = convscope.open(module, torch.rand(1, 3, 9, 8))
+
+    def run(image: Any) -> Any:
+        with torch.no_grad():
+            return module(torch.from_numpy(image)[None])[0].numpy()
+
+    agrees(net, run)
+
+
+@pytest.mark.parametrize("how", ["ScatterND", "ScatterElements", "Where", "Slice"])
+def test_what_an_operator_writes_over_is_not_seen(how: str) -> None:
+    node = helper.make_node
+    rows = np.array([[[0, c, y]] for c in range(2) for y in (6, 1, 3)]).reshape(2, 3, 3)
+    weights = {
+        "nd": rows,
+        "updates": np.full((2, 3, 7), 2.0, np.float32),
+        "along": np.array([[[[5], [0]], [[2], [2]]]]).repeat(7, axis=3),
+        "few": np.ones((1, 2, 2, 7), np.float32),
+        "w": np.ones((3, 2, 3, 2), np.float32),
+        "from": np.array([8, -1]), "to": np.array([0, -4]), "axes": np.array([2, 3]), "steps": np.array([-3, -1]),
+    }  # fmt: skip
+    written = {
+        "ScatterND": [node("ScatterND", ["x", "nd", "updates"], ["a"], "write")],
+        "ScatterElements": [node("ScatterElements", ["x", "along", "few"], ["a"], "write", axis=2)],
+        "Where": [
+            node("Relu", ["x"], ["r"]),
+            node("ScatterND", ["r", "nd", "updates"], ["s"], "write"),
+            node("ScatterElements", ["s", "along", "few"], ["a"], "again", axis=2),
+        ],
+        "Slice": [
+            node("Slice", ["x", "from", "to", "axes", "steps"], ["c"], "back"),
+            node("Concat", ["x", "c2"], ["a"], "both", axis=2),
+        ],
+    }[how]
+    if how == "Slice":
+        written.insert(1, node("Pad", ["c", "pads"], ["c2"], "pad"))
+        weights["pads"] = np.array([0, 0, 0, 1, 0, 0, 0, 3])
+    nodes = [*written, node("Conv", ["a", "w"], ["y"], "conv", strides=[1, 2])]
+    made = onnx_models.model(nodes, {"x": [1, 2, 9, 7]}, ["y"], weights)
+    net = convscope.open(made)
+    agrees(net, lambda image: net.run(image).output)
+
+
+def test_a_map_of_a_joined_tensor_sees_what_its_own_branch_does() -> None:
+    image = Input((9, 7, 2))
+    narrow = Conv2D(2, 1, use_bias=False)(image)
+    wide = Conv2D(3, (5, 3), padding="same", use_bias=False)(image)
+    model = Model(image, Concatenate()([narrow, wide]))
+    net = convscope.open(model)
+    agrees(net, lambda x: net.run(x).output, first=0)
+    assert net.graph.patch("concatenate", (0, 6, 1)) == ((0, 0), (6, 6))
+    assert net.graph.patch("concatenate", (0, 6, 2)) == ((-2, 2), (5, 7))

@@ -415,10 +415,10 @@ def test_joined_maps_give_some_of_the_outputs_each() -> None:
         ("b", K.Conv2D(4, 3, padding="same"), "joined"),
     )
     assert field(net, "joined") == ReceptiveField((3, 3), (1, 1), (-1, -1))
-    # at the joint a window holds rows 2 and 3 of the one, which see 1 … 4, and row 0 of the other
+    # row 0 reads the padding of both convolutions; at the joint a window holds rows 2 and 3 of the one, which see 1 … 4, and row 0 of the other
     assert field(net, "b").size == (6, 5)
     patches = [net.patch("b", (y, 5, 0))[0] for y in range(13)]
-    assert patches[:5] == [(-1, 2), (-1, 3), (0, 4), (-1, 4), (-1, 4)]
+    assert patches[:5] == [(-2, 2), (-1, 3), (0, 4), (-1, 4), (-1, 4)]
     assert seen(net, "b", 0, 0) == [(max(p[0], 0), min(p[1], 8)) for p in patches if p is not None]
 
 

@@ -232,16 +232,20 @@ def written(
     flat   whether the part has no such axis, since one position is written
     """
     axis = axes[place]
-    learned = whole.role == "weight"  # one row of it, for all rows of a batch
-    own = whole[tuple(0 if learned and is_one(a.size) else a for a in axes)]
+
+    def places(tensor: Tensor, own: Index = axis) -> list[Index | Size]:
+        """What is learned has one row, for all rows of a batch."""
+        one = [tensor.role == "weight" and is_one(a.size) for a in axes]
+        return [own if n == place else 0 if one[n] else a for n, a in enumerate(axes)]
+
+    own = whole[tuple(places(whole))]
     if flat:
-        new: Expression = part[tuple(a for n, a in enumerate(axes) if n != place)]
+        new: Expression = part[tuple(i for n, i in enumerate(places(part)) if n != place)]
         return Equation(axes, _pieces(axis, (first, first + 1, axis.size), (own, new, own)))
     index = exactly(axis - first, step)
-    at = tuple(index if n == place else a for n, a in enumerate(axes))
     borders = [(0, 0)] * len(axes)
     borders[place] = (-(-first // step), max((axis.size - 1 - first) // step - count + 1, 0))
-    new = part.padded(borders, "zero")[at]
+    new = part.padded(borders, "zero")[tuple(places(part, index))]
     if step != 1:
         return Equation(axes, call(SELECT, Inside((index,), (count,)), new, own))
     return Equation(axes, _pieces(axis, (first, first + count, axis.size), (own, new, own)))

@@ -10,9 +10,11 @@ from convscope.layers.base import Layer, drawn_from, tensor_names
 from convscope.layers.opaque import Opaque, unknown_at
 from convscope.model.facts import NONE, Facts, facts_of
 from convscope.model.receptive import (
+    MOST_LOOKED_AT,
     Fields,
     ReceptiveField,
     Steps,
+    ends,
     image_fields,
     patch,
     readable,
@@ -391,10 +393,75 @@ class Graph:
     def patch(self, name: str, position: Sequence[int]) -> tuple[Range | None, ...]:
         """Return what of the image one output sees: its first and last position along each axis.
 
-        Not cut at the image's border; what is read with weight 0 is seen, as a NaN there shows; and where a module has
-        written over a slice, what stood there before. None along an axis where it is not known.
+        Not cut at the image's border; what is read with weight 0 is seen, as a NaN there shows, and what was written over
+        is not. None along an axis where it is not known, and where nothing is seen.
         """
-        return patch(self._fields_of(name), position)
+        fields = self._fields_of(name)
+        found = patch(fields, position)
+        needed = self.needed([name])
+        shapes = [self.facts[other].output_shape for other in needed]
+        if not fields or not all(is_known(size) for shape in shapes for size in shape):
+            return found
+        turning = [self._turns(other) for other in needed]
+        if None not in found and not any(turn is not None for turn in turning):
+            return found
+        from convscope.notation.seen import TooMuch
+
+        try:
+            return self._looked_up(position, dict(zip(needed, turning, strict=True)), len(fields))
+        except TooMuch:
+            return (None,) * len(fields)
+
+    def _turns(self, name: str) -> bool | None:
+        """Return whether outputs differ in what they read along an axis of the image, which fields do not tell in full.
+
+        False if along others only; None if they do not differ.
+        """
+        equation, fields = self.facts[name].equation, self._fields[name]
+        if equation is None or not equation.turns:
+            return None
+        moved = {axis for field in fields if field is not None for axis in field.moved}
+        axes = equation.axes
+        return any(axis is None or axes.index(axis) in moved for axis in equation.turns)
+
+    def _looked_up(
+        self, position: Sequence[int], turning: dict[str, bool | None], rank: int
+    ) -> tuple[Range | None, ...]:
+        """Return what `patch` does, place by place, until all that is left follows from the fields.
+
+        turning   the nodes on the way, the last one that of the position, with `_turns` of each
+        """
+        import numpy as np
+
+        from convscope.notation.seen import Parts, seen
+
+        take = Steps(MOST_LOOKED_AT).take
+        plain: set[str] = set(self.inputs)  # what comes before them is told in full by their fields
+        for name, turns in turning.items():
+            if not turns and all(fed in plain for fed in self.nodes[name].inputs):
+                plain.add(name)
+        first = Parts()
+        first.add(tuple(np.array([int(p)]) for p in position), False)
+        reached = {name: first}
+        found: list[list[int]] = [[] for _ in range(rank)]
+        for name in (*reversed(turning), *self.inputs):
+            fields = self._fields[name]
+            if name not in reached or not fields:
+                continue
+            parts = reached[name]
+            told = ends(fields, parts, self.shape(name) if name in self.nodes else None)
+            if name in plain and told is not None:
+                for axis, more in zip(found, told, strict=True):
+                    axis += more
+                continue
+            equation = self.facts[name].equation if name in self.nodes else None
+            if equation is None:
+                return (None,) * rank
+            fed = self.nodes[name].inputs
+            tensors = dict(zip(tensor_names(len(fed)), fed, strict=True))
+            for tensor, some in seen(equation, parts, take).items():
+                reached.setdefault(tensors[tensor], Parts()).join(some)
+        return tuple((min(axis), max(axis)) if axis else None for axis in found)
 
     def _fields_of(self, name: str) -> Fields:
         if name not in self._fields:

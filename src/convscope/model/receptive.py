@@ -30,6 +30,8 @@ from convscope.typed import TYPE_CHECKING, Record
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
+    from convscope.notation.seen import Parts
+
 Number: TypeAlias = int | float
 
 MOST_STEPS = 1 << 17
@@ -38,6 +40,9 @@ MOST_STEPS = 1 << 17
 Behind an up-sampling by 1,000,000 the windows of a million outputs differ. A Flatten of (64, 64, 256) takes
 16,384 steps.
 """
+
+MOST_LOOKED_AT = 1 << 22
+"""So many places are looked at for the patch of one output where outputs differ in what they read."""
 
 
 class ReceptiveField(Record):
@@ -137,6 +142,11 @@ class Field(Record):
                 new = window[0] + moved, window[1] + moved
                 found = new if found is None else _hull(found, new)
         return found
+
+    @property
+    def moved(self) -> tuple[int, ...]:
+        """The dimensions of the output that move it."""
+        return () if self.axis is None else (self.axis,) if self.even else self.among
 
     @property
     def alike(self) -> bool:
@@ -260,11 +270,12 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
     shifted = not (is_known(spread.shift) and spread.shift == 0)
     size, count = (tensor.shape or ())[inner.axis], equation.sizes[axis]
     still = place == inner.axis and step == 1 and spread.low == spread.high == 0 and not shifted
-    if still and count == size:
+    parted = axis in equation.parted.get(tensor.name, ())
+    if still and count == size and not parted:
         return inner  # each output reads what lies at its own position
     if shifted and len(inner.windows) > 1:  # which of the windows it begins with is open
         return None
-    if inner.listed or axis in equation.parted.get(tensor.name, ()):
+    if inner.listed or parted:
         windows = _listed(inner, equation, tensor, axis, spread, steps)
         if windows is not None and (inner.listed or None in windows):
             slope = _number(inner.slope * step, exact=True)
@@ -499,15 +510,10 @@ def _union(a: Field | None, b: Field | None, steps: Steps) -> Field | None:
             return _standing(reach, one.image)
     if UNKNOWN in reach:
         return None
-    among = tuple(dict.fromkeys((*_moved_by(a), *_moved_by(b))))
+    among = tuple(dict.fromkeys((*a.moved, *b.moved)))
     if not among:
         return _standing(reach, a.image)
     return Field(among[0], 0, (None,), reach, a.image, even=False, among=among)
-
-
-def _moved_by(field: Field) -> tuple[int, ...]:
-    """Return the dimensions of the output that move a field."""
-    return () if field.axis is None else (field.axis,) if field.even else field.among
 
 
 def _holds(outer: Range, inner: Range, image: Size) -> bool:
@@ -557,6 +563,40 @@ def patch(fields: Fields, position: Sequence[int]) -> tuple[Range | None, ...]:
             found.append(field.windows[0])
         else:
             found.append(field.at(position[field.axis], position[field.axis]))
+    return tuple(found)
+
+
+def ends(
+    fields: Fields, parts: Parts, shape: Sequence[Size] | None
+) -> tuple[list[int], ...] | None:
+    """Return along each axis of the image the ends of what some outputs see; None where their fields do not tell.
+
+    parts   those outputs, place by place
+    shape   of all outputs: a field is of all maps, and of every place between two; None for the image's own
+    """
+    moved = {field.axis for field in fields if field is not None}
+    for part in (*parts.inside, *parts.beyond):
+        for n, (places, size) in enumerate(zip(part, shape or (), strict=bool(shape))):
+            if len(places) != (int(places[-1] - places[0]) + 1 if n in moved else size):
+                return None
+    found: list[list[int]] = []
+    for field in fields:
+        if field is None or not (field.placed and field.even and is_known(field.image)):
+            return None
+        here: list[int] = []
+        for outside, some in ((False, parts.inside), (True, parts.beyond)):
+            for part in some:
+                window = field.windows[0]
+                if field.axis is not None:
+                    window = field.at(int(part[field.axis][0]), int(part[field.axis][-1]))
+                if window is None:
+                    continue
+                low, high = window
+                if not outside:
+                    here += (low, high)
+                here += (low, min(high, -1)) if low < 0 else ()
+                here += (max(low, field.image), high) if high >= field.image else ()
+        found.append(here)
     return tuple(found)
 
 

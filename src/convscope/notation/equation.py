@@ -26,6 +26,7 @@ from convscope.notation.expression import (
     Read,
     Sum,
     Tensor,
+    by_place,
     reads,
     source,
     weight,
@@ -231,8 +232,13 @@ class Equation:
         outputs: dict[Axis, Range] = {axis: (0, size - 1) for axis, size in self.sizes.items()}
         for (read, indices, bound), pieces in self._placed:
             if read.tensor.role == "weight":
-                ranges = _held(pieces, outputs | _running(bound)) or outputs | _running(bound)
-                shape = tuple(tidy(index.bounds(ranges)[1] + 1) for index in indices)
+                every = outputs | _running(bound)
+                held = _held(pieces, every) or every
+                after = [last for _, last in read.padding or ((0, 0),) * len(indices)]
+                shape = tuple(
+                    tidy(1 + smallest(index.bounds(held)[1], index.bounds(every)[1] - last))
+                    for index, last in zip(indices, after, strict=True)
+                )
                 known = shapes.get(read.tensor.name, shape)
                 shapes[read.tensor.name] = tuple(map(largest, known, shape))
         return shapes
@@ -279,15 +285,33 @@ class Equation:
 
     @cached_property
     def in_place(self) -> frozenset[str]:
-        """The inputs of which every output reads what lies at its own position, and nothing else."""
+        """The inputs of which every output reads what lies at its own position, and nothing else of them."""
         found: dict[str, bool] = {}
         shape = self.shape
-        for read, indices, _ in self.inlined:
+        for (read, indices, _), pieces in self._placed:
             if read.tensor.role == "input":
-                own = read.padding is None and read.tensor.shape == shape and UNKNOWN not in shape
+                own = (
+                    not pieces
+                    and read.padding is None
+                    and read.tensor.shape == shape
+                    and UNKNOWN not in shape
+                )
                 own = own and all(i.single() is a for i, a in zip(indices, self.axes, strict=True))
                 found[read.tensor.name] = own and found.get(read.tensor.name, True)
         return frozenset(name for name, own in found.items() if own)
+
+    @cached_property
+    def turns(self) -> frozenset[Axis | None]:
+        """The output axes along which it is now one expression, now another; None where that turns on anything else."""
+        found: set[Axis | None] = set()
+        for body in (self.expression, *(item.expression for item in self.locals)):
+            for part in body.walk():
+                if isinstance(part, Pieces):
+                    axis = part.along.single()
+                    found.add(axis if axis in self.axes else None)
+                elif by_place(part):
+                    found.add(None)
+        return frozenset(found)
 
     @cached_property
     def parted(self) -> dict[str, dict[Axis, frozenset[int]]]:

@@ -337,6 +337,13 @@ def depends(node: Expression) -> set[Axis]:
     return set[Axis]().union(*map(depends, node.parts()))
 
 
+def by_place(node: Expression) -> bool:
+    """Whether it is a choice between two expressions that follows from where the output is alone."""
+    if not (isinstance(node, Call) and node.function.name == "select"):
+        return False
+    return not any(isinstance(n, (Read, Reduction)) for n in node.arguments[0].walk())
+
+
 def leads_back(tensor: Tensor) -> bool:
     """Whether a tensor is a gradient: that of an output, or a local made of it."""
     if not isinstance(tensor, Local):

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import convscope as cs
-from convscope.errors import InputError
+from convscope.errors import InputError, SourceError, SourceWarning
 
 from .modules import unchanged
 
@@ -163,3 +163,22 @@ def test_maps_without_a_batch_have_their_windows_equations() -> None:
     # four rows pooled to three, two each: a window of 6 rows, and that of the next, 2 further
     seen: Any = net.graph.receptive_field("4")
     assert seen == ((8, 7), (2, 4), (-3, -3)) and seen.alike
+
+
+def test_a_result_that_does_not_follow_from_the_input_is_said_to() -> None:
+    class Over(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            y = x * 2
+            y[:] = 0
+            return y + 1
+
+    class Nothing(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return x
+
+    with pytest.warns(
+        SourceWarning, match="does not follow from what it was given .* Over stands as the output"
+    ):
+        cs.open(Over(), torch.rand(1, 3, 9, 8))
+    with pytest.raises(SourceError, match="Nothing gives nothing that is computed"):
+        cs.open(Nothing(), torch.rand(1, 3, 9, 8))

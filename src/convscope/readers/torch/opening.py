@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convscope.errors import SettingError
+from convscope.errors import SettingError, SourceError
 from convscope.files.labels import configured_labels
 from convscope.network import Network
 from convscope.readers.example import Example
@@ -41,7 +41,17 @@ def opened(source: Any, example: Example) -> Network:
         from convscope.readers.torch.failing import forward_error
 
         raise forward_error(graph, recording)
+    if not graph.outputs:
+        raise SourceError(
+            f"{name} gives nothing that is computed from what it was given: there is nothing to take apart"
+        )
     notes = list(recording.warnings)
+    told = recording.outputs.values()
+    if told and not any(value.fed and value.call for value in told):
+        notes.append(
+            f"what {name} gives does not follow from what it was given (it is the same for every input, or the input "
+            f"itself, or passed through something else than PyTorch): {graph.outputs[0]} stands as the output"
+        )
     backing = backs(module, given, batched, example.training)
     network = Network(name, graph=graph, backing=backing, warnings=notes)
     labels = configured_labels(source)
