@@ -173,6 +173,10 @@ def test_a_result_that_does_not_follow_from_the_input_is_said_to() -> None:
             return y + 1
 
     class Nothing(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.unused = torch.nn.Linear(3, 2)
+
         def forward(self, x: Any) -> Any:
             return x
 
