@@ -81,3 +81,14 @@ def test_explaining_the_second_layer_answers_the_question() -> None:
     assert "One filter is 3×3×32, not 3×3" in flat
     assert "3·3·32 = 288 a filter, × 64 filters = 18,432" in flat
     assert "a window of 3 rows fits at 24 starting rows, 0 … 23, of 26" in flat
+
+
+def test_it_loads_numpy_and_no_more_of_convscope_than_it_needs() -> None:
+    # a module takes a quarter of a millisecond to load, wherever it is from
+    told = "import sys\nprint('loaded', *sys.modules)"
+    with_numpy = set(printed(f"import numpy, numpy.random\n{told}").split())
+    whole = f"{FIRST}\nmodel.summary()\n{told}"
+    more = set(printed(whole).splitlines()[-1].split()) - with_numpy - {"__future__"}
+    ours = {name for name in more if name.partition(".")[0] == "convscope"}
+    assert more == ours
+    assert len(ours) <= 55, sorted(ours)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from convscope.learning import optimizers as optimizers
     from convscope.learning import regularizers as regularizers
     from convscope.network import Network as Network
-    from convscope.network import Run as Run
+    from convscope.network.run import Run as Run
     from convscope.readers import open as open
     from convscope.readers.comparison import compare as compare
     from convscope.readers.statistics import summary as summary
@@ -39,7 +39,7 @@ _HOMES = {
     "Model": "convscope.building",
     "Input": "convscope.building",
     "Network": "convscope.network",
-    "Run": "convscope.network",
+    "Run": "convscope.network.run",
     "open": "convscope.readers",
     "summary": "convscope.readers.statistics",
     "compare": "convscope.readers.comparison",

@@ -99,7 +99,7 @@ from convscope.learning import metrics as metrics
 from convscope.learning import optimizers as optimizers
 from convscope.learning import regularizers as regularizers
 from convscope.network import Network as Network
-from convscope.network import Run as Run
+from convscope.network.run import Run as Run
 from convscope.readers import open as open
 from convscope.readers.comparison import compare as compare
 from convscope.readers.statistics import summary as summary

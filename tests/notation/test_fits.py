@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from convscope.errors import ShapeError, WindowError
 from convscope.notation import Axis, Equation, Sum, source, symbol, weight
 from convscope.notation.equation import Fit
-from convscope.notation.printing import counted
-from convscope.notation.sizes import UNKNOWN
+from convscope.notation.sizes import UNKNOWN, counted
 
 
 def one_axis(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import textbook
 from given import Case, case, samples
+from work import calls
 
 from convscope.engine.runtime import Engine
 from convscope.layers.base import Layer, Sample
@@ -212,6 +213,18 @@ def test_a_value_is_the_activation_of_the_number_before_it_to_the_last_digit() -
     found = [ledger(ours.equation, position, ours.values) for position in ours.positions(30)]
     assert {one.value == max(one.preactivation, 0.0) for one in found} == {True}
     assert any(one.value for one in found)
+
+
+def test_a_sum_of_products_is_looked_at_as_a_whole() -> None:
+    equation = Conv2D(4, 3, activation="relu").equation((6, 7, 5))
+    image = np.random.default_rng(0).normal(size=(6, 7, 5)).astype(np.float32)
+    kernel = np.random.default_rng(1).normal(size=(3, 3, 5, 4)).astype(np.float32)
+    values = {"in": image, "kernel": kernel, "bias": np.ones(4, np.float32)}
+    ledger(equation, (1, 2, 3), values)
+    one = calls(lambda: ledger(equation, (1, 2, 3), values))
+    assert one < 400, one
+    image[image < 0] = 0.0  # as behind a ReLU
+    assert calls(lambda: ledger(equation, (1, 2, 3), values)) < one + 20
 
 
 def test_a_ledger_that_is_done_with_is_gone_at_once() -> None:

@@ -80,7 +80,7 @@ class Engine:
 
 
 def _plain(array: Array, value: Value) -> Array:
-    return np.moveaxis(array, 1, -1) if value.moved else array
+    return array.transpose(0, *range(2, array.ndim), 1) if value.moved else array
 
 
 def _session(graph: Graph, written: Written, outputs: Mapping[str, Value], many: bool) -> Session:

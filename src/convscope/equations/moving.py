@@ -16,8 +16,16 @@ from convscope.notation import Axis, Equation, Expression, Index, Pieces, Size, 
 from convscope.notation.expression import Inside, Number, Outside, Padding
 from convscope.notation.functions import SELECT
 from convscope.notation.index import as_index, exactly, written_out
-from convscope.notation.printing import counted
-from convscope.notation.sizes import UNKNOWN, is_known, is_one, product, show, surely_less, tidy
+from convscope.notation.sizes import (
+    UNKNOWN,
+    counted,
+    is_known,
+    is_one,
+    product,
+    show,
+    surely_less,
+    tidy,
+)
 from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:

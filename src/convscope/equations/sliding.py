@@ -21,8 +21,7 @@ from convscope.equations.stating import all_known
 from convscope.errors import ShapeError
 from convscope.notation import Axis, Index, Read, Size, Tensor, exactly
 from convscope.notation.expression import Outside, Padding
-from convscope.notation.printing import counted
-from convscope.notation.sizes import ceil_div, is_known, largest, show, surely_less, tidy
+from convscope.notation.sizes import ceil_div, counted, is_known, largest, show, surely_less, tidy
 from convscope.typed import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:

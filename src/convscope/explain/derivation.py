@@ -20,16 +20,18 @@ from convscope.model.naming import called
 from convscope.model.receptive import ReceptiveField
 from convscope.notation import Equation, Size, macs, other_work
 from convscope.notation.expression import Local, lengths
-from convscope.notation.printing import counted, latex, plural, text
+from convscope.notation.printing import latex, text
 from convscope.notation.serial import to_json
 from convscope.notation.sizes import (
     UNKNOWN,
     UNKNOWN_SHAPE,
     Shape,
+    counted,
     from_plain,
     is_known,
     is_symbolic,
     plain,
+    plural,
     product,
     show,
     tidy,

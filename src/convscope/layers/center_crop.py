@@ -14,8 +14,7 @@ from convscope.layers.base import Form, Sample, Value
 from convscope.layers.resizing import Resizing
 from convscope.layers.spatial import Spatial
 from convscope.notation import Axis, Equation, Size, source
-from convscope.notation.printing import counted
-from convscope.notation.sizes import Shape, surely_less, tidy
+from convscope.notation.sizes import Shape, counted, surely_less, tidy
 from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:

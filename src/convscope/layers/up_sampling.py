@@ -20,8 +20,7 @@ from convscope.layers.base import Form, Sample, Value
 from convscope.layers.resizing import DIFFERS, INTERPOLATIONS, TORCH, mixed, written
 from convscope.layers.spatial import Spatial
 from convscope.notation import Axis, Equation, source
-from convscope.notation.printing import counted
-from convscope.notation.sizes import Shape, is_known
+from convscope.notation.sizes import Shape, counted, is_known
 
 
 class UpSampling(Spatial):

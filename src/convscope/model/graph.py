@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from convscope.equations.layout import Layout
 from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowError, did_you_mean
 from convscope.layers.base import Layer, drawn_from, tensor_names
-from convscope.layers.opaque import Opaque, unknown_at
 from convscope.model.facts import NONE, Facts, facts_of
 from convscope.model.receptive import (
     MOST_LOOKED_AT,
@@ -270,6 +269,8 @@ class Graph:
 
         What a layer without an equation gives there nobody knows, nor what those behind it give.
         """
+        from convscope.layers.opaque import Opaque, unknown_at
+
         other = Graph(self.name, inputs, self.layout, self.image_layout)
         for node in self.nodes.values():
             layer = node.layer

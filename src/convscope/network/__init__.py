@@ -8,6 +8,5 @@ writing    files that are there whole or not at all
 """
 
 from convscope.network.network import Network
-from convscope.network.run import Run
 
-__all__ = ["Network", "Run"]
+__all__ = ["Network"]

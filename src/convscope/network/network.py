@@ -19,7 +19,6 @@ from convscope.errors import (
 )
 from convscope.layers.base import Layer
 from convscope.model.graph import Which
-from convscope.model.positions import position_in
 from convscope.network.learning import Trainable, to_watch
 from convscope.notation.sizes import is_known
 from convscope.typed import TYPE_CHECKING
@@ -362,6 +361,7 @@ class Network(Trainable):
         the image's size. `run(image).trace(…)` has the engine's value beside it.
         """
         from convscope.explain.trace import trace_by_cone
+        from convscope.model.positions import position_in
         from convscope.network.reports import report
 
         given = self._given(image)

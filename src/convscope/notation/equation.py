@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from convscope.errors import ShapeError, WindowError
-from convscope.notation import printing
 from convscope.notation.expression import (
     Expression,
     Local,
@@ -35,6 +34,7 @@ from convscope.notation.index import Axis, Index, Range
 from convscope.notation.sizes import (
     UNKNOWN,
     Size,
+    counted,
     is_known,
     is_rational,
     largest,
@@ -80,6 +80,8 @@ class Fit(Record):
     word: str
 
     def __str__(self) -> str:
+        from convscope.notation import printing
+
         return printing.fit_in_words(self)
 
 
@@ -106,10 +108,14 @@ class Equation:
         self.name = name
 
     def __str__(self) -> str:
+        from convscope.notation import printing
+
         return printing.text(self)
 
     def latex(self) -> str:
         """Return the equation as LaTeX, without surrounding dollar signs."""
+        from convscope.notation import printing
+
         return printing.latex(self)
 
     # -- what it reads ----------------------------------------------------------------------------
@@ -458,7 +464,7 @@ def _too_large(
         "" if is_known(spacing) and spacing == 1 else f"({show(taps)} − 1)·{show(spacing)} + 1 = "
     )
     return (
-        f"a window of {printing.counted(reach, word)} does not fit: "
-        f"the input has {printing.counted(size, word)}{padding}, "
+        f"a window of {counted(reach, word)} does not fit: "
+        f"the input has {counted(size, word)}{padding}, "
         f"and {room} ≥ {spaced}{show(reach)} fails"
     )

@@ -21,7 +21,7 @@ from convscope.notation.evaluation import Evaluator, Once, Values, full
 from convscope.notation.expression import Expression, Pieces, Read, Reduction, lengths, nears
 from convscope.notation.index import Axis
 from convscope.notation.rounding import LEAST, RANGES, Rounding
-from convscope.typed import Array
+from convscope.typed import Array, Record
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,7 @@ class Reading:
     role: str
 
 
-@dataclass(frozen=True)
-class Groups:
+class Groups(Record):
     """The terms under the main reduction, one group for each input channel.
 
     channels   (groups,)            which input channel each group reads
@@ -59,8 +58,7 @@ class Groups:
     tensor: str
 
 
-@dataclass(frozen=True)
-class Ledger:
+class Ledger(Record):
     """The arithmetic of one output number, in float64.
 
     value           the output
@@ -189,26 +187,27 @@ def _group(main: Main, given: Mapping[Axis, Any], evaluator: Evaluator) -> Group
             skipped = read.outside == "skip"
             partials = partials / (inside.sum() if skipped else inside.size)
     last = 0 if over is None else running.index(over) - depth  # the dimension of the groups
-    first = np.empty((len(places), len(windows)), dtype=int)
-    for row, place in zip(first, places, strict=True):
+    if main.channel is not None:
+        places.append(places.pop(main.channel))
+    first = np.empty((len(windows), len(places)), dtype=int)
+    for column, place in enumerate(places):
         if isinstance(place, int):
-            row[:] = place
+            first[:, column] = place
         elif over is None or place.ndim < -last or place.shape[last] == 1:
-            row[:] = place.min()  # the same for each group
-        elif place.size == len(row):  # nothing else moves it
-            row[:] = place.ravel()
+            first[:, column] = place.min()  # the same for each group
+        elif place.size == len(first):  # nothing else moves it
+            first[:, column] = place.ravel()
         else:
-            row[:] = full(place, sizes, depth).min(axis=beside)
-    corners = [f for n, f in enumerate(first) if n != main.channel]
-    none = np.zeros(len(windows), dtype=int)
+            first[:, column] = full(place, sizes, depth).min(axis=beside)
+    none = main.channel is None
     return Groups(
-        channels=none if main.channel is None else first[main.channel],
+        channels=np.zeros(len(first), dtype=int) if none else first[:, -1],
         windows=windows,
         inside=inside,
         kernels=kernels,
         products=products,
         partials=partials,
-        corners=np.stack(corners, axis=1) if corners else np.empty((len(windows), 0), dtype=int),
+        corners=first if none else first[:, :-1],
         axes=tuple(axis.name for axis in window),
         tensor=read.tensor.name,
     )

@@ -23,7 +23,7 @@ from convscope.notation.expression import (
 )
 from convscope.notation.functions import Function
 from convscope.notation.index import LATEX, TEXT, Axis, Index, Remainder
-from convscope.notation.sizes import Size, is_known, is_symbolic, show
+from convscope.notation.sizes import Size, counted, is_known, is_symbolic, plural, show
 from convscope.notation.sizes import latex as size_latex
 from convscope.typed import TYPE_CHECKING
 
@@ -316,16 +316,6 @@ def _last(axis: Axis) -> Size:
 
 
 # -- words ----------------------------------------------------------------------------------------
-
-
-def counted(number: Size, word: str) -> str:
-    """Return a number with its noun: 1 row, 3 rows, n − 2 rows."""
-    return f"{show(number)} {word if is_known(number) and number == 1 else plural(word)}"
-
-
-def plural(word: str) -> str:
-    """Return the plural of one of the words for a position along an axis."""
-    return word + "s"
 
 
 def fit_in_words(fit: Fit) -> str:

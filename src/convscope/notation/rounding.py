@@ -230,7 +230,8 @@ class Rounding:
                 return value, _either(gone, np.inf, off)
             case (("max" | "min"), [(a, ea), (b, eb)]):
                 # what a maximum is of a NaN and a number, engines answer in both ways
-                return value, _either(np.isnan(a) | np.isnan(b), np.inf, np.maximum(ea, eb))
+                odd = (a != a) | (b != b)  # noqa: PLR0124 (a NaN, for single numbers too)
+                return value, _either(odd, np.inf, np.maximum(ea, eb))
             case "abs", [(_, ea)]:
                 return value, ea
         # a function of the library: off by a few units, and by as much as its argument's error moves it
@@ -267,16 +268,15 @@ class Rounding:
         count = 0.0
         for part in parts:
             if isinstance(part, Reduction) and part.kind == "sum":
-                terms, errors, sizes = self.terms(part, given, depth)
-                leading = tuple(range(len(sizes)))
-                if _counts(part, terms, errors, self.inner):
-                    value = value + terms.sum(axis=leading)
+                found, off, its_size = self.summed(part, given, depth)
+                value = value + found
+                if its_size is None:
                     continue
-                off = errors.sum(axis=leading)
-                value, error = value + terms.sum(axis=leading), error + off
-                size = size + np.abs(terms).sum(axis=leading) + off
-                one = self.unit / self.inner if nears(part) else 1.0
-                count += one * _roundings(math.prod(sizes), _is_product(part.body))
+                error, size = error + off, size + its_size + off
+                near = nears(part)
+                one = self.unit / self.inner if near else 1.0
+                many = math.prod(lengths(part, int(bool(near))))
+                count += one * _roundings(many, _is_product(part.body))
             else:
                 term, its_error = self._held(part, given, depth)
                 value, error, size = value + term, error + its_error, size + np.abs(term)
@@ -284,6 +284,49 @@ class Rounding:
         more = count * self.inner + self.unit - self.inner if count else 0.0
         error = error + more * size
         return value, self.range.beyond(size, error)
+
+    def summed(
+        self, node: Reduction, given: Mapping[Axis, Any], depth: int
+    ) -> tuple[Any, Any, Any]:
+        """Return the sum of a reduction's terms, of their errors and of their sizes; no size where it only counts."""
+        leading = tuple(range(len(node.axes)))
+        products = self.products(node, given, depth)
+        if products is not None:
+            terms, size = products[0], products[1].sum(axis=leading)
+            return terms.sum(axis=leading), self.inner * size, size
+        terms, errors, _ = self.terms(node, given, depth)
+        value = terms.sum(axis=leading)
+        if node.kind == "sum" and _counts(node, terms, errors, self.inner):
+            return value, 0.0, None
+        return value, errors.sum(axis=leading), np.abs(terms).sum(axis=leading)
+
+    def products(
+        self, node: Reduction, given: Mapping[Axis, Any], depth: int
+    ) -> tuple[Array, Array] | None:
+        """Return the terms of a reduction, and how large they are, where each is a product of two numbers that are read.
+
+        That is what most sums are made of, and each term is off by one rounding. None for any other sum, and where
+        one number, or a product, is too large or too small for that to be all.
+        """
+        body = node.body
+        if not (isinstance(body, Binary) and body.operator == "*") or nears(node):
+            return None
+        pair = (body.left, body.right)
+        if not all(isinstance(p, Read) and not isinstance(p.tensor, Local) for p in pair):
+            return None
+        inner, deeper = self.evaluator.open(node, given, depth)
+        left, right = (self.evaluator.value(part, inner, deeper) for part in pair)
+        terms = left * right
+        size = abs(terms)
+        low, half = self.range.smallest, self.range.largest / 2
+        for found in (size, abs(left), abs(right)):
+            if not found.max(initial=0.0) < half:
+                return None
+            if found.min(initial=half) < low and ((found < low) & (found > 0)).any():
+                return None
+        if np.equal(terms, 1.0).any():  # of conditions, perhaps, which nobody rounds
+            return None
+        return full(terms, lengths(node), deeper), full(size, lengths(node), deeper)
 
     def first(self, node: Reduction, given: Mapping[Axis, Any], depth: int) -> tuple[Any, Any]:
         """Return where a maximum is; uncertain where another number may be as large."""
@@ -298,16 +341,16 @@ class Rounding:
 
     def reduce(self, node: Reduction, given: Mapping[Axis, Any], depth: int) -> tuple[Any, Any]:
         """Return the value and error of a maximum or a mean."""
-        terms, errors, sizes = self.terms(node, given, depth)
-        leading = tuple(range(len(sizes)))
         if node.kind == "max":
+            terms, errors, sizes = self.terms(node, given, depth)
+            leading = tuple(range(len(sizes)))
             odd = np.isnan(terms).any(axis=leading)
             return terms.max(axis=leading), _either(odd, np.inf, errors.max(axis=leading))
         count = self.evaluator.count(node, *self.evaluator.open(node, given, depth))
-        value = terms.sum(axis=leading) / count
-        roundings = _roundings(math.prod(sizes), _is_product(node.body)) * self.inner
-        size = np.abs(terms).sum(axis=leading)
-        error = self.range.beyond(size, errors.sum(axis=leading) + roundings * size)
+        total, off, size = self.summed(node, given, depth)
+        value = total / count
+        roundings = _roundings(math.prod(lengths(node)), _is_product(node.body)) * self.inner
+        error = self.range.beyond(size, off + roundings * size)
         return value, error / count + self.unit * np.abs(value)
 
     def terms(

@@ -244,3 +244,13 @@ def shape_text(shape: Sequence[Size]) -> str:
         return "unknown"
     inner = ", ".join("None" if s is UNKNOWN else str(plain(s)) for s in shape)
     return f"({inner},)" if len(shape) == 1 else f"({inner})"
+
+
+def counted(number: Size, word: str) -> str:
+    """Return a number with its noun: 1 row, 3 rows, n − 2 rows."""
+    return f"{show(number)} {word if is_known(number) and number == 1 else plural(word)}"
+
+
+def plural(word: str) -> str:
+    """Return the plural of one of the words for a position along an axis."""
+    return word + "s"

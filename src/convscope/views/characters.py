@@ -6,7 +6,6 @@ the cursor, or marks that reverse the reading direction; every view shows those 
 
 from __future__ import annotations
 
-import unicodedata
 from functools import lru_cache
 
 from convscope.parts import NO_BREAK
@@ -24,6 +23,8 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def _shows(character: str) -> bool:
+    import unicodedata
+
     return character.isprintable() or unicodedata.category(character) == "Zs"
 
 
@@ -44,6 +45,10 @@ def cells(text: str) -> int:
 
 @lru_cache(maxsize=4096)
 def _cells(character: str) -> int:
+    if character < "\u0300" or character == "–":  # nothing before combines or is wide
+        return 1
+    import unicodedata
+
     if unicodedata.category(character) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
