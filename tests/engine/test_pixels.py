@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 from onnx_models import model as onnx_model
 
 import convscope as cs
@@ -71,6 +71,33 @@ def test_an_input_of_any_size_and_a_file_of_onnx_say_so_too() -> None:
     }
     found = chosen(cs.open(onnx_model(nodes, {"image": [1, 3, 9, 8]}, ["out"], weights)).graph)
     assert (found.name, found.why) == ("0-255", "its own sub … div takes 0 … 255 to −2 … 2.25")
+
+
+def test_a_file_that_takes_other_numbers_is_given_those() -> None:
+    whole = [
+        helper.make_node("Cast", ["image"], ["a"], "cast", to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["a"], ["b"], "mean", axes=[2, 3]),
+        helper.make_node("Cast", ["b"], ["out"], "back", to=TensorProto.UINT8),
+    ]
+    net = cs.open(onnx_model(whole, {"image": [1, 3, 7, 5]}, ["out"], element=TensorProto.UINT8))
+    assert chosen(net.graph).name == "0-255"
+    means = net.run(PIXELS.transpose(2, 0, 1))["mean"].ravel()
+    np.testing.assert_allclose(means, PIXELS.mean((0, 1)), rtol=1e-6)
+    with pytest.raises(InputError, match="takes whole numbers .uint8."):
+        net.run(np.full((3, 7, 5), 300))
+    exact = [helper.make_node("Mul", ["image", "w"], ["out"], "mul")]
+    w = np.full((1, 1, 1), 1 / 3)
+    net = cs.open(
+        onnx_model(exact, {"image": [1, 3, 9, 8]}, ["out"], {"w": w}, element=TensorProto.DOUBLE)
+    )
+    x = np.random.default_rng(2).random((3, 9, 8))
+    run = net.run(x)
+    assert (
+        np.array_equal(run.output, x * w)
+        and net.trace(x, "mul", (1, 2, 3)).facts.value == run.output[1, 2, 3]
+    )
+    facts = run.trace("mul", (1, 2, 3)).facts
+    assert facts.agrees and facts.ledger.dtype == "float64" and facts.ledger.rounding < 1e-14
 
 
 def test_every_way_is_that_of_keras() -> None:

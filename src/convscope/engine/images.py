@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convscope.engine.pixels import applied, scale_named
+from convscope.engine.pixels import applied, is_whole, scale_named
 from convscope.equations.layout import Layout
 from convscope.errors import InputError
 from convscope.notation.sizes import UNKNOWN, Shape, is_known, shape_text
@@ -48,23 +48,13 @@ def as_input(
     if hasattr(given, "getbands"):
         what = "the image"
         return _fitted(_pixels(given, channels_last, what, pixels), shape, what, channels_last)
-    try:
-        array = np.asarray(given)
-        if array.dtype == object or array.dtype.kind not in "fiub":
-            raise TypeError(f"its items are {array.dtype}")
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be an image or an array of numbers: {error}") from error
+    array = _array(given, name, "an image or an array of numbers")
     return _fitted(array, shape, "the array", channels_last)
 
 
 def as_batch(given: Any, shape: Shape, name: str) -> Array:
     """Return a batch of inputs, shape (n, *shape), as it was given; raises `InputError` if it is not one."""
-    try:
-        array = np.asarray(given)
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"its items are {array.dtype}")
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be an array of numbers: {error}") from error
+    array = _array(given, name, "an array of numbers")
     if array.ndim != len(shape) + 1 or not _matches(array.shape[1:], shape):
         hint = ""
         if _matches(array.shape, shape):
@@ -74,6 +64,45 @@ def as_batch(given: Any, shape: Shape, name: str) -> Array:
             f"not {shape_text(array.shape)}{hint}"
         )
     return array
+
+
+def _array(given: Any, name: str, what: str) -> Array:
+    """Return what is given as an array: its own numbers, of its own type; PyTorch's tensors too."""
+    try:
+        if hasattr(given, "detach"):  # a tensor: bfloat16, which numpy does not have, is widened
+            given = given.detach()
+            given = given.float() if str(given.dtype) == "torch.bfloat16" else given
+            given = given.resolve_neg().cpu()
+        array = np.asarray(given)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"its items are {array.dtype}")
+    except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+        raise InputError(f"{name} must be {what}: {error}") from error
+    return array
+
+
+def as_taken(array: Array, kind: str, name: str) -> Array:
+    """Return an input's numbers in the type that a network takes; halves are rounded, and stay float32.
+
+    Raises `InputError` for numbers that a type of whole numbers does not hold.
+    """
+    if kind == "float16":
+        return array.astype(np.float16).astype(np.float32)
+    if kind == "bfloat16":  # numpy does not have it: the upper half of a float32, rounded to even
+        bits = array.astype(np.float32).view(np.uint32)
+        up = np.where(np.isnan(bits.view(np.float32)), 0, 0x7FFF + (bits >> 16 & 1)).astype(
+            np.uint32
+        )
+        return ((bits + up) & np.uint32(0xFFFF0000)).view(np.float32)
+    if not is_whole(kind):
+        return array.astype("float64" if kind == "float64" else "float32", copy=False)
+    with np.errstate(invalid="ignore"):
+        found = array.astype(kind, copy=False)
+    if not np.array_equal(found, array):
+        raise InputError(
+            f"{name} takes whole numbers ({kind}), and {shape_text(array.shape)} holds others"
+        )
+    return found
 
 
 def stored_array(path: Path) -> Array:

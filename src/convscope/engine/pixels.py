@@ -111,6 +111,11 @@ def applied(scale: Scale, pixels: Array, what: str) -> Array:
     return found
 
 
+def is_whole(kind: str) -> bool:
+    """Whether a type is of whole numbers."""
+    return kind.startswith(("int", "uint", "bool"))
+
+
 def chosen(graph: Graph) -> Chosen:
     """Return how pixels should go into a network: as its first layers say, else divided by 255.
 
@@ -120,6 +125,9 @@ def chosen(graph: Graph) -> Chosen:
     >>> found.name, found.why
     ('0-255', 'its own rescaling takes 0 … 255 to −1 … 1')
     """
+    kinds = [graph.takes.get(name, "") for name in graph.inputs]
+    if kinds and all(map(is_whole, kinds)):
+        return Chosen("0-255", f"it takes whole numbers ({kinds[0]})", True)
     names: list[str] = []
     if _begins_by_pixel(graph):
         import numpy as np

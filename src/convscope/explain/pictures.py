@@ -464,7 +464,7 @@ def compare(
 
     def judged(drawn: list[Picture], where: tuple[int, ...]) -> Comparison:
         truth, shape = float(given[where]), tuple(given.shape)
-        room = ledger(equation, where, values).rounding
+        room = ledger(equation, where, values, node.layer.dtype).rounding
         verdicts = []
         for picture in drawn:
             value = evaluate(picture.equation, picture.position, values)

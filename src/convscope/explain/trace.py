@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from convscope.engine.images import as_taken
 from convscope.equations.layout import WORDS
 from convscope.errors import NotBuiltError, UnsupportedError
 from convscope.explain.ledger_parts import ledger_parts
@@ -326,8 +327,12 @@ def trace_by_cone(
             )
         feeds = dict(zip(tensor_names(len(other.inputs)), other.inputs, strict=True))
         links[name] = Link(equation, feeds, other.layer.weights)
-    seen = cone(links, node.name, position, images)
-    found = ledger(graph.facts[node.name].equation, position, seen.values)  # type: ignore[arg-type]
+
+    def taken(name: str, patch: Array) -> Array:
+        return as_taken(patch, graph.takes.get(name, "float32"), name)
+
+    seen = cone(links, node.name, position, images, taken)
+    found = ledger(links[node.name].equation, position, seen.values, node.layer.dtype)
     image = next((name for name in images if name in seen.boxes), "")
     where = _patch(graph, node.name, position)
     return Trace(node.name, node.layer.kind, found, None, _activation(node), seen, image, **where)

@@ -129,6 +129,7 @@ class Graph:
 
     layout          how its maps lie: "channels_last" or "channels_first"
     image_layout    how its images lie, where that is another way
+    takes           input → the type in which its numbers go in, where that is not float32
     learned         the layers that depend on no input: computed from weights alone
     again           layer → what of its weights an earlier layer holds already, by that one's name
     separator       what stands between the steps of a name: inner/conv, layer1.0.conv1
@@ -148,6 +149,7 @@ class Graph:
         self.inputs = dict(inputs)
         self.layout = layout
         self.image_layout = image_layout or layout
+        self.takes: dict[str, str] = {}
         self.sequential = False
         self.nested: dict[str, str] = {}
         self.separator = "/"

@@ -57,18 +57,18 @@ class Network(Trainable):
         """Return the run of one image: every activation, ready to be taken apart.
 
         image   a path (PNG, JPEG, WebP, BMP, GIF; pixels are divided by 255), a Pillow image, or an
-                array of the input's shape, taken as float32, neither scaled nor resized; a list or dict
-                of them for several inputs
+                array or tensor of the input's shape, neither scaled nor resized; a list or dict of them for
+                several inputs. It goes in as float32, or in the type that an opened file or module takes
         keep    the layers whose activations to keep; all by default
 
         A layer without an equation is computed by whoever can (a live Keras model). Where nobody can, what
         comes before it is computed, and the run's `missing` names what depends on it.
         """
-        given = self._given(image)
+        given = self._as_taken(self._given(image))
         return self._run(self.backing.at(self.graph, given), given, keep)
 
     def _run(self, graph: Graph, given: Mapping[str, Any], keep: Iterable[str] | None) -> Run:
-        """Return the run of inputs with a batch axis, on the graph of their sizes."""
+        """Return the run of inputs with a batch axis, in the types that it takes, on the graph of their sizes."""
         from convscope.network.run import Run
 
         names = tuple(graph.nodes) if keep is None else tuple(graph.node(n).name for n in keep)
@@ -78,7 +78,6 @@ class Network(Trainable):
         engine = (
             self._engine(names, graph) if names else None
         )  # refuses what memory is too small for
-        given = {n: a.astype("float32", copy=False) for n, a in given.items()}
         values = {} if engine is None else engine.run(given)
         found = {n: a[0] for n, a in given.items()} | {n: a[0] for n, a in values.items()}
         by = self.backing.elsewhere(graph)

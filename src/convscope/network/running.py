@@ -166,19 +166,23 @@ class Runnable:
             raise InputError(f"the inputs hold different numbers of rows: {sorted(counts)}")
         if type(batch_size) is not int or batch_size < 1:
             raise InputError(f"batch_size must be a whole number from 1, not {batch_size!r}")
-        graph = self.backing.at(graph, given)
         count = counts.pop()
+        at_once = 0 < count <= batch_size
+        given = self._as_taken(given) if at_once else given
+        graph = self.backing.at(graph, given)
         engine = self._engine(graph.outputs, graph, min(count, batch_size), count)
-        results: dict[str, Array]
-        if 0 < count <= batch_size:  # one batch is given back as it comes
+        results: dict[str, Array] = {}
+        if at_once:  # one batch is given back as it comes
             results = engine.run(given)
+        elif count == 0:
+            results = {n: np.empty((0, *graph.shape(n)), np.float32) for n in graph.outputs}
         else:
-            results = {
-                name: np.empty((count, *graph.shape(name)), np.float32) for name in graph.outputs
-            }
             for start in with_progress(range(0, count, batch_size), bool(verbose)):
                 rows = slice(start, start + batch_size)
-                for name, array in engine.run({n: a[rows] for n, a in given.items()}).items():
+                part = self._as_taken({n: a[rows] for n, a in given.items()})
+                for name, array in engine.run(part).items():
+                    if name not in results:
+                        results[name] = np.empty((count, *array.shape[1:]), array.dtype)
                     results[name][rows] = array
         found = [results[name] for name in graph.outputs]
         return found[0] if len(found) == 1 else found
@@ -205,6 +209,13 @@ class Runnable:
             if found[name].dtype == "uint8" and pixels == "0-1":
                 _warn_of_scale(name, found[name])
         return found
+
+    def _as_taken(self, given: Mapping[str, Array]) -> dict[str, Array]:
+        """Return inputs in the types that the network takes."""
+        from convscope.engine.images import as_taken
+
+        takes = self.graph.takes
+        return {n: as_taken(a, takes.get(n, "float32"), n) for n, a in given.items()}
 
     def pixel_scale(self) -> Chosen:
         """Return how an image's pixels, 0 … 255, go in: `name`, `scale` and in words `why`.

@@ -21,9 +21,9 @@ class Streamed:
     """
 
     def __init__(self, network: Network, image: Any) -> None:
-        self._network, self._given = network, network._given(image)
+        self._network, self._given = network, network._as_taken(network._given(image))
         self.graph = network.backing.at(network.graph, self._given)
-        self.inputs = {n: a[0].astype("float32", copy=False) for n, a in self._given.items()}
+        self.inputs = {n: a[0] for n, a in self._given.items()}
         self.runs = 0
 
     def run(self) -> Run:

@@ -6,7 +6,7 @@ evaluated on its patch alone. What it costs depends on the depth of the chain, n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,13 +42,17 @@ class Cone:
 
 
 def cone(
-    links: Mapping[str, Link], target: str, position: Sequence[int], given: Mapping[str, Array]
+    links: Mapping[str, Link],
+    target: str,
+    position: Sequence[int],
+    given: Mapping[str, Array],
+    taken: Callable[[str, Array], Array] = lambda name, seen: seen,
 ) -> Cone:
     """Return what the number of `target` at `position` depends on, computed.
 
     `links` are in an order in which each comes after what feeds it; `given` holds the arrays that
-    are known from the start (the images), without a batch axis; what is seen of them is rounded to
-    float32, as it is for an engine.
+    are known from the start (the images), without a batch axis; `taken` gives what is seen of them
+    in the type in which an engine takes it.
     """
 
     def shape_of(name: str) -> tuple[int, ...]:
@@ -76,7 +80,7 @@ def cone(
         if name in boxes:
             seen = array[tuple(slice(low, high + 1) for low, high in boxes[name])]
             origin = tuple(low for low, _ in boxes[name])
-            patches[name] = Patch(np.asarray(seen, dtype=np.float32), origin, array.shape)
+            patches[name] = Patch(taken(name, seen), origin, array.shape)
     numbers = 0
     for name in names:
         if name not in boxes:

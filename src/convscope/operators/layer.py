@@ -120,6 +120,18 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
 HALVES = (10, 16)
 """ONNX's numbers for float16 and bfloat16."""
 
+DOUBLE = 11
+"""ONNX's number for float64."""
+
+PLACED = frozenset(("AffineGrid", "GridSample", "Resize", "Upsample"))
+"""Operators whose places are computed in float32, whatever their numbers are."""
+
+
+def computed_in(use: Use, element: int) -> str:
+    """Return in which type a node computes, whose output is of this one."""
+    return "float64" if element == DOUBLE and use.op not in PLACED else "float32"
+
+
 AS_PRODUCTS: Mapping[str, tuple[str, tuple[int, int]]] = {
     "QLinearConv": ("Conv", (0, 3)), "ConvInteger": ("Conv", (0, 1)), "QLinearMatMul": ("MatMul", (0, 3)),
     "MatMulInteger": ("MatMul", (0, 1)), "DynamicQuantizeMatMul": ("MatMul", (0, 1)),

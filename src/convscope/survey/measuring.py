@@ -84,7 +84,8 @@ class Measuring:
         ((self.input, shape),) = graph.inputs.items()
         last = graph.image_layout == "channels_last"
         pixels = network.pixel_scale()
-        self.preparation = Preparation(graph.name, shape, last, pixels, asked.prepare)
+        kind = graph.takes.get(self.input, "float32")
+        self.preparation = Preparation(graph.name, shape, last, pixels, asked.prepare, kind)
         first = self.preparation.apply(self.preparation.begin(source))
         self.graph = graph = network.backing.at(graph, {self.input: first})
         self.missing = _missing(network, graph)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.engine.images import as_input, flat, open_image, plain
+from convscope.engine.images import as_input, as_taken, flat, open_image, plain
 from convscope.engine.pixels import Chosen, applied
 from convscope.engine.preparing import check_steps, prepare
 from convscope.errors import InputError
@@ -28,21 +28,23 @@ class Preparation:
     shape     what the network takes, without the batch
     steps     of `engine.preparing.STEPS`, as they were asked for
     pixels    how pixels become numbers, and why
+    kind      the type of numbers that the network takes
     words     the steps that the first image took, for people
     """
 
     def __init__(
-        self, name: str, shape: Shape, channels_last: bool, pixels: Chosen, steps: Sequence[str]
-    ) -> None:
-        self.name, self.shape, self.channels_last = name, shape, channels_last
+        self, name: str, shape: Shape, channels_last: bool, pixels: Chosen, steps: Sequence[str],
+        kind: str = "float32",
+    ) -> None:  # fmt: skip
+        self.name, self.shape, self.channels_last, self.kind = name, shape, channels_last, kind
         check_steps(steps)
         self.pixels, self.steps = pixels, tuple(steps)
         self.words: list[str] = []
 
     def apply(self, item: Item) -> Array:
-        """Return the array, (1, *shape) float32; raise `InputError`, which says why not."""
+        """Return the array, (1, *shape), in the type that is taken; raise `InputError`, which says why not."""
         made, _ = self._made(item)
-        return made
+        return as_taken(made, self.kind, item.name)
 
     def _made(self, item: Item) -> tuple[Array, list[str]]:
         if item.content is None:
@@ -63,7 +65,7 @@ class Preparation:
             words = [f"{step['step']}: {step['words']}" for step in found["steps"]]
             return found["array"], words
         array = as_input(item.content, self.shape, self.channels_last, item.name)
-        return array.astype("float32", copy=False), [AS_THEY_ARE]
+        return array, [AS_THEY_ARE]
 
     def _flat(self, item: Item) -> tuple[Array, list[str]]:
         """Return the pixels of a picture for a network whose input has no axis of channels: (28, 28)."""

@@ -90,6 +90,22 @@ def test_every_tensor_among_the_arguments_is_an_input(
         assert cs.open(module, shape=list(shapes.values())).graph.inputs == net.graph.inputs
 
 
+def test_whole_numbers_stay_whole() -> None:
+    module = nn.Embedding((1 << 24) + 3, 1, dtype=torch.float16)
+    with torch.no_grad():
+        module.weight.copy_(torch.arange(module.num_embeddings)[:, None] % 7)
+    ids = torch.tensor([[(1 << 24) + 1, 5, 9]])  # the first is no float32
+    net = cs.open(module, ids)
+    for given in (ids, ids.numpy()[0], ids.double()):
+        run = net.run(given)
+        assert run["input"].tolist() == ids[0].tolist() and run["input"].dtype == np.int64
+        assert run.output[:, 0].tolist() == [float(n % 7) for n in run["input"]]
+        assert run.trace("Embedding", (0, 0)).facts.agrees
+    for wrong in (ids + 0.5, ids * float("nan"), np.full((1, 3), 1e30)):
+        with pytest.raises(InputError, match=r"takes whole numbers \(int64\)"):
+            net.run(wrong)
+
+
 def test_inputs_that_do_not_fit_are_named() -> None:
     net = cs.open(Pair(), IMAGE, ROW)
     with pytest.raises(InputError, match="row"):

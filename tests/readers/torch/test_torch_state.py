@@ -134,12 +134,16 @@ def test_other_types_have_rooms_of_their_own(dtype: torch.dtype) -> None:
     rng = np.random.default_rng(4)
     with unchanged(module, x):
         net = opened(module, x)
-        run = net.run(x.float().numpy())
+        run = net.run(x)
+        assert np.array_equal(run.output, plain(module, x)[0].to(torch.float64).numpy())
+        assert np.array_equal(run["x"], x[0].to(torch.float64).numpy())
+        assert np.array_equal(net.predict(x)[0], run.output)
         for layer in run.graph.nodes:
             if not run.graph.nodes[layer].layer.opaque:
                 for _ in range(4):
                     where = tuple(int(rng.integers(s)) for s in run[layer].shape)
                     trace = run.trace(layer, where).facts
+                    assert trace.ledger.dtype == str(dtype).removeprefix("torch.")
                     assert trace.agrees, (
                         layer,
                         where,

@@ -16,7 +16,7 @@ from convscope.model.naming import Names, snake
 from convscope.notation.sizes import UNKNOWN, Shape, is_known, shape_text
 from convscope.operators import rule_of
 from convscope.operators.elements import ONNX
-from convscope.operators.layer import Operator, Stated, Use, state
+from convscope.operators.layer import Operator, Stated, Use, computed_in, state
 from convscope.operators.rule import LARGEST, Fed, Given, Slot, Weight
 from convscope.readers.onnx.folding import fold, sparse, stated
 from convscope.readers.onnx.inferring import inferred_types
@@ -176,6 +176,8 @@ class Builder:
             if tensor.values.name not in self.tensors:
                 self.tensors[tensor.values.name] = known_constant(sparse(tensor, source.name))
         self.result = OpenedGraph(source, shapes)
+        kinds = {name: feed.dtype for name, feed in self.places.items()}
+        self.result.takes = {n: k.name for n, k in kinds.items() if k is not None}
 
     def wrong(self, what: str) -> SourceError:
         return SourceError(f"{self.source.name}: {what}")
@@ -373,6 +375,7 @@ class Builder:
                 **noted,
             )
             layer.reason = reason
+            layer.dtype = computed_in(use, element)
             layer.bits = {
                 n: many for n, c in arrays.items() if (many := bits(c.origin.dtype)) != 32
             }

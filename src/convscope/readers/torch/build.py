@@ -54,7 +54,7 @@ class TorchGraph(Graph):
         other = TorchGraph(self.name, self.inputs)
         other.nested, other.uncalled = self.nested, self.uncalled
         other.rows, other.batched = self.rows, {n for n in self.batched if n in self.inputs}
-        other.modules, other.origins = self.modules, dict(self.origins)
+        other.takes, other.modules, other.origins = self.takes, self.modules, dict(self.origins)
         return other
 
     def holding(self, fetched: dict[str, Value]) -> TorchGraph:
@@ -125,6 +125,7 @@ class _Builder:
         self.modules: dict[str, Any] = tree(module)
         shapes: dict[str, Shape] = {}
         rowed: set[str] = set()
+        takes: dict[str, str] = {}
         for given, value in recording.inputs.items():
             while given in self.modules:
                 given = f"input_{given}"
@@ -133,9 +134,10 @@ class _Builder:
                 shapes[given] = value.shape[1:]
                 rowed.add(given)
             self.nodes[id(value)] = given
+            takes[given] = _kind_of(value.dtype)
         self.result = TorchGraph(name, shapes)
         self.result.rows = self.rows if batched else 1
-        self.result.batched = rowed
+        self.result.batched, self.result.takes = rowed, takes
         self.taken = {*shapes}
         self.shared: dict[Any, Operator] = {}
         self.parameters = {

@@ -102,6 +102,7 @@ class About(Record):
     random    whether it draws random numbers
     shaped    whether it reads of its tensors how large they are, and none of their numbers
     ignored   whether it only asks about a tensor
+    trains    whether it changes its statistics too, where it is told to (its sixth argument)
     """
 
     name: str
@@ -110,6 +111,7 @@ class About(Record):
     random: bool
     shaped: bool
     ignored: bool
+    trains: bool
 
 
 _IGNORED = ("prim::", "profiler::", "aten::sym_", "aten::is_", "aten::_has_", "aten::size", "aten::stride",
@@ -151,7 +153,8 @@ def _about(func: Any) -> About:
     ignored = schema.name.startswith(_IGNORED) and base != "is_nonzero"
     random = torch.Tag.nondeterministic_seeded in func.tags
     shaped = ours and name in _SHAPED
-    return About(name, tuple(arguments), tuple(changes), random, shaped, ignored)
+    trains = name in ("batch_norm", "instance_norm")
+    return About(name, tuple(arguments), tuple(changes), random, shaped, ignored, trains)
 
 
 class Failure(Record):

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 from convscope.errors import InputError
-from convscope.notation.sizes import shape_text
 from convscope.readers.example import Example
 from convscope.readers.torch.structures import mapped, tensors_of
 from convscope.typed import Record
@@ -157,19 +156,8 @@ class _Copies:
         return self.known[id(value)][1]
 
 
-def as_tensor(array: Any, like: Tensor, name: str) -> Tensor:
-    """Return an array as the tensor that stands for an input, in its type and on its device."""
+def as_tensor(array: Any, like: Tensor) -> Tensor:
+    """Return a copy of an array as the tensor that stands for an input, in its type and on its device."""
     import numpy as np
 
-    found = torch.from_numpy(np.array(array))
-    if (
-        not like.dtype.is_floating_point
-        and not like.dtype.is_complex
-        and like.dtype is not torch.bool
-    ):
-        whole = found.round()
-        if found.is_floating_point() and not torch.equal(whole, found):
-            raise InputError(
-                f"{name} takes whole numbers, and {shape_text(found.shape)} holds others"
-            )
-    return found.to(device=like.device, dtype=like.dtype)
+    return torch.from_numpy(np.array(array)).to(device=like.device, dtype=like.dtype)

@@ -167,7 +167,7 @@ class TorchModule(RecordedGraph):
         for name, (key, like) in zip(graph.inputs, arguments.inputs.items(), strict=True):
             array = given[name]
             batched = len(graph.inputs[name]) < like.ndim
-            tensors[key] = as_tensor(array if batched else array[0], like, name)
+            tensors[key] = as_tensor(array if batched else array[0], like)
         return arguments.with_inputs(tensors)
 
     def elsewhere(self, graph: Graph) -> Mapping[str, str | None]:

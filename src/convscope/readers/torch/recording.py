@@ -6,6 +6,7 @@ operators are still whole (convolution, batch_norm, linear, attention), and each
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ from convscope.readers.torch.calls import (
     Value,
     about,
 )
-from convscope.readers.torch.shadow import PLAIN, is_leaf, parameters, shadow, tree
+from convscope.readers.torch.shadow import PLAIN, is_leaf, shadowed
 from convscope.readers.torch.structures import tensors_of
 from convscope.readers.torch.tracking import Tracking
 
@@ -83,8 +84,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if told.changes:
             written = [args[p] if p < len(args) else kwargs.get(n) for p, n in told.changes]
             changed = [tensor for _, tensor in tensors_of(written)]
-        if told.name in ("batch_norm", "instance_norm") and args[5]:
-            changed += [tensor for tensor in args[3:5] if tensor is not None]
+        elif told.trains and args[5]:
+            changed = [tensor for tensor in args[3:5] if tensor is not None]
         for tensor in changed:
             tensors.before_change(tensor)
         try:
@@ -95,14 +96,14 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         fed = told.random
         if not told.shaped:
             for value in reads:
-                fed = fed or value.fed
+                if value.fed:
+                    fed = True
+                    break
         if told.changes:
             if told.name in OVERWRITTEN:
                 fed = any(v.fed for v in reads[1:])
             tensors.changed(call, changed, fed)
-        elif type(out) is torch.Tensor and tensors.fresh(call, out, fed):
-            tensors.note(call)
-        else:
+        elif type(out) is not torch.Tensor or not tensors.fresh(call, out, fed):
             self._gave(call, told, out, args, fed)
         return out
 
@@ -240,7 +241,7 @@ def record(
 
     A forward that raises gives a recording too, whose `failure` says where it stopped.
     """
-    with _LOCK:
+    with _LOCK, seldom_gathered():
         found = _record(module, args, kwargs, inputs, keep, training, sized, True)
         failure = found.failure
         if (
@@ -258,25 +259,25 @@ def _record(
     module: Any, args: Sequence[Any], kwargs: Mapping[str, Any], inputs: Mapping[str, Tensor],
     keep: bool, training: bool, sized: bool, below: bool,
 ) -> Recording:  # fmt: skip
-    acting = shadow(module, training)
-    every = tree(acting)
-    names = {id(one): (path, type(one).__name__) for path, one in every.items()}
-    leaves = {id(one) for one in every.values() if is_leaf(one)}
+    acting, every = shadowed(module, training)
+    names = {id(one): (path, type(one).__name__) for path, _, one in every}
+    leaves = {id(one) for _, _, one in every if is_leaf(one)}
     recorder = Recorder(keep, names, leaves, sized)
     tensors = recorder.tensors
-    originals = tree(module)
-    for path, one in every.items():
+    cuda = set()
+    for path, own, one in every:
         prefix = f"{path}." if path else ""
-        own = originals.get(path, one)
         for held in (one._parameters, one._buffers):
             for name, tensor in held.items():
                 if tensor is not None:
                     tensors.hold(tensor, prefix + name, own, name)
+                    if tensor.is_cuda:
+                        cuda.add(tensor.device.index or 0)
     values = {name: tensors.begin(t, True, name, ours=True) for name, t in inputs.items()}
     result: Any = None
     failure: Failure | None = None
     with ExitStack() as stack:
-        stack.enter_context(_state_kept(module))
+        stack.enter_context(_state_kept(sorted(cuda)))
         hooks = torch.nn.modules.module
         before = hooks.register_module_forward_pre_hook(recorder.enter_module)
         stack.callback(before.remove)
@@ -302,18 +303,39 @@ def _record(
     return Recording(tensors.calls, values, outputs, result, recorder.frames, said, failure)
 
 
+SELDOM = 1 << 16
+"""So many new objects are waited for before Python looks for circles among them."""
+
+
 @contextmanager
-def _state_kept(module: Any) -> Iterator[None]:
-    """Keep what a forward may change beside the module: random numbers, the fast path of attention."""
+def seldom_gathered() -> Iterator[None]:
+    """Let Python look for circles less often: a recording makes thousands of objects, and none that refers to itself.
+
+    Those that are met by a few such looks count as old, and Python then goes through everything that there is.
+    """
+    before = gc.get_threshold()
+    if 0 < before[0] < SELDOM:
+        gc.set_threshold(SELDOM, *before[1:])
+    try:
+        yield
+    finally:
+        if gc.get_threshold()[0] == SELDOM:
+            gc.set_threshold(*before)
+
+
+@contextmanager
+def _state_kept(devices: Sequence[int]) -> Iterator[None]:
+    """Keep what a forward may change beside the module: random numbers, the fast path of attention.
+
+    devices   the numbers of those that it is on beside the processor
+    """
     import random
 
-    cuda = {t.device for t in parameters(module) if t.is_cuda}
-    devices = sorted({device.index or 0 for device in cuda})
     state = random.getstate()
     numpy = sys.modules.get("numpy.random")  # numpy itself would load it here
     numbers = numpy.get_state() if numpy is not None else None
     fast = torch.backends.mha.get_fastpath_enabled()
-    exact = whole_float32() if cuda else nullcontext()
+    exact = whole_float32() if devices else nullcontext()
     with exact, torch.random.fork_rng(devices=devices):
         torch.backends.mha.set_fastpath_enabled(False)
         try:

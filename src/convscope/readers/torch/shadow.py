@@ -25,11 +25,20 @@ def shadow(module: Any, training: bool) -> Any:
 
     training   whether its modules keep their own flags; else all of them evaluate
     """
+    return shadowed(module, training)[0]
+
+
+def shadowed(module: Any, training: bool) -> tuple[Any, list[tuple[str, Any, Any]]]:
+    """Return a module's shadow, and every module of its tree: its path, itself and its copy."""
     copying = _Copying(training)
-    result = copying.copied(module)
+    result, made = copying.copied(module), copying.made
     for held, name, value in copying.holding:
-        held[name] = _followed(value, copying.made, DEEPEST)
-    return result
+        held[name] = _followed(value, made, DEEPEST)
+    originals = tree(module)
+    if all(id(one) in made for one in originals.values()):
+        return result, [(path, one, made[id(one)]) for path, one in originals.items()]
+    copies = tree(result)  # what is in a scripted one was copied with it
+    return result, [(path, originals.get(path, copy), copy) for path, copy in copies.items()]
 
 
 class _Copying:

@@ -55,10 +55,8 @@ class Memory:
 
     __slots__ = ("entries", "kept", "ours")
 
-    def __init__(self, ours: bool) -> None:
-        self.entries: list[Entry] = []
-        self.kept: list[Value] = []
-        self.ours = ours
+    def __init__(self, ours: bool, entries: list[Entry], kept: list[Value]) -> None:
+        self.ours, self.entries, self.kept = ours, entries, kept
 
     @property
     def alive(self) -> bool:
@@ -136,7 +134,7 @@ class Tracking:
             self._begin_all()
         found = self.memories.get(key)
         if found is None or not found.alive:
-            found = self.memories[key] = Memory(ours)
+            found = self.memories[key] = Memory(ours, [], [])
         return found
 
     def enter(self, tensor: Tensor, value: Value, ours: bool = True) -> tuple[Entry, Memory | None]:
@@ -151,19 +149,22 @@ class Tracking:
         return entry, memory
 
     def fresh(self, call: Call, tensor: Tensor, fed: bool) -> bool:
-        """Note what a call gave where it lies in memory of its own; return whether it does."""
+        """Note a call and what it gave, where that lies in memory of its own; return whether it does."""
         if tensor.layout is not STRIDED:
             return False
         key = tensor.untyped_storage()._cdata
         known = self.memories.get(key)
         if (known is not None and known.alive) or (self.waiting and key in self._held):
             return False
-        value = self.output(call, tensor, fed, 0)
-        memory = self.memories[key] = Memory(True)
-        memory.entries.append(entry := Entry(tensor, value))
-        self.entries[id(tensor)] = entry
-        if value.tensor is not None:
-            memory.kept.append(value)
+        value = Value(tensor, fed, call)
+        kept = self.keep or not fed
+        if kept:
+            value.tensor = tensor
+        self.entries[id(tensor)] = entry = Entry(tensor, value)
+        self.memories[key] = Memory(True, [entry], [value] if kept else [])
+        call.outputs.append(value)
+        self.calls.append(call)
+        self.frame.calls.append(call)
         return True
 
     def value(self, tensor: Tensor) -> Value:
@@ -245,16 +246,17 @@ class Tracking:
 
     def valued(self, given: Any, reads: list[Value]) -> Any:
         """Return an argument with values in the places of tensors, which are put among those that are read."""
-        if type(given) in PLAIN:
-            return given
         if isinstance(given, torch.Tensor):
             entry = self.entries.get(id(given))
             if entry is None or entry.stale or entry.ref() is not given:
                 entry = self._entry(given)
-            reads.append(entry.value)
-            return entry.value
+            value = entry.value
+            reads.append(value)
+            return value
         if isinstance(given, (list, tuple)):
-            return tuple(self.valued(g, reads) for g in given)
+            if PLAIN.issuperset(map(type, given)):
+                return tuple(given)
+            return tuple([self.valued(g, reads) for g in given])
         return given
 
     def keep_numbers(self, tensor: Tensor, value: Value) -> None:
