@@ -53,6 +53,16 @@ BOXES = np.random.default_rng(8).uniform(-1.3, 1.3, (1, 2, 3, 4, 3)).astype(np.f
 PLACED = np.array([[[5, 0, -2, 0], [1, 3, 3, 2]]])
 PAIRS = np.array([[[0, 4], [3, -1], [1, 0]], [[0, 4], [-2, 2], [3, 3]]])
 
+# boxes within a map, beyond its edges, of no size, and far away
+REGIONS = np.array(
+    [[0.6, 1.2, 9.3, 7.1], [3, 5, 3, 5], [-4, -3.5, 4, 2], [7, 4, 40, 31], [60, 60, 80, 90]],
+    np.float32,
+)
+IMAGED = np.concatenate([np.zeros((5, 1)), REGIONS * 2], 1).astype(np.float32)
+FAR = np.random.default_rng(9).uniform(-3, 3, (1, 24, 4, 5)).astype(np.float32)
+STOOD = np.array([[[[29, 3, 8], [21, 0, 34]], [[40, 57, 49], [31, 59, 51]]]])
+SEVERAL = np.array([[[[3, -1], [0, 2]], [[1, 0], [2, 4]], [[3, 3], [-4, 1]]]])
+
 CASES: list[Case] = [
     # 6 heads of queries share 3 of keys; 4 queries, 2 keys from before and 5 new ones
     Case(
@@ -113,7 +123,19 @@ CASES: list[Case] = [
     Case("AveragePool", [(1, 3, 8, 11)], (), {"kernel_shape": [3, 3], "strides": [2, 3], "ceil_mode": 1, "count_include_pad": 1}),
     Case("AveragePool", [(1, 3, 8, 10)], (), {"kernel_shape": [4, 3], "strides": [3, 2], "pads": [2, 1, 2, 1], "ceil_mode": 1, "count_include_pad": 1}),
     Case("AveragePool", [(1, 3, 5, 6, 7)], (), {"kernel_shape": [2, 3, 1], "auto_pad": "SAME_LOWER"}),
-    _one("GlobalAveragePool"), _one("GlobalMaxPool"),
+    _one("GlobalAveragePool"), _one("GlobalMaxPool"), _one("GlobalLpPool", p=3),
+    Case("LpPool", [(1, 3, 9, 11)], (), {"kernel_shape": [3, 2], "pads": [1, 0, 0, 1], "strides": [2, 1]}),
+    Case("LpPool", [(1, 3, 11)], (), {"kernel_shape": [3], "p": 3}),
+    Case("MaxUnpool", [(1, 2, 2, 3), STOOD], (), {"kernel_shape": [2, 3], "strides": [3, 2], "pads": [0, 1, 0, 0]}, opset=11),
+    Case("MaxUnpool", [(1, 2, 2, 3), STOOD], [whole(1, 2, 5, 7)], {"kernel_shape": [2, 3], "strides": [3, 2]}, opset=11),
+    # taps that lie far apart, in two groups of their own, each weighed
+    Case("DeformConv", [(1, 6, 6, 7), (4, 3, 3, 2), FAR * 0.8], (), {"strides": [2, 1], "pads": [1, 0, 2, 1], "dilations": [1, 3], "group": 2, "offset_group": 2}, opset=19),
+    Case("DeformConv", [(1, 4, 6, 5), (6, 2, 2, 3), FAR[:, :, :, :3], (6,), (1, 12, 4, 3)], (), {"strides": [1, 2], "pads": [0, 1, 0, 1], "group": 2, "offset_group": 2, "dilations": [2, 1]}, opset=22),
+    *(Case("RoiAlign", [(1, 3, 6, 8), REGIONS, whole(0, 0, 0, 0, 0)], (), {"output_height": 2, "output_width": 3, "sampling_ratio": 2, "spatial_scale": 0.7, **more}, opset=opset)
+      for opset, more in ((16, {}), (16, {"coordinate_transformation_mode": "output_half_pixel"}), (10, {}))),
+    Case("RoiAlign", [(2, 3, 6, 8), REGIONS, whole(1, 0, 1, 1, 0)], (), {"output_height": 1, "output_width": 2, "sampling_ratio": 3}, opset=16),
+    Case("MaxRoiPool", [(1, 3, 6, 8), IMAGED], (), {"pooled_shape": [2, 3], "spatial_scale": 0.5}, opset=20),
+    Case("MaxRoiPool", [(2, 3, 6, 8), IMAGED + np.array([[1.4, 0, 0, 0, 0], [0.3, 0, 0, 0, 0]] * 3, np.float32)[1:]], (), {"pooled_shape": [3, 2], "spatial_scale": 0.43}, opset=20),
     # products
     Case("Gemm", [(1, 6)], [(4, 6), (4,)], {"transB": 1, "alpha": 0.5, "beta": 2.0}),
     Case("Gemm", [(6, 1)], [(6, 4), (1, 4)], {"transA": 1}),
@@ -142,12 +164,12 @@ CASES: list[Case] = [
     Case("TopK", [(1, 3, 7)], [whole(4)], {}, 2), Case("TopK", [(1, 7, 3)], [whole(7)], {"axis": 1, "largest": 0}, 2),
     Case("CumSum", [(1, 3, 5)], [np.array(2)]), Case("CumSum", [(1, 3, 5)], [np.array(-2)], {"exclusive": 1, "reverse": 1}),
     # places named twice, or counted from the end, and updates of fewer rows than there are
-    *(Case("ScatterElements", [(1, 3, 6), PLACED, (1, 2, 4)], (), {"axis": 2, "reduction": how}, opset=18) for how in ("none", "add", "max", "min")),
+    *(Case("ScatterElements", [(1, 3, 6), PLACED, (1, 2, 4)], (), {"axis": 2, "reduction": how}, opset=18) for how in ("none", "add", "mul", "max", "min")),
     *(Case("ScatterND", [(4, 5, 3)], [PAIRS, (2, 3, 3)], {"reduction": how}, opset=18) for how in ("add", "mul", "max")),
     Case("ScatterElements", [(1, 3, 6)], [PLACED, (1, 2, 4)], {"axis": 2}), Case("ScatterElements", [(1, 3, 6)], [PLACED, (1, 2, 4)], {"axis": 2, "reduction": "add"}, opset=18),
     Case("GatherElements", [(1, 3, 6), PLACED], (), {"axis": 2}),
     Case("Scatter", [(1, 3, 6), PLACED, (1, 2, 4)], (), {"axis": 2}, opset=10),
-    *(Case("ScatterND", [(4, 5, 3), PAIRS, (2, 3, 3)], (), {"reduction": how}, opset=18) for how in ("none", "add", "max", "min")),
+    *(Case("ScatterND", [(4, 5, 3), PAIRS, (2, 3, 3)], (), {"reduction": how}, opset=18) for how in ("none", "add", "mul", "max", "min")),
     Case("ScatterND", [(4, 5, 3)], [PAIRS, (2, 3, 3)]), Case("ScatterND", [(4, 5, 3)], [whole(2).reshape(1, 1), (1, 5, 3)]),
     *(Case("GridSample", [(1, 3, 5, 4), GRID], (), {"mode": mode, "padding_mode": beyond, "align_corners": aligned})
       for mode, beyond, aligned in (
@@ -185,6 +207,8 @@ CASES: list[Case] = [
     Case("Gather", [np.array([[5, 0, -1, 2]])], [(6, 3)], {"axis": 0}),
     Case("GatherElements", [(1, 3, 4)], [np.array([[[3, 0], [1, 1], [-1, 2]]])], {"axis": 2}),
     Case("GatherND", [(2, 3, 4)], [np.array([[1, 2], [0, -1], [1, 0]])]),
+    Case("GatherND", [(4, 5, 3), SEVERAL[0]], ()), Case("GatherND", [(1, 5, 4, 3), SEVERAL[:, :, :, :1]], (), {"batch_dims": 1}),
+    Case("GatherND", [(1, 3, 4, 5, 2), SEVERAL], (), {"batch_dims": 2}),
     Case("Pad", [(1, 3, 5, 4)], [whole(0, 0, 1, 2, 0, 0, 3, 0), np.float32(1.5)]),
     Case("Pad", [(1, 3, 5, 4)], [whole(0, 0, 1, 2, 0, 0, 3, 0)], {"mode": "reflect"}),
     Case("Pad", [(1, 3, 5, 4)], [whole(0, 0, 1, 2, 0, 0, 3, 0)], {"mode": "edge"}),

@@ -13,7 +13,7 @@ from convscope.layers.base import Initializer, tensor_names
 from convscope.notation import Equation, Size
 from convscope.notation.sizes import Shape, product, shape_text
 from convscope.operators.batch import check_reads, settled
-from convscope.operators.elements import BY_NUMBERS, TORCH
+from convscope.operators.elements import TORCH
 from convscope.operators.foreign import Foreign
 from convscope.typed import Array, Record
 
@@ -112,7 +112,7 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
     """
     rule = rule_of(use.op)
     if rule is None:
-        return Stated(None, reason=BY_NUMBERS.get(use.op, f"{use.op} has no equation here"))
+        return Stated(None, reason=f"{use.op} has no equation here")
     if not computes(rule, use):
         kinds = " and ".join(use.reads or (use.dtype,))
         return Stated(None, reason=f"its numbers are {kinds}")

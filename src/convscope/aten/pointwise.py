@@ -32,7 +32,7 @@ from convscope.notation.functions import (
     Function,
 )
 from convscope.operators.activations import GELU_TANH
-from convscope.operators.elements import ALL, FLOATS, NUMBERS, Kind
+from convscope.operators.elements import ALL, FLOATS, NUMBERS, TRUTH, Kind
 
 Of = Callable[[Call, Expression], Expression]
 
@@ -373,7 +373,7 @@ def _write_glu(given: Call, form: Write) -> str:
 
 _ADD = _pair(lambda a, b: a + b, "Add")
 _SUB = _pair(lambda a, b: a - b, "Sub")
-_MUL = _pair(lambda a, b: a * b, "Mul")
+_MUL = _pair(lambda a, b: a * b, "Mul", takes=NUMBERS | TRUTH)
 _DIV = Rule(_divided, _write_divided)
 _LARGER = _pair(lambda a, b: call(MAXIMUM, a, b), "Max")
 _SMALLER = _pair(lambda a, b: call(MINIMUM, a, b), "Min")

@@ -16,6 +16,9 @@ from convscope.notation.sizes import shape_text
 
 def linear(given: Call) -> Equation:
     shape, weight = given.shape("input"), given.shape("weight")
+    if len(weight) == 1 and shape[-1] == weight[0] and not given.has("bias"):
+        reads = given.reader("input"), given.reader("weight")
+        return products.matrix_product(*reads, (shape, weight), axes_of, given.op)
     if len(weight) != 2 or shape[-1] != weight[-1]:
         raise ShapeError(
             f"linear: rows of {shape[-1]} numbers do not fit a weight {shape_text(weight)}"
@@ -27,6 +30,8 @@ def linear(given: Call) -> Equation:
 
 def write_linear(given: Call, form: Write) -> str:
     rank = len(given.shape("input"))
+    if len(given.shape("weight")) == 1:
+        return form.node("MatMul", form.input("input"), form.input("weight"))
     bias = (form.input("bias"),) if given.has("bias") else ()
     if rank == 2:
         return form.node("Gemm", form.input("input"), form.input("weight"), *bias, transB=1)

@@ -18,10 +18,11 @@ from convscope.errors import SettingError
 from convscope.notation import Axis, Equation, Expression, Index, Size, Tensor
 from convscope.notation import source as given_source
 from convscope.notation import weight as given_weight
-from convscope.notation.expression import Number
+from convscope.notation.expression import Number, Place
+from convscope.notation.index import in_one, written_out
 from convscope.notation.sizes import Shape, is_one
 from convscope.operators import rule_of as onnx_rule
-from convscope.operators.elements import FLOATS, Kind
+from convscope.operators.elements import FLOATS, TORCH, Kind
 from convscope.operators.rule import (
     MOST_AXES,
     Fed,
@@ -144,6 +145,16 @@ class Call:
         """Whether a tensor is there."""
         return name in self.slots
 
+    def is_truth(self, name: str) -> bool:
+        """Whether a tensor holds what is true or false: a mask, beside the first tensor, whose type the output has."""
+        slot = self.slots[name]
+        if isinstance(slot, Weight):
+            return slot.name.startswith("mask")
+        whole = any(TORCH.get(one) == "whole" for one in self.reads)
+        return (
+            isinstance(slot, Fed) and "bool" in self.reads and (self.dtype != "bool" or not whole)
+        )
+
     def many(self, name: str) -> list[str]:
         """Return the names of the tensors of a list."""
         return [key for key in self.slots if key.startswith(f"{name}.")]
@@ -171,22 +182,22 @@ class Call:
         return given_source(self.shape(name), self._names[name])
 
     def read(self, name: str | None, *at: Index | Size) -> Expression:
-        """Return the read of a tensor; a single constant number stands as it is."""
+        """Return the read of a tensor; constant numbers that shape an equation stand as they are."""
         name = self.first() if name is None else name
         slot = self.slots.get(name)
-        if isinstance(slot, Given):
-            if len(slot.values) != 1:
-                raise NoEquation(f"its {name} holds several numbers")
+        if isinstance(slot, Given) and len(slot.values) == 1:
             return Number(float(slot.values[0]))
         if len(at) != len(self.shape(name)):
             raise NoEquation(f"its {name} has {len(self.shape(name))} axes")
+        if isinstance(slot, Given):
+            return Place(written_out(in_one(at, slot.shape), [int(v) for v in slot.values]))
         return self.tensor(name)[at]
 
     def spread(self, name: str, axes: Sequence[Axis]) -> Expression:
         """Return the read of a tensor, or a number among the settings, broadcast to axes."""
         if name not in self.slots:
             return Number(self.number(name))
-        if isinstance(self.slots[name], Given):
+        if not self.shape(name):
             return self.read(name)
         at = aligned(self.shape(name), axes)
         if isinstance(self.slots[name], Weight):  # one that serves a batch of one serves any

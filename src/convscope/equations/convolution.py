@@ -31,8 +31,12 @@ def convolution(
     channels: Size,
     layout: Layout,
     groups: int = 1,
+    column: Tensor | None = None,
 ) -> Equation:
-    """Return a convolution of a map with so many channels; groups must divide them and the filters."""
+    """Return a convolution of a map with so many channels; groups must divide them and the filters.
+
+    column   what the window reads, where that is not what lies under it (`sampling.deformed`)
+    """
     o, c = (
         Axis("o", filters, "filter", role="out"),
         Axis("c", channels // groups, "channel", role="in"),
@@ -40,7 +44,11 @@ def convolution(
     channel = _of_group(o, filters // groups, c, groups)
     where = layout.kernel(slide.taps, c, o)
     running = (axis for axis in where if axis is not o)
-    total = Sum(*running)(slide.read(image, channel, layout) * kernel[where])
+    if column is None:
+        number = slide.read(image, channel, layout)
+    else:
+        number = column[(*layout.lead, channel, *slide.taps, *slide.out)]
+    total = Sum(*running)(number * kernel[where])
     return Equation(layout.image(o, slide.out), biased(total, bias, o))
 
 

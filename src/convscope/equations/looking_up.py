@@ -7,10 +7,10 @@ Where an equation reads does not depend on what it reads, so that all rows stand
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from convscope.notation import Axis, Equation, Expression, Size, Sum, Tensor, call
-from convscope.notation.expression import Place
+from convscope.notation import Axis, Equation, Expression, Index, Size, Sum, Tensor, call
+from convscope.notation.expression import Operand, Place, as_expression
 from convscope.notation.functions import Formula, Function
 
 _WHOLE: Formula = ("mul", ("sign", "x"), ("floor", ("abs", "x")))
@@ -30,27 +30,42 @@ def looked_up(where: Expression, table: Tensor, v: Axis, o: Axis) -> Expression:
 
 def named_row(where: Expression, number: Expression, v: Axis) -> Expression:
     """Return a number at the place v that another number names; v runs over all places."""
-    return Sum(v)(call(IF_ROW, where, Place(v * 1), number, float(v.size)))
+    return Sum(v)(if_named([(where, v * 1, v.size)], number))
+
+
+def if_named(named: Sequence[tuple[Expression, Index, Size]], number: Operand) -> Expression:
+    """Return a number where others name its place: each with the place along an axis and that axis' size; else 0."""
+    found = as_expression(number)
+    for where, place, size in reversed(named):
+        found = call(IF_ROW, where, Place(place), found, float(size))
+    return found
 
 
 def gathered(
     image: Callable[..., Expression],
     shape: Sequence[Size],
-    place: int,
-    where: Callable[..., Expression],
+    where: Mapping[int, Callable[..., Expression]],
     by: Sequence[Size],
+    first: int,
     named: Callable[[Sequence[Size]], tuple[Axis, ...]],
+    shared: int = 0,
 ) -> Equation:
-    """Return the numbers of a tensor of this shape at places along one axis that are known only when it runs.
+    """Return the numbers of a tensor of this shape at places that are known only when it runs.
 
-    image, where   read the tensor and the places, at one index after another
-    by             the shape of the places; its axes stand where the one axis was
+    image    reads the tensor, at one index after another
+    where    axis → reads the places along it, at one index after another
+    by       the shape of the places; its axes stand at `first`, and those of the tensor that are not named around them
+    shared   how many axes in front the places and the tensor have in common
     """
-    axes = named((*shape[:place], *by, *shape[place + 1 :]))
-    behind = place + len(by)
-    v = Axis("v", shape[place], "row")
-    number = image(*axes[:place], v, *axes[behind:])
-    return Equation(axes, named_row(where(*axes[place:behind]), number, v))
+    others = [size for n, size in enumerate(shape) if n not in where]
+    axes = named((*others[:first], *by, *others[first:]))
+    at = axes[:shared] + axes[first : first + len(by)]
+    called = "v" if len(where) == 1 else "v{}"
+    rows = {n: Axis(called.format(i), shape[n], "row") for i, n in enumerate(sorted(where), 1)}
+    rest = iter(axes[:first] + axes[first + len(by) :])
+    number = image(*(rows[n] if n in rows else next(rest) for n in range(len(shape))))
+    names = [(where[n](*at), rows[n] * 1, shape[n]) for n in rows]
+    return Equation(axes, Sum(*rows.values())(if_named(names, number)))
 
 
 def gathered_each(

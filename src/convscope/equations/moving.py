@@ -15,7 +15,7 @@ from convscope.errors import ShapeError
 from convscope.notation import Axis, Equation, Expression, Index, Pieces, Size, Tensor, call
 from convscope.notation.expression import Inside, Number, Outside, Padding
 from convscope.notation.functions import SELECT
-from convscope.notation.index import as_index, exactly, written_out
+from convscope.notation.index import as_index, exactly, in_one, written_out
 from convscope.notation.sizes import (
     UNKNOWN,
     counted,
@@ -143,10 +143,7 @@ def gathered(
     where   axis of the image → the places along it, a number for each position of some of the output's axes
     by      which axes of the output those are, one after another; the others are the image's others, in order
     """
-    flat: Index | None = None
-    for n in by:
-        flat = axes[n] if flat is None else flat * axes[n].size + axes[n]
-    flat = as_index(0) if flat is None else flat
+    flat = in_one([axes[n] for n in by])
     rest = iter(axis for n, axis in enumerate(axes) if n not in by)
     many = len(axes) - len(by) + len(where)
     at = [written_out(flat, where[n]) if n in where else next(rest) for n in range(many)]
@@ -157,10 +154,7 @@ def gathered_along(
     image: Tensor, axes: Sequence[Axis], place: int, where: Sequence[int]
 ) -> Equation:
     """Return numbers at places along one axis that every output has of its own."""
-    flat: Index | None = None
-    for axis in axes:
-        flat = axis if flat is None else flat * axis.size + axis
-    assert flat is not None
+    flat = in_one(axes)
     at = (written_out(flat, where) if n == place else axis for n, axis in enumerate(axes))
     return Equation(axes, image[tuple(at)])
 

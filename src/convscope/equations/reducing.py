@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from typing import TypeAlias
 
 from convscope.equations.layout import WINDOW_NAMES
@@ -76,16 +78,19 @@ def product(
     """Return the product of all numbers along some axes, written out; raise `NoEquation` for many."""
     out, running, at = _placed(shape, places, keep, named)
     all_known([axis.size for axis in running])
-    if math.prod(axis.size for axis in running) > MOST_MULTIPLIED:
+    every = itertools.product(*(map(as_index, range(axis.size)) for axis in running))
+    put: Iterator[dict[Index, Index]] = (dict(zip(running, p, strict=True)) for p in every)
+    return Equation(out, written_out_product(read(*(p.get(i, i) for i in at)) for p in put))
+
+
+def written_out_product(factors: Iterable[Expression]) -> Expression:
+    """Return the product of some numbers, one by one; raise `NoEquation` for many, and for none."""
+    few = list(itertools.islice(factors, MOST_MULTIPLIED + 1))
+    if len(few) > MOST_MULTIPLIED:
         raise NoEquation("it multiplies many numbers")
-    one: Expression | None = None
-    for place in itertools.product(*(range(axis.size) for axis in running)):
-        put = dict(zip(running, place, strict=True))
-        number = read(*(as_index(put[i]) if i in put else i for i in at))
-        one = number if one is None else one * number
-    if one is None:
+    if not few:
         raise NoEquation("it reads or gives nothing")
-    return Equation(out, one)
+    return reduce(operator.mul, few)
 
 
 def variance(

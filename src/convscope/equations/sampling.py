@@ -9,14 +9,16 @@ next to (row, column) have a part. row and column follow from the grid, in which
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from convscope.equations.layout import WORDS
 from convscope.equations.resizing import CUBIC, TRIANGLE
-from convscope.notation import Axis, Equation, Expression, Index, Sum, Tensor, call, local
+from convscope.equations.sliding import Slide
+from convscope.notation import Axis, Equation, Expression, Index, Local, Sum, Tensor, call, local
 from convscope.notation.expression import Place, as_expression
 from convscope.notation.functions import MAXIMUM, MINIMUM, ROUND, SAME, Function
-from convscope.notation.index import written_out
+from convscope.notation.index import in_one, written_out
 
 IS_PLACE = Function(SAME.name, SAME.parameters, SAME.formula, taps=1)
 """Whether a whole number is this place."""
@@ -98,6 +100,49 @@ def sampled(
     for weight in weights:
         value = value * weight
     return Equation(axes, Sum(*taps)(value))
+
+
+def deformed(
+    slide: Slide,
+    image: Tensor,
+    sizes: Sequence[int],
+    channels: int,
+    offset: Tensor,
+    mask: Tensor | None,
+    n: Axis,
+    groups: int,
+    rows: Sequence[Axis | int],
+) -> Local:
+    """Return what a window reads whose taps lie apart from their places: sample[n, c, i, j, y, x].
+
+    offset   how far: (N, groups · taps · 2, rows, columns), of each tap the rows before the columns
+    mask     what each tap is multiplied with: (N, groups · taps, rows, columns)
+    groups   so many runs of channels have offsets of their own
+    rows     which row of the batch is read of the offset and of the mask
+
+    Deformable Convolutional Networks (Dai et al. 2017, equation 2), and with a mask their second version (Zhu et al. 2018).
+    """
+    c, taps, out = Axis("c", channels, "channel", role="in"), slide.taps, slide.out
+    g = Axis("g", groups, "group")
+    many = math.prod(int(tap.size) for tap in taps)
+    own: tuple[Axis, ...] = (n, g, *taps, *out) if groups > 1 else (n, *taps, *out)
+    here = (n, c // (channels // groups), *taps, *out) if groups > 1 else own
+    number = in_one(taps) + g * many if groups > 1 else in_one(taps)
+    places, weights = [], []
+    for place, (name, size, at) in enumerate(zip(_PLACES[2], sizes, slide.at, strict=True)):
+        told = offset[(rows[0], number * 2 + place, *out)]
+        where = local(WORDS[2][place], own, Place(at) + told)
+        tap = Axis(name, size, WORDS[2][place])
+        weights.append(call(TRIANGLE, where[here] - Place(tap)))
+        places.append(tap)
+    value: Expression = image[(n, c, *places)]
+    for weight in weights:
+        value = value * weight
+    found: Expression = Sum(*places)(value)
+    if mask is not None:
+        of_tap = in_one(taps) + (c // (channels // groups)) * many if groups > 1 else in_one(taps)
+        found = mask[(rows[1], of_tap, *out)] * found
+    return local("sample", (n, c, *taps, *out), found)
 
 
 def affine_grid(

@@ -17,7 +17,7 @@ from convscope.equations.sliding import Slide, spread
 from convscope.errors import ShapeError
 from convscope.notation import Axis, Equation, Index, Size, Sum, Tensor, local
 from convscope.notation.expression import Padding
-from convscope.notation.index import as_index
+from convscope.notation.index import in_one
 from convscope.notation.sizes import shape_text
 
 
@@ -82,13 +82,10 @@ def folds(
     *first, c = axes[: len(axes) - rank]
     taps = window_axes(window)
     rows = tuple(map(Axis, [f"{n}′" for n in MAP_NAMES[rank]], counts, WORDS[rank]))
-    flat: Index = as_index(0)
-    for axis, size in zip(rows, counts, strict=True):
-        flat = flat * size + axis
     number: Index = c
     for axis, size in zip(taps, window, strict=True):
         number = number * size + axis
-    column = local("column", (*first, c, *taps, *rows), image[(*first, number, flat)])
+    column = local("column", (*first, c, *taps, *rows), image[(*first, number, in_one(rows))])
     cover = [
         (m - 1) * s + (k - 1) * d + 1
         for m, s, k, d in zip(counts, strides, window, dilation, strict=True)

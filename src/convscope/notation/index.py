@@ -408,6 +408,19 @@ def written_out(of: Index, places: Sequence[int]) -> Index:
     return Table(of, tuple(places))
 
 
+def in_one(at: Sequence[Index | Size], shape: Sequence[Size] = ()) -> Index:
+    """Return the running number of a place in a tensor of this shape, the last axis fastest; `at` are axes without one.
+
+    >>> print(in_one((Axis("y", 5), Axis("x", 3))), "and", in_one((Axis("y", 5), 2), (5, 7)))
+    3y + x and 7y + 2
+    """
+    flat = as_index(0)
+    sizes = shape or [axis.size for axis in at if isinstance(axis, Axis)]
+    for index, size in zip(at, sizes, strict=True):
+        flat = flat * size + index
+    return flat
+
+
 def exactly(of: Index, by: Size) -> Index:
     """Return of / by, to be read only where the division comes out whole."""
     return of if _is_one(by) else ExactQuotient(of, by)

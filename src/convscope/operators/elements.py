@@ -15,6 +15,7 @@ Kind: TypeAlias = Literal["float", "whole", "small", "truth", ""]
 
 FLOATS: frozenset[Kind] = frozenset(("float",))
 WHOLE: frozenset[Kind] = frozenset(("whole",))
+TRUTH: frozenset[Kind] = frozenset(("truth",))
 NUMBERS: frozenset[Kind] = frozenset(("float", "whole"))
 ALL: frozenset[Kind] = frozenset(("float", "whole", "small", "truth"))
 
@@ -30,11 +31,3 @@ TORCH: Mapping[str, Kind] = {
     "float32": "float", "float64": "float", "float16": "float", "bfloat16": "float", "int32": "whole",
     "int64": "whole", "int8": "small", "uint8": "small", "int16": "small", "bool": "truth",
 }  # fmt: skip
-
-BY_NUMBERS: Mapping[str, str] = dict.fromkeys(
-    (
-        "RoiAlign", "MaxRoiPool", "DeformConv", "MaxUnpool",
-    ),
-    "where it reads, or writes, depends on numbers that it reads",
-)  # fmt: skip
-"""Operators whose windows no equation can tell: said over the whole map, it would have products that nobody does."""

@@ -13,7 +13,7 @@ from convscope.notation import Equation, Size
 from convscope.notation.sizes import UNKNOWN, Shape
 from convscope.operators import rule_of
 from convscope.operators.batch import check_reads, settled, unknown_in
-from convscope.operators.elements import BY_NUMBERS, FLOAT, ONNX
+from convscope.operators.elements import FLOAT, ONNX
 from convscope.operators.foreign import Foreign
 from convscope.operators.rule import (
     MOST_AXES,
@@ -74,7 +74,7 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
     """
     rule = rule_of(use.op) if use.domain == "" else None
     if rule is None:
-        return Stated(None, reason=BY_NUMBERS.get(use.op, f"{use.op} has no equation here"))
+        return Stated(None, reason=f"{use.op} has no equation here")
     if not {ONNX.get(one, "") for one in use.elements if one is not None} <= rule.takes:
         return Stated(None, reason="it computes with other numbers than float32")
     fed = iter(zip(tensor_names(len(shapes)), shapes, strict=True))

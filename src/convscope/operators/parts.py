@@ -9,18 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from itertools import product
 
 from convscope.equations import moving, scattering
 from convscope.equations.looking_up import gathered, gathered_each
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
-from convscope.notation import Axis, Equation, call
-from convscope.notation.expression import Inside
-from convscope.notation.functions import SELECT
+from convscope.notation import Axis, Equation
 from convscope.notation.sizes import Shape, shape_text
 from convscope.operators.elements import ALL, NUMBERS
-from convscope.operators.rule import ANYWHERE, LARGEST, Fed, Given, Node, Rule
+from convscope.operators.rule import ANYWHERE, LARGEST, Given, Node, Rule
 
 
 def slices(node: Node) -> Equation:
@@ -84,14 +81,18 @@ def _where(node: Node, sizes: Shape, numbers: Sequence[int]) -> list[int]:
     return [at % size for at, size in bound]
 
 
+def _known(node: Node) -> bool:
+    """Whether the file gives the places that are read or written."""
+    return isinstance(node.slot(1), Given)
+
+
 def gather(node: Node) -> Equation:
     """x[…, places, …]: the axes of the places stand where the one axis was."""
-    shape = node.shape()
+    shape, by = node.shape(), node.shape(1)
     place = node.axis(node.whole("axis", 0, -LARGEST), len(shape))
-    if isinstance(node.slot(1), Fed):
-        reads = partial(node.read, 0), partial(node.read, 1)
-        return gathered(reads[0], shape, place, reads[1], node.shape(1), node.layout.axes)
-    by = node.slot(1).shape  # type: ignore[union-attr]
+    if not _known(node):
+        reads = partial(node.read, 0), {place: partial(node.read, 1)}
+        return gathered(reads[0], shape, reads[1], by, place, node.layout.axes)
     where = _where(node, (shape[place],), node.whole_values(1))
     if not where:
         raise NoEquation("it reads or gives nothing")
@@ -103,35 +104,42 @@ def gather(node: Node) -> Equation:
 
 def gather_elements(node: Node) -> Equation:
     """Every output has a place of its own along one axis."""
-    shape = node.shape()
+    shape, by = node.shape(), node.shape(1)
     place = node.axis(node.whole("axis", 0, -LARGEST), len(shape))
-    if isinstance(node.slot(1), Fed):
-        reads, axes = partial(node.read, 0), node.layout.axes(node.shape(1))
-        if len(axes) != len(shape):
-            raise ShapeError(
-                f"{node.op}: its places have {len(axes)} axes, and what it reads {len(shape)}"
-            )
-        return gathered_each(reads, place, shape[place], partial(node.read, 1), axes)
-    by = node.slot(1).shape if node.values(1) else (0,)  # type: ignore[union-attr]
+    axes = node.layout.axes(by)
+    if len(axes) != len(shape):
+        raise ShapeError(
+            f"{node.op}: its places have {len(axes)} axes, and what it reads {len(shape)}"
+        )
+    if not _known(node):
+        reads = partial(node.read, 0), partial(node.read, 1)
+        return gathered_each(reads[0], place, shape[place], reads[1], axes)
     where = _where(node, (shape[place],), node.whole_values(1))
-    if len(by) != len(shape) or not where:
+    if not where:
         raise NoEquation("it reads or gives nothing")
-    return moving.gathered_along(node.tensor(), node.layout.axes(by), place, where)
+    return moving.gathered_along(node.tensor(), axes, place, where)
 
 
 def gather_several(node: Node) -> Equation:
     """GatherND: places along several axes at once, the last axis of the places naming them."""
-    shape, numbers = node.shape(), node.whole_values(1)
-    by, ahead = node.slot(1).shape, node.whole("batch_dims", 0)  # type: ignore[union-attr]
-    if ahead or not by or not numbers:
-        raise NoEquation("it gathers row by row of a batch")
+    shape, by, ahead = node.shape(), node.shape(1), node.whole("batch_dims", 0)
+    all_known(by)
+    if not by or 0 in by:
+        raise NoEquation("it reads or gives nothing")
     many = by[-1]
-    if many > len(shape):
+    if ahead + many > len(shape) or ahead >= len(by):
         raise ShapeError(f"{node.op}: {many} places for a tensor of shape {shape_text(shape)}")
-    where = _where(node, tuple(shape[:many]), numbers)
-    out = node.layout.axes((*by[:-1], *shape[many:]))
-    along = {n: where[n::many] for n in range(many)}
-    return moving.gathered(node.tensor(), out, along, range(len(by) - 1))
+    if _known(node) and not ahead:
+        where = _where(node, tuple(shape[:many]), node.whole_values(1))
+        out = node.layout.axes((*by[:-1], *shape[many:]))
+        along = {n: where[n::many] for n in range(many)}
+        return moving.gathered(node.tensor(), out, along, range(len(by) - 1))
+    if _known(node):
+        raise NoEquation("it gathers row by row of a batch, at places that the file gives")
+    reads = {ahead + n: lambda *at, n=n: node.read(1, *at, n) for n in range(many)}
+    return gathered(
+        partial(node.read, 0), shape, reads, by[ahead:-1], ahead, node.layout.axes, ahead
+    )
 
 
 def scatter_elements(node: Node) -> Equation:
@@ -139,7 +147,6 @@ def scatter_elements(node: Node) -> Equation:
     shape, by = node.shape(), node.shape(1)
     all_known(shape, by)
     place = node.axis(node.whole("axis", 0, -LARGEST), len(shape))
-    how = node.text("reduction", "none")
     single = isinstance(node.slot(2), Given)  # one number, wherever it is written
     if len(by) != len(shape) or 0 in (*shape, *by):
         raise NoEquation("it reads or gives nothing")
@@ -150,32 +157,10 @@ def scatter_elements(node: Node) -> Equation:
     if any(b > s for n, (b, s) in enumerate(zip(by, shape, strict=True)) if n != place):
         raise ShapeError(f"{node.op}: {shape_text(by)} updates for a tensor of {shape_text(shape)}")
     axes = node.layout.axes(shape)
-    before = node.read(0, *axes)
-    if isinstance(node.slot(1), Given):
-        where = _where(node, (shape[place],), node.whole_values(1))
-        names: list[list[int]] = [[] for _ in range(math.prod(shape))]
-        steps = [math.prod(shape[n + 1 :]) for n in range(len(shape))]
-        for name, (own, to) in enumerate(zip(product(*map(range, by)), where, strict=True)):
-            spot = (to if n == place else one for n, one in enumerate(own))
-            names[sum(step * one for step, one in zip(steps, spot, strict=True))].append(name)
-        return scattering.put(axes, before, axes, names, by, partial(node.read, 2), how)
-    k = Axis("k", by[place], "update")
-    at = [k if n == place else axis for n, axis in enumerate(axes)]
-    borders = [
-        (0, 0) if n == place else (0, s - b) for n, (s, b) in enumerate(zip(shape, by, strict=True))
-    ]
-    named = [(node.tensor(1).padded(borders, "zero")[tuple(at)], axes[place], shape[place])]
-    inside = [
-        (a, b)
-        for n, (a, b, s) in enumerate(zip(axes, by, shape, strict=True))
-        if n != place and b < s
-    ]
-    update = node.read(2, *at) if single else node.tensor(2).padded(borders, "zero")[tuple(at)]
-    found = scattering.scattered(axes, before, named, update, (k,), how)
-    if not inside:
-        return found
-    held = Inside(tuple(a for a, _ in inside), tuple(b for _, b in inside))
-    return Equation(axes, call(SELECT, held, found.expression, before))
+    index = _where(node, (shape[place],), node.whole_values(1)) if _known(node) else node.tensor(1)
+    update = node.read(2) if single else node.tensor(2)
+    how = node.text("reduction", "none")
+    return scattering.along(axes, place, node.read(0, *axes), index, by, update, by, how)
 
 
 def scatter_several(node: Node) -> Equation:
@@ -192,7 +177,7 @@ def scatter_several(node: Node) -> Equation:
         )
     axes = node.layout.axes(shape)
     before, rest = node.read(0, *axes), axes[many:]
-    if isinstance(node.slot(1), Given):
+    if _known(node):
         where = _where(node, tuple(shape[:many]), node.whole_values(1))
         names: list[list[int]] = [[] for _ in range(math.prod(shape[:many]))]
         for name in range(math.prod(by[:-1])):
@@ -207,7 +192,7 @@ def scatter_several(node: Node) -> Equation:
     if not running:
         running = (Axis("k", 1, "update"),)
     at = running if by[:-1] else ()
-    named = [(node.read(1, *at, n), axes[n], shape[n]) for n in range(many)]
+    named = [(node.read(1, *at, n), axes[n] * 1, shape[n]) for n in range(many)]
     return scattering.scattered(axes, before, named, node.read(2, *at, *rest), running, how)
 
 

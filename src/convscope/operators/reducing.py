@@ -1,4 +1,4 @@
-"""Reductions along axes: sums, means, maxima, and what is made of them.
+"""Reductions along axes: sums, means, maxima, and what is made of them; norms of windows.
 
 out[n, c] = mean i<7, j<7  in[n, c, i, j]
 """
@@ -8,11 +8,13 @@ from __future__ import annotations
 from functools import partial
 
 from convscope.equations.ordering import ordered, place_of_largest
-from convscope.equations.reducing import REDUCTIONS, Reduce, cumulative, product, reduction
+from convscope.equations.pooling import global_pooling, pooling
+from convscope.equations.reducing import REDUCTIONS, Reduce, cumulative, norm, product, reduction
 from convscope.equations.stating import NoEquation, all_known
 from convscope.notation import Axis, Equation
 from convscope.operators.elements import FLOATS, INT64, NUMBERS, Kind
 from convscope.operators.rule import LARGEST, Node, Rule
+from convscope.operators.windows import pooled, spatial_axes
 
 
 def _gone(node: Node) -> tuple[int, ...]:
@@ -88,6 +90,28 @@ def running_sum(node: Node) -> Equation:
     )
 
 
+def lp_pool(node: Node) -> Equation:
+    """LpPool: the norm of each window, of an order that is set."""
+    moves, order = pooled(node).slide(node.flag("ceil_mode")), norm(float(node.whole("p", 2, 1)))
+    return pooling(
+        moves,
+        lambda *taps: partial(order, taps),
+        node.tensor(),
+        node.shape()[1],
+        node.layout,
+        "zero",
+    )
+
+
+def lp_pool_whole(node: Node) -> Equation:
+    """GlobalLpPool: the norm of each map."""
+    spatial_axes(node)
+    order = norm(float(node.whole("p", 2, 1)))
+    return global_pooling(
+        lambda *taps: partial(order, taps), node.tensor(), node.shape(), node.layout, keep=True
+    )
+
+
 _KINDS = {
     "ReduceMean": "mean",
     "ReduceSum": "sum",
@@ -107,6 +131,8 @@ RULES = {
         for op, kind in _KINDS.items()
     },
     "ReduceProd": Rule(multiplied, given=frozenset((1,)), takes=NUMBERS),
+    "LpPool": Rule(lp_pool),
+    "GlobalLpPool": Rule(lp_pool_whole),
     "ArgMax": _of_largest(False),
     "ArgMin": _of_largest(True),
     "TopK": Rule(top, given=frozenset((1,)), takes=NUMBERS, gives=_of_top),

@@ -36,13 +36,14 @@ class Window(Record):
         return slide(*self, ceil)
 
 
-def _spatial(node: Node) -> int:
+def spatial_axes(node: Node) -> int:
+    """Return how many spatial axes the node's map has."""
     return node.rank(3, 5) - 2
 
 
 def window(node: Node, kernel: Sequence[Size]) -> Window:
     """Return how the node's window slides, its settings checked."""
-    rank = _spatial(node)
+    rank = spatial_axes(node)
     all_known(kernel)
     strides = node.wholes("strides", rank, (1,) * rank, 1) or ()
     dilations = node.wholes("dilations", rank, (1,) * rank, 1) or ()
@@ -53,9 +54,9 @@ def window(node: Node, kernel: Sequence[Size]) -> Window:
     return Window(tuple(node.shape()[2:]), tuple(kernel), strides, dilations, AUTO[auto] or pads)
 
 
-def _kernel_of(node: Node, shape: Sequence[Size]) -> tuple[Size, ...]:
+def kernel_of(node: Node, shape: Sequence[Size]) -> tuple[Size, ...]:
     """Return the window of a weight, which the setting of the same name must not contradict."""
-    rank = _spatial(node)
+    rank = spatial_axes(node)
     if len(shape) != rank + 2:
         raise ShapeError(
             f"{node.op}: its kernel {shape_text(tuple(shape))} must have {rank + 2} axes, as many as "
@@ -70,7 +71,8 @@ def _kernel_of(node: Node, shape: Sequence[Size]) -> tuple[Size, ...]:
     return own
 
 
-def _groups(node: Node, channels: Size, filters: Size, inputs: Size, group: int) -> None:
+def check_groups(node: Node, channels: Size, filters: Size, inputs: Size, group: int) -> None:
+    """Raise `ShapeError` unless filters and channels divide into groups."""
     if is_known(filters) and filters % group:
         raise ShapeError(f"{node.op}: {filters} filters cannot be divided into {group} groups")
     if is_known(channels) and is_known(inputs) and channels != inputs * group:
@@ -82,10 +84,10 @@ def _groups(node: Node, channels: Size, filters: Size, inputs: Size, group: int)
 
 def convolution(node: Node) -> Equation:
     shape = node.shape(1)
-    win = window(node, _kernel_of(node, shape))
+    win = window(node, kernel_of(node, shape))
     group = node.whole("group", 1, 1)
     all_known(shape)
-    _groups(node, node.shape()[1], shape[0], shape[1], group)
+    check_groups(node, node.shape()[1], shape[0], shape[1], group)
     return stated.convolution(
         win.slide(), node.tensor(), node.tensor(1), node.addend(2),
         shape[0], shape[1] * group, node.layout, group,
@@ -94,7 +96,7 @@ def convolution(node: Node) -> Equation:
 
 def transposed(node: Node) -> Equation:
     shape, channels = node.shape(1), node.shape()[1]
-    win = window(node, _kernel_of(node, shape))
+    win = window(node, kernel_of(node, shape))
     all_known(shape)
     group = node.whole("group", 1, 1)
     if (is_known(channels) and channels != shape[0]) or shape[0] % group:
@@ -128,16 +130,16 @@ def _crops(node: Node, win: Window) -> list[Padding]:
     return crops
 
 
-def _pooled(node: Node) -> Window:
+def pooled(node: Node) -> Window:
     """Return a pooling's window."""
-    kernel = node.wholes("kernel_shape", _spatial(node), None, 1)
+    kernel = node.wholes("kernel_shape", spatial_axes(node), None, 1)
     if kernel is None:
         raise SettingError("kernel_shape is missing")
     return window(node, kernel)
 
 
 def max_pool(node: Node) -> Equation:
-    moves = _pooled(node).slide(node.flag("ceil_mode"))
+    moves = pooled(node).slide(node.flag("ceil_mode"))
     if node.output:
         shape = node.shape()
         all_known(shape)
@@ -148,7 +150,7 @@ def max_pool(node: Node) -> Equation:
 
 
 def average_pool(node: Node) -> Equation:
-    win = _pooled(node)
+    win = pooled(node)
     moves = win.slide(node.flag("ceil_mode"))
     counted, image = node.flag("count_include_pad"), node.tensor()
     if counted and not isinstance(win.padding, str) and moves.pads != win.padding:
@@ -161,7 +163,7 @@ def average_pool(node: Node) -> Equation:
 
 def _whole_map(reduce: Reduce) -> Rule:
     def state(node: Node) -> Equation:
-        _spatial(node)
+        spatial_axes(node)
         return global_pooling(reduce, node.tensor(), node.shape(), node.layout, keep=True)
 
     return Rule(state)
