@@ -180,9 +180,9 @@ def test_short_rows_and_no_rows() -> None:
     assert render(doc(Table((), ()))) == ""
 
 
-@pytest.mark.parametrize("width", [70, 200])
-def test_ten_thousand_rows_are_little_work(width: int) -> None:
-    """Each row costs a few dozen calls, however many rows there are."""
+@pytest.mark.parametrize(("width", "most"), [(70, 100), (200, 40)])
+def test_ten_thousand_rows_are_little_work(width: int, most: int) -> None:
+    """Each row costs a few dozen calls, however many rows there are; fewer where it is a line."""
     rows = tuple(
         (
             f"layer_{n} (Conv2D)",
@@ -191,13 +191,13 @@ def test_ten_thousand_rows_are_little_work(width: int) -> None:
             f"{n:,}",
             "5×5, stride 1",
         )
-        for n in range(10_000)
+        for n in range(10_000, 20_000)
     )
     columns = tuple(map(Column, "abcde"))
     render(doc(Table(columns, rows[:10])), width)
     few = calls(lambda: render(doc(Table(columns, rows[:1000])), width))
     many = calls(lambda: render(doc(Table(columns, rows)), width))
-    assert few / 1000 < 100 and many < 11 * few, (few, many)
+    assert few / 1000 < most and many < 11 * few, (few, many)
 
 
 # -- grids ----------------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ from convscope.views.wrapping import pieces
 if TYPE_CHECKING:
     from typing import Any, Literal, TypeAlias
 
+    from convscope.views.text_table import Measured
+
 DEFAULT_COLUMNS = ("layer", "output", "weights", "params", "macs", "receptive_field")
 STYLES = ("table", "keras", "keras2")
 
@@ -303,15 +305,15 @@ WIDEST = 240
 
 def _kept_to_lines(
     summary: Summary, columns: Sequence[str] | None, width: int | None
-) -> tuple[Document, int]:
-    """Return the document in as few words as keep each row of a long table to a line, and its width."""
+) -> tuple[Document, int, Sequence[Measured]]:
+    """Return the document in as few words as keep each row of a long table to a line, its width and its columns."""
     from convscope.views.ansi import FALLBACK_WIDTH
     from convscope.views.text_table import Measured, height, natural_width
 
     rows, free = len(summary.visible), width is None
     width = FALLBACK_WIDTH if width is None else width
     if rows <= _MANY:
-        return document(summary, columns), width
+        return document(summary, columns), width, ()
     names = _names(summary, columns)
     kinds = [_KINDS[name] for name in names]
     totals = _footer(summary, kinds)
@@ -330,7 +332,7 @@ def _kept_to_lines(
     lines, detail, made = min(found, key=lambda one: one[:2])
     if free and lines > rows + _AROUND:
         width = natural_width(made, WIDEST)
-    return _document(summary, names, [one.cells[:rows] for one in made], detail), width
+    return _document(summary, names, [one.cells[:rows] for one in made], detail), width, made
 
 
 _AROUND = 6
@@ -473,8 +475,8 @@ def render(
         case "table":
             from convscope.views import text
 
-            made, wide = _kept_to_lines(summary, columns, width)
-            return text.render(made, wide, color)
+            made, wide, measured = _kept_to_lines(summary, columns, width)
+            return text.render(made, wide, color, measured)
         case "keras":
             from convscope.views.keras_summary import keras_text
 

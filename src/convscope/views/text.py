@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from convscope.parts import (
     Bullets,
     Code,
@@ -15,7 +17,7 @@ from convscope.parts import (
 )
 from convscope.views.ansi import Pen
 from convscope.views.characters import printable
-from convscope.views.text_table import table_lines
+from convscope.views.text_table import Measured, table_lines
 from convscope.views.wrapping import wrap_formula
 
 NARROWEST = 20
@@ -25,20 +27,25 @@ _WIDEST_TEXT = 100
 _INDENT = "    "
 
 
-def render(document: Document, width: int = 80, color: bool = False) -> str:
-    """Return a document as text for a terminal of this width, ending with a newline."""
+def render(
+    document: Document, width: int = 80, color: bool = False, columns: Sequence[Measured] = ()
+) -> str:
+    """Return a document as text for a terminal of this width, ending with a newline.
+
+    columns   those of its only table, where somebody has measured them already
+    """
     pen = Pen(color)
     width = max(width, NARROWEST)
     blocks: list[str] = []
     for part in document.parts:
-        lines = part_lines(part, width, pen)
+        lines = part_lines(part, width, pen, columns)
         if blocks and not (isinstance(part, Bullets) and blocks[-1].endswith(":")):
             blocks.append("")
         blocks += lines
     return "\n".join([*blocks, ""])
 
 
-def part_lines(part: Part, width: int, pen: Pen) -> list[str]:
+def part_lines(part: Part, width: int, pen: Pen, columns: Sequence[Measured] = ()) -> list[str]:
     """Return the lines of one part."""
     reading = min(width, _WIDEST_TEXT)
     match part:
@@ -63,7 +70,7 @@ def part_lines(part: Part, width: int, pen: Pen) -> list[str]:
                 cut += wrap_formula(line, width - len(_INDENT))
             return [(_INDENT + line).rstrip() for line in cut]
         case Table():
-            return table_lines(part, width, pen)
+            return table_lines(part, width, pen, columns)
         case Side():
             from convscope.views.text_grid import side_lines
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import accumulate
 
 from convscope.parts import NO_BREAK, Column, Span, Table, Words, spans
 from convscope.views.ansi import Pen, pad
@@ -37,14 +38,20 @@ class Measured:
     def __init__(self, told: Column, given: Sequence[Words]) -> None:
         self.told = told
         self.cells: list[Cell] = [c if type(c) is str else spans(c) for c in given]
-        found = Counter(self.cells)
-        self.texts = {cell: _text(cell) for cell in found}
-        self.sizes = {cell: cells(text) for cell, text in self.texts.items()}
         self.title = marked(told.title, "")
-        self.often = Counter((self.title,))
-        for cell, number in found.items():
-            self.often[self.texts[cell]] += number
+        self.texts: dict[Cell, str] = {}
+        self.sizes: dict[Cell, int] = {}
+        self.often = {self.title: 1}
+        for cell, number in Counter(self.cells).items():
+            text = self.texts[cell] = _text(cell)
+            self.sizes[cell] = cells(text)
+            self.often[text] = self.often.get(text, 0) + number
         self.natural = max(cells(self.title), *self.sizes.values(), 0)
+
+    @cached_property
+    def choices(self) -> dict[int, int]:
+        """The widths worth considering, and what each costs."""
+        return _choices(self.often, self.natural)
 
     def taller(self, width: int) -> dict[Cell, int]:
         """Return the cells that take several lines where the column is so wide, and how many."""
@@ -67,7 +74,10 @@ def widths_of(columns: Sequence[Measured], width: int) -> list[int]:
     """Return how wide the columns of a table of this width are."""
     natural = [column.natural for column in columns]
     room = width - len(GAP) * (len(columns) - 1)
-    return natural if sum(natural) <= room else fitting([c.often for c in columns], natural, room)
+    if sum(natural) <= room:
+        return natural
+    fair = _fair(room, len(columns))
+    return _fewest([{c.natural: 0} if c.natural <= fair else c.choices for c in columns], room)
 
 
 def height(columns: Sequence[Measured], width: int, footer: bool) -> int:
@@ -93,12 +103,15 @@ def _height(text: str, width: int, align: str) -> int:
     return 1 if cells(text) <= width else len(wrap(text, width, _hanging(width, align)))
 
 
-def table_lines(table: Table, width: int, pen: Pen) -> list[str]:
-    """Return the lines of a table, the caption last."""
+def table_lines(table: Table, width: int, pen: Pen, columns: Sequence[Measured] = ()) -> list[str]:
+    """Return the lines of a table, the caption last.
+
+    columns   its own, where somebody has measured them already
+    """
     count = len(table.columns)
     if not count:
         return []
-    columns = measured(table)
+    columns = columns or measured(table)
     widths = widths_of(columns, width)
     titles = [column.title for column in table.columns]
     aligns = [column.align for column in table.columns]
@@ -109,7 +122,7 @@ def table_lines(table: Table, width: int, pen: Pen) -> list[str]:
         for title, width, align in zip(titles, widths, aligns, strict=True)
     )
     laid_out = [
-        _laid_out(column.cells, width, align, pen)
+        _laid_out(column, width, align, pen)
         for column, width, align in zip(columns, widths, aligns, strict=True)
     ]
     body = list(zip(*laid_out, strict=True))
@@ -128,10 +141,16 @@ def _text(cell: Cell) -> str:
     return "".join(marked(span.text, span.style) for span in spans(cell))
 
 
-def _laid_out(column: Sequence[Cell], width: int, align: str, pen: Pen) -> list[tuple[str, ...]]:
+def _laid_out(column: Measured, width: int, align: str, pen: Pen) -> list[tuple[str, ...]]:
     """Return the lines of every cell, each laid out once however often it stands in the column."""
-    known = {cell: _lines(cell, width, align, pen) for cell in dict.fromkeys(column)}
-    return [known[cell] for cell in column]
+    known: dict[Cell, tuple[str, ...]] = {}
+    for cell, size in column.sizes.items():
+        if type(cell) is str and size <= width:
+            shown, space = column.texts[cell].replace(NO_BREAK, " "), " " * (width - size)
+            known[cell] = (space + shown if align == "right" else shown + space,)
+        else:
+            known[cell] = _lines(cell, width, align, pen)
+    return [known[cell] for cell in column.cells]
 
 
 def _lines(cell: Cell, width: int, align: str, pen: Pen, style: str = "") -> tuple[str, ...]:
@@ -162,6 +181,8 @@ def _padded(text: str, width: int, align: str) -> str:
 def _joined(rows: Sequence[tuple[tuple[str, ...], ...]], widths: Sequence[int]) -> list[str]:
     lines: list[str] = []
     blanks = [(" " * width,) for width in widths]
+    if all({*map(len, column)} == {1} for column in zip(*rows, strict=True)):
+        return [GAP.join([cell[0] for cell in row]).rstrip() for row in rows]
     for row in rows:
         height = max(map(len, row))
         if height == 1:
@@ -182,23 +203,46 @@ def fitting(columns: Sequence[Mapping[str, int]], natural: list[int], room: int)
 
     columns   text → how many cells say it
     """
-    fair = room // len(columns)
-    choices: list[dict[int, int]] = []
-    for column, whole in zip(columns, natural, strict=True):
-        choices.append({whole: 0} if whole <= min(fair, 8) else _choices(column, whole))
+    fair = _fair(room, len(columns))
+    pairs = zip(columns, natural, strict=True)
+    return _fewest(
+        [{whole: 0} if whole <= fair else _choices(c, whole) for c, whole in pairs], room
+    )
+
+
+def _fair(room: int, count: int) -> int:
+    """Return up to how wide a column is left as it is."""
+    return min(room // count, 8)
+
+
+def _fewest(choices: Sequence[Mapping[int, int]], room: int) -> list[int]:
+    """Return a width for each column whose sum fits the room, at the least cost.
+
+    choices   for each column its widths, narrowest first, and what each costs
+    """
     least = [min(choice) for choice in choices]
     if sum(least) >= room:
         return least
     # for each room taken so far: the least cost, and the widths that have it
     best: dict[int, tuple[int, tuple[int, ...]]] = {0: (0, ())}
-    for choice in choices:
+    most = room - sum(least)
+    for choice, narrowest in zip(choices, least, strict=True):
+        most += narrowest  # the columns behind it need the rest
         found: dict[int, tuple[int, tuple[int, ...]]] = {}
+        pairs = tuple(choice.items())
         for used, (cost, chosen) in best.items():
-            for width, extra in choice.items():
+            for width, extra in pairs:
                 total = used + width
-                if total <= room and (total not in found or cost + extra < found[total][0]):
+                if total > most:
+                    break
+                known = found.get(total)
+                if known is None or cost + extra < known[0]:
                     found[total] = (cost + extra, (*chosen, width))
-        best = found
+        least_so_far = dict(
+            zip(sorted(found), accumulate((found[n][0] for n in sorted(found)), min), strict=True)
+        )
+        # what takes more room than another, and costs more, is never the best
+        best = {total: one for total, one in found.items() if one[0] <= least_so_far[total]}
     return list(min(best.values())[1]) if best else least
 
 

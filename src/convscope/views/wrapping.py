@@ -52,12 +52,11 @@ def _wrap(text: str, width: int, hanging: int) -> tuple[Line, ...]:
             start, end, used = first, last, size
             continue
         start, used = first, 0
-        for piece in pieces(text[first:last]):
-            size = cells(piece)
+        for length, size in _sized(text[first:last]):
             if used and used + size > room:
                 lines.append((start, end))
                 start, used, room = end, 0, width - hanging
-            end = (end if used else start) + len(piece)
+            end = (end if used else start) + length
             used += size
     if start >= 0:
         lines.append((start, end))
@@ -92,9 +91,15 @@ def pieces(word: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4096)
+def _sized(word: str) -> tuple[tuple[int, int], ...]:
+    """Return of each part of a word how long and how wide it is."""
+    return tuple([(len(piece), cells(piece)) for piece in pieces(word)])
+
+
+@lru_cache(maxsize=4096)
 def widest_piece(text: str) -> int:
     """Return the least width at which a text can be wrapped without a line sticking out."""
-    return max((cells(p) for word in _WORD.findall(text) for p in pieces(word)), default=0)
+    return max((size for word in _WORD.findall(text) for _, size in _sized(word)), default=0)
 
 
 def wrap_formula(text: str, width: int) -> list[str]:
