@@ -178,7 +178,7 @@ class Operator(Foreign):
     @property
     def non_trainable(self) -> tuple[str, ...]:  # type: ignore[override]
         trained = {name for name, trainable in self.held if trainable}
-        return tuple(name for name in self.initializers() if name not in trained)
+        return tuple([name for name in self._named() if name not in trained])
 
     def unread_shapes(self, read: Mapping[str, Shape]) -> Mapping[str, Shape]:
         """Return parameters that a weight was computed from, and weights that only training changes."""
@@ -189,7 +189,7 @@ class Operator(Foreign):
     def uncounted(self) -> tuple[str, ...]:
         """Weights that are no parameters: buffers, and constants that were computed."""
         known = {name for name, _ in self.held}
-        return tuple(name for name in self.initializers() if name not in known)
+        return tuple([name for name in self._named() if name not in known])
 
     @property
     def kind(self) -> str:
@@ -218,10 +218,12 @@ class Operator(Foreign):
         """The weights by name, as they are in the module now: training changes them under our eyes."""
         return {name: get() for name, get in self.arrays.items()}
 
-    def initializers(self) -> dict[str, Initializer]:
+    def _named(self) -> list[str]:
         named = [slot.name for _, slot in self.use.slots if isinstance(slot, Weight)]
-        named += [name for name, _ in self.folded]
-        return {name: self.stored(name) for name in named}
+        return named + [name for name, _ in self.folded]
+
+    def initializers(self) -> dict[str, Initializer]:
+        return {name: self.stored(name) for name in self._named()}
 
     def __repr__(self) -> str:
         given = ", ".join(f"{n}={v!r}" for n, v in self.use.settings if v is not None)

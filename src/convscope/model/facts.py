@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.base import Layer
-from convscope.notation import Equation, Size, macs, products_of_inputs
+from convscope.notation import Equation, Size, products
 from convscope.notation.sizes import UNKNOWN, Shape, is_symbolic, product, shape_text, tidy
 from convscope.typed import TYPE_CHECKING, Record
 
@@ -53,8 +53,7 @@ def facts_of(layer: Layer, shapes: tuple[Shape, ...], learned: frozenset[str] = 
         counted = {n: s for n, s in (weights or {}).items() if n not in layer.uncounted}
         params = UNKNOWN if weights is None else _numbers_of(counted)
         like = layer.counted_as(shapes)
-        work = None if like is None else macs(like, learned)
-        pairs = None if like is None else products_of_inputs(like, learned)
+        work, pairs = (None, None) if like is None else products(like, learned)
         return Facts(None, shapes, output, weights or {}, params, trainable, work, pairs)
     common = (layer.trainable, layer.channels_last)
     key = (type(layer), tuple(layer.settings().values()), common, shapes, learned)
@@ -75,7 +74,7 @@ def _numbers_of(weights: dict[str, Shape]) -> Size:
 
 def _derive(layer: Layer, shapes: tuple[Shape, ...], learned: frozenset[str]) -> Facts:
     equation = layer.equation(*shapes)
-    if any(map(is_symbolic, (*equation.shape, *(size for shape in shapes for size in shape)))):
+    if any(map(is_symbolic, (*equation.shape, *[size for shape in shapes for size in shape]))):
         from convscope.notation.rewriting import told_apart
 
         equation = told_apart(equation)
@@ -91,8 +90,9 @@ def _derive(layer: Layer, shapes: tuple[Shape, ...], learned: frozenset[str]) ->
                 f"{layer.kind}: the shape of its {name}, {shape_text(shape)}, depends on an input "
                 f"size that is unknown (None): input {shape_text(shapes[0])}; give that size"
             )
-    fixed = (*layer.uncounted, *layer.non_trainable) if layer.trainable else tuple(weights)
-    trainable = tidy(sum((product(s) for n, s in weights.items() if n not in fixed), 0))
+    uncounted = layer.uncounted
+    fixed = (*uncounted, *layer.non_trainable) if layer.trainable else tuple(weights)
+    trainable = _numbers_of({n: s for n, s in weights.items() if n not in fixed})
     if layer.trainable is None and weights:
         trainable = UNKNOWN
     return Facts(
@@ -100,8 +100,7 @@ def _derive(layer: Layer, shapes: tuple[Shape, ...], learned: frozenset[str]) ->
         shapes,
         equation.shape,
         weights,
-        tidy(sum((product(s) for n, s in weights.items() if n not in layer.uncounted), 0)),
+        _numbers_of({n: s for n, s in weights.items() if n not in uncounted}),
         trainable,
-        macs(equation, learned),
-        products_of_inputs(equation, learned),
+        *products(equation, learned),
     )

@@ -22,7 +22,7 @@ Each module is one part of it:
     symbols      symbols in one form, shown and read back (needs sympy, imported only there)
 """
 
-from convscope.notation.counting import macs, other_work, products_of_inputs
+from convscope.notation.counting import macs, other_work, products, products_of_inputs
 from convscope.notation.equation import Equation, Fit
 from convscope.notation.expression import (
     Expression,
@@ -61,6 +61,7 @@ __all__ = [
     "local",
     "macs",
     "other_work",
+    "products",
     "products_of_inputs",
     "size",
     "source",

@@ -44,35 +44,43 @@ def macs(equation: Equation, learned: Container[str] = ()) -> Size:
     transposed convolution) is counted from its own side: its positions × kernel × channels, since
     only those products exist.
     """
-    return _products(equation, learned, True)
+    return products(equation, learned)[0]
 
 
 def products_of_inputs(equation: Equation, learned: Container[str] = ()) -> Size:
     """Return the products under sums whose factors are two different inputs, as in attention."""
-    return _products(equation, learned, False)
+    return products(equation, learned)[1]
 
 
-def _products(equation: Equation, learned: Container[str], with_learned: bool) -> Size:
-    total: Size = 0
-    for sizes, expression in _definitions(equation):
-        for node in expression.walk():
-            if isinstance(node, Reduction):
+def products(equation: Equation, learned: Container[str] = ()) -> tuple[Size, Size]:
+    """Return both: the multiply–accumulates, and the products of two inputs."""
+    counted: Size = 0
+    of_inputs: Size = 0
+    for sizes, nodes in _definitions(equation):
+        for node in nodes:
+            if isinstance(node, Reduction) and node.kind == "sum":
                 found = _factors(node, learned)
-                if found.counted if with_learned else found.of_inputs:
-                    total = total + product(_extent(sizes, node).values())
-    return tidy(total)
+                if found.counted:
+                    counted = counted + product(_extent(sizes, node).values())
+                elif found.of_inputs:
+                    of_inputs = of_inputs + product(_extent(sizes, node).values())
+    return tidy(counted), tidy(of_inputs)
 
 
-def _definitions(equation: Equation) -> Iterator[tuple[dict[Axis, Size], Expression]]:
-    """Yield (axes with sizes, expression) of the output and of each local."""
-    yield equation.sizes, equation.expression
+def _definitions(
+    equation: Equation,
+) -> Iterator[tuple[dict[Axis, Size], Iterable[Expression]]]:
+    """Yield (axes with sizes, expressions, each before its parts) of the output and of each local."""
+    yield equation.sizes, equation.walked
+    if not equation.locals:
+        return
     back = any(r.tensor.role == "gradient" for r in reads([equation.expression]))
     for item in equation.locals:
         if back and not leads_back(item):  # known from the way forward
             continue
         yield (
             {axis: equation.sizes[axis] if axis.size is None else axis.size for axis in item.axes},
-            item.expression,
+            item.expression.walk(),
         )
 
 
@@ -209,7 +217,7 @@ def other_work(equation: Equation) -> dict[str, Size]:
         for part in node.parts():
             visit(part, sizes)
 
-    for sizes, expression in _definitions(equation):
+    for sizes, (expression, *_) in _definitions(equation):
         visit(expression, sizes)
     tidied = {name: tidy(number) for name, number in counts.items()}
     return {name: number for name, number in tidied.items() if not _is_zero(number)}

@@ -69,9 +69,11 @@ class Expression:
 
     def walk(self) -> Iterator[Expression]:
         """Yield this expression and everything below it, each before its parts."""
-        yield self
-        for part in self.parts():
-            yield from part.walk()
+        left: list[Expression] = [self]
+        while left:
+            node = left.pop()
+            yield node
+            left += node.parts()[::-1]
 
 
 Operand: TypeAlias = Expression | int | float

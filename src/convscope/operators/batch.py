@@ -46,16 +46,15 @@ def settled(equation: Equation, batched: frozenset[str]) -> tuple[Equation, bool
 
 def _told_by(row: Axis, equation: Equation) -> bool:
     """Whether a number depends on which row of the batch it stands in."""
-    for part in (equation.expression, *(item.expression for item in equation.locals)):
-        for node in part.walk():
-            match node:
-                case Place(index) | Pieces(index):
-                    found = row in index.axes()
-                case Inside(indices):
-                    found = any(row in index.axes() for index in indices)
-                case _:
-                    found = False
-            if found:
+    for nodes in (equation.walked, *[item.expression.walk() for item in equation.locals]):
+        for node in nodes:
+            if isinstance(node, Inside):
+                indices = node.indices
+            elif isinstance(node, (Place, Pieces)):
+                indices = (node.index if isinstance(node, Place) else node.along,)
+            else:
+                continue
+            if any(row in index.axes() for index in indices):
                 return True
     return False
 
@@ -86,7 +85,7 @@ class _Strip(Rewriting):
             self._tensors[tensor.name] = source(tensor.shape[1:], tensor.name)
         short = self._tensors[tensor.name]
         padding = None if node.padding is None else node.padding[1:]
-        return changed(node, tensor=short, indices=node.indices[1:], padding=padding)
+        return Read(short, node.indices[1:], padding, node.outside, node.scattered)
 
     def axes(self, item: Local) -> tuple[Axis, ...]:
         return tuple(axis for axis in item.axes if axis is not self.row)
