@@ -79,6 +79,8 @@ def write(name: str, form: Writing) -> str:
             return form.node("Cast", form.node(ops.get(name, "Equal"), "x", "a"), to=1)
         case "differs":
             return form.node("Cast", form.node("Not", form.node("Equal", "x", "a")), to=1)
+        case "gelu_tanh":
+            return form.node("Gelu", "x", approximate="tanh")
         case "threshold":
             return form.node("Where", form.node("Greater", "x", "a"), "x", "b")
     return form.node(name.capitalize(), *("x", "a")[: PRIMITIVES[name]])
@@ -157,6 +159,7 @@ def test_in_pytorch() -> None:
         "hard_shrink": known.hardshrink, "soft_shrink": known.softshrink, "tanh_shrink": known.tanhshrink,
         "log_sigmoid": known.logsigmoid, "exponential": torch.exp, "threshold": threshold,
         "leaky_relu": lambda x: known.leaky_relu(x, 0.2), "max": torch.maximum, "min": torch.minimum,
+        "gelu_tanh": lambda x: known.gelu(x, approximate="tanh"),
         "squareplus": lambda x: (x + torch.sqrt(x * x + 4)) / 2,
         "sparse_plus": lambda x: torch.where(
             x <= -1, torch.zeros_like(x), torch.where(x < 1, 0.25 * (x + 1) ** 2, x)

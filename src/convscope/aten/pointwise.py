@@ -31,7 +31,6 @@ from convscope.notation.functions import (
     TANH,
     Function,
 )
-from convscope.operators.activations import GELU_TANH
 from convscope.operators.elements import ALL, FLOATS, NUMBERS, TRUTH, Kind
 
 Of = Callable[[Call, Expression], Expression]
@@ -89,7 +88,7 @@ def _leaky(given: Call, x: Expression) -> Expression:
 
 
 def _gelu(given: Call, x: Expression) -> Expression:
-    return call(formulas.GELU if given["approximate"] in (None, "none") else GELU_TANH, x)
+    return call(formulas.GELU if given["approximate"] in (None, "none") else formulas.GELU_TANH, x)
 
 
 def _write_gelu(given: Call, form: Write) -> str:

@@ -62,6 +62,14 @@ GELU = _function(
     "gelu",
     ("mul", ("mul", 0.5, "x"), ("add", 1.0, ("erf", ("div", "x", math.sqrt(2.0))))),
 )
+GELU_TANH = _function(
+    "gelu_tanh",
+    ("mul", ("mul", 0.5, "x"), ("add", 1.0, ("tanh", (
+        "mul", math.sqrt(2.0 / math.pi),
+        ("add", "x", ("mul", 0.044715, ("mul", "x", ("mul", "x", "x")))),
+    )))),
+)  # fmt: skip
+"""Hendrycks & Gimpel, Gaussian Error Linear Units, 2016, section 2: the form with tanh."""
 TANH = _function("tanh", ("tanh", "x"))
 EXPONENTIAL = _function("exponential", ("exp", "x"))
 HARD_SIGMOID = _function("hard_sigmoid", _HARD_SIGMOID)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from convscope.errors import ConvscopeError, InputError
-from convscope.files.json_text import read_json
 
 LARGEST = 4 << 20
 """Bytes of a file of labels, at most."""
@@ -105,6 +104,8 @@ def _labels(data: bytes, text: str, path: str) -> list[str]:
         if lines and all(line.startswith(f"{n} ") for n, line in enumerate(lines)):
             return [line.partition(" ")[2].strip() for line in lines]
         return lines
+    from convscope.files.json_text import read_json
+
     found = read_json(data, path)
     if isinstance(found, Mapping):
         found = _in_order(found.get("id2label", found), path)

@@ -24,8 +24,6 @@ from convscope.errors import (
     WeightsError,
     did_you_mean,
 )
-from convscope.layers.mapped import check_whole
-from convscope.layers.wire import Wire, wires_of
 from convscope.notation import Axis, Equation, Size, size
 from convscope.notation.sizes import Shape, product, shape_text
 from convscope.typed import TYPE_CHECKING, Array, Protocol, Record
@@ -35,6 +33,8 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar, TypeAlias
 
     import numpy as np
+
+    from convscope.layers.wire import Wire
 
 
 Initializer: TypeAlias = Callable[[tuple[int, ...], "np.random.Generator"], "Array"]
@@ -193,6 +193,8 @@ class Layer:
 
     def __call__(self, inputs: Wire | Sequence[Wire]) -> Wire:
         """Use the layer on the output of others; return its own output, to be used in turn."""
+        from convscope.layers.wire import Wire, wires_of
+
         wires = wires_of(inputs, self.kind)
         return Wire(self, wires, self.equation(*(wire.shape for wire in wires)).shape)
 
@@ -275,6 +277,8 @@ class Layer:
 
         Empty before the layer is part of a model with an input shape.
         """
+        from convscope.layers.mapped import check_whole
+
         for number, (name, shape) in enumerate((self.weight_shapes or {}).items()):
             check_whole(self._array(name, shape, number))
         return self._arrays

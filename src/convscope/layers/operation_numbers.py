@@ -6,7 +6,6 @@ out[y, x, k] = a[y, x, k] if c[y, x, k] is not 0, else b[y, x, k]
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from convscope.equations import formulas
@@ -74,24 +73,13 @@ def _logical(op: str) -> Callable[..., str]:
 
 
 def _gelu(given: Called) -> Function:
-    return GELU_TANH if given.options.get("approximate", True) else formulas.GELU
+    return formulas.GELU_TANH if given.options.get("approximate", True) else formulas.GELU
 
 
 def _inside(x: Expression, low: float, high: float) -> Expression:
     return call(
         Function("clip", ("x", "low", "high"), ("min", "high", ("max", "low", "x"))), x, low, high
     )
-
-
-GELU_TANH = Function(
-    "gelu_tanh",
-    ("x",),
-    ("mul", ("mul", 0.5, "x"), ("add", 1.0, ("tanh", (
-        "mul", math.sqrt(2.0 / math.pi),
-        ("add", "x", ("mul", 0.044715, ("mul", "x", ("mul", "x", "x")))),
-    )))),
-)  # fmt: skip
-"""Hendrycks & Gimpel, Gaussian Error Linear Units, 2016, section 2: the form with tanh."""
 
 
 def _gelu_of(given: Called) -> Equation:

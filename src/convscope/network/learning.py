@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from convscope.engine.backing import OwnLayers
 from convscope.errors import NotBuiltError, SettingError, UnsupportedError
 from convscope.network.running import Runnable
 from convscope.typed import TYPE_CHECKING
@@ -70,6 +69,7 @@ class Trainable(Runnable):
         Regularizers, constraints and trainable=False of the layers hold. Raises `SettingError` and
         `UnsupportedError`, by name, for what is not supported.
         """
+        from convscope.engine.backing import OwnLayers
         from convscope.learning.trainer import Trainer
 
         unchanged = {

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from convscope.engine.backing import Backing, OwnLayers
 from convscope.errors import (
     EngineError,
     InputError,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from convscope.engine.backing import Backing
     from convscope.engine.pixels import Chosen
     from convscope.engine.runtime import Runner
     from convscope.explain.whatif import History as Edits
@@ -49,7 +49,11 @@ class Runnable:
     ) -> None:
         self.name = name
         self.seed = seed
-        self.backing: Backing = backing or OwnLayers()
+        if backing is None:
+            from convscope.engine.backing import OwnLayers
+
+            backing = OwnLayers()
+        self.backing: Backing = backing
         self.warnings = list(warnings)
         self._graph = graph
         self.pixels: str | None = None  # how images' pixels go in; None: as the network itself says

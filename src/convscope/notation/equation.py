@@ -14,7 +14,7 @@ a window of 3 rows fits at 26 starting rows, 0 … 25, of 28
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from convscope.errors import ShapeError, WindowError
@@ -134,6 +134,11 @@ class Equation:
         return tuple(self._inline(self.expression, {}, frozenset(), ()))
 
     @cached_property
+    def walked(self) -> tuple[Expression, ...]:
+        """The expression and everything below it, each before its parts; locals are not gone into."""
+        return tuple(self.expression.walk())
+
+    @cached_property
     def _bordered(self) -> tuple[tuple[Inlined, tuple[Piece, ...]], ...]:
         """The same, but for locals with a border: what lies in it reads nothing, so that their axes stay."""
         if not any(
@@ -150,7 +155,7 @@ class Equation:
         bound: frozenset[Axis],
         pieces: tuple[Piece, ...],
         borders: bool = False,
-    ) -> Iterator[tuple[Inlined, tuple[Piece, ...]]]:
+    ) -> Sequence[tuple[Inlined, tuple[Piece, ...]]]:
         if isinstance(node, Read):
             indices = node.indices
             if replaced:
@@ -161,34 +166,34 @@ class Equation:
                     sizes = node.tensor.shape or ()
                     moved = ((i, 0, s, a) for (a, i), s in zip(inner.items(), sizes, strict=True))
                     pieces, inner = (*pieces, *moved), {}
-                yield from self._inline(node.tensor.expression, inner, bound, pieces, borders)
-            else:
-                yield (node, indices, bound), pieces
-            return
+                return self._inline(node.tensor.expression, inner, bound, pieces, borders)
+            return (((node, indices, bound), pieces),)
+        found: list[tuple[Inlined, tuple[Piece, ...]]] = []
         if isinstance(node, Pieces):
             along = node.along.substitute(replaced) if replaced else node.along
             for start, end, body in zip((0, *node.ends[:-1]), node.ends, node.bodies, strict=True):
                 here = (*pieces, (along, start, end, None))
-                yield from self._inline(body, replaced, bound, here, borders)
-            return
+                found += self._inline(body, replaced, bound, here, borders)
+            return found
         axes = getattr(node, "axes", ())
         bound = bound.union(axes) if axes else bound
         for part in node.parts():
-            yield from self._inline(part, replaced, bound, pieces, borders)
+            found += self._inline(part, replaced, bound, pieces, borders)
+        return found
 
     @cached_property
     def locals(self) -> tuple[Local, ...]:
         """The locals, each after those that it reads."""
         ordered: dict[Local, None] = {}
 
-        def visit(expression: Expression) -> None:
-            for node in expression.walk():
+        def visit(nodes: Iterable[Expression]) -> None:
+            for node in nodes:
                 tensor = node.tensor if isinstance(node, Read) else None
                 if isinstance(tensor, Local) and tensor not in ordered:
-                    visit(tensor.expression)
+                    visit(tensor.expression.walk())
                     ordered[tensor] = None
 
-        visit(self.expression)
+        visit(self.walked)
         return tuple(ordered)
 
     @cached_property
@@ -235,19 +240,31 @@ class Equation:
     def weights(self) -> dict[str, tuple[Size, ...]]:
         """The shape of each weight: the ranges of the axes that index it."""
         shapes: dict[str, tuple[Size, ...]] = {}
-        outputs: dict[Axis, Range] = {axis: (0, size - 1) for axis, size in self.sizes.items()}
         for (read, indices, bound), pieces in self._placed:
             if read.tensor.role == "weight":
-                every = outputs | _running(bound)
-                held = _held(pieces, every) or every
-                after = [last for _, last in read.padding or ((0, 0),) * len(indices)]
-                shape = tuple(
-                    tidy(1 + smallest(index.bounds(held)[1], index.bounds(every)[1] - last))
-                    for index, last in zip(indices, after, strict=True)
-                )
-                known = shapes.get(read.tensor.name, shape)
-                shapes[read.tensor.name] = tuple(map(largest, known, shape))
+                shape = self._run_over(read, indices, bound, pieces)
+                known = shapes.get(read.tensor.name)
+                shapes[read.tensor.name] = tuple(map(largest, known, shape)) if known else shape
         return shapes
+
+    def _run_over(
+        self, read: Read, indices: Sequence[Index], bound: frozenset[Axis], pieces: Sequence[Piece]
+    ) -> tuple[Size, ...]:
+        """Return how many places the indices of a weight run over."""
+        sizes = self.sizes
+        if not pieces and read.padding is None:  # one axis each: as most weights are read
+            alone = [index.single() for index in indices]
+            counts = [None if axis is None else sizes.get(axis, axis.size) for axis in alone]
+            if all(type(count) is int for count in counts):
+                return tuple(counts)
+        outputs: dict[Axis, Range] = {axis: (0, size - 1) for axis, size in sizes.items()}
+        every = outputs | _running(bound)
+        held = _held(pieces, every) or every
+        after = [last for _, last in read.padding or ((0, 0),) * len(indices)]
+        return tuple(
+            tidy(1 + smallest(index.bounds(held)[1], index.bounds(every)[1] - last))
+            for index, last in zip(indices, after, strict=True)
+        )
 
     @property
     def params(self) -> Size:

@@ -5,7 +5,6 @@ out[n, c, y, x] = max(in[n, c, y, x], 0)
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 
 from convscope.equations import formulas
@@ -31,28 +30,6 @@ from convscope.operators.elements import FLOATS, NUMBERS, Kind
 from convscope.operators.rule import LARGEST, Given, Node, Rule, spread
 
 Of = Callable[[Node, Expression], Expression]
-
-GELU_TANH = Function(
-    "gelu_tanh",
-    ("x",),
-    (
-        "mul",
-        ("mul", 0.5, "x"),
-        (
-            "add",
-            1.0,
-            (
-                "tanh",
-                (
-                    "mul",
-                    math.sqrt(2.0 / math.pi),
-                    ("add", "x", ("mul", 0.044715, ("mul", "x", ("mul", "x", "x")))),
-                ),
-            ),
-        ),
-    ),
-)
-"""Hendrycks & Gimpel, Gaussian Error Linear Units, 2016, section 2: the form with tanh."""
 
 
 def _each(of: Of, takes: frozenset[Kind] = FLOATS) -> Rule:
@@ -106,7 +83,7 @@ def _swish(node: Node, x: Expression) -> Expression:
 
 def _gelu(node: Node, x: Expression) -> Expression:
     exact = node.text("approximate", "none", ("none", "tanh")) == "none"
-    return call(formulas.GELU if exact else GELU_TANH, x)
+    return call(formulas.GELU if exact else formulas.GELU_TANH, x)
 
 
 def _thresholded(node: Node, x: Expression) -> Expression:

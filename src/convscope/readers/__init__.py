@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import warnings
-from functools import cache, partial
+from functools import partial
 from importlib import import_module
 
 from convscope.errors import SettingError, SourceError, SourceWarning
 from convscope.network import Network
 from convscope.readers.example import NOTHING, Example
-from convscope.readers.foreign import refused, unknown
 from convscope.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 __all__ = ["open"]
@@ -32,13 +32,17 @@ class Reader(Protocol):
         """Return the network; raise `SourceError` when it cannot be read."""
 
 
-@cache
-def readers() -> tuple[Reader, ...]:
-    """Return every reader of this folder."""
+def readers(source: Any = "") -> Iterator[Reader]:
+    """Yield every reader of this folder; of what is no name of a file, first that of the library it is made with."""
     names = sorted(name.removesuffix(".py") for name in os.listdir(__path__[0]))
     homes = [name for name in names if name.isidentifier() and name[:1] != "_"]
-    found: list[Any] = [import_module(f"{__name__}.{name}") for name in homes]
-    return tuple(reader for reader in found if hasattr(reader, "is_mine"))
+    if not isinstance(source, (str, os.PathLike)):
+        made_with = {kind.__module__.partition(".")[0] for kind in type(source).__mro__}
+        homes.sort(key=lambda name: name not in made_with)
+    for name in homes:
+        reader: Any = import_module(f"{__name__}.{name}")
+        if hasattr(reader, "is_mine"):
+            yield reader
 
 
 def open(
@@ -83,14 +87,19 @@ def open(
 
 def read(source: Any, given: Example = NOTHING) -> Network:
     """Return the network that a source names or holds, as `open` does; nothing is warned of."""
-    if reason := refused(source):
-        raise SourceError(reason)
-    for reader in readers():
+    if isinstance(source, (str, os.PathLike)):
+        from convscope.readers.foreign import refused
+
+        if reason := refused(source):
+            raise SourceError(reason)
+    for reader in readers(source):
         if reader.is_mine(source):
             if getattr(reader, "TAKES_EXAMPLES", False):
                 return reader.read(source, given)
             _none_taken(given, source if isinstance(source, str) else type(source).__name__)
             return reader.read(source)
+    from convscope.readers.foreign import unknown
+
     if reason := unknown(source):
         raise SourceError(reason)
     shown = repr(source) if isinstance(source, str) else type(source).__name__

@@ -56,10 +56,8 @@ _ADVICE = {
 }
 
 
-def refused(source: Any) -> str | None:
+def refused(source: str | os.PathLike[str]) -> str | None:
     """Return why a file is not opened, and what would work; None for what may be a network."""
-    if not isinstance(source, (str, os.PathLike)):
-        return None
     path = os.fspath(source)
     suffix = os.path.splitext(path)[1].lower()
     advice = _ADVICE.get(suffix)

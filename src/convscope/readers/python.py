@@ -103,7 +103,7 @@ def _opens(value: Any) -> bool:
         return True
     if value is None or isinstance(value, (str, bytes, int, float, os.PathLike, ModuleType, type)):
         return False
-    return any(reader.is_mine(value) for reader in readers())
+    return any(reader.is_mine(value) for reader in readers(value))
 
 
 def _no_network(source: str, found: Any) -> str:

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from convscope.engine.backing import at_sizes
 from convscope.errors import EngineError, NotBuiltError
 from convscope.model.graph import Graph
 from convscope.readers.torch.build import TorchGraph, build
 from convscope.readers.torch.calls import Recording, Value
 from convscope.readers.torch.inputs import Arguments, as_tensor
-from convscope.readers.torch.paths import Known, known
 from convscope.readers.torch.recording import record
 from convscope.readers.torch.shadow import parameters
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from convscope.engine.backing import Backing
     from convscope.engine.runtime import Runner
     from convscope.model.editing import Edit, Edited
+    from convscope.readers.torch.paths import Known
 
 Array = Any
 
@@ -37,6 +36,8 @@ class RecordedGraph:
 
     def at(self, graph: Graph, given: Mapping[str, Array]) -> Graph:
         """Return the graph; it is of one size, and `ShapeError` says so."""
+        from convscope.engine.backing import at_sizes
+
         return at_sizes(graph, given)
 
     def elsewhere(self, graph: Graph) -> Mapping[str, str | None]:
@@ -126,6 +127,8 @@ class TorchModule(RecordedGraph):
             if not graph.same_as(found):
                 recording.settle()
                 return found
+            from convscope.readers.torch.paths import known
+
             fetched = found.fetched
             if path := known(recording, fetched):
                 self._known = graph, path
