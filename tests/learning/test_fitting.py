@@ -158,7 +158,8 @@ def test_files_that_are_written_meanwhile(tmp_path: Path) -> None:
 def test_the_bar_is_kerass(capsys: pytest.CaptureFixture[str]) -> None:
     model = small()
     out = io.StringIO()
-    model._compiled().fit(X, Y, 10, 2, verbose=1, file=out)
+    trainer = model._compiled()
+    trainer.fit(trainer.data(X, Y), 10, 2, verbose=1, file=out)
     lines = out.getvalue().splitlines()
     assert lines[0] == "Epoch 1/2" and lines[2] == "Epoch 2/2"
     assert (

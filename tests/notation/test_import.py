@@ -12,8 +12,8 @@ image = source((28, 5)).padded(((1, 1), (0, 0)), "zero")
 one = Equation((y,), Sum(i, c)(image[y * 2 + i - 1, c] * weight("kernel")[i, c]))
 assert one.shape == (14,) and one.weights == {"kernel": (3, 5)} and macs(one) == 210
 str(one), one.latex(), str(one.fits[y]), one.window(((0, 3),)), one.spreads, other_work(one)
-from convscope.notation.serial import from_json, to_json
-assert str(from_json(to_json(one))) == str(one)
+from convscope.notation.serial import to_json
+assert to_json(one)["text"] == str(one)
 """
 
 VALUE = """

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import textbook
 from given import case, samples
+from notation.read_back import from_json
 
 from convscope.layers.base import Sample
 from convscope.notation import (
@@ -25,7 +26,7 @@ from convscope.notation import (
 from convscope.notation.evaluation import evaluate
 from convscope.notation.expression import Inside, Place, Reduction
 from convscope.notation.functions import Function
-from convscope.notation.serial import from_json, to_json
+from convscope.notation.serial import to_json
 from convscope.notation.sizes import UNKNOWN
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import numpy as np
+from notation.read_back import from_json
 
 from convscope.notation import Axis, Equation, source
 from convscope.notation.adjoint import OUTPUT, adjoint
 from convscope.notation.evaluation import evaluate_all
 from convscope.notation.index import Table, written_out
-from convscope.notation.serial import from_json, to_json
+from convscope.notation.serial import to_json
 
 WHERE = (6, 0, 2, 2, 5)
 

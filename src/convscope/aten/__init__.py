@@ -7,32 +7,16 @@ that is in none of them is opaque: it keeps its name, shapes and values, and is 
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
 
 from convscope.aten.rule import Rule
-from convscope.operators.families import families
+from convscope.operators.families import discovered
 
 __all__ = ["Rule", "rule_of", "rules"]
 
 FIRST = ("windows", "normalisation", "pointwise", "products", "reshaping", "placing", "joining")
 """The families of most convolutional networks, which are looked through first."""
 
-
-@cache
-def rule_of(op: str) -> Rule | None:
-    """Return the rule of an operator, if there is one; families are loaded until it is found.
-
-    >>> rule_of("conv2d") is not None, rule_of("nobody's")
-    (True, None)
-    """
-    return next(
-        (rules[op] for rules in families(__name__, __path__[0], FIRST) if op in rules), None
-    )
-
-
-@cache
-def rules() -> dict[str, Rule]:
-    """Return every rule by the operator's name."""
-    return {
-        op: rule for rules in families(__name__, __path__[0], FIRST) for op, rule in rules.items()
-    }
+rule_of: Callable[[str], Rule | None]
+rules: Callable[[], dict[str, Rule]]
+rule_of, rules = discovered(__name__, __path__[0], FIRST)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +20,7 @@ from convscope.layers.base import Layer, Learning, tensor_names
 from convscope.model.graph import Graph, Node
 from convscope.notation import Axis, Equation
 from convscope.notation.adjoint import OUTPUT, adjoint
-from convscope.typed import Record
-
-Array: TypeAlias = np.ndarray[Any, Any]
+from convscope.typed import Array, Record
 
 SHARE = "share"
 """By what each image's loss is multiplied before all are added."""

@@ -118,17 +118,23 @@ class Products(Record):
         ]
 
 
-@dataclass(frozen=True)
-class Group:
-    """Terms that people think of together: all of one filter; or one, for a position of a kernel."""
+class Terms:
+    """Terms that people think of together."""
 
-    label: str
     terms: tuple[Term, ...]
 
     @property
     def partial_sum(self) -> float:
-        """What its terms add up to."""
-        return float(sum(t.value for t in self.terms))
+        """What they add up to."""
+        return float(sum(term.value for term in self.terms))
+
+
+@dataclass(frozen=True)
+class Group(Terms):
+    """The terms of one filter; or one term, for a position of a kernel."""
+
+    label: str
+    terms: tuple[Term, ...]
 
 
 @dataclass(frozen=True)

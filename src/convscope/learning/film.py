@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,11 +29,10 @@ from convscope.learning.callbacks import Callback, Logs
 from convscope.learning.taken import Taken
 from convscope.model.positions import position_of
 from convscope.parts import Code, Column, Document, Heading, Paragraph, Part, Table
+from convscope.typed import Array
 
 if TYPE_CHECKING:
     from convscope.learning.trainer import Trainer
-
-Array: TypeAlias = np.ndarray[Any, Any]
 
 FORMAT = 1
 MOST_FRAMES = 4096

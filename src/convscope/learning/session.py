@@ -14,12 +14,10 @@ from convscope.layers.arguments import number
 from convscope.learning.callbacks import Callback, Logs
 from convscope.learning.film import Film, Frames, chosen
 from convscope.learning.optimizers import get
-from convscope.typed import Record
+from convscope.typed import Array, Record
 
 if TYPE_CHECKING:
     from convscope.learning.trainer import Trainer
-
-Array = Any
 
 MOST_BYTES = 256 << 20
 """Of frames that are held: beyond these only the steps that were there from the start are kept."""
@@ -205,10 +203,10 @@ class Session:
     def _run(self) -> None:
         given = self.examples
         try:
-            self.trainer.fit(
-                given.x, given.y, self.batch_size, self.epochs, 0, [_Watched(self)], file=io.StringIO(),
-                validation_data=None if given.held_y is None else (given.held_x, given.held_y),
-            )  # fmt: skip
+            held = None if given.held_y is None else (given.held_x, given.held_y)
+            data = self.trainer.data(given.x, given.y, validation_data=held)
+            watched = [_Watched(self)]
+            self.trainer.fit(data, self.batch_size, self.epochs, 0, watched, file=io.StringIO())
             ended, why = "done", ""
         except ConvscopeError as failed:
             ended, why = "failed", str(failed)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from convscope.equations.penalties import WEIGHT, penalty
 from convscope.errors import LayerLookupError, PositionError
 from convscope.explain.corners import corners
-from convscope.explain.derivative import SHOWN, Term, terms_of
+from convscope.explain.derivative import SHOWN, Term, Terms, terms_of
 from convscope.explain.words import adding_up_shown, exact, grouped
 from convscope.layers.base import tensor_names
 from convscope.learning.optimizers import Move
@@ -23,16 +23,15 @@ from convscope.notation.adjoint import OUTPUT, adjoint
 from convscope.notation.evaluation import evaluate
 from convscope.notation.ledger import ledger
 from convscope.parts import Column, Document, Formula, Heading, Paragraph, Part, Span, Table
+from convscope.typed import Array
 
 if TYPE_CHECKING:
     from convscope.learning.trainer import Trainer
     from convscope.notation import Equation
 
-Array: TypeAlias = np.ndarray[Any, Any]
-
 
 @dataclass(frozen=True)
-class Image:
+class Image(Terms):
     """What one image of the batch adds to a gradient.
 
     number   its place in the batch
@@ -41,11 +40,6 @@ class Image:
 
     number: int
     terms: tuple[Term, ...]
-
-    @property
-    def partial_sum(self) -> float:
-        """What its products add up to."""
-        return float(sum(term.value for term in self.terms))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,11 +19,10 @@ from convscope.learning.callbacks import Callback, CallbackList, History, Progre
 from convscope.model.graph import Graph, Node
 from convscope.notation import Axis
 from convscope.notation.sizes import is_known
+from convscope.typed import Array, Record
 
 if TYPE_CHECKING:
     from convscope.learning.taken import Taken
-
-Array: TypeAlias = np.ndarray[Any, Any]
 
 
 class Learner(Protocol):
@@ -39,6 +38,15 @@ class Learner(Protocol):
 
     def _by_name(self, given: Any) -> dict[str, Any]:
         """Return what is given for each input."""
+
+
+class TrainingData(Record):
+    """Images and targets to learn from, how much each counts (None: all alike), and images and targets held out."""
+
+    images: Mapping[str, Array]
+    targets: Array
+    weights: Array | None
+    held: tuple[Mapping[str, Array], Array] | None
 
 
 class Trainer:
@@ -249,19 +257,49 @@ class Trainer:
 
     # -- Keras's verbs ----------------------------------------------------------------------------
 
-    def fit(
+    def data(
         self,
         x: Any,
         y: Any,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+    ) -> TrainingData:
+        """Return what `fit` learns from, and what it is tested on after each epoch; see `Network.fit`."""
+        images, t = self.images(x), self.targets(y)
+        count = _same_count(images, t, "fit")
+        weights = self._weights(t, class_weight, sample_weight)
+        if validation_data is not None:
+            if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+                raise InputError("validation_data must be (x, y)")
+            held = self.images(validation_data[0]), self.targets(validation_data[1], "validation y")
+            _same_count(*held, "validation_data")
+            return TrainingData(images, t, weights, held)
+        if not validation_split:
+            return TrainingData(images, t, weights, None)
+        if not 0 < validation_split < 1:
+            raise SettingError(f"validation_split must lie between 0 and 1, not {validation_split}")
+        first = math.floor(count * (1.0 - validation_split))
+        if not 0 < first < count:
+            raise InputError(
+                f"validation_split={validation_split} of {count} images leaves {first} to learn from"
+            )
+        return TrainingData(
+            {n: a[:first] for n, a in images.items()},
+            t[:first],
+            None if weights is None else weights[:first],
+            ({n: a[first:] for n, a in images.items()}, t[first:]),
+        )
+
+    def fit(
+        self,
+        data: TrainingData,
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: str | int = "auto",
         callbacks: Sequence[Callback] | None = None,
-        validation_split: float = 0.0,
-        validation_data: Any = None,
         shuffle: bool = True,
-        class_weight: Mapping[int, float] | None = None,
-        sample_weight: Any = None,
         initial_epoch: int = 0,
         validation_freq: int = 1,
         file: Any = None,
@@ -269,31 +307,8 @@ class Trainer:
         """Learn from images; see `Network.fit`."""
         size = _count(batch_size, 32, "batch_size")
         epochs = _count(epochs, 1, "epochs")
-        images, t = self.images(x), self.targets(y)
-        count = _same_count(images, t, "fit")
-        weights = self._weights(t, class_weight, sample_weight)
-        checked = None
-        if validation_data is not None:
-            if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
-                raise InputError("validation_data must be (x, y)")
-            checked = (
-                self.images(validation_data[0]),
-                self.targets(validation_data[1], "validation y"),
-            )
-            _same_count(*checked, "validation_data")
-        elif validation_split:
-            if not 0 < validation_split < 1:
-                raise SettingError(
-                    f"validation_split must lie between 0 and 1, not {validation_split}"
-                )
-            first = math.floor(count * (1.0 - validation_split))
-            if not 0 < first < count:
-                raise InputError(
-                    f"validation_split={validation_split} of {count} images leaves {first} to learn from"
-                )
-            checked = {n: a[first:] for n, a in images.items()}, t[first:]
-            images, t, count = {n: a[:first] for n, a in images.items()}, t[:first], first
-            weights = None if weights is None else weights[:first]
+        images, t, weights, checked = data
+        count = len(t)
         history, bars = History(), 1 if verbose in ("auto", True) else int(verbose)
         steps = -(-count // size)
         told = CallbackList(

@@ -135,10 +135,11 @@ class Trainable(Runnable):
                 raise SettingError(f"fit has no setting {name!r}")
             if value is not None:
                 raise UnsupportedError(f"fit: {name}={value!r} is not supported")
-        return self._compiled().fit(
-            x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
-            class_weight, sample_weight, initial_epoch, validation_freq,
-        )  # fmt: skip
+        trainer = self._compiled()
+        data = trainer.data(x, y, validation_split, validation_data, class_weight, sample_weight)
+        return trainer.fit(
+            data, batch_size, epochs, verbose, callbacks, shuffle, initial_epoch, validation_freq
+        )
 
     def evaluate(
         self,

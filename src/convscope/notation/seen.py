@@ -53,7 +53,9 @@ class Parts:
     def add(self, new: Places, beyond: bool) -> None:
         """Add places; those that differ from others along one dimension only become one with them."""
         parts = self.beyond if beyond else self.inside
-        while True:
+        merged = True
+        while merged:
+            merged = False
             for number, old in enumerate(parts):
                 if all(map(_holds, old, new)):
                     return
@@ -66,9 +68,8 @@ class Parts:
                         for a, b in zip(old, new, strict=True)
                     )
                     del parts[number]
+                    merged = True
                     break
-            else:
-                break
         parts.append(new)
         if len(parts) > MOST_PARTS:
             raise TooMuch

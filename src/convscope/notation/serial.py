@@ -1,4 +1,4 @@
-"""Equations to JSON and back.
+"""Equations as JSON.
 
     {"name": "out", "axes": [ids], "expression": …, "locals": [{"name", "axes", "expression"}],
      "tensors": {"in": {"role": "input", "shape": [28, 28, 1]}, "kernel": {"role": "weight"}},
@@ -18,8 +18,7 @@ strings, so that any language can evaluate it; infinite numbers are the strings 
 
 "near" names axes of which so many places next to a number count, and the place of the weight that says so.
 "ledger" says how the number is taken apart, field by field as in `anatomy`, with parts of "expression"
-and "locals" written again; "main" and its "over", "channel" and "channels" may be null. It follows from the rest,
-so reading leaves it aside.
+and "locals" written again; "main" and its "over", "channel" and "channels" may be null. It follows from the rest.
 """
 
 from __future__ import annotations
@@ -40,11 +39,10 @@ from convscope.notation.expression import (
     Read,
     Reduction,
     Tensor,
-    local,
     nears,
     reads,
 )
-from convscope.notation.functions import PRIMITIVES, Formula, Function
+from convscope.notation.functions import PRIMITIVES, Function
 from convscope.notation.index import (
     Atom,
     Axis,
@@ -56,26 +54,20 @@ from convscope.notation.index import (
     Table,
 )
 from convscope.notation.rewriting import unlike
-from convscope.notation.sizes import from_plain, plain
+from convscope.notation.sizes import plain
 
 Json: TypeAlias = Any
 
-_OPERATIONS: dict[str, type[Operation]] = {
-    "floor": Quotient,
-    "mod": Remainder,
-    "exact": ExactQuotient,
+OPERATIONS: dict[type[Operation], str] = {
+    Quotient: "floor",
+    Remainder: "mod",
+    ExactQuotient: "exact",
 }
-_OPERATION_NAMES = {kind: name for name, kind in _OPERATIONS.items()}
 
 
 def to_json(equation: Equation) -> dict[str, Json]:
     """Return the equation as plain data, ready for json.dumps."""
     return _Writer(equation).document()
-
-
-def from_json(data: dict[str, Json]) -> Equation:
-    """Return the equation that `to_json` wrote."""
-    return _Reader(data).equation()
 
 
 class _Writer:
@@ -175,7 +167,7 @@ class _Writer:
 
     def atom(self, atom: Atom) -> Json:
         if isinstance(atom, Operation):
-            name = _OPERATION_NAMES[type(atom)]
+            name = OPERATIONS[type(atom)]
             return {"op": name, "of": self.whole(atom.of), "by": plain(atom.by)}
         if isinstance(atom, Table):
             return {"table": list(atom.places), "of": self.whole(atom.of)}
@@ -235,100 +227,5 @@ class _Writer:
         raise AssertionError(f"no JSON for {type(node).__name__}")
 
 
-class _Reader:
-    def __init__(self, data: dict[str, Json]) -> None:
-        self.data = data
-        self.axes = [
-            Axis(a["name"], from_plain(a["size"]), a["word"], "", a["role"]) for a in data["index"]
-        ]
-        self.tensors = {
-            name: Tensor(
-                name,
-                t["role"],
-                None if t["shape"] is None else tuple(from_plain(s) for s in t["shape"]),
-            )
-            for name, t in data["tensors"].items()
-        }
-        self.functions = {
-            name: Function(name, ("x", "a", "b")[:n]) for name, n in PRIMITIVES.items()
-        }
-        for name, f in data["functions"].items():
-            self.functions[name] = Function(
-                f["name"],
-                tuple(f["parameters"]),
-                _formula(f["formula"]),
-                f.get("steep"),
-                f.get("taps"),
-            )
-        for item in data["locals"]:
-            axes = [self.axes[a] for a in item["axes"]]
-            self.tensors[item["name"]] = local(
-                item["name"],
-                axes,
-                self.expression(item["expression"]),
-                item.get("preactivation", False),
-                item.get("neutral", False),
-            )
-
-    def equation(self) -> Equation:
-        axes = [self.axes[a] for a in self.data["axes"]]
-        return Equation(axes, self.expression(self.data["expression"]), self.data["name"])
-
-    def whole(self, data: Json) -> Index:
-        terms = tuple((self.atom(a), from_plain(f)) for a, f in data["terms"])
-        index = Index(terms, from_plain(data["const"]))
-        if len(terms) == 1 and terms[0][1] == 1 and index.const == 0:
-            return terms[0][0]
-        return index
-
-    def atom(self, data: Json) -> Atom:
-        if isinstance(data, int):
-            return self.axes[data]
-        if "table" in data:
-            return Table(self.whole(data["of"]), tuple(data["table"]))
-        return _OPERATIONS[data["op"]](self.whole(data["of"]), from_plain(data["by"]))
-
-    def expression(self, data: Json) -> Expression:
-        if "number" in data:
-            return Number(float(data["number"]))
-        if "read" in data:
-            padding = data.get("padding")
-            return Read(
-                self.tensors[data["read"]],
-                tuple(self.whole(i) for i in data["at"]),
-                None
-                if padding is None
-                else tuple((from_plain(a), from_plain(b)) for a, b in padding),
-                data.get("outside", "zero"),
-                data.get("scattered", False),
-            )
-        if "place" in data:
-            return Place(self.whole(data["place"]))
-        if "inside" in data:
-            return Inside(
-                tuple(self.whole(i) for i in data["inside"]),
-                tuple(from_plain(size) for size in data["sizes"]),
-            )
-        if "op" in data:
-            left, right = data["args"]
-            return Binary(data["op"], self.expression(left), self.expression(right))
-        if "call" in data:
-            arguments = tuple(self.expression(a) for a in data["args"])
-            return Call(self.functions[data["call"]], arguments)
-        if "pieces" in data:
-            along = data["along"]
-            return Pieces(
-                self.axes[along] if isinstance(along, int) else self.whole(along),
-                tuple(from_plain(end) for end in data["ends"]),
-                tuple(self.expression(body) for body in data["pieces"]),
-            )
-        axes = tuple(self.axes[a] for a in data["over"])
-        return Reduction(data["reduce"], axes, self.expression(data["body"]))
-
-
 def _shape(tensor: Tensor) -> Json:
     return None if tensor.shape is None else [plain(s) for s in tensor.shape]
-
-
-def _formula(data: Json) -> Formula:
-    return tuple(_formula(part) for part in data) if isinstance(data, list) else data

@@ -142,9 +142,9 @@ def command(
     )
     steps = epochs * -(-len(x) // batch_size)
     callbacks = [] if film is None else [FilmMaker(film, chosen(steps, frames), (held, held_y))]
-    network._compiled().fit(
-        x, y, batch_size, epochs, 1, callbacks, validation_data=(held, held_y), file=sys.stderr
-    )
+    trainer = network._compiled()
+    given = trainer.data(x, y, validation_data=(held, held_y))
+    trainer.fit(given, batch_size, epochs, 1, callbacks, file=sys.stderr)
     found = network.evaluate(held, held_y, verbose=0, return_dict=True)
     if out is not None:
         network.save(out)

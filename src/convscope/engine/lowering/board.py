@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from convscope.engine.onnx_form import Operator
 from convscope.notation import Axis
-from convscope.typed import Record
-
-Array: TypeAlias = np.ndarray[Any, Any]
+from convscope.typed import Array, Record
 
 
 class Laid(Record):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +11,7 @@ from convscope.engine.lowering.board import Board, Laid
 from convscope.engine.onnx_form import IR_VERSION, OPSET
 from convscope.engine.sessions import Session
 from convscope.notation import Axis
-
-Array: TypeAlias = np.ndarray[Any, Any]
+from convscope.typed import Array
 
 
 class Program:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,7 @@ from convscope.engine.lowering.board import Board, Laid
 from convscope.notation import Axis, Index
 from convscope.notation.expression import Outside, Read
 from convscope.notation.index import is_divided
-from convscope.typed import Record
-
-Array: TypeAlias = np.ndarray[Any, Any]
+from convscope.typed import Array, Record
 
 MOST_TAPS = 128
 """A window of more taps than this is gathered, not cut out tap by tap."""

@@ -398,7 +398,8 @@ class Learning:
                 return
             taken, targets = film.taken(self.trainer, step), self._targets(step)
             for of, at in places:
-                told = taken.shortly(of, at, shares[of][(slice(None), *at)])
+                every = np.moveaxis(shares[of], 0, -1)[at]  # one of each image
+                told = taken.shortly(of, at, every)
                 self._told[step, of, at] = _plain({**told, "targets": targets})
 
 

@@ -16,14 +16,13 @@ from convscope.readers.torch.calls import Recording, Value
 from convscope.readers.torch.inputs import Arguments, as_tensor
 from convscope.readers.torch.recording import record
 from convscope.readers.torch.shadow import parameters
+from convscope.typed import Array
 
 if TYPE_CHECKING:
     from convscope.engine.backing import Backing
     from convscope.engine.runtime import Runner
     from convscope.model.editing import Edit, Edited
     from convscope.readers.torch.paths import Known
-
-Array = Any
 
 
 class RecordedGraph:
@@ -297,7 +296,8 @@ def numbers(value: Value) -> Array | None:
         tensor = tensor.to(torch.float32)
     if tensor.numel() == 0 or tensor.is_quantized:
         return None
-    return tensor.detach().cpu().numpy()
+    found: Array = tensor.detach().cpu().numpy()
+    return found
 
 
 def _equal(a: Array, b: Array) -> bool:

@@ -115,9 +115,10 @@ class Format(Protocol):
 
 
 @cache
-def formats() -> tuple[Any, ...]:
+def formats() -> tuple[Format, ...]:
     """Return every format of this folder."""
-    return tuple(import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__))
+    found: list[Any] = [import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__)]
+    return tuple(found)
 
 
 def open_data(data: Any) -> Source:
