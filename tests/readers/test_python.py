@@ -91,3 +91,52 @@ def test_what_is_not_opened_says_how_it_gets_in(tmp_path: Path, name: str, said:
 def test_a_class_is_not_a_network() -> None:
     with pytest.raises(SourceError, match=r"Sequential is a class.*make one, Sequential\(…\)"):
         convscope.open(convscope.Sequential)
+
+
+def test_what_a_maker_needs_is_said(tmp_path: Path) -> None:
+    path = written(tmp_path, "def made(width, *, depth, rest=3): return None", "class Made: pass")
+    with pytest.raises(
+        SourceError, match=r"takes width and depth: .*def net\(\): return made\(width=…"
+    ):
+        convscope.open(f"{path}:made")
+    with pytest.raises(SourceError, match=r"has no 'Mad' \(did you mean 'Made'\?\)"):
+        convscope.open(f"{path}:Mad")
+
+
+def test_a_file_that_imports_relatively_is_a_part_of_its_package(tmp_path: Path) -> None:
+    inner = tmp_path / "ourpackage" / "inner"
+    inner.mkdir(parents=True)
+    (inner.parent / "__init__.py").write_text("")
+    (inner / "__init__.py").write_text("from .net import net")
+    (inner.parent / "sizes.py").write_text("COUNT = 5")
+    (inner / "beside.py").write_text("SIZE = 3")
+    net = NETWORK.format("COUNT", "inner").replace("3,", "SIZE,")
+    lines = "from ..sizes import COUNT", "from beside import SIZE", f"net = {net}"
+    before = list(sys.path)
+    assert convscope.open(written(inner, *lines)).count_params() == 5 * 18 + 5
+    assert convscope.open(f"{inner / '__init__.py'}:net").name == "inner"
+    assert sys.path == before
+
+
+def test_a_file_is_known_by_its_name_while_it_runs(tmp_path: Path) -> None:
+    kept = sys.modules["json"]
+    code = [
+        "from __future__ import annotations",
+        "import typing",
+        "from dataclasses import dataclass",
+        "from convscope import *",
+        "@dataclass",
+        "class Sizes:",
+        "    count: int = 5",
+        "    kinds: typing.ClassVar[int] = 3",
+        f"net = {NETWORK.format('Sizes().count', 'sized')}",
+    ]
+    for name in ("sizes_of_ours", "json"):
+        path = tmp_path / f"{name}.py"
+        path.write_text("\n".join(code))
+        assert convscope.open(path).count_params() == 5 * 18 + 5
+    assert sys.modules["json"] is kept
+    (tmp_path / "wrong.py").write_text('import json\njson.loads("{")')
+    with pytest.raises(SourceError, match=r"wrong.py, line 2: JSONDecodeError"):
+        convscope.open(tmp_path / "wrong.py")
+    assert "wrong" not in sys.modules

@@ -15,9 +15,11 @@ from convscope.readers.example import NOTHING, Example
 from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_PYTHON = os.path.dirname(os.__file__)
 
 ACCEPTS = "file.py, file.py:attribute, module:attribute"
 TAKES_EXAMPLES = True
@@ -60,13 +62,33 @@ def made_by(source: str) -> Any:
     if not hasattr(module, attribute):
         names = list(_networks(module))
         known = f"; networks there: {', '.join(names)}" if names else ""
-        raise SourceError(f"{place} has no {attribute!r}{did_you_mean(attribute, names)}{known}")
+        meant = did_you_mean(attribute, [name for name in vars(module) if name[:1] != "_"])
+        raise SourceError(f"{place} has no {attribute!r}{meant}{known}")
     found = getattr(module, attribute)
     if inspect.isroutine(found) or isinstance(found, (type, partial)):
+        needed = _needed(found)
+        if needed:
+            such = ", ".join(f"{name}=…" for name in needed)
+            raise SourceError(
+                f"{source} takes {' and '.join(needed)}: name a function without arguments that makes one, "
+                f"as in def net(): return {attribute}({such})"
+            )
         found = _guarded(f"{source}()", found)
     if not _opens(found):
         raise SourceError(_no_network(source, found))
     return found
+
+
+def _needed(maker: Callable[..., Any]) -> list[str]:
+    """Return the names of the arguments without which a class or a function cannot be called."""
+    import inspect
+
+    try:
+        taken = inspect.signature(maker).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    several = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    return [p.name for p in taken if p.default is p.empty and p.kind not in several]
 
 
 def _only(module: ModuleType, place: str) -> Any:
@@ -117,23 +139,69 @@ def _no_network(source: str, found: Any) -> str:
 
 
 def _file(name: str) -> ModuleType:
+    """Run a file and return what it holds.
+
+    One that imports relatively is a part of the package that its folders make, and is run as that. It is known by
+    its name while it runs and after, as dataclasses, annotations and scripted modules need it.
+    """
     from importlib.util import module_from_spec, spec_from_file_location
     from pathlib import Path
 
     path = Path(name)
     if not path.is_file():
         raise SourceError(f"there is no file {path}")
-    spec = spec_from_file_location(path.stem, path)
+    whole = path.resolve()
+    folders = [whole.parent]
+    if _is_part(whole):
+        called = whole.stem if whole.stem != "__init__" else ""
+        root = whole.parent
+        while (root / "__init__.py").is_file() and root.name.isidentifier():
+            called, root = f"{root.name}.{called}".rstrip("."), root.parent
+        folders.insert(0, root)
+    else:
+        called = whole.stem
+        while _is_taken(called, str(whole)):
+            called += "_"
+    spec = spec_from_file_location(called, whole)
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
     loader = spec.loader
-    folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)
+    before = sys.modules.get(called)
+    sys.modules[called] = module
+    sys.path[:0] = map(str, folders)
     try:
         _guarded(str(path), lambda: loader.exec_module(module))
+    except BaseException:
+        sys.modules.pop(called, None)
+        if before is not None:
+            sys.modules[called] = before
+        raise
     finally:
-        sys.path.remove(folder)
+        for folder in folders:
+            sys.path.remove(str(folder))
     return module
+
+
+def _is_part(path: Path) -> bool:
+    """Whether a file is meant as a part of its package: it imports relatively, or makes the package."""
+    import ast
+
+    if not (path.parent / "__init__.py").is_file():
+        return False
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):  # running it says what is wrong
+        return False
+    return path.stem == "__init__" or any(
+        isinstance(one, ast.ImportFrom) and one.level for one in ast.walk(tree)
+    )
+
+
+def _is_taken(name: str, path: str) -> bool:
+    """Whether a module of that name is another one than a file."""
+    if name in sys.stdlib_module_names:
+        return True
+    return name in sys.modules and getattr(sys.modules[name], "__file__", None) != path
 
 
 def _module(name: str) -> ModuleType:
@@ -166,12 +234,14 @@ def _guarded(what: str, action: Callable[[], Any]) -> Any:
 
 
 def _line(error: BaseException) -> str:
-    """Return the line of the user's code that an error came from."""
+    """Return the line of the user's code that an error came from: not that of a library which it called."""
     place = error.__traceback__
-    found = ""
+    found = own = ""
     while place is not None:
         name = place.tb_frame.f_code.co_filename
-        if not name.startswith(_OURS) and not name.startswith("<frozen"):
+        if not name.startswith((_OURS, "<")):
             found = f", line {place.tb_lineno}"
+            if "-packages" not in name and not name.startswith(_PYTHON):
+                own = found
         place = place.tb_next
-    return found
+    return own or found

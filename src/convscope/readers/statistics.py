@@ -33,8 +33,10 @@ def summary(
 
     model           a torch.nn.Module; nothing of it changes
     input_size      the shape of its input, batch included: (1, 3, 224, 224); several in a list; or input_data: what
-                    it is called with. Without either, parameters alone
+                    it is called with (a list or a tuple is its arguments, a dict is by name). Without either,
+                    parameters alone
     batch_dim       where the batch goes, if input_size is without it
+    cache_forward_pass   taken as torchinfo takes it; every call runs the forward, so that no table is an old one
     col_names       input_size, output_size, num_params, params_percent, kernel_size, groups, mult_adds, trainable
     col_width       how wide each of them is
     depth           how many levels of modules are shown
@@ -43,11 +45,12 @@ def summary(
                     so; "meta" computes shapes and no numbers. By default where the module is
     mode            "eval" (the default), "train" or "same"
     row_settings    ascii_only, depth, hide_recursive_layers, var_names
-    verbose         0 for no printing, 1 for the table, 2 with a row for every weight: its shape under kernel_size
+    verbose         0 for no printing (where Python is spoken to, which shows what comes back), 1 for the table (the
+                    default elsewhere), 2 with a row for every weight: its shape under kernel_size
     kwargs          what the module is called with by name
 
     The object has total_params, trainable_params, total_mult_adds, total_input, total_output_bytes and
-    total_param_bytes (bytes), and its str() is the table. Raises `SettingError` for what cannot be asked,
+    total_param_bytes (bytes), input_size, and summary_list with a line for each row; its str() is the table. Raises `SettingError` for what cannot be asked,
     `ForwardError` where the forward fails.
 
     >>> import torch

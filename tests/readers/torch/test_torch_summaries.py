@@ -136,6 +136,14 @@ def test_a_failing_forward_says_where_and_what_would_fit(
         (nn.Conv2d(3, 5, 7), (3, 5, 9), "padding=1 would fit"),
         (nn.Conv2d(3, 5, 3), (7,), "has 2 axes and it takes 4"),
         (nn.Linear(6, 5), (7,), "in_features=7 would fit"),
+        (nn.ConvTranspose2d(3, 5, 2), (4, 8, 9), "in_channels=4 would fit"),
+        (nn.BatchNorm2d(3), (4, 8, 9), "num_features=4 would fit"),
+        (nn.GroupNorm(3, 9), (8, 5, 7), "num_channels=8 and num_groups=1 or 2 or 4 or 8 would fit"),
+        (nn.GroupNorm(3, 9, affine=False), (8, 5, 7), "do not make 3 groups: num_groups=1 or 2"),
+        (nn.LayerNorm((5, 6)), (5, 7), r"normalized_shape=\(5, 7\) would fit"),
+        (nn.MaxPool2d((2, 9), dilation=(1, 2)), (4, 5, 8), "kernel_size=4 at most would fit"),
+        (nn.AvgPool1d(9, padding=1), (4, 5), "and 2 of padding: kernel_size=7 at most would fit"),
+        (nn.Embedding(11, 3), (4,), r"as torch.randint\(11, \(1, 4\)\)"),
     ],
 )
 def test_an_example_of_the_wrong_shape(
@@ -230,9 +238,53 @@ def test_the_drop_in_takes_torchinfos_options() -> None:
             if "(" not in own and "=" not in own:
                 assert own.split() == other.split()
     whole = cs.summary(module, input_data=[torch.ones(3, 7, dtype=torch.long)], verbose=0)
-    assert whole.summary_list[0].out == (3, 7, 2)
+    assert whole.summary_list[0].output_size == [3, 7, 2]
+    assert whole.input_size == [torch.Size([3, 7])]
     with pytest.raises(cs.errors.SettingError, match="input_size or input_data"):
         cs.summary(module, (1, 7), torch.ones(1, 7), verbose=0)
+
+
+def test_the_drop_in_lists_what_only_holds_modules() -> None:
+    class Lists(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.many = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+            self.deep = nn.Sequential(nn.Sequential(nn.Linear(4, 5), nn.ReLU()), nn.Linear(5, 4))
+
+        def forward(self, x: Any) -> Any:
+            for one in self.many[: self.used]:
+                x = one(x)
+            return self.deep[1](self.deep[0](x))
+
+    module = Lists()
+    for module.used in (3, 2):
+        for depth in (1, 2, 3):
+            columns = [name for name in COLUMNS if name != "mult_adds"]  # a list has none there
+            options: dict[str, Any] = {"col_names": columns, "depth": depth, "verbose": 0}
+            ours, theirs = (
+                one(module, (2, 4), **options) for one in (cs.summary, torchinfo.summary)
+            )
+            assert ours.total_params == sum(p.numel() for p in module.parameters())
+            if module.used == 3:
+                tables = [str(one).partition("Total mult")[0] for one in (ours, theirs)]
+                assert tables[0].split() == tables[1].split()
+
+
+def test_the_drop_in_calls_with_what_it_is_given() -> None:
+    class Nested(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one = nn.Linear(5, 7)
+
+        def forward(self, x: Any, more: Any = None) -> Any:
+            return self.one(x["x"] if isinstance(x, dict) else sum(x)) + (0 if more is None else 1)
+
+    x = torch.rand(2, 5)
+    for given in ([{"x": x}], [[x, x]], {"x": {"x": x}}):
+        assert cs.summary(Nested(), input_data=given, verbose=0).summary_list[1].output_size == [
+            2,
+            7,
+        ]
 
 
 def test_the_drop_in_runs_on_a_device_and_the_module_stays_where_it_is() -> None:
@@ -245,14 +297,17 @@ def test_the_drop_in_runs_on_a_device_and_the_module_stays_where_it_is() -> None
     huge = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(1), nn.ReLU())
     with unchanged(huge):  # 74 GB of numbers, were there any
         found = cs.summary(huge, (64, 3, 6002, 6002), device="meta", verbose=0)
-    assert found.summary_list[0].out == (64, 8 * 6000 * 6000)
+    assert found.summary_list[0].output_size == [64, 8 * 6000 * 6000]
     there = nn.Linear(4, 3, device="meta")
     with pytest.raises(
         cs.errors.SettingError, match=r"Linear is not brought to device='cpu'.*meta"
     ):
         cs.summary(there, (1, 4), device="cpu", verbose=0)
-    assert cs.summary(there, (5, 4), verbose=0).summary_list[0].out == (5, 3)
-    assert cs.summary(nn.ReLU(), (5, 4), device="meta", verbose=0).summary_list[0].out == (5, 4)
+    assert cs.summary(there, (5, 4), verbose=0).summary_list[0].output_size == [5, 3]
+    assert cs.summary(nn.ReLU(), (5, 4), device="meta", verbose=0).summary_list[0].output_size == [
+        5,
+        4,
+    ]
 
 
 def test_the_drop_in_prints_once_and_names_what_it_cannot(
@@ -298,12 +353,12 @@ def test_the_drop_in_refuses_what_it_would_misread(options: dict[str, Any], word
     with pytest.raises(cs.errors.SourceError, match="call it once"):
         cs.summary(nn.LazyLinear(4), verbose=0)
     module = nn.Conv2d(3, 8, 5)
-    assert cs.summary(module, (3, 9, 10), batch_dim=-4, verbose=0).summary_list[0].out == (
+    assert cs.summary(module, (3, 9, 10), batch_dim=-4, verbose=0).summary_list[0].output_size == [
         1,
         8,
         5,
         6,
-    )
+    ]
 
 
 def test_neither_pytorch_nor_its_compiler_is_loaded_before_it_is_needed() -> None:

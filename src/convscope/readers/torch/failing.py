@@ -13,6 +13,9 @@ from convscope.readers.torch.calls import Failure, Recording, Value
 LAST = 12
 """So many rows of the table stand in the message."""
 
+MOST = 4
+"""So many shapes of a list of tensors stand in it."""
+
 
 def forward_error(graph: TorchGraph, recording: Recording) -> ForwardError:
     """Return the error that says where a forward stopped, with the network up to there."""
@@ -39,17 +42,23 @@ def forward_error(graph: TorchGraph, recording: Recording) -> ForwardError:
 
 
 def _shapes(failure: Failure) -> str:
-    given = [
-        f"{name} {shape_text(value.shape)}"
-        for name, value in failure.named.items()
-        if isinstance(value, Value)
-    ]
+    given = []
+    for name, value in failure.named.items():
+        many = value if isinstance(value, (tuple, list)) else (value,)
+        shapes = [shape_text(one.shape) for one in many if isinstance(one, Value)]
+        if shapes:
+            given.append(
+                f"{name} {' and '.join(shapes[:MOST])}{' …' if len(shapes) > MOST else ''}"
+            )
     return f" of {', '.join(given)}" if given else ""
 
 
 def _hint(failure: Failure) -> str:
     """Return what does not fit, and what would, where that can be told."""
     named, op = failure.named, failure.op or ""
+    other = _channels(named, op) or _indices(named, op) or _pool(named, op)
+    if other:
+        return other
     x, weight = named.get("input"), named.get("weight")
     if not isinstance(x, Value) or not isinstance(weight, Value):
         return _types(named)
@@ -80,6 +89,86 @@ def _hint(failure: Failure) -> str:
             )
         return _small(named, x, weight.shape[2:], spatial)
     return _types(named)
+
+
+def _channels(named: dict[str, Any], op: str) -> str:
+    """Say where a normalisation or a transposed convolution is made for another number of channels."""
+    x, weight = named.get("input"), named.get("weight")
+    if not isinstance(x, Value) or len(x.shape) < 2:
+        return ""
+    if op.startswith("conv_transpose") and isinstance(weight, Value):
+        spatial = len(weight.shape) - 2
+        if len(x.shape) in (spatial + 1, spatial + 2):
+            channels = x.shape[-spatial - 1]
+            if channels != weight.shape[0]:
+                return f"its input has {channels} channels and it takes {weight.shape[0]}: in_channels={channels} would fit"
+        return ""
+    normalised = named.get("normalized_shape")
+    if op == "layer_norm" and isinstance(normalised, (tuple, list)):
+        last = x.shape[-len(normalised) :]
+        if tuple(normalised) != tuple(last):
+            return (
+                f"its input ends in {shape_text(last)} and it takes {shape_text(normalised)}: "
+                f"normalized_shape={shape_text(last)} would fit"
+            )
+    channels, groups = x.shape[1], named.get("num_groups")
+    setting = {
+        "batch_norm": "num_features",
+        "instance_norm": "num_features",
+        "group_norm": "num_channels",
+    }.get(op)
+    held = [named.get(name) for name in ("weight", "running_mean", "bias")]
+    made = next((one.shape[0] for one in held if isinstance(one, Value)), channels)
+    parts = ""
+    if op == "group_norm" and isinstance(groups, int) and groups and channels % groups:
+        fit = [str(n) for n in range(1, min(channels, LAST) + 1) if channels % n == 0]
+        parts = f"num_groups={' or '.join(fit)}"
+    if setting and made != channels:
+        fits = f"{setting}={channels}" + (f" and {parts}" if parts else "")
+        return f"its input has {channels} channels and it takes {made}: {fits} would fit"
+    return f"{channels} channels do not make {groups} groups: {parts} would fit" if parts else ""
+
+
+def _indices(named: dict[str, Any], op: str) -> str:
+    """Say what an embedding looks up."""
+    at, weight = named.get("indices"), named.get("weight")
+    if op != "embedding" or not isinstance(at, Value) or not isinstance(weight, Value):
+        return ""
+    if not at.dtype.is_floating_point:
+        return ""
+    kind = str(at.dtype).removeprefix("torch.")
+    return (
+        f"its places are {kind}: an example of whole numbers would fit, as "
+        f"torch.randint({weight.shape[0]}, {shape_text(at.shape)})"
+    )
+
+
+def _pool(named: dict[str, Any], op: str) -> str:
+    """Say where a pooling's window is larger than what it moves over."""
+    kernel, padding = named.get("kernel_size"), named.get("padding")
+    x = named.get("self", named.get("input"))
+    if "_pool" not in op or op.startswith("adaptive") or not isinstance(x, Value):
+        return ""
+    if not isinstance(kernel, (tuple, list)) or not isinstance(padding, (tuple, list)):
+        return ""
+    spatial = next((n for n in (1, 2, 3) if f"pool{n}d" in op), 0)
+    if not spatial or len(x.shape) <= spatial:
+        return ""
+    kernels, pads, steps = (
+        tuple(v) * (spatial if len(v) == 1 else 1)
+        for v in (kernel, padding, named.get("dilation") or (1,))
+    )
+    for place, (size, k, p, d) in enumerate(
+        zip(x.shape[-spatial:], kernels, pads, steps, strict=True)
+    ):
+        reach = (k - 1) * d + 1
+        if reach > size + 2 * p:
+            return (
+                f"its window reaches over {reach} positions, and axis {len(x.shape) - spatial + place} has {size}"
+                f"{f' and {2 * p} of padding' if p else ''}: kernel_size={(size + 2 * p - 1) // d + 1} at most would fit, or a "
+                f"larger input"
+            )
+    return ""
 
 
 def _small(named: dict[str, Any], x: Value, kernel: tuple[int, ...], spatial: int) -> str:

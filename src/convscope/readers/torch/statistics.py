@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -16,6 +16,7 @@ from convscope.readers.torch.calls import Frame
 from convscope.readers.torch.inputs import arguments
 from convscope.readers.torch.recording import record
 from convscope.readers.torch.shadow import initialised, plain
+from convscope.readers.torch.structures import mapped
 from convscope.readers.torch.weights import on_device
 
 COLUMNS = {
@@ -33,31 +34,39 @@ ROW_SETTINGS = ("ascii_only", "depth", "hide_recursive_layers", "var_names")
 
 @dataclass
 class Line:
-    """One call of a module, or a module that was not called.
+    """One call of a module, a module around one, or one that was not called; its fields have torchinfo's names.
 
-    params, trainable   its own and those of all modules in it; `own` are those that are in none
-    weights             those of its own that no line before has: name and shape of each
+    num_params, trainable_params   its own and those of all modules in it; `own` are those that are in none
+    is_recursive    whether a line before is of the same module
+    weights         those of its own that no line before has: name and shape of each
+    input_size, output_size   of the first tensor that went in and came out; None where there was none
+    element         bytes of a number of the output
     """
 
     path: str
-    kind: str
-    level: int
-    params: int
-    trainable: int
-    again: bool = False
+    class_name: str
+    depth: int
+    num_params: int
+    trainable_params: int
+    is_recursive: bool = False
     own: int = 0
     own_trainable: int = 0
     own_bytes: int = 0
     weights: tuple[tuple[str, tuple[int, ...]], ...] = ()
-    leaf: bool = True
-    given: tuple[int, ...] | None = None
-    out: tuple[int, ...] | None = None
+    is_leaf_layer: bool = True
+    input_size: list[int] | None = None
+    output_size: list[int] | None = None
     element: int = 4
-    kernel: tuple[int, ...] | None = None
+    kernel_size: list[int] | None = None
     groups: int | None = None
-    mult_adds: int = 0
-    place: int = 0
-    lines: list[Line] = field(default_factory=list)
+    macs: int = 0
+    depth_index: int = 0
+    children: list[Line] = field(default_factory=list)
+
+    @property
+    def var_name(self) -> str:
+        """What it is called in the module around it."""
+        return self.path.rpartition(".")[2] or self.class_name
 
 
 class ModelStatistics:
@@ -70,9 +79,10 @@ class ModelStatistics:
 
     def __init__(
         self, top: Line, input_bytes: int, columns: Sequence[str], width: int,
-        depth: int, rows: Sequence[str], weights: bool = False,
+        depth: int, rows: Sequence[str], weights: bool = False, input_size: Any = (),
     ) -> None:  # fmt: skip
         self.top = top
+        self.input_size = input_size
         self.weights = weights
         self.total_input = input_bytes
         self.columns, self.width, self.depth, self.rows = columns, width, depth, rows
@@ -80,25 +90,25 @@ class ModelStatistics:
         self.total_mult_adds = self.total_output_bytes = 0
         self.summary_list = list(_walk(top))
         for line in self.summary_list:
-            if line.leaf:
-                self.total_mult_adds += line.mult_adds
-                if line.params and line.out is not None:
-                    self.total_output_bytes += 2 * prod(line.out) * line.element
-            if not line.again:
+            if line.is_leaf_layer:
+                self.total_mult_adds += line.macs
+                if line.num_params and line.output_size is not None:
+                    self.total_output_bytes += 2 * prod(line.output_size) * line.element
+            if not line.is_recursive:
                 self.total_params += line.own
                 self.trainable_params += line.own_trainable
                 self.total_param_bytes += line.own_bytes
 
     def __str__(self) -> str:
-        shown = [line for line in self.summary_list if line.level <= self.depth]
+        shown = [line for line in self.summary_list if line.depth <= self.depth]
         if "hide_recursive_layers" in self.rows:
-            shown = [line for line in shown if not line.again]
+            shown = [line for line in shown if not line.is_recursive]
         title = "Layer (type"
         title += " (var_name)" if "var_names" in self.rows else ""
         title += ":depth-idx)" if "depth" in self.rows else ")"
         rows = [(title, [COLUMNS[column] for column in self.columns])]
         for line in shown:
-            folded = line.level == self.depth and not line.leaf
+            folded = line.depth == self.depth and not line.is_leaf_layer
             cells = [self._cell(line, column, folded) for column in self.columns]
             rows.append((self._label(line), cells))
             if self.weights and not folded:
@@ -144,43 +154,43 @@ class ModelStatistics:
                 "num_params": f"{branches[place == len(line.weights)]}{prod(shape):,}",
             }
             yield (
-                f"{self._branch(line.level + 1)}{name}",
+                f"{self._branch(line.depth + 1)}{name}",
                 [cells.get(column, "") for column in self.columns],
             )
 
     def _label(self, line: Line) -> str:
-        name = f" ({line.path.rpartition('.')[2] or line.kind})" if "var_names" in self.rows else ""
-        number = f": {line.level}-{line.place}" if "depth" in self.rows and line.level else ""
-        return f"{self._branch(line.level)}{line.kind}{name}{number}"
+        name = f" ({line.var_name})" if "var_names" in self.rows else ""
+        number = f": {line.depth}-{line.depth_index}" if "depth" in self.rows and line.depth else ""
+        return f"{self._branch(line.depth)}{line.class_name}{name}{number}"
 
     def _cell(self, line: Line, column: str, folded: bool) -> str:
         if column in ("input_size", "output_size"):
-            shape = line.given if column == "input_size" else line.out
-            return "--" if shape is None else str(list(shape))
+            shape = line.input_size if column == "input_size" else line.output_size
+            return "--" if shape is None else str(shape)
         if column == "num_params":
-            count = line.params if line.leaf or folded else line.own
+            count = line.num_params if line.is_leaf_layer or folded else line.own
             if not count:
                 return "--"
-            text = f"{count:,}" if line.trainable or not line.params else f"({count:,})"
-            return "(recursive)" if line.again else text
+            text = f"{count:,}" if line.trainable_params or not line.num_params else f"({count:,})"
+            return "(recursive)" if line.is_recursive else text
         if column == "params_percent":
-            if line.again:
+            if line.is_recursive:
                 return "(recursive)"
-            count = line.params if line.leaf or folded else line.own
+            count = line.num_params if line.is_leaf_layer or folded else line.own
             return (
                 f"{100 * count / self.total_params:.2f}%" if count and self.total_params else "--"
             )
         if column == "kernel_size":
-            return "--" if line.kernel is None else str(list(line.kernel))
+            return "--" if line.kernel_size is None else str(line.kernel_size)
         if column == "groups":
             return "--" if line.groups is None else str(line.groups)
         if column == "mult_adds":
-            work = sum(below.mult_adds for below in _walk(line) if below.leaf)
-            return f"{work:,}" if work and (line.leaf or folded) else "--"
-        if not line.params:
+            work = sum(below.macs for below in _walk(line) if below.is_leaf_layer)
+            return f"{work:,}" if work and (line.is_leaf_layer or folded) else "--"
+        if not line.num_params:
             return "--"
-        if line.trainable in (0, line.params):
-            return str(line.trainable == line.params)
+        if line.trainable_params in (0, line.num_params):
+            return str(line.trainable_params == line.num_params)
         return "Partial"
 
 
@@ -198,7 +208,7 @@ def _readable(count: int, least: float = 1e6) -> str:
 
 def _walk(line: Line) -> Iterable[Line]:
     yield line
-    for below in line.lines:
+    for below in line.children:
         yield from _walk(below)
 
 
@@ -240,15 +250,17 @@ def statistics(
         )
     if device is not None:
         module = on_device(module, device)
+    example, sizes = Example((), None, keywords), input_data
     if input_size is not None:
-        data = _random(module, input_size, batch_dim, dtypes, device)
-        example = Example(tuple(data), None, keywords)
-    elif isinstance(input_data, (list, tuple)):
-        example = Example(tuple(input_data), None, keywords)
-    elif isinstance(input_data, dict):
+        data, sizes = _random(module, input_size, batch_dim, dtypes, device)
+        example = Example((tuple(data),), None, keywords)
+    elif isinstance(input_data, (list, tuple)):  # the arguments, as they stand
+        example = Example((tuple(input_data),), None, keywords)
+    elif isinstance(input_data, Mapping):
         example = Example((), None, {**input_data, **keywords})
-    else:
-        example = Example(() if input_data is None else (input_data,), None, keywords)
+    elif input_data is not None:
+        example = Example(((input_data,),), None, keywords)
+    sizes = [] if sizes is None else mapped(lambda one: getattr(one, "shape", one), sizes)
     arranged = arguments(module, example)
     if device is not None:
         arranged = arranged.with_inputs({n: t.to(device) for n, t in arranged.inputs.items()})
@@ -268,13 +280,13 @@ def statistics(
     shown = dict(module.named_modules())
     top = _called(root, called, shown, 0, set(), {})
     size = sum(t.numel() * t.element_size() for t in arranged.inputs.values())
-    return ModelStatistics(top, size, chosen, width, depth, settings, verbose == 2)
+    return ModelStatistics(top, size, chosen, width, depth, settings, verbose == 2, sizes)
 
 
 def _random(
     module: Any, size: Any, batch_dim: int | None, dtypes: Sequence[Any] | None, device: Any
-) -> list[Any]:
-    """Return random tensors of these sizes, which include the batch unless batch_dim says where it goes."""
+) -> tuple[list[Any], list[tuple[int, ...]]]:
+    """Return random tensors, and their sizes as they were given: with the batch, unless batch_dim says where it goes."""
     many = (
         isinstance(size, (list, tuple)) and size and isinstance(size[0], (list, tuple, torch.Size))
     )
@@ -283,6 +295,7 @@ def _random(
         raise SettingError(
             f"input_size is whole numbers with the batch, as (1, 3, 224, 224), not {size!r}"
         )
+    asked = list(sizes)
     if batch_dim is not None:
         for place, s in enumerate(sizes):
             if not -len(s) - 1 <= batch_dim <= len(s):
@@ -298,17 +311,19 @@ def _random(
     generator = torch.Generator().manual_seed(0)
     try:
         if device is not None and torch.device(device).type == "meta":
-            return [
+            made = [
                 torch.empty(s, dtype=k, device=device) for s, k in zip(sizes, kinds, strict=True)
             ]
-        return [
-            torch.rand(s, generator=generator).to(dtype=kind, device=device)
-            for s, kind in zip(sizes, kinds, strict=True)
-        ]
+        else:
+            made = [
+                torch.rand(s, generator=generator).to(dtype=kind, device=device)
+                for s, kind in zip(sizes, kinds, strict=True)
+            ]
     except (RuntimeError, AssertionError, TypeError) as error:  # PyTorch's three ways to refuse
-        asked = f"dtypes={dtypes!r}, device={device!r}"
+        wanted = f"dtypes={dtypes!r}, device={device!r}"
         said = str(error).partition("\n")[0]
-        raise SettingError(f"PyTorch makes no input with {asked}: {said}") from error
+        raise SettingError(f"PyTorch makes no input with {wanted}: {said}") from error
+    return made, asked
 
 
 def _described(one: Any, path: str, level: int, met: set[int], places: dict[int, int]) -> Line:
@@ -327,11 +342,11 @@ def _described(one: Any, path: str, level: int, met: set[int], places: dict[int,
     line.own_bytes = sum(p.numel() * p.element_size() for p in new)
     line.weights = tuple((name, tuple(p.shape)) for name, p in named.items() if id(p) not in met)
     met.update((id(one), *map(id, new)))
-    line.leaf = not any(True for _ in one.children())
-    line.place = places[level]
+    line.is_leaf_layer = not any(True for _ in one.children())
+    line.depth_index = places[level]
     for weight in own:
-        if weight.ndim > 2 and line.kernel is None:
-            line.kernel = tuple(weight.shape[2:])
+        if weight.ndim > 2 and line.kernel_size is None:
+            line.kernel_size = list(weight.shape[2:])
     groups = getattr(one, "groups", None)
     line.groups = groups if isinstance(groups, int) else None
     return line
@@ -343,7 +358,7 @@ def _tree(
     """Return the lines of a module that was not called."""
     line = _described(one, path, level, met, places)
     for name, child in one.named_children():
-        line.lines.append(
+        line.children.append(
             _tree(module, child, f"{path}.{name}" if path else name, level + 1, met, places)
         )
     return line
@@ -353,27 +368,50 @@ def _called(
     frame: Frame, called: dict[int, list[Frame]], modules: dict[str, Any], level: int, met: set[int],
     places: dict[int, int],
 ) -> Line:  # fmt: skip
-    """Return the lines of a call and of the calls in it, and of modules in it that were never called."""
+    """Return the lines of a call and of the calls in it, and of modules in it that were never called.
+
+    What is called past a module around it, as those of a ModuleList are, stands in a line of that.
+    """
     one: Any = modules.get(frame.path, frame.module)
     line = _described(one, frame.path, level, met, places)
     if frame.given is not None:
-        line.given = frame.given[0]
+        line.input_size = list(frame.given[0])
     if frame.out is not None:
-        line.out, line.element = frame.out
-        if line.leaf:
-            line.mult_adds = _mult_adds(one, line.out)
-    inside = called.get(id(frame), [])
-    line.lines = [_called(f, called, modules, level + 1, met, places) for f in inside]
-    if not line.again:
-        reached = {f.path for f in _frames(frame, called)}
-        for name, child in one.named_children():
-            path = f"{frame.path}.{name}" if frame.path else name
-            if (
-                not any(p == path or p.startswith(f"{path}.") for p in reached)
-                and id(child) not in met
-            ):
-                line.lines.append(_tree(one, child, path, level + 1, met, places))
+        line.output_size, line.element = list(frame.out[0]), frame.out[1]
+        if line.is_leaf_layer:
+            line.macs = _mult_adds(one, frame.out[0])
+    within, around = [line], [line]
+    for inner in called.get(id(frame), []):
+        between = [path for path in _above(inner.path, frame.path) if path in modules]
+        same = 0
+        while same < min(len(between), len(within) - 1) and within[same + 1].path == between[same]:
+            same += 1
+        del within[same + 1 :]
+        for path in between[same:]:
+            container = _described(modules[path], path, level + len(within), met, places)
+            within[-1].children.append(container)
+            within.append(container)
+            around.append(container)
+        deeper = level + len(within)
+        within[-1].children.append(_called(inner, called, modules, deeper, met, places))
+    reached = {f.path for f in _frames(frame, called)}
+    for each in around:
+        for name, child in (
+            modules.get(each.path, one).named_children() if not each.is_recursive else ()
+        ):
+            path = f"{each.path}.{name}" if each.path else name
+            below = any(p == path or p.startswith(f"{path}.") for p in reached)
+            if not below and id(child) not in met:
+                each.children.append(_tree(one, child, path, each.depth + 1, met, places))
     return line
+
+
+def _above(path: str, top: str) -> list[str]:
+    """Return the paths between a module and one that it is in, from the outermost; none where it is in another."""
+    if top and not path.startswith(f"{top}."):
+        return []
+    names = path.split(".")
+    return [".".join(names[:n]) for n in range(len(top.split(".")) + 1 if top else 1, len(names))]
 
 
 def _frames(frame: Frame, called: dict[int, list[Frame]]) -> Iterable[Frame]:
@@ -396,8 +434,8 @@ def _mult_adds(one: Any, out: tuple[int, ...]) -> int:
 
 
 def show(found: ModelStatistics, verbose: int | None) -> None:
-    """Print it, unless somebody asked for silence or a notebook shows it anyhow."""
+    """Print it, unless somebody asked for silence, or Python is spoken to and shows it anyhow."""
     if verbose is None:
-        verbose = 0 if hasattr(sys, "ps1") and "IPython" in sys.modules else 1
+        verbose = 0 if getattr(sys, "ps1", None) else 1
     if verbose:
         print(found)
