@@ -229,9 +229,7 @@ def _stated(layer: Layer, letters: Letters) -> Json | None:
         return None
     if not all(_holds(layer, letters, facts, change) for change in _TRIED):
         return None
-    written = to_json(equation)
-    del written["text"], written["ledger"]  # of what nobody looks at pixel by pixel
-    return {"equation": written, **_figures(facts)}
+    return {"equation": to_json(equation, as_read=False), **_figures(facts)}
 
 
 _TRIED = (lambda n: n, lambda n: n + 1, lambda n: 2 * n + 1, lambda n: max(1, n // 3))

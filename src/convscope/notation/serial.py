@@ -65,9 +65,12 @@ OPERATIONS: dict[type[Operation], str] = {
 }
 
 
-def to_json(equation: Equation) -> dict[str, Json]:
-    """Return the equation as plain data, ready for json.dumps."""
-    return _Writer(equation).document()
+def to_json(equation: Equation, as_read: bool = True) -> dict[str, Json]:
+    """Return the equation as plain data, ready for json.dumps.
+
+    as_read   also what follows from the rest, for whoever looks at it: "text" and "ledger"
+    """
+    return _Writer(equation).document(as_read)
 
 
 class _Writer:
@@ -81,7 +84,7 @@ class _Writer:
             r.tensor.name for r in reads([equation.expression]) if r.tensor.role != "local"
         }
 
-    def document(self) -> dict[str, Json]:
+    def document(self, as_read: bool) -> dict[str, Json]:
         e = self.equation
         axes = [self.axis(a) for a in e.axes]
         held = [
@@ -95,7 +98,7 @@ class _Writer:
             for item in e.locals
         ]
         expression = self.expression(e.expression)
-        ledger = self.ledger()
+        ledger = {"ledger": self.ledger()} if as_read else {}
         sizes = e.sizes
         index = [
             {
@@ -108,14 +111,14 @@ class _Writer:
         ]
         return {
             "name": e.name,
-            "text": str(e),
+            **({"text": str(e)} if as_read else {}),
             "axes": axes,
             "expression": expression,
             "locals": held,
             "tensors": self.tensors,
             "index": index,
             "functions": self.functions,
-            "ledger": ledger,
+            **ledger,
         }
 
     def ledger(self) -> Json:

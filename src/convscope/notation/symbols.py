@@ -10,6 +10,7 @@ import ast
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import gcd
 from typing import Any, TypeAlias
 
@@ -121,6 +122,7 @@ _SUM, _QUOTIENT, _PRODUCT, _ATOM = 1, 2, 3, 4
 """How tightly a piece of text holds together; −a//b is not −(a//b), nor is a//b*c (a//b)*c."""
 
 
+@lru_cache(maxsize=4096)  # a layer's few sizes stand in every line that is said of it
 def spelled(term: Term, dialect: Dialect, held: bool = False) -> str:
     """Return a term as text: ⌊(n + 1)/2⌋ as people read it, (n + 1)//2 as Python and JSON do.
 
