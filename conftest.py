@@ -9,6 +9,7 @@ How many rounds a campaign takes is asked of `campaigns.rounds`.
 """
 
 import ast
+import gc
 import importlib.util
 import os
 import re
@@ -81,6 +82,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept = set(chosen)
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = chosen
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: whoever looks for garbage, after so many objects made, leaves it aside."""
+    gc.collect()
+    gc.freeze()
 
 
 FEW = 6

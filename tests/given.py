@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pytest
 
 from convscope.layers import kinds
 from convscope.layers.base import Layer, Sample, tensor_names
@@ -58,10 +57,10 @@ def case(sample: Sample) -> Case:
     return Case(sample.layer, equation, inputs, weights)
 
 
-def samples() -> list[Any]:
-    """Return every sample of every kind as a pytest parameter with a readable name."""
-    return [
-        pytest.param(sample, id=f"{name}-{number}")
+def samples(wanted: Callable[[Sample], bool] = lambda sample: True) -> dict[str, list[Sample]]:
+    """Return every sample of every kind, those that are wanted, by kind."""
+    found = {
+        name: [sample for sample in kind.samples() if wanted(sample)]
         for name, kind in kinds().items()
-        for number, sample in enumerate(kind.samples())
-    ]
+    }
+    return {name: of for name, of in found.items() if of}

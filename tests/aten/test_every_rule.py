@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-import pytest
 import torch
+from campaigns import in_turn
 
 from convscope.aten import rules
 from convscope.aten.layer import Operator
@@ -26,7 +26,9 @@ from .cases import CASES, Called, Case
 
 Array = np.ndarray[Any, Any]
 
-NAMED = [pytest.param(case, id=f"{case.op}-{n}") for n, case in enumerate(CASES)]
+BY_RULE: dict[str, list[Case]] = {}
+for case in CASES:
+    BY_RULE.setdefault(case.op, []).append(case)
 
 
 def recorded(case: Case) -> tuple[Called, TorchGraph, tuple[torch.Tensor, ...], dict[str, Array]]:
@@ -76,7 +78,7 @@ def test_every_rule_has_a_case() -> None:
     assert sorted(set(rules()) - {case.op for case in CASES}) == []
 
 
-@pytest.mark.parametrize("case", NAMED)
+@in_turn("case", BY_RULE)
 def test_its_numbers_and_its_gradient_are_pytorchs(case: Case) -> None:
     module, graph, inputs, values = recorded(case)
     layers = of_rule(graph, case)
@@ -126,10 +128,7 @@ def _gradients(
     return sums
 
 
-@pytest.mark.parametrize(
-    "case",
-    [named for named, case in zip(NAMED, CASES, strict=True) if rules()[case.op].onnx],
-)
+@in_turn("case", {op: cases for op, cases in BY_RULE.items() if rules()[op].onnx})
 def test_its_onnx_form_gives_pytorchs_numbers(case: Case) -> None:
     _, graph, inputs, values = recorded(case)
     layers = of_rule(graph, case)

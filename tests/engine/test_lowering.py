@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from campaigns import in_turn
 from given import case, samples
 
 from convscope import Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D, MaxPooling2D
@@ -39,7 +40,7 @@ def program(equations: dict[str, Equation], values: dict[str, Any]) -> Program:
     return Program(board, {n: a.shape for n, a in values.items()}, outputs, "test")
 
 
-@pytest.mark.parametrize("sample", samples())
+@in_turn("sample", samples())
 def test_every_sample_over_a_batch(sample: Sample) -> None:
     ours = case(sample)
     names = tensor_names(len(ours.inputs))

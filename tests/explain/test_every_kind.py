@@ -7,15 +7,11 @@ import json
 
 import numpy as np
 import pytest
+from campaigns import in_turn
+from given import samples
 
 from convscope import Input, Model, Run
-from convscope.layers import Sample, kinds
-
-SAMPLES = [
-    pytest.param(sample, id=f"{name}-{number}")
-    for name, kind in kinds().items()
-    for number, sample in enumerate(kind.samples())
-]
+from convscope.layers import Sample
 
 
 def network(sample: Sample) -> Model:
@@ -31,7 +27,7 @@ def run(model: Model) -> Run:
     return model.run(arrays if len(arrays) > 1 else arrays[0])
 
 
-@pytest.mark.parametrize("sample", SAMPLES)
+@in_turn("sample", samples())
 def test_a_number_of_every_kind_is_taken_apart_and_proved(sample: Sample) -> None:
     model = network(sample)
     done = run(model)
@@ -51,7 +47,7 @@ def test_a_number_of_every_kind_is_taken_apart_and_proved(sample: Sample) -> Non
     assert cone.value == pytest.approx(trace.value, rel=1e-12, abs=1e-12)
 
 
-@pytest.mark.parametrize("sample", SAMPLES)
+@in_turn("sample", samples())
 def test_every_kind_is_explained_in_every_view(sample: Sample) -> None:
     explanation = network(sample).explain("layer")
     kind = sample.layer.kind

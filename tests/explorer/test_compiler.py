@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from explorer.test_evaluator import SAMPLES, Asked, drawn, numbers, of_sample, operators, small
+from campaigns import in_turn
+from explorer.test_evaluator import (
+    NAMES,
+    SAMPLES,
+    Asked,
+    drawn,
+    numbers,
+    of_sample,
+    operators,
+    small,
+)
 
 from convscope.notation.evaluation import evaluate
 
@@ -40,13 +50,14 @@ def compare(asked: Asked, said: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def given(loaded: Page) -> dict[int, dict[str, Any]]:
-    return dict(enumerate(whole(loaded, [of_sample(p.values[0]) for p in SAMPLES])))
+def given(loaded: Page) -> dict[str, dict[str, Any]]:
+    found = whole(loaded, [of_sample(sample) for sample in SAMPLES.values()])
+    return dict(zip(SAMPLES, found, strict=True))
 
 
-@pytest.mark.parametrize("place", [pytest.param(n, id=p.id) for n, p in enumerate(SAMPLES)])
-def test_every_sample_of_every_kind(place: int, given: dict[int, dict[str, Any]]) -> None:
-    compare(of_sample(SAMPLES[place].values[0]), given[place])
+@in_turn("name", NAMES)
+def test_every_sample_of_every_kind(name: str, given: dict[str, dict[str, Any]]) -> None:
+    compare(of_sample(SAMPLES[name]), given[name])
 
 
 def test_every_operator_mental_model_and_corner(loaded: Page) -> None:

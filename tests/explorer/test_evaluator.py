@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from campaigns import rounds, thorough
+from campaigns import in_turn, rounds, thorough
 from corners import corners
 from given import case, samples
 
@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-SAMPLES = samples()
+SAMPLES = {f"{kind}-{n}": sample for kind, of in samples().items() for n, sample in enumerate(of)}
+NAMES = {kind: [f"{kind}-{n}" for n in range(len(of))] for kind, of in samples().items()}
 POSITIONS = 10
 LOOSE = ("pieces", "a local with", "a mean over a local")
 """Corners of which Python takes windows wider than need be: every piece, border and all."""
@@ -195,18 +196,19 @@ def of_sample(sample: Any) -> Asked:
 
 
 @pytest.fixture(scope="module")
-def said(loaded: Page) -> dict[int, list[dict[str, Any]]]:
-    """What the evaluator says to every sample, by the sample's place."""
-    return dict(enumerate(answers(loaded, [of_sample(p.values[0]) for p in SAMPLES])))
+def said(loaded: Page) -> dict[str, list[dict[str, Any]]]:
+    """What the evaluator says to every sample, by the sample's name."""
+    found = answers(loaded, [of_sample(sample) for sample in SAMPLES.values()])
+    return dict(zip(SAMPLES, found, strict=True))
 
 
-@pytest.mark.parametrize("place", [pytest.param(n, id=p.id) for n, p in enumerate(SAMPLES)])
-def test_every_sample_of_every_kind(place: int, said: dict[int, list[dict[str, Any]]]) -> None:
-    compare(of_sample(SAMPLES[place].values[0]), said[place])
+@in_turn("name", NAMES)
+def test_every_sample_of_every_kind(name: str, said: dict[str, list[dict[str, Any]]]) -> None:
+    compare(of_sample(SAMPLES[name]), said[name])
 
 
 def test_the_samples_use_everything_that_an_equation_can_be_made_of() -> None:
-    text = json.dumps([to_json(of_sample(p.values[0]).equation) for p in SAMPLES])
+    text = json.dumps([to_json(of_sample(one).equation) for one in SAMPLES.values()])
     forms = ['"op": "floor"', '"op": "mod"', '"op": "exact"', '"pieces"', '"locals": [{']
     forms += [f'"reduce": "{kind}"' for kind in ("sum", "max", "mean")]
     forms += [f'"outside": "{kind}"' for kind in ("zero", "-inf", "skip", "edge")]
@@ -219,8 +221,8 @@ def test_the_samples_use_everything_that_an_equation_can_be_made_of() -> None:
 def led_back() -> list[Asked]:
     """Return the gradient of everything that a sample reads, each at a few positions; of every third sample in quick runs."""
     found = []
-    for p in SAMPLES[:: rounds(3, 1)]:
-        ours = case(p.values[0])
+    for sample in list(SAMPLES.values())[:: rounds(3, 1)]:
+        ours = case(sample)
         rng = np.random.default_rng(14)
         values = {**ours.values, OUTPUT: rng.normal(size=ours.equation.shape)}
         for gradient in adjoint(ours.equation).values():
@@ -248,8 +250,8 @@ def test_gradients_are_equations_like_any_other(loaded: Page) -> None:
 def drawn() -> list[Asked]:
     """Return the mental models of every sample that has them, at a few positions of their own."""
     found = []
-    for p in SAMPLES:
-        ours = case(p.values[0])
+    for sample in SAMPLES.values():
+        ours = case(sample)
         try:
             models = pictures(ours.equation, (0,) * len(ours.equation.axes))
         except UnsupportedError:

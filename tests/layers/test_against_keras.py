@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from campaigns import in_turn
 from given import case, samples
 
 from convscope.layers import kinds, spellings
@@ -134,7 +135,7 @@ def not_comparable(sample: Sample) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("sample", samples())
+@in_turn("sample", samples())
 def test_numbers_and_shapes(sample: Sample) -> None:
     if reason := not_comparable(sample):
         pytest.skip(reason)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from campaigns import in_turn
 from given import case, samples
 
 from convscope import Activation
@@ -63,15 +64,12 @@ def check(sample: Sample, output: np.ndarray[Any, Any]) -> None:
         )
 
 
-@pytest.mark.parametrize("sample", samples())
+@in_turn("sample", samples())
 def test_numbers_and_shape(sample: Sample) -> None:
     check(sample, run(sample, after_convolutions=False))
 
 
-MAPS = [p for p in samples() if all(2 <= len(s) <= 4 for s in p.values[0].shapes)]
-
-
-@pytest.mark.parametrize("sample", MAPS)
+@in_turn("sample", samples(lambda one: all(2 <= len(s) <= 4 for s in one.shapes)))
 def test_numbers_that_lie_channels_first(sample: Sample) -> None:
     check(sample, run(sample, after_convolutions=True))
 

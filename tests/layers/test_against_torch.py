@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from campaigns import in_turn
 from given import Case, case, samples
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -281,10 +282,10 @@ def in_torch(layer: Layer) -> bool:
     return known and (layer.kind in MAPS or layer.kind in PLAIN or layer.kind == "Activation")
 
 
-WITH_TORCH = [p for p in samples() if in_torch(p.values[0].layer)]
+WITH_TORCH = samples(lambda sample: in_torch(sample.layer))
 
 
-@pytest.mark.parametrize("sample", WITH_TORCH)
+@in_turn("sample", WITH_TORCH)
 def test_numbers_and_shape(sample: Sample) -> None:
     ours = case(sample)
     expected = torch_output(ours)
@@ -293,7 +294,7 @@ def test_numbers_and_shape(sample: Sample) -> None:
         assert ours.at(position) == pytest.approx(expected[position], rel=1e-9, abs=1e-9), position
 
 
-@pytest.mark.parametrize("sample", WITH_TORCH)
+@in_turn("sample", WITH_TORCH)
 def test_macs_are_half_of_torchs_flops(sample: Sample) -> None:
     """torch counts a multiply–accumulate as two; a transposed convolution from its input's side."""
     ours = case(sample)
@@ -304,8 +305,7 @@ def test_macs_are_half_of_torchs_flops(sample: Sample) -> None:
 
 def test_every_name_is_a_kind() -> None:
     assert set(MAPS) | set(PLAIN) <= set(kinds())
-    compared = {p.values[0].layer.kind for p in WITH_TORCH}
-    assert compared == set(MAPS) | set(PLAIN) | {"Activation"}
+    assert set(WITH_TORCH) == set(MAPS) | set(PLAIN) | {"Activation"}
 
 
 def test_torch_padding_is_half_of_same() -> None:

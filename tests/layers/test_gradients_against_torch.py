@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from campaigns import in_turn
 from given import case, samples
 from layers.test_against_keras import (
     build_for,
@@ -28,7 +29,7 @@ CAST = {"LayerNormalization", "GroupNormalization", "MultiHeadAttention", "Group
 """Kinds that Keras casts to float32 on the way, whatever they are told."""
 
 
-@pytest.mark.parametrize("sample", samples())
+@in_turn("sample", samples())
 def test_every_sample(sample: Sample) -> None:
     if reason := not_comparable(sample):
         pytest.skip(reason)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from campaigns import rounds
+from campaigns import in_turn, rounds
 from given import samples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -291,7 +292,7 @@ def test_whatever_a_setting_is_given_no_stranger_comes_out(name: str) -> None:
 # -- what is kept ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sample", samples())
+@in_turn("sample", samples())
 def test_every_setting_is_kept(sample: Sample) -> None:
     """A layer built again from its own settings has the same settings and the same equation."""
     layer = sample.layer
@@ -352,10 +353,10 @@ def test_paddings_are_completed(given_padding: Any, kept: Any) -> None:
 
 def test_no_two_sizes_of_a_sample_are_equal() -> None:
     """Equal sizes would hide swapped axes. Where inputs must agree, each input by itself is meant."""
-    for one in samples():
-        for shape in one.values[0].shapes:
+    for one in chain.from_iterable(samples().values()):
+        for shape in one.shapes:
             large = [s for s in shape if s > 1]
-            assert len(set(large)) == len(large), one.id
+            assert len(set(large)) == len(large), one
 
 
 def test_every_kind_has_samples_and_a_first_line() -> None:
@@ -368,7 +369,7 @@ def test_every_kind_has_samples_and_a_first_line() -> None:
 # -- shapes as laws --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sample", samples())
+@in_turn("sample", samples())
 def test_symbols_give_the_same_shapes(sample: Sample) -> None:
     """The output shape in symbols, with numbers put in afterwards, is the shape in numbers."""
     constants = [one for one in sample.layer.settings().get("given") or () if isinstance(one, list)]
@@ -389,12 +390,7 @@ def test_symbols_give_the_same_shapes(sample: Sample) -> None:
     assert {n: _put_in(s, numbers) for n, s in found.weights.items()} == expected.weights
 
 
-def _sliding() -> list[Any]:
-    every = ((given, given.values[0].layer) for given in samples())
-    return [g for g, layer in every if hasattr(layer, "strides")]
-
-
-@pytest.mark.parametrize("sample", _sliding())
+@in_turn("sample", samples(lambda sample: hasattr(sample.layer, "strides")))
 def test_symbolic_strides_give_the_same_shapes(sample: Sample) -> None:
     """So do strides that are symbols."""
     expected = sample.layer.equation(*sample.shapes)
@@ -421,7 +417,7 @@ def _put_in(shape: tuple[Any, ...], numbers: dict[Any, int]) -> tuple[int, ...]:
     return tuple(int(s.subs(numbers)) if is_symbolic(s) else s for s in shape)
 
 
-@pytest.mark.parametrize("sample", samples())
+@in_turn("sample", samples())
 def test_unknown_sizes_stay_unknown(sample: Sample) -> None:
     """With all sizes unknown there is still a shape of the right rank, and no traceback."""
     mirrored = sample.layer.settings().get("options", {}).get("mode") == "reflect"

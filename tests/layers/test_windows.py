@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
+from campaigns import in_turn
 from given import case, samples
 
 from convscope.layers.base import Sample, tensor_names
 from convscope.notation.evaluation import evaluate, evaluate_box
 
 
-@pytest.mark.parametrize("sample", samples())
+@in_turn("sample", samples())
 def test_nothing_outside_the_window_matters(sample: Sample) -> None:
     """Everything that lies outside the window is overwritten, and the number stays the same."""
     ours = case(sample)
@@ -27,7 +27,7 @@ def test_nothing_outside_the_window_matters(sample: Sample) -> None:
         assert evaluate(ours.equation, position, values) == ours.at(position)
 
 
-@pytest.mark.parametrize("sample", samples())
+@in_turn("sample", samples())
 def test_the_border_of_a_window_matters_somewhere(sample: Sample) -> None:
     """The window of all outputs together is no wider than it must be: some output notices when the
     first number in it changes, to something large or something small, and some output the last."""

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from campaigns import in_turn
 from given import samples
 from layers.test_against_keras import not_comparable
 
@@ -109,7 +110,7 @@ def test_weights_go_there_and_back(make: Any, tmp_path: Path) -> None:
     same(other, tmp_path / "net.keras")
 
 
-@pytest.mark.parametrize("sample", samples())
+@in_turn("sample", samples())
 def test_every_kind(sample: Sample, tmp_path: Path) -> None:
     if reason := not_comparable(sample):
         pytest.skip(reason)
@@ -118,9 +119,9 @@ def test_every_kind(sample: Sample, tmp_path: Path) -> None:
     network = Model(wires, layer(wires if len(wires) > 1 else wires[0]))
     if type(layer).__name__ in (*OWN, *INNER, "TimeDistributed", "SpectralNormalization"):
         with pytest.raises(UnsupportedError, match=layer.kind):
-            network.save(tmp_path / "net.keras")
+            network.save(tmp_path / "net.keras", overwrite=True)
         return
-    network.save(tmp_path / "net.keras")
+    network.save(tmp_path / "net.keras", overwrite=True)
     theirs = keras.saving.load_model(tmp_path / "net.keras")
     rng = np.random.default_rng(2)
     given = [rng.normal(size=(2, *shape)).astype(np.float32) for shape in sample.shapes]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from campaigns import in_turn
 from given import case, samples
 
 from convscope.layers.base import Sample
@@ -45,7 +46,7 @@ def prove(equation: Equation, values: Mapping[str, Array], seed: int = 7) -> Non
                 assert abs(ours - expected) <= room, (name, str(gradient), ours, expected)
 
 
-@pytest.mark.parametrize("sample", samples())
+@in_turn("sample", samples())
 def test_every_sample_of_every_kind(sample: Sample) -> None:
     ours = case(sample)
     prove(ours.equation, ours.values)

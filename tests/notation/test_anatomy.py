@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
 import textbook
+from campaigns import in_turn
 from given import case, samples
 
 from convscope.layers.base import Sample
@@ -74,7 +74,7 @@ def test_a_sum_of_something_else_than_products_is_not_taken_apart() -> None:
         assert anatomy(Equation((y,), call(textbook.RELU, total + weight("bias")[0]))).main is None
 
 
-@pytest.mark.parametrize("sample", samples())
+@in_turn("sample", samples())
 def test_it_is_written_into_the_json_as_it_is(sample: Sample) -> None:
     equation = case(sample).equation
     document, parts = to_json(equation), anatomy(equation)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import textbook
+from campaigns import in_turn
 from given import case, samples
 
 from convscope.layers.base import Sample
@@ -17,7 +18,7 @@ from convscope.notation.rewriting import batched, filled
 Array = np.ndarray[Any, Any]
 
 
-@pytest.mark.parametrize("sample", samples())
+@in_turn("sample", samples())
 def test_a_whole_output_is_its_numbers_one_by_one(sample: Sample) -> None:
     ours = case(sample)
     whole = evaluate_all(filled(ours.equation), ours.values)
@@ -26,7 +27,7 @@ def test_a_whole_output_is_its_numbers_one_by_one(sample: Sample) -> None:
         np.testing.assert_allclose(whole[position], ours.at(position), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("sample", samples())
+@in_turn("sample", samples())
 def test_a_batch_is_its_rows(sample: Sample) -> None:
     ours = case(sample)
     names = [tensor.name for tensor in ours.equation.inputs]
@@ -40,7 +41,7 @@ def test_a_batch_is_its_rows(sample: Sample) -> None:
     np.testing.assert_allclose(found, np.stack([one, two]), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("sample", samples())
+@in_turn("sample", samples())
 def test_float32_where_asked(sample: Sample) -> None:
     ours = case(sample)
     found = evaluate_all(ours.equation, ours.values, np.float32)

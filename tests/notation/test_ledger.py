@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import textbook
+from campaigns import in_turn
 from given import Case, case, samples
 from work import calls
 
@@ -55,7 +56,7 @@ def magnitude(found: Ledger, ours: Case) -> float:
     return sum(parts)
 
 
-@pytest.mark.parametrize("sample", samples())
+@in_turn("sample", samples())
 def test_it_adds_up_and_the_engine_lies_within_the_rounding_which_is_small(sample: Sample) -> None:
     ours = case(sample)
     output = engine_output(sample.layer, ours)

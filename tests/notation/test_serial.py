@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import numpy as np
-import pytest
 import textbook
+from campaigns import in_turn
 from given import case, samples
 from notation.read_back import from_json
 
@@ -42,7 +42,7 @@ def there_and_back(equation: Equation) -> Equation:
     return again
 
 
-@pytest.mark.parametrize("sample", samples())
+@in_turn("sample", samples())
 def test_every_sample_of_every_kind(sample: Sample) -> None:
     ours = case(sample)
     again = there_and_back(ours.equation)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
+from campaigns import in_turn
 from onnx import ModelProto, ValueInfoProto, helper, numpy_helper
 
 import convscope
@@ -19,7 +19,9 @@ from .cases import CASES, Case
 
 Array = np.ndarray[Any, Any]
 
-NAMED = [pytest.param(case, id=f"{case.op}-{n}") for n, case in enumerate(CASES)]
+BY_RULE: dict[str, list[Case]] = {}
+for case in CASES:
+    BY_RULE.setdefault(case.op, []).append(case)
 
 
 def drawn(shape: Any, seed: int, wide: bool) -> Array:
@@ -62,7 +64,7 @@ def test_every_rule_has_a_case() -> None:
     assert sorted(set(rules()) - {case.op for case in CASES}) == []
 
 
-@pytest.mark.parametrize("case", NAMED)
+@in_turn("case", BY_RULE)
 def test_its_numbers_are_the_engines(case: Case) -> None:
     model, fed = model_of(case)
     net = convscope.open(model)

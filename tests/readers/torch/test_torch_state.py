@@ -392,6 +392,7 @@ def test_float32_is_whole_while_cuda_runs_and_settings_are_put_back(newer: bool)
 
 def test_what_was_opened_and_run_is_freed_at_once() -> None:
     module, x = made("shared")
+    opened(module, x).run(x.numpy())  # PyTorch makes ready what it needs, once
     gc.collect()
     gc.disable()
     try:
