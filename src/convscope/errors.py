@@ -169,3 +169,22 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
     found = get_close_matches(str(name), list(known), 1)
     return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def briefly(value: object) -> str:
+    """Return what was received as a message shows it: what is long is cut short.
+
+    >>> briefly((3, "a")), briefly([10**300])
+    ("(3, 'a')", '[a number of 301 digits]')
+    """
+    if isinstance(value, (tuple, list)) and len(value) <= 8:
+        inner = ", ".join(map(briefly, value)) + ("," if len(value) == 1 else "")
+        return f"({inner})" if isinstance(value, tuple) else f"[{', '.join(map(briefly, value))}]"
+    try:
+        text = repr(value)
+    except ValueError:  # so long that Python does not write it out
+        return "a number of thousands of digits"
+    if len(text) <= 80:
+        return text
+    digits = len(text.lstrip("-"))
+    return f"a number of {digits} digits" if isinstance(value, int) else f"{text[:79]}…"

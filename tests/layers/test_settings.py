@@ -28,7 +28,32 @@ NAN = float("nan")
 
 # -- refusals --------------------------------------------------------------------------------------
 
+HUGE = 10**300 + 1
+
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    (
+        "Conv2D",
+        {"filters": HUGE, "kernel_size": 3},
+        "at most 2,147,483,648, not a number of 301 digits",
+    ),
+    (
+        "Conv2D",
+        {"filters": 4, "kernel_size": 3, "strides": (2**31 + 1, 2)},
+        r"strides = \(2147483649, 2\): every number must be at most 2,147,483,648, not 2147483649",
+    ),
+    (
+        "UpSampling2D",
+        {"size": HUGE},
+        "size must be at most 2,147,483,648, not a number of 301 digits",
+    ),
+    (
+        "ZeroPadding2D",
+        {"padding": ((1, HUGE), (0, 1))},
+        "at most 2,147,483,648, not a number of 301",
+    ),
+    ("Reshape", {"target_shape": (3, HUGE)}, "every size must be at most 2,147,483,648"),
+    ("Dropout", {"rate": HUGE}, "rate must be a number from 0 to 1, not a number of 301 digits"),
+    ("Softmax", {"axis": -HUGE}, "axis must be within ±2,147,483,648, not a number of 301 digits"),
     ("Conv2D", {"filters": 0, "kernel_size": 3}, "Conv2D: filters must be at least 1, not 0"),
     ("Conv2D", {"filters": 2.5, "kernel_size": 3}, "filters must be a whole number .* not 2.5"),
     ("Conv2D", {"filters": True, "kernel_size": 3}, "filters must be a whole number .* not True"),

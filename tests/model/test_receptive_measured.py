@@ -438,8 +438,11 @@ def test_what_reads_all_of_a_joined_map_sees_no_more_than_its_parts() -> None:
 
 
 def test_a_stride_beyond_every_float_is_a_whole_number() -> None:
-    """Half of an odd number of 301 digits is no float: it ended in an OverflowError."""
-    far = 10**300 + 1
-    first = K.Conv2D(4, 3, (far**2, 1), "same", input_shape=("h", 9, 3))
-    seen = Sequential([first, K.UpSampling2D(2)]).graph.receptive_field("up_sampling2d")
-    assert seen is not None and seen.stride == (far**2 // 2, 0.5)
+    """Half of an odd number of 373 digits is no float: it ended in an OverflowError."""
+    far = 2**31 - 1
+    strided = [
+        K.Conv2D(1, 1, (far, 1), input_shape=("h", 9, 1)),
+        *(K.Conv2D(1, 1, (far, 1)) for _ in range(39)),
+    ]
+    seen = Sequential([*strided, K.UpSampling2D(2)]).graph.receptive_field("up_sampling2d")
+    assert seen is not None and seen.stride == (far**40 // 2, 0.5)

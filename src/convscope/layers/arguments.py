@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 
-from convscope.errors import SettingError, ShapeError, did_you_mean
+from convscope.errors import SettingError, ShapeError, briefly, did_you_mean
 from convscope.notation import Size, size
-from convscope.notation.sizes import is_known
+from convscope.notation.sizes import LARGEST, is_known
 
 
 def per_axis(value: object, rank: int, what: str) -> tuple[Size, ...]:
@@ -24,14 +24,17 @@ def per_axis(value: object, rank: int, what: str) -> tuple[Size, ...]:
     values = tuple(value)
     if len(values) != rank:
         return _bad(value, rank, what)
-    return tuple(size(v, f"{what} = {tuple(values)}: every number") for v in values)
+    return tuple(size(v, f"{what} = {briefly(values)}: every number") for v in values)
 
 
 def whole(value: object, what: str, least: int = 0) -> int:
-    """Return a whole number that is at least so large; raise `SettingError` for anything else."""
-    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least:
-        return int(value)
-    raise SettingError(f"{what} must be a whole number of at least {least}, not {value!r}")
+    """Return a whole number from `least` to `LARGEST`; raise `SettingError` for anything else."""
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        if least <= int(value) <= LARGEST:
+            return int(value)
+        if int(value) > LARGEST:
+            raise SettingError(f"{what} must be at most {LARGEST:,}, not {briefly(int(value))}")
+    raise SettingError(f"{what} must be a whole number of at least {least}, not {briefly(value)}")
 
 
 def number(
@@ -42,14 +45,21 @@ def number(
     >>> number(1, "rate", 0, 1)
     1.0
     """
-    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, Real) and not isinstance(value, bool) and _is_float(value):
         low = -math.inf if least is None else least
         high = math.inf if most is None else most
         if low <= float(value) <= high:
             return float(value)
     between = f" from {least} to {most}" if most is not None else ""
     at_least = f" of at least {least}" if least is not None and most is None else ""
-    raise SettingError(f"{what} must be a number{between or at_least}, not {value!r}")
+    raise SettingError(f"{what} must be a number{between or at_least}, not {briefly(value)}")
+
+
+def _is_float(value: Real) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
 
 
 def flag(value: object, what: str) -> bool:
@@ -57,7 +67,7 @@ def flag(value: object, what: str) -> bool:
     numpy_bool = type(value).__name__ in ("bool", "bool_")
     if numpy_bool or (isinstance(value, Integral) and value in (0, 1)):
         return bool(value)
-    raise SettingError(f"{what} must be True or False, not {value!r}")
+    raise SettingError(f"{what} must be True or False, not {briefly(value)}")
 
 
 def pairs_per_axis(value: object, rank: int, what: str) -> tuple[tuple[int, int], ...]:
@@ -78,7 +88,7 @@ def pairs_per_axis(value: object, rank: int, what: str) -> tuple[tuple[int, int]
     if len(parts) != rank:
         raise SettingError(
             f"{what} must be one number or {rank} of them or {rank} pairs (before, after), "
-            f"not {value!r}"
+            f"not {briefly(value)}"
         )
     pairs = []
     for part in parts:
@@ -86,28 +96,32 @@ def pairs_per_axis(value: object, rank: int, what: str) -> tuple[tuple[int, int]
             tuple(part) if isinstance(part, Iterable) and not isinstance(part, str) else (part,) * 2
         )
         if len(pair) != 2:
-            raise SettingError(f"{what} = {value!r}: {part!r} must be a pair (before, after)")
-        before, after = (whole(p, f"{what} = {value!r}: every number") for p in pair)
+            raise SettingError(
+                f"{what} = {briefly(value)}: {briefly(part)} must be a pair (before, after)"
+            )
+        before, after = (whole(p, f"{what} = {briefly(value)}: every number") for p in pair)
         pairs.append((before, after))
     return tuple(pairs)
 
 
 def axis_setting(value: object, what: str) -> int:
-    """Return an axis as Keras counts it (0 is the batch, −1 the last); only a whole number is one."""
+    """Return an axis as Keras counts it (0 is the batch, −1 the last); only a whole number, and no huge one, is one."""
     if isinstance(value, Integral) and not isinstance(value, bool):
         if value == 0:
             raise SettingError(f"{what} must not be 0, the batch: images are treated one by one")
+        if abs(int(value)) > LARGEST:
+            raise SettingError(f"{what} must be within ±{LARGEST:,}, not {briefly(int(value))}")
         return int(value)
-    raise SettingError(f"{what} must be a whole number, not {value!r}")
+    raise SettingError(f"{what} must be a whole number, not {briefly(value)}")
 
 
 def axes_setting(value: object, what: str) -> tuple[int, ...]:
     """Return one or more axes as Keras counts them."""
     if isinstance(value, str) or not isinstance(value, Iterable):
         return (axis_setting(value, what),)
-    axes = tuple(axis_setting(v, f"{what} = {value!r}: every axis") for v in value)
+    axes = tuple(axis_setting(v, f"{what} = {briefly(value)}: every axis") for v in value)
     if not axes or len(set(axes)) != len(axes):
-        raise SettingError(f"{what} must name one axis or more, each once, not {value!r}")
+        raise SettingError(f"{what} must name one axis or more, each once, not {briefly(value)}")
     return axes
 
 
@@ -131,7 +145,7 @@ def place_of(axis: int, shape: Sequence[Size], what: str) -> int:
 
 def _bad(value: object, rank: int, what: str) -> tuple[Size, ...]:
     raise SettingError(
-        f"{what} must be one number or {rank} of them (one for each spatial axis), not {value!r}"
+        f"{what} must be one number or {rank} of them (one for each spatial axis), not {briefly(value)}"
     )
 
 
@@ -140,7 +154,7 @@ def known_per_axis(value: object, rank: int, what: str) -> tuple[int, ...]:
     sizes = per_axis(value, rank, what)
     for one in sizes:
         if not is_known(one):
-            raise SettingError(f"{what} must be whole numbers, not the symbols {value!r}")
+            raise SettingError(f"{what} must be whole numbers, not the symbols {briefly(value)}")
     return sizes
 
 
@@ -150,7 +164,7 @@ def choice(value: object, what: str, allowed: Sequence[str]) -> str:
         return value.lower()
     hint = did_you_mean(str(value).lower(), allowed)
     options = ", ".join(repr(a) for a in allowed)
-    error = SettingError(f"{what} must be one of {options}, not {value!r}{hint}")
+    error = SettingError(f"{what} must be one of {options}, not {briefly(value)}{hint}")
     error.allowed = tuple(allowed)
     raise error
 

@@ -22,6 +22,7 @@ from convscope.errors import (
     ShapeError,
     UnsupportedError,
     WeightsError,
+    briefly,
     did_you_mean,
 )
 from convscope.notation import Axis, Equation, Size, size
@@ -425,13 +426,10 @@ def _first_shape(kind: str, common: dict[str, Any]) -> Shape | None:
 def checked_shape(value: object, what: str, batch: bool = False) -> Shape:
     """Return a shape from what a user writes; with `batch`, the first size is dropped."""
     if isinstance(value, (int, str)) or not isinstance(value, Iterable):
-        raise SettingError(f"{what} must be a tuple such as (28, 28, 1), not {value!r}")
-    shape = tuple(size(v, f"{what} = {_shown(value)}: every size") for v in value)
+        raise SettingError(f"{what} must be a tuple such as (28, 28, 1), not {briefly(value)}")
+    sizes = tuple(value)
+    shape = tuple(size(v, f"{what} = {briefly(sizes)}: every size") for v in sizes)
     return shape[1:] if batch else shape
-
-
-def _shown(value: object) -> str:
-    return str(tuple(value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def tensor_names(count: int) -> tuple[str, ...]:

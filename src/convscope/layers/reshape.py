@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from convscope.equations.moving import reshaped
-from convscope.errors import SettingError, ShapeError
+from convscope.errors import SettingError, ShapeError, briefly
 from convscope.layers.base import Form, Layer, Sample, Value
 from convscope.notation import UNKNOWN, Axis, Equation, size, source
 from convscope.notation.sizes import Shape, is_known, product, shape_text, tidy
@@ -39,10 +39,12 @@ class Reshape(Layer):
         if isinstance(target_shape, str) or not isinstance(target_shape, Iterable):
             target_shape = (target_shape,)
         given = tuple(target_shape)
-        what = f"Reshape: target_shape = {given!r}: every size"
+        what = f"Reshape: target_shape = {briefly(given)}: every size"
         self.target_shape = tuple(-1 if _is_minus_1(v) else size(v, what) for v in given)
         if sum(map(_is_minus_1, self.target_shape)) > 1:
-            raise SettingError(f"Reshape: only one size of target_shape may be −1, not {given!r}")
+            raise SettingError(
+                f"Reshape: only one size of target_shape may be −1, not {briefly(given)}"
+            )
 
     def _target(self, shape: Shape) -> Shape:
         have = product(shape)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from keyword import iskeyword
 
-from convscope.errors import SettingError
+from convscope.errors import SettingError, briefly
 from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,6 +48,10 @@ class _Unknown:
 UNKNOWN = _Unknown()
 
 
+LARGEST = 1 << 31
+"""Sizes and settings from here on are refused: no tensor has as many positions along one axis."""
+
+
 class _UnknownShape(tuple[Size, ...]):
     """A shape of which not even the number of axes is known."""
 
@@ -66,18 +70,19 @@ def size(value: object, what: str = "a size") -> Size:
     >>> size("n") - 2
     n - 2
 
-    Raises `SettingError` for anything else (0, −1, 2.5, NaN, an empty name).
+    Raises `SettingError` for anything else (0, −1, 2.5, NaN, an empty name, 2**31 + 1).
     """
     if type(value) is int:
-        if value < 1:
-            raise SettingError(f"{what} must be at least 1, not {value}")
+        if not 1 <= value <= LARGEST:
+            bound = "at least 1" if value < 1 else f"at most {LARGEST:,}"
+            raise SettingError(f"{what} must be {bound}, not {briefly(value)}")
         return value
     if value is None or value is UNKNOWN:
         return UNKNOWN
     if isinstance(value, str):
         if not value.isidentifier() or iskeyword(value):
             raise SettingError(
-                f"{what} must be a whole number or a symbol's name such as 'n', not {value!r}"
+                f"{what} must be a whole number or a symbol's name such as 'n', not {briefly(value)}"
             )
         return symbol(value)
     if is_symbolic(value):
@@ -85,7 +90,9 @@ def size(value: object, what: str = "a size") -> Size:
         return size(plain_value, what) if is_known(plain_value) else plain_value
     whole = _as_int(value)
     if whole is None:
-        raise SettingError(f"{what} must be a whole number or a symbol's name, not {value!r}")
+        raise SettingError(
+            f"{what} must be a whole number or a symbol's name, not {briefly(value)}"
+        )
     return size(whole, what)
 
 

@@ -26,8 +26,9 @@ from convscope.notation.functions import (
     TANH,
     Function,
 )
+from convscope.notation.sizes import LARGEST
 from convscope.operators.elements import FLOATS, NUMBERS, Kind
-from convscope.operators.rule import LARGEST, Given, Node, Rule, spread
+from convscope.operators.rule import Given, Node, Rule, spread
 
 Of = Callable[[Node, Expression], Expression]
 

@@ -26,9 +26,9 @@ from convscope.equations.stating import NoEquation
 from convscope.notation import Equation, Expression, call
 from convscope.notation.expression import Number
 from convscope.notation.functions import AT_LEAST, FLOOR, MAXIMUM, MINIMUM
+from convscope.notation.sizes import LARGEST
 from convscope.operators.elements import ALL, BOOL, FLOAT, FLOATS, NUMBERS, WHOLE, Kind
 from convscope.operators.rule import (
-    LARGEST,
     Given,
     Node,
     Rule,

@@ -19,7 +19,8 @@ from convscope.equations.normalising import (
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
 from convscope.notation import Axis, Equation, Index
-from convscope.operators.rule import LARGEST, Node, Rule, spread
+from convscope.notation.sizes import LARGEST
+from convscope.operators.rule import Node, Rule, spread
 
 EPSILON = 1e-5
 

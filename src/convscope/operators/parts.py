@@ -15,9 +15,9 @@ from convscope.equations.looking_up import gathered, gathered_each
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
 from convscope.notation import Axis, Equation
-from convscope.notation.sizes import Shape, shape_text
+from convscope.notation.sizes import LARGEST, Shape, shape_text
 from convscope.operators.elements import ALL, NUMBERS
-from convscope.operators.rule import ANYWHERE, LARGEST, Given, Node, Rule
+from convscope.operators.rule import ANYWHERE, Given, Node, Rule
 
 
 def slices(node: Node) -> Equation:

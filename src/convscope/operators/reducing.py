@@ -12,8 +12,9 @@ from convscope.equations.pooling import global_pooling, pooling
 from convscope.equations.reducing import REDUCTIONS, Reduce, cumulative, norm, product, reduction
 from convscope.equations.stating import NoEquation, all_known
 from convscope.notation import Axis, Equation
+from convscope.notation.sizes import LARGEST
 from convscope.operators.elements import FLOATS, INT64, NUMBERS, Kind
-from convscope.operators.rule import LARGEST, Node, Rule
+from convscope.operators.rule import Node, Rule
 from convscope.operators.windows import pooled, spatial_axes
 
 

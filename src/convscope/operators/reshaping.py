@@ -11,9 +11,9 @@ from convscope.equations import moving
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
 from convscope.notation import Axis, Equation
-from convscope.notation.sizes import UNKNOWN, Shape, shape_text
+from convscope.notation.sizes import LARGEST, UNKNOWN, Shape, shape_text
 from convscope.operators.elements import ALL
-from convscope.operators.rule import LARGEST, Node, Rule, size_is
+from convscope.operators.rule import Node, Rule, size_is
 
 
 def _moved(node: Node, shape: Shape) -> Equation:

@@ -27,8 +27,8 @@ from convscope.equations.resizing import (
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import SettingError, ShapeError
 from convscope.notation import Axis, Equation, Index
-from convscope.notation.sizes import is_one, shape_text
-from convscope.operators.rule import LARGEST, Node, Rule, Weight
+from convscope.notation.sizes import LARGEST, is_one, shape_text
+from convscope.operators.rule import Node, Rule, Weight
 from convscope.typed import Record
 
 MOST_CHECKED = 1 << 16

@@ -19,12 +19,9 @@ from convscope.notation import Axis, Equation, Expression, Index, Size, Tensor
 from convscope.notation import source as given_source
 from convscope.notation import weight as given_weight
 from convscope.notation.expression import Number
-from convscope.notation.sizes import Shape, is_known, is_one, shape_text
+from convscope.notation.sizes import LARGEST, Shape, is_known, is_one, shape_text
 from convscope.operators.elements import FLOAT, FLOATS, Kind
 from convscope.typed import Record
-
-LARGEST = 1 << 31
-"""Settings from here on are refused: no tensor has as many positions along one axis."""
 
 ANYWHERE = (-(1 << 63), (1 << 63) - 1)
 """Positions may lie as far out as 64 bits can say: exporters write the largest number for "to the end"."""

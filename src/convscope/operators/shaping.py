@@ -14,9 +14,9 @@ from convscope.errors import SettingError, ShapeError
 from convscope.notation import Equation, call
 from convscope.notation.expression import Place
 from convscope.notation.functions import SELECT
-from convscope.notation.sizes import is_known, shape_text
+from convscope.notation.sizes import LARGEST, is_known, shape_text
 from convscope.operators.elements import ALL, ONNX
-from convscope.operators.rule import LARGEST, Node, Rule
+from convscope.operators.rule import Node, Rule
 
 
 def pad(node: Node) -> Equation:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from convscope.errors import SourceError
+from convscope.errors import SourceError, briefly
 from convscope.files.json_text import read_json
 from convscope.model.naming import snake
+from convscope.notation.sizes import LARGEST
 from convscope.typed import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def _part(config: dict[str, Any], where: str) -> Part:
     )
     built = config.get("build_config")
     if isinstance(built, dict):
-        part.said = said_shape(built.get("input_shape"))
+        part.said = said_shape(built.get("input_shape"), where)
     shared = config.get("shared_object_id")
     if shared is not None and type(shared) is not int:
         raise SourceError(f"{where}: shared_object_id must be a whole number, not {shared!r:.80}")
@@ -242,7 +243,7 @@ def _operands(value: Any, keyword: str | None, where: str) -> Iterator[Operand]:
             yield from _operands(item, keyword, where)
     elif isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
         config = mapping(value.get("config"), where)
-        shape = said_shape(config.get("shape"))
+        shape = said_shape(config.get("shape"), where)
         yield Operand(_place(config.get("keras_history"), where), None, shape, keyword)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         yield Operand(number=_finite(value, where), keyword=keyword)
@@ -322,12 +323,16 @@ def text(value: Any, where: str) -> str:
     return value
 
 
-def said_shape(value: Any) -> SizesSaid | None:
+def said_shape(value: Any, where: str) -> SizesSaid | None:
     """Return a shape that a config states with its batch, without it; None if it states none."""
     if not isinstance(value, list) or not value:
         return None
     if not all(v is None or (type(v) is int and v > 0) for v in value[1:]):
         return None
+    if any(v is not None and v > LARGEST for v in value[1:]):
+        raise SourceError(
+            f"{where}: it states the shape {briefly(value)}; no axis is longer than {LARGEST:,}"
+        )
     return tuple(value[1:])
 
 

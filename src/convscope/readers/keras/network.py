@@ -124,7 +124,7 @@ class Builder:
             if said is None and not layers and top.children:
                 said = _said_input(top.children[0]) or top.children[0].said
             if said is None:
-                said = said_shape(top.settings.get("build_input_shape")) or top.said
+                said = said_shape(top.settings.get("build_input_shape"), top.where) or top.said
             if said is None:
                 raise SourceError(
                     f"{self.what}: {top.name} has no input shape yet; give its first layer one, or call it "
@@ -417,9 +417,9 @@ def _said_input(part: Part) -> SizesSaid | None:
     """Return the input shape that a layer's settings state, in any of Keras's ways."""
     for key in ("batch_shape", "batch_input_shape"):
         if key in part.settings:
-            return said_shape(part.settings[key])
+            return said_shape(part.settings[key], part.where)
     if "shape" in part.settings and isinstance(part.settings["shape"], list):
-        return said_shape([None, *part.settings["shape"]])
+        return said_shape([None, *part.settings["shape"]], part.where)
     return None
 
 

@@ -13,11 +13,11 @@ from convscope.engine.onnx_file import Feed, Fetched, Material
 from convscope.errors import SettingError, ShapeError, SourceError
 from convscope.model.graph import Again, Graph, Said
 from convscope.model.naming import Names, snake
-from convscope.notation.sizes import UNKNOWN, Shape, is_known, shape_text
+from convscope.notation.sizes import LARGEST, UNKNOWN, Shape, is_known, shape_text
 from convscope.operators import rule_of
 from convscope.operators.elements import ONNX
 from convscope.operators.layer import Operator, Stated, Use, computed_in, state
-from convscope.operators.rule import LARGEST, Fed, Given, Slot, Weight
+from convscope.operators.rule import Fed, Given, Slot, Weight
 from convscope.readers.onnx.folding import fold, sparse, stated
 from convscope.readers.onnx.inferring import inferred_types
 from convscope.readers.onnx.message import (

@@ -9,8 +9,7 @@ import numpy as np
 
 from convscope.errors import SettingError
 from convscope.model.editing import Edit, shown
-from convscope.notation.sizes import Shape
-from convscope.operators.rule import LARGEST
+from convscope.notation.sizes import LARGEST, Shape
 from convscope.operators.windows import AUTO
 from convscope.readers.onnx.source import Source
 
