@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import convscope
+from convscope.errors import ConvscopeError
 from convscope.layers import kinds
 from convscope.layers.base import Layer
 
@@ -22,45 +23,59 @@ TARGET = Path(convscope.__file__).parent / "__init__.pyi"
 HEAD = '''"""Written by scripts/stubs.py from the layers themselves; not to be edited."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, SupportsIndex, TypeAlias
 
 {imports}
 from convscope.version import __version__ as __version__
 
-_Extent: TypeAlias = int | str  # a number, or the name of a symbol
-_Extents: TypeAlias = _Extent | Sequence[_Extent]
+_Int: TypeAlias = SupportsIndex  # a whole number, numpy's too
+_Extent: TypeAlias = _Int | str  # or the name of a symbol
 _Shape: TypeAlias = Sequence[_Extent | None]
-_Whole: TypeAlias = int | Sequence[int]
-
+_Ints: TypeAlias = _Int | Sequence[_Int]
+_Pair: TypeAlias = _Int | tuple[_Int, _Int] | list[int]  # before and after
+{ranks}
 {names}
 '''
 """What stands above the kinds. Extents may be symbols: "k1" filters."""
 
+RANKED = """
+_Extents{rank}: TypeAlias = _Extent | tuple[{extents}] | list[int] | list[str] | list[_Extent]
+_Whole{rank}: TypeAlias = _Int | tuple[{wholes}] | list[int]
+_Borders{rank}: TypeAlias = {borders}
+"""
+"""One number for all spatial axes, or one for each of them."""
+
 BY_NAME = {
-    "activation": "str | None",
-    "axis": "int | Sequence[int] | None",
-    "batch_shape": "_Shape | None",
-    "cropping": "int | Sequence[int | Sequence[int]]",
-    "dilation_rate": "_Extents",
+    "activation": "str",
+    "attention_axes": "_Ints",
+    "axes": "_Ints",
+    "axis": "_Ints",
+    "batch_shape": "_Shape",
+    "cropping": "_Borders{rank}",
+    "dilation_rate": "_Extents{rank}",
     "dims": "Sequence[int]",
-    "dtype": "str | None",
+    "dtype": "str",
     "filters": "_Extent",
-    "kernel_size": "_Extents",
+    "kernel_size": "_Extents{rank}",
     "n": "_Extent",
-    "noise_shape": "Sequence[int | None] | None",
-    "padding": "int | Sequence[int | Sequence[int]]",
+    "noise_shape": "Sequence[int | None]",
+    "output_padding": "_Whole{rank}",
+    "output_size": "_Whole{rank}",
+    "padding": "_Borders{rank}",
+    "pool_size": "_Extents{rank}",
     "projection_dim": "_Extent",
-    "output_padding": "_Whole | None",
-    "pool_size": "_Extents",
-    "seed": "int | None",
-    "shape": "_Shape | None",
-    "shared_axes": "int | Sequence[int] | None",
-    "size": "_Whole",
-    "strides": "_Extents | None",
+    "seed": "int",
+    "shape": "_Shape",
+    "shared_axes": "_Ints",
+    "size": "_Whole{rank}",
+    "strides": "_Extents{rank}",
     "target_shape": "_Shape",
     "units": "_Extent",
 }
-"""What a kind takes where its own annotation says no more than Any, by the argument's name."""
+"""What a kind takes where its own annotation says no more than Any, by the argument's name.
+
+Whether it takes a symbol, or None as well, is asked of the kind itself.
+"""
 
 
 COMMON = {
@@ -76,22 +91,42 @@ COMMON = {
 """What every kind takes by name; `Layer.__init__` checks it."""
 
 
-def taken(parameter: inspect.Parameter) -> str:
+def takes(kind: type[Layer], argument: str, value: object) -> bool:
+    """Whether a kind takes a value: its first sample is made again with it."""
+    sample = next(iter(kind.samples()), None)
+    if sample is None:
+        return inspect.signature(kind.__init__).parameters[argument].default == value
+    known = inspect.signature(kind.__init__).parameters
+    settings = {n: v for n, v in sample.layer.settings().items() if n in known}
+    try:
+        kind(**{**settings, argument: value})
+    except ConvscopeError:
+        return False
+    return True
+
+
+def taken(kind: type[Layer], parameter: inspect.Parameter) -> str:
     """Return one argument as the stub writes it."""
-    said = str(parameter.annotation)
-    if said in ("Any", "Size"):
-        said = BY_NAME.get(parameter.name, "Any")
+    name, said = parameter.name, str(parameter.annotation)
+    if said == "int":
+        said = "_Int"
+    elif said in ("Any", "Size") and name in BY_NAME:
+        said = BY_NAME[name].format(rank=getattr(kind, "rank", ""))
+        if "_Extents" in said and not takes(kind, name, "k"):
+            said = said.replace("_Extents", "_Whole")
+        if parameter.default is None or takes(kind, name, None):
+            said += " | None"
     default = parameter.default
     if default is inspect.Parameter.empty:
-        return f"{parameter.name}: {said}"
-    return f"{parameter.name}: {said} = {default!r}"
+        return f"{name}: {said}"
+    return f"{name}: {said} = {default!r}"
 
 
 def stated(kind: type[Layer]) -> str:
     """Return a kind's class in the stub."""
     parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
     own = [p for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    lines = ["self", *map(taken, own)]
+    lines = ["self", *(taken(kind, p) for p in own)]
     if len(own) < len(parameters):
         names = {p.name for p in own}
         if not any(p.kind is inspect.Parameter.KEYWORD_ONLY for p in own):
@@ -116,7 +151,18 @@ def stub() -> str:
     found = kinds()
     loaded = [f"from {k.__module__} import {k.__name__} as _{k.__name__}" for k in found.values()]
     names = "".join(f'    "{name}",\n' for name in convscope.__all__)
-    text = HEAD.format(imports="\n".join(sorted(homes + loaded)), names=f"__all__ = [\n{names}]")
+    ranks = "".join(
+        RANKED.format(
+            rank=rank,
+            extents=", ".join(["_Extent"] * rank),
+            wholes=", ".join(["_Int"] * rank),
+            borders=("_Pair" if rank == 1 else "_Int | list[int]")
+            + f" | tuple[{', '.join(['_Pair'] * rank)}] | list[list[int]] | list[tuple[int, int]]",
+        ).lstrip()
+        for rank in (1, 2, 3)
+    )
+    imports = "\n".join(sorted(homes + loaded))
+    text = HEAD.format(imports=imports, ranks=ranks, names=f"__all__ = [\n{names}]")
     text += "".join("\n" + stated(kind) for kind in found.values())
     others = [(o, k.__name__) for k in found.values() for o in vars(k).get("spellings", ())]
     text += "\n" + "".join(f"{other} = {name}\n" for other, name in sorted(others))

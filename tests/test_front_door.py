@@ -13,7 +13,20 @@ import numpy as np
 import pytest
 
 import convscope
-from convscope import Conv2D, Convolution2D, Dense, Flatten, Network, Run, Sequential
+from convscope import (
+    Conv1D,
+    Conv2D,
+    Convolution2D,
+    Dense,
+    DepthwiseConv2D,
+    Flatten,
+    MaxPooling2D,
+    Network,
+    Run,
+    Sequential,
+    UpSampling2D,
+    ZeroPadding2D,
+)
 from convscope.errors import SettingError
 from convscope.explain.trace import Trace
 from convscope.layers.base import Layer
@@ -40,6 +53,16 @@ def test_layers_have_their_arguments() -> None:
     assert base.name == "first"
 
 
+def test_sizes_in_every_dress_are_taken() -> None:
+    rows, each = [2, 3], (4, 5)
+    for one in (Conv2D(np.int64(7), rows), Conv2D(7, each, strides=[1, 2]), Conv2D(7, ("k", 3))):
+        assert one.rank == 2
+    assert MaxPooling2D((2, 3), None).rank == Conv1D(7, (3,)).rank + 1
+    for padding in (ZeroPadding2D(1), ZeroPadding2D((1, 2)), ZeroPadding2D([[1, 2], [3, 4]])):
+        assert padding.rank == 2
+    assert ZeroPadding2D(((1, 2), 3)).settings()["padding"] == ((1, 2), (3, 3))
+
+
 def test_what_they_do_not_take_is_refused() -> None:
     with pytest.raises(SettingError, match="no setting 'kernel'"):
         Conv2D(3, 5, kernel=3)  # type: ignore[call-arg]
@@ -49,6 +72,18 @@ def test_what_they_do_not_take_is_refused() -> None:
         Conv2D(kernel_size=3)  # type: ignore[call-arg]
     with pytest.raises(SettingError):
         Dense(7, name=3)  # type: ignore[arg-type]
+    with pytest.raises(SettingError):
+        Conv2D(3, (4, 5, 6))  # type: ignore[arg-type]
+    with pytest.raises(SettingError):
+        Conv2D(3, 5, strides=None)  # type: ignore[arg-type]
+    with pytest.raises(SettingError):
+        DepthwiseConv2D(3, dilation_rate="d")  # type: ignore[arg-type]
+    with pytest.raises(SettingError):
+        UpSampling2D((2, "n"))  # type: ignore[arg-type]
+    with pytest.raises(SettingError):
+        ZeroPadding2D((1, 2, 3))  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="'3'"):
+        Conv2D("3", 5)  # a symbol's name is text too: no type tells them apart
     with pytest.raises(AttributeError):
         _ = convscope.Conv9D  # type: ignore[attr-defined]
 

@@ -1,7 +1,7 @@
 """Written by scripts/stubs.py from the layers themselves; not to be edited."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, SupportsIndex, TypeAlias
 
 from convscope.building import Input as Input
 from convscope.building import Model as Model
@@ -105,10 +105,20 @@ from convscope.readers.comparison import compare as compare
 from convscope.readers.statistics import summary as summary
 from convscope.version import __version__ as __version__
 
-_Extent: TypeAlias = int | str  # a number, or the name of a symbol
-_Extents: TypeAlias = _Extent | Sequence[_Extent]
+_Int: TypeAlias = SupportsIndex  # a whole number, numpy's too
+_Extent: TypeAlias = _Int | str  # or the name of a symbol
 _Shape: TypeAlias = Sequence[_Extent | None]
-_Whole: TypeAlias = int | Sequence[int]
+_Ints: TypeAlias = _Int | Sequence[_Int]
+_Pair: TypeAlias = _Int | tuple[_Int, _Int] | list[int]  # before and after
+_Extents1: TypeAlias = _Extent | tuple[_Extent] | list[int] | list[str] | list[_Extent]
+_Whole1: TypeAlias = _Int | tuple[_Int] | list[int]
+_Borders1: TypeAlias = _Pair | tuple[_Pair] | list[list[int]] | list[tuple[int, int]]
+_Extents2: TypeAlias = _Extent | tuple[_Extent, _Extent] | list[int] | list[str] | list[_Extent]
+_Whole2: TypeAlias = _Int | tuple[_Int, _Int] | list[int]
+_Borders2: TypeAlias = _Int | list[int] | tuple[_Pair, _Pair] | list[list[int]] | list[tuple[int, int]]
+_Extents3: TypeAlias = _Extent | tuple[_Extent, _Extent, _Extent] | list[int] | list[str] | list[_Extent]
+_Whole3: TypeAlias = _Int | tuple[_Int, _Int, _Int] | list[int]
+_Borders3: TypeAlias = _Int | list[int] | tuple[_Pair, _Pair, _Pair] | list[list[int]] | list[tuple[int, int]]
 
 __all__ = [
     "Activation",
@@ -272,7 +282,7 @@ class AdaptiveAveragePooling1D(_AdaptiveAveragePooling1D):
 
     def __init__(
         self,
-        output_size: Any,
+        output_size: _Whole1,
         data_format: str | None = None,
         *,
         name: str | None = None,
@@ -290,7 +300,7 @@ class AdaptiveAveragePooling2D(_AdaptiveAveragePooling2D):
 
     def __init__(
         self,
-        output_size: Any,
+        output_size: _Whole2,
         data_format: str | None = None,
         *,
         name: str | None = None,
@@ -308,7 +318,7 @@ class AdaptiveAveragePooling3D(_AdaptiveAveragePooling3D):
 
     def __init__(
         self,
-        output_size: Any,
+        output_size: _Whole3,
         data_format: str | None = None,
         *,
         name: str | None = None,
@@ -326,7 +336,7 @@ class AdaptiveMaxPooling1D(_AdaptiveMaxPooling1D):
 
     def __init__(
         self,
-        output_size: Any,
+        output_size: _Whole1,
         data_format: str | None = None,
         *,
         name: str | None = None,
@@ -344,7 +354,7 @@ class AdaptiveMaxPooling2D(_AdaptiveMaxPooling2D):
 
     def __init__(
         self,
-        output_size: Any,
+        output_size: _Whole2,
         data_format: str | None = None,
         *,
         name: str | None = None,
@@ -362,7 +372,7 @@ class AdaptiveMaxPooling3D(_AdaptiveMaxPooling3D):
 
     def __init__(
         self,
-        output_size: Any,
+        output_size: _Whole3,
         data_format: str | None = None,
         *,
         name: str | None = None,
@@ -470,8 +480,8 @@ class AveragePooling1D(_AveragePooling1D):
 
     def __init__(
         self,
-        pool_size: _Extents = 2,
-        strides: _Extents | None = None,
+        pool_size: _Extents1 = 2,
+        strides: _Extents1 | None = None,
         padding: str = 'valid',
         data_format: str | None = None,
         *,
@@ -490,8 +500,8 @@ class AveragePooling2D(_AveragePooling2D):
 
     def __init__(
         self,
-        pool_size: _Extents = 2,
-        strides: _Extents | None = None,
+        pool_size: _Extents2 = 2,
+        strides: _Extents2 | None = None,
         padding: str = 'valid',
         data_format: str | None = None,
         *,
@@ -510,8 +520,8 @@ class AveragePooling3D(_AveragePooling3D):
 
     def __init__(
         self,
-        pool_size: _Extents = 2,
-        strides: _Extents | None = None,
+        pool_size: _Extents3 = 2,
+        strides: _Extents3 | None = None,
         padding: str = 'valid',
         data_format: str | None = None,
         *,
@@ -530,7 +540,7 @@ class BatchNormalization(_BatchNormalization):
 
     def __init__(
         self,
-        axis: int = -1,
+        axis: _Int = -1,
         momentum: float = 0.99,
         epsilon: float = 0.001,
         center: bool = True,
@@ -563,8 +573,8 @@ class CenterCrop(_CenterCrop):
 
     def __init__(
         self,
-        height: int,
-        width: int,
+        height: _Int,
+        width: _Int,
         data_format: str | None = None,
         *,
         name: str | None = None,
@@ -582,7 +592,7 @@ class Concatenate(_Concatenate):
 
     def __init__(
         self,
-        axis: int = -1,
+        axis: _Int = -1,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,
@@ -599,13 +609,13 @@ class Conv1D(_Conv1D):
 
     def __init__(
         self,
-        filters: _Extent,
-        kernel_size: _Extents,
-        strides: _Extents | None = 1,
+        filters: _Extent | None,
+        kernel_size: _Extents1,
+        strides: _Extents1 = 1,
         padding: str = 'valid',
         data_format: str | None = None,
-        dilation_rate: _Extents = 1,
-        groups: int = 1,
+        dilation_rate: _Extents1 = 1,
+        groups: _Int = 1,
         activation: str | None = None,
         use_bias: bool = True,
         kernel_initializer: Any = 'glorot_uniform',
@@ -631,13 +641,13 @@ class Conv1DTranspose(_Conv1DTranspose):
 
     def __init__(
         self,
-        filters: _Extent,
-        kernel_size: _Extents,
-        strides: _Extents | None = 1,
+        filters: _Extent | None,
+        kernel_size: _Extents1,
+        strides: _Extents1 = 1,
         padding: str = 'valid',
-        output_padding: _Whole | None = None,
+        output_padding: _Whole1 | None = None,
         data_format: str | None = None,
-        dilation_rate: _Extents = 1,
+        dilation_rate: _Extents1 = 1,
         activation: str | None = None,
         use_bias: bool = True,
         kernel_initializer: Any = 'glorot_uniform',
@@ -663,13 +673,13 @@ class Conv2D(_Conv2D):
 
     def __init__(
         self,
-        filters: _Extent,
-        kernel_size: _Extents,
-        strides: _Extents | None = 1,
+        filters: _Extent | None,
+        kernel_size: _Extents2,
+        strides: _Extents2 = 1,
         padding: str = 'valid',
         data_format: str | None = None,
-        dilation_rate: _Extents = 1,
-        groups: int = 1,
+        dilation_rate: _Extents2 = 1,
+        groups: _Int = 1,
         activation: str | None = None,
         use_bias: bool = True,
         kernel_initializer: Any = 'glorot_uniform',
@@ -695,13 +705,13 @@ class Conv2DTranspose(_Conv2DTranspose):
 
     def __init__(
         self,
-        filters: _Extent,
-        kernel_size: _Extents,
-        strides: _Extents | None = 1,
+        filters: _Extent | None,
+        kernel_size: _Extents2,
+        strides: _Extents2 = 1,
         padding: str = 'valid',
-        output_padding: _Whole | None = None,
+        output_padding: _Whole2 | None = None,
         data_format: str | None = None,
-        dilation_rate: _Extents = 1,
+        dilation_rate: _Extents2 = 1,
         activation: str | None = None,
         use_bias: bool = True,
         kernel_initializer: Any = 'glorot_uniform',
@@ -727,13 +737,13 @@ class Conv3D(_Conv3D):
 
     def __init__(
         self,
-        filters: _Extent,
-        kernel_size: _Extents,
-        strides: _Extents | None = 1,
+        filters: _Extent | None,
+        kernel_size: _Extents3,
+        strides: _Extents3 = 1,
         padding: str = 'valid',
         data_format: str | None = None,
-        dilation_rate: _Extents = 1,
-        groups: int = 1,
+        dilation_rate: _Extents3 = 1,
+        groups: _Int = 1,
         activation: str | None = None,
         use_bias: bool = True,
         kernel_initializer: Any = 'glorot_uniform',
@@ -759,13 +769,13 @@ class Conv3DTranspose(_Conv3DTranspose):
 
     def __init__(
         self,
-        filters: _Extent,
-        kernel_size: _Extents,
-        strides: _Extents | None = 1,
+        filters: _Extent | None,
+        kernel_size: _Extents3,
+        strides: _Extents3 = 1,
         padding: str = 'valid',
         data_format: str | None = None,
-        output_padding: _Whole | None = None,
-        dilation_rate: _Extents = 1,
+        output_padding: _Whole3 | None = None,
+        dilation_rate: _Extents3 = 1,
         activation: str | None = None,
         use_bias: bool = True,
         kernel_initializer: Any = 'glorot_uniform',
@@ -791,7 +801,7 @@ class Cropping1D(_Cropping1D):
 
     def __init__(
         self,
-        cropping: int | Sequence[int | Sequence[int]] = (1, 1),
+        cropping: _Borders1 = (1, 1),
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,
@@ -808,7 +818,7 @@ class Cropping2D(_Cropping2D):
 
     def __init__(
         self,
-        cropping: int | Sequence[int | Sequence[int]] = ((0, 0), (0, 0)),
+        cropping: _Borders2 = ((0, 0), (0, 0)),
         data_format: str | None = None,
         *,
         name: str | None = None,
@@ -826,7 +836,7 @@ class Cropping3D(_Cropping3D):
 
     def __init__(
         self,
-        cropping: int | Sequence[int | Sequence[int]] = ((1, 1), (1, 1), (1, 1)),
+        cropping: _Borders3 = ((1, 1), (1, 1), (1, 1)),
         data_format: str | None = None,
         *,
         name: str | None = None,
@@ -861,7 +871,7 @@ class Dense(_Dense):
 
     def __init__(
         self,
-        units: _Extent,
+        units: _Extent | None,
         activation: str | None = None,
         use_bias: bool = True,
         kernel_initializer: Any = 'glorot_uniform',
@@ -890,12 +900,12 @@ class DepthwiseConv1D(_DepthwiseConv1D):
 
     def __init__(
         self,
-        kernel_size: _Extents,
-        strides: _Extents | None = 1,
+        kernel_size: _Extents1,
+        strides: _Extents1 = 1,
         padding: str = 'valid',
-        depth_multiplier: int = 1,
+        depth_multiplier: _Int = 1,
         data_format: str | None = None,
-        dilation_rate: _Extents = 1,
+        dilation_rate: _Whole1 = 1,
         activation: str | None = None,
         use_bias: bool = True,
         depthwise_initializer: Any = 'glorot_uniform',
@@ -921,12 +931,12 @@ class DepthwiseConv2D(_DepthwiseConv2D):
 
     def __init__(
         self,
-        kernel_size: _Extents,
-        strides: _Extents | None = 1,
+        kernel_size: _Extents2,
+        strides: _Extents2 = 1,
         padding: str = 'valid',
-        depth_multiplier: int = 1,
+        depth_multiplier: _Int = 1,
         data_format: str | None = None,
-        dilation_rate: _Extents = 1,
+        dilation_rate: _Whole2 = 1,
         activation: str | None = None,
         use_bias: bool = True,
         depthwise_initializer: Any = 'glorot_uniform',
@@ -952,7 +962,7 @@ class Dot(_Dot):
 
     def __init__(
         self,
-        axes: Any,
+        axes: _Ints,
         normalize: bool = False,
         *,
         name: str | None = None,
@@ -1036,8 +1046,8 @@ class Embedding(_Embedding):
 
     def __init__(
         self,
-        input_dim: int,
-        output_dim: int,
+        input_dim: _Int,
+        output_dim: _Int,
         embeddings_initializer: Any = 'uniform',
         embeddings_regularizer: Any = None,
         embeddings_constraint: Any = None,
@@ -1221,8 +1231,8 @@ class GroupNormalization(_GroupNormalization):
 
     def __init__(
         self,
-        groups: int = 32,
-        axis: int = -1,
+        groups: _Int = 32,
+        axis: _Int = -1,
         epsilon: float = 0.001,
         center: bool = True,
         scale: bool = True,
@@ -1248,9 +1258,9 @@ class GroupQueryAttention(_GroupQueryAttention):
 
     def __init__(
         self,
-        head_dim: int,
-        num_query_heads: int,
-        num_key_value_heads: int,
+        head_dim: _Int,
+        num_query_heads: _Int,
+        num_key_value_heads: _Int,
         dropout: float = 0.0,
         use_bias: bool = True,
         sliding_window: None = None,
@@ -1318,7 +1328,7 @@ class LayerNormalization(_LayerNormalization):
 
     def __init__(
         self,
-        axis: int | Sequence[int] | None = -1,
+        axis: _Ints = -1,
         epsilon: float = 0.001,
         center: bool = True,
         scale: bool = True,
@@ -1346,7 +1356,7 @@ class LayerScale(_LayerScale):
     def __init__(
         self,
         init_values: float,
-        projection_dim: _Extent,
+        projection_dim: _Extent | None,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,
@@ -1380,8 +1390,8 @@ class MaxPooling1D(_MaxPooling1D):
 
     def __init__(
         self,
-        pool_size: _Extents = 2,
-        strides: _Extents | None = None,
+        pool_size: _Extents1 = 2,
+        strides: _Extents1 | None = None,
         padding: str = 'valid',
         data_format: str | None = None,
         *,
@@ -1400,8 +1410,8 @@ class MaxPooling2D(_MaxPooling2D):
 
     def __init__(
         self,
-        pool_size: _Extents = 2,
-        strides: _Extents | None = None,
+        pool_size: _Extents2 = 2,
+        strides: _Extents2 | None = None,
         padding: str = 'valid',
         data_format: str | None = None,
         *,
@@ -1420,8 +1430,8 @@ class MaxPooling3D(_MaxPooling3D):
 
     def __init__(
         self,
-        pool_size: _Extents = 2,
-        strides: _Extents | None = None,
+        pool_size: _Extents3 = 2,
+        strides: _Extents3 | None = None,
         padding: str = 'valid',
         data_format: str | None = None,
         *,
@@ -1472,13 +1482,13 @@ class MultiHeadAttention(_MultiHeadAttention):
 
     def __init__(
         self,
-        num_heads: int,
-        key_dim: int,
+        num_heads: _Int,
+        key_dim: _Int,
         value_dim: int | None = None,
         dropout: float = 0.0,
         use_bias: bool = True,
         output_shape: Any = None,
-        attention_axes: Any = None,
+        attention_axes: _Ints | None = None,
         sliding_window: None = None,
         flash_attention: Any = None,
         kernel_initializer: Any = 'glorot_uniform',
@@ -1522,7 +1532,7 @@ class Normalization(_Normalization):
 
     def __init__(
         self,
-        axis: int | Sequence[int] | None = -1,
+        axis: _Ints | None = -1,
         mean: Any = None,
         variance: Any = None,
         invert: bool = False,
@@ -1545,7 +1555,7 @@ class Operation(_Operation):
         operation: str,
         options: Mapping[str, Any] | None = None,
         given: Sequence[Any] | None = None,
-        output: int = 0,
+        output: _Int = 0,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,
@@ -1565,7 +1575,7 @@ class PReLU(_PReLU):
         alpha_initializer: Any = 'zeros',
         alpha_regularizer: Any = None,
         alpha_constraint: Any = None,
-        shared_axes: int | Sequence[int] | None = None,
+        shared_axes: _Ints | None = None,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,
@@ -1599,7 +1609,7 @@ class RMSNormalization(_RMSNormalization):
 
     def __init__(
         self,
-        axis: int | Sequence[int] | None = -1,
+        axis: _Ints = -1,
         epsilon: float = 1e-06,
         *,
         name: str | None = None,
@@ -1636,7 +1646,7 @@ class RepeatVector(_RepeatVector):
 
     def __init__(
         self,
-        n: _Extent,
+        n: _Extent | None,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,
@@ -1671,7 +1681,7 @@ class Reshape(_Reshape):
 
     def __init__(
         self,
-        target_shape: _Shape,
+        target_shape: _Shape | None,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,
@@ -1688,8 +1698,8 @@ class Resizing(_Resizing):
 
     def __init__(
         self,
-        height: int,
-        width: int,
+        height: _Int,
+        width: _Int,
         interpolation: str = 'bilinear',
         crop_to_aspect_ratio: bool = False,
         pad_to_aspect_ratio: bool = False,
@@ -1713,13 +1723,13 @@ class SeparableConv1D(_SeparableConv1D):
 
     def __init__(
         self,
-        filters: _Extent,
-        kernel_size: _Extents,
-        strides: _Extents | None = 1,
+        filters: _Extent | None,
+        kernel_size: _Extents1,
+        strides: _Extents1 = 1,
         padding: str = 'valid',
         data_format: str | None = None,
-        dilation_rate: _Extents = 1,
-        depth_multiplier: int = 1,
+        dilation_rate: _Whole1 = 1,
+        depth_multiplier: _Int = 1,
         activation: str | None = None,
         use_bias: bool = True,
         depthwise_initializer: Any = 'glorot_uniform',
@@ -1748,13 +1758,13 @@ class SeparableConv2D(_SeparableConv2D):
 
     def __init__(
         self,
-        filters: _Extent,
-        kernel_size: _Extents,
-        strides: _Extents | None = 1,
+        filters: _Extent | None,
+        kernel_size: _Extents2,
+        strides: _Extents2 = 1,
         padding: str = 'valid',
         data_format: str | None = None,
-        dilation_rate: _Extents = 1,
-        depth_multiplier: int = 1,
+        dilation_rate: _Whole2 = 1,
+        depth_multiplier: _Int = 1,
         activation: str | None = None,
         use_bias: bool = True,
         depthwise_initializer: Any = 'glorot_uniform',
@@ -1783,7 +1793,7 @@ class Softmax(_Softmax):
 
     def __init__(
         self,
-        axis: int | Sequence[int] | None = -1,
+        axis: _Ints = -1,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,
@@ -1857,7 +1867,7 @@ class SpectralNormalization(_SpectralNormalization):
     def __init__(
         self,
         layer: Any,
-        power_iterations: int = 1,
+        power_iterations: _Int = 1,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,
@@ -1907,7 +1917,7 @@ class UnitNormalization(_UnitNormalization):
 
     def __init__(
         self,
-        axis: int | Sequence[int] | None = -1,
+        axis: _Ints = -1,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,
@@ -1924,7 +1934,7 @@ class UpSampling1D(_UpSampling1D):
 
     def __init__(
         self,
-        size: _Whole = 2,
+        size: _Whole1 = 2,
         *,
         name: str | None = None,
         input_shape: _Shape | None = None,
@@ -1941,7 +1951,7 @@ class UpSampling2D(_UpSampling2D):
 
     def __init__(
         self,
-        size: _Whole = (2, 2),
+        size: _Whole2 = (2, 2),
         data_format: str | None = None,
         interpolation: str = 'nearest',
         *,
@@ -1960,7 +1970,7 @@ class UpSampling3D(_UpSampling3D):
 
     def __init__(
         self,
-        size: _Whole = (2, 2, 2),
+        size: _Whole3 = (2, 2, 2),
         data_format: str | None = None,
         *,
         name: str | None = None,
@@ -1978,7 +1988,7 @@ class ZeroPadding1D(_ZeroPadding1D):
 
     def __init__(
         self,
-        padding: int | Sequence[int | Sequence[int]] = 1,
+        padding: _Borders1 = 1,
         data_format: str | None = None,
         *,
         name: str | None = None,
@@ -1996,7 +2006,7 @@ class ZeroPadding2D(_ZeroPadding2D):
 
     def __init__(
         self,
-        padding: int | Sequence[int | Sequence[int]] = 1,
+        padding: _Borders2 = 1,
         data_format: str | None = None,
         *,
         name: str | None = None,
@@ -2014,7 +2024,7 @@ class ZeroPadding3D(_ZeroPadding3D):
 
     def __init__(
         self,
-        padding: int | Sequence[int | Sequence[int]] = 1,
+        padding: _Borders3 = 1,
         data_format: str | None = None,
         *,
         name: str | None = None,

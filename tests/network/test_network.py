@@ -297,7 +297,7 @@ def test_a_kernel_larger_than_the_map_says_which_layer_shrank_it() -> None:
         ),
         (lambda: Conv2D(6, cast(Any, float("nan"))), SettingError, "kernel_size must be a whole number"),
         (lambda: Conv2D(6, (3, 0)), SettingError, "at least 1, not 0"),
-        (lambda: Conv2D(6, (3, 3, 3)), SettingError, "one number or 2 of them"),
+        (lambda: Conv2D(6, cast(Any, (3, 3, 3))), SettingError, "one number or 2 of them"),
         (lambda: Conv2D(6, 3, activation="rleu"), ActivationError, "did you mean 'relu'"),
         (lambda: Conv2D(6, 3, **cast(Any, {"pading": "same"})), SettingError, "did you mean 'padding'"),
         (lambda: Conv2D(6, 3, padding="full"), SettingError, "one of 'valid', 'same', not 'full'"),
