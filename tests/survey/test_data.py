@@ -230,3 +230,86 @@ def test_without_pyarrow_it_says_what_to_install(
 def _file(path: Path, data: bytes) -> Path:
     path.write_bytes(data)
     return path
+
+
+class _Opened:
+    """Rows of a data set of somebody's, as PyTorch's are: (image, label), one of them broken."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def __len__(self) -> int:
+        return 7
+
+    def __getitem__(self, place: int) -> Any:
+        if not 0 <= place < 7:
+            raise IndexError
+        self.asked.append(place)
+        if place == 3:
+            raise ValueError("broken three")
+        return images()[0][place], place % 3
+
+
+def test_items_of_a_sequence_are_made_one_by_one_and_a_broken_one_is_skipped() -> None:
+    rows = _Opened()
+    assert open_data(rows).item(2).label == "2"
+    assert rows.asked == [0, 2]
+    found = network().survey(rows)
+    assert (found.images, found.skipped) == (6, 1)
+    assert "broken three" in str(found.to_dict()["skipped"])
+    assert sum(map(sum, found.confusion.values())) == 6
+
+
+def test_rows_by_name_and_batches_are_taken_apart() -> None:
+    x, y = images()
+    torch = pytest.importorskip("torch")
+    from torch.utils.data import DataLoader, TensorDataset
+
+    loader = DataLoader(TensorDataset(torch.from_numpy(x), torch.from_numpy(y)), batch_size=4)
+    named = [{"image": one, "label": label} for one, label in zip(x, y, strict=True)]
+    both = network().survey((x, y))
+    for given in (loader, named, (one for one in named), DataLoader(named, batch_size=None)):
+        found = network().survey(given)
+        assert (figures(found), found.confusion) == (figures(both), both.confusion)
+    with pytest.raises(InputError, match="a row of a, b has no image"):
+        network().survey([{"a": 1, "b": 2}])
+
+    def failing() -> Iterator[Any]:
+        yield x[0]
+        raise RuntimeError("disk gone")
+
+    with pytest.raises(InputError, match="fails after 1 of them: RuntimeError: disk gone"):
+        network().survey(failing())
+
+
+def test_files_of_one_kind_in_a_folder_belong_together(tmp_path: Path) -> None:
+    from convscope.survey.data import cifar
+
+    rng = np.random.default_rng(8)
+    rows = rng.integers(0, 256, (5, cifar.PIXELS + 1), dtype=np.uint8)
+    rows[:, 0] = 3, 1, 3, 0, 2
+    rows[:3].tofile(tmp_path / "batch_2.bin")
+    rows[3:].tofile(tmp_path / "batch_10.bin")
+    found = open_data(tmp_path)
+    assert (found.count, list(found.labels or ())) == (5, ["3", "1", "3", "0", "2"])
+    pixels = np.asarray(found.item(4).content)
+    assert np.array_equal(pixels, rows[4, 1:].reshape(3, 32, 32).transpose(1, 2, 0))
+    assert open_data(tmp_path / "batch_10.bin").item(1).label == "2"
+
+
+def test_what_lies_in_a_folder_without_pictures_is_said(there: Path, tmp_path: Path) -> None:
+    idx(tmp_path / "t-images-idx3-ubyte.gz", images()[0])
+    with pytest.raises(InputError, match=r"no pictures, but t-images-idx3-ubyte.gz: name the one"):
+        open_data(tmp_path)
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "data_batch_1").write_bytes(b"\x80\x02}q\x00.")
+    for path in (tmp_path / "only", tmp_path / "only" / "data_batch_1"):
+        with pytest.raises(InputError, match="data_batch_1 is a pickle, which runs code"):
+            open_data(path)
+
+
+def test_other_images_under_the_same_names_are_other_data() -> None:
+    x, y = images()
+    told = {open_data(one).fingerprint() for one in (x, x[::-1].copy(), list(x), (x, y))}
+    assert len(told) == 3  # an array and a list of its rows are the same images
+    assert open_data(x).fingerprint() == open_data(x.copy()).fingerprint()

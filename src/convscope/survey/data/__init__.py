@@ -21,6 +21,9 @@ from convscope.typed import Protocol, Record
 MOST_BYTES = 256 << 20
 """A picture's file that is larger is not read."""
 
+LOOKED_INTO = 5
+"""So many items of a data set, evenly spread, are looked into to tell it from another."""
+
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 
 
@@ -42,7 +45,7 @@ class Source:
 
     words    what it is: "a folder of 1,797 images in 10 sub-folders, which are the labels"
     names    of the items; `labels` of each, None where there are none
-    read     gives the content of an item by its number; raises whatever is wrong with it
+    content  gives the content of an item by its number; raises whatever is wrong with it
     spec     how another process opens the same data: a path; None where only this process has it
     """
 
@@ -51,11 +54,11 @@ class Source:
         words: str,
         names: Sequence[str],
         labels: Sequence[str | None] | None,
-        read: Callable[[int], Any],
+        content: Callable[[int], Any],
         spec: str | None = None,
     ) -> None:
         self.words, self.names, self.labels = words, names, labels
-        self._read, self.spec = read, spec
+        self.content, self.spec = content, spec
         self.count: int | None = len(names)
 
     @property
@@ -68,7 +71,7 @@ class Source:
         name = self.names[number]
         label = None if self.labels is None else self.labels[number]
         try:
-            return Item(number, name, label, self._read(number))
+            return Item(number, name, label, self.content(number))
         except Exception as error:  # noqa: BLE001 – any kind of broken file is one image less
             said = str(error) or type(error).__name__
             return Item(number, name, label, None, said)
@@ -80,11 +83,18 @@ class Source:
             yield self.item(number)
 
     def fingerprint(self) -> str:
-        """Return what tells this data set from others: of its names and labels."""
+        """Return what tells this data set from others: its names and labels, and what a few items hold."""
         told = hashlib.sha256(f"{self.count}".encode())
+        labels = self.labels if isinstance(self.labels, list) else None
         for number, name in enumerate(self.names):
-            label = None if self.labels is None else self.labels[number]
+            label = None if labels is None else labels[number]
             told.update(f"\0{name}\0{label}".encode("utf-8", "surrogateescape"))
+        last = (self.count or 0) - 1
+        for number in sorted({last * n // (LOOKED_INTO - 1) for n in range(LOOKED_INTO)}):
+            item = self.item(number) if number >= 0 else None
+            held = None if item is None else item.content
+            if held is not None:
+                told.update(held if isinstance(held, bytes) else held.tobytes())
         return told.hexdigest()[:32]
 
 
@@ -145,10 +155,28 @@ def open_data(data: Any) -> Source:
         path = Path(data)
         if not path.exists() and not Path(data.rpartition(":")[0]).is_file():
             raise InputError(f"there is no data {data}")
+        if pickled(data):
+            raise InputError(f"{data} {PICKLED}")
         raise InputError(f"{data} is no data set that can be read; what can be read is {known}")
     raise InputError(
         f"a survey goes over a path or an iterable, not over {type(data).__name__}; what can be read is {known}"
     )
+
+
+PICKLED = (
+    "is a pickle, which runs code when it is opened, and stays closed: CIFAR's binary version holds the same "
+    "images, and arrays are saved as .npy or .npz"
+)
+
+
+def pickled(path: str) -> bool:
+    """Whether a file begins as Python's pickles do."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(2)
+    except OSError:
+        return False
+    return len(start) == 2 and start[0] == 0x80 and 2 <= start[1] <= 5
 
 
 def small(size: int, name: str) -> None:

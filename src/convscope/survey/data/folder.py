@@ -1,16 +1,29 @@
-"""A folder of images, whose sub-folders are their labels; or of .tar shards."""
+"""A folder of images, whose sub-folders are their labels; or of .tar shards, CIFAR's batches, shards of Parquet."""
 
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from convscope.errors import InputError
-from convscope.survey.data import PICTURES, Source, counted, ordered, small
+from convscope.survey.data import (
+    PICKLED,
+    PICTURES,
+    Numbered,
+    Source,
+    counted,
+    formats,
+    ordered,
+    pickled,
+    small,
+)
 
 ACCEPTS = (
-    "a folder of images (PNG, JPEG, WebP, BMP, GIF), sub-folders being labels, or of .tar shards"
+    "a folder of images (PNG, JPEG, WebP, BMP, GIF), sub-folders being labels, or of .tar shards, .bin or "
+    ".parquet files"
 )
 
 
@@ -38,9 +51,7 @@ def read(data: str) -> Source:
 
         return tars(data, shards)
     if not found:
-        raise InputError(
-            f"{data} holds no images: files ending in {', '.join(PICTURES)}, also in sub-folders"
-        )
+        return _of_files(data, root)
     labels = [name.split("/")[0] if "/" in name else None for name in found]
     many = counted(labels)
     words = f"a folder of {len(found):,} images" + (
@@ -55,6 +66,46 @@ def read(data: str) -> Source:
         return path.read_bytes()
 
     return Source(words, found, labels if many else None, content, os.path.abspath(data))
+
+
+def _of_files(data: str, root: Path) -> Source:
+    """Return what the files of a folder without pictures hold, where those of one kind belong together."""
+    from convscope.survey.data import cifar, parquet
+
+    files = sorted((str(p) for p in root.iterdir() if p.is_file()), key=ordered)
+    for kind in (cifar, parquet):
+        held = [file for file in files if kind.is_mine(file)]
+        if len(held) == 1:
+            return kind.read(held[0])
+        if held:
+            return _joined(data, held, [kind.read(file) for file in held])
+    others = [f for f in files if any(one.is_mine(f) for one in formats())]
+    if others:
+        raise InputError(
+            f"{data} holds no pictures, but {', '.join(map(os.path.basename, others[:4]))}: name the one to "
+            f"survey, {others[0]}"
+        )
+    told = f"{data} holds no images: files ending in {', '.join(PICTURES)}, also in sub-folders"
+    closed = next((os.path.basename(file) for file in files if pickled(file)), None)
+    raise InputError(f"{told}; {closed} {PICKLED}" if closed else told)
+
+
+def _joined(data: str, files: list[str], parts: list[Source]) -> Source:
+    """Return the images of several files, one after another."""
+    ends = list(accumulate(len(part.names) for part in parts))
+    labels: list[str | None] | None = None
+    if all(part.labels is not None for part in parts):
+        labels = [label for part in parts for label in part.labels or ()]
+    names = ", ".join(map(os.path.basename, files[:3])) + (" …" if len(files) > 3 else "")
+    words = f"{len(files)} files, {names}: {ends[-1]:,} images"
+    if many := counted(labels):
+        words += f", {many:,} labels"
+
+    def content(number: int) -> Any:
+        which = bisect_right(ends, number)
+        return parts[which].content(number - (ends[which - 1] if which else 0))
+
+    return Source(words, Numbered(ends[-1]), labels, content, os.path.abspath(data))
 
 
 def _raised(error: OSError) -> None:

@@ -12,7 +12,7 @@ from convscope.errors import InputError
 from convscope.survey.data import Item, Numbered, Source
 from convscope.typed import Array
 
-ACCEPTS = "from Python any iterable of arrays, pictures, paths, or (image, label)"
+ACCEPTS = "from Python any iterable of arrays, pictures, paths, (image, label), or rows by name"
 
 
 def is_mine(data: Any) -> bool:
@@ -29,7 +29,9 @@ def read(data: Any) -> Source:
     if isinstance(data, np.ndarray):
         return of_arrays(data, None, "an array")
     if hasattr(data, "__len__") and hasattr(data, "__getitem__"):
-        return _sequence(data)
+        return Rows(data)
+    if hasattr(data, "dataset") and getattr(data, "batch_size", None):  # a DataLoader of PyTorch's
+        return Passing(_singly(data))
     return Passing(data)
 
 
@@ -83,25 +85,80 @@ def content_of(one: Any) -> Any:
     return array
 
 
+IMAGES = ("image", "img", "images", "pixel_values", "jpg", "png", "x")
+LABELS = ("label", "labels", "fine_label", "class", "target", "cls", "y")
+"""What a row by name calls its image and its label: Hugging Face's, WebDataset's and others' names."""
+
+
 def _pair(given: Any) -> tuple[Any, str | None]:
+    """Return the image and the label of an item: (image, label), a row by name, or an image alone."""
+    if isinstance(given, Mapping):
+        name = next((n for n in IMAGES if n in given), None)
+        if name is None:
+            raise InputError(f"a row of {', '.join(map(str, given))} has no image by that name")
+        one, label = given[name], next((given[n] for n in LABELS if n in given), None)
+        if isinstance(one, Mapping) and one.get("bytes") is not None:
+            one = one["bytes"]
+        return one, _said(label)
+    if isinstance(given, (tuple, list)) and len(given) == 1 and np.ndim(given[0]) > 1:
+        return given[0], None
     if isinstance(given, (tuple, list)) and len(given) == 2 and np.ndim(given[1]) == 0:
-        label = given[1]
-        return given[0], None if label is None else str(getattr(label, "item", lambda: label)())
+        return given[0], _said(given[1])
     return given, None
 
 
-def _sequence(data: Sequence[Any]) -> Source:
-    first = data[0] if len(data) else None
-    labelled = first is not None and _pair(first)[1] is not None
-    source = Source(
-        f"{len(data):,} items from Python",
-        Numbered(len(data)),
-        None,
-        lambda number: content_of(_pair(data[number])[0]),
-    )
-    if labelled:
-        source.labels = [_pair(data[number])[1] for number in range(len(data))]
-    return source
+def _said(label: Any) -> str | None:
+    return None if label is None else str(getattr(label, "item", lambda: label)())
+
+
+class Rows(Source):
+    """A sequence from Python; an item is made when it is asked for, and once."""
+
+    def __init__(self, data: Sequence[Any]) -> None:
+        super().__init__(
+            f"{len(data):,} items from Python", Numbered(len(data)), None, self._content
+        )
+        self._data = data
+        if len(data) and self.item(0).label is not None:
+            self.labels = _Labels(self)
+
+    def _content(self, number: int) -> Any:
+        return content_of(_pair(self._data[number])[0])
+
+    def item(self, number: int) -> Item:
+        label = None
+        try:
+            one, label = _pair(self._data[number])
+            return Item(number, self.names[number], label, content_of(one))
+        except Exception as error:  # noqa: BLE001 – one image less, never the end
+            said = str(error) or type(error).__name__
+            return Item(number, self.names[number], label, None, said)
+
+
+class _Labels(Sequence[Any]):
+    """The labels of a sequence, each made with its item."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows.names)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._rows.item(range(len(self))[place]).label
+
+
+def _singly(batches: Iterable[Any]) -> Iterator[Any]:
+    """Yield the items of batches one by one: of images, of (images, labels), or of columns by name."""
+    for batch in batches:
+        if isinstance(batch, Mapping):
+            columns = dict(batch)
+            for row in zip(*columns.values(), strict=False):
+                yield dict(zip(columns, row, strict=True))
+        elif isinstance(batch, (tuple, list)) and len(batch) in (1, 2):
+            yield from zip(*batch, strict=True)
+        else:
+            yield from batch
 
 
 class Passing(Source):
@@ -119,15 +176,22 @@ class Passing(Source):
         return any(item.label is not None for item in self.ahead(1))
 
     def _next(self) -> Item | None:
-        for given in self._passing:
-            number, self._at = self._at, self._at + 1
-            name = f"image {number}"
-            try:
-                one, label = _pair(given)
-                return Item(number, name, label, content_of(one))
-            except Exception as error:  # noqa: BLE001 – one image less, never the end
-                return Item(number, name, None, None, str(error) or type(error).__name__)
-        return None
+        try:
+            given = next(self._passing)
+        except StopIteration:
+            return None
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            raise InputError(
+                f"what gives the images fails after {self._at:,} of them: {said}"
+            ) from error
+        number, self._at = self._at, self._at + 1
+        name = f"image {number}"
+        try:
+            one, label = _pair(given)
+            return Item(number, name, label, content_of(one))
+        except Exception as error:  # noqa: BLE001 – one image less, never the end
+            return Item(number, name, None, None, str(error) or type(error).__name__)
 
     def ahead(self, count: int) -> list[Item]:
         """Return the first items, which will be given again."""
