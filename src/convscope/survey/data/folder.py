@@ -12,6 +12,7 @@ from convscope.errors import InputError
 from convscope.survey.data import (
     PICKLED,
     PICTURES,
+    Format,
     Numbered,
     Source,
     counted,
@@ -73,7 +74,8 @@ def _of_files(data: str, root: Path) -> Source:
     from convscope.survey.data import cifar, parquet
 
     files = sorted((str(p) for p in root.iterdir() if p.is_file()), key=ordered)
-    for kind in (cifar, parquet):
+    kinds: tuple[Format, ...] = (cifar, parquet)
+    for kind in kinds:
         held = [file for file in files if kind.is_mine(file)]
         if len(held) == 1:
             return kind.read(held[0])
