@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from convscope.checks.checking import all_rules
-from convscope.checks.finding import CERTAINTIES, Rule
+from convscope.checks.finding import CERTAINTIES, CheckRule
 
 PAGES = Path(__file__).parents[1] / "docs" / "checks"
 
@@ -52,7 +52,7 @@ def pages() -> dict[str, str]:
     return found | {"README.md": "\n".join(index)}
 
 
-def page(rule: Rule) -> str:
+def page(rule: CheckRule) -> str:
     """Return the page of one rule."""
     stated = import_module(f"convscope.checks.rules.{rule.name.replace('-', '_')}")
     text = (stated.__doc__ or "").strip()

@@ -142,7 +142,7 @@ class Seen(Protocol):
     def start(self) -> Sizes: ...
 
 
-class Inside(Record):
+class Folded(Record):
     """What a row stands for that is a folded network: how many layers, how many of them opaque.
 
     uncounted   how many have no equation, whose work is not in the row's figure
@@ -181,7 +181,7 @@ class SummaryRow(Record):
     opaque: bool = False
     activation: str | None = None
     shared_with: str | None = None
-    inside: Inside | None = None
+    inside: Folded | None = None
     own: tuple[Figure, Figure] | None = None
     products: Figure = None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.engine.onnx_form import Operator, Writer, Written
+from convscope.engine.onnx_form import OnnxNode, Writer, WrittenGraph
 from convscope.layers.activation import Activation
 from convscope.layers.base import Form, Layer, Value
 from convscope.layers.batch_normalization import BatchNormalization
@@ -29,11 +29,11 @@ def wired(
     return graph
 
 
-def written(graph: Graph, *outputs: str) -> Written:
+def written(graph: Graph, *outputs: str) -> WrittenGraph:
     return Writer(graph).write(outputs or graph.outputs)
 
 
-def of(found: Written, op: str) -> list[Operator]:
+def of(found: WrittenGraph, op: str) -> list[OnnxNode]:
     return [operator for operator in found.operators if operator.op == op]
 
 

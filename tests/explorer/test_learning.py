@@ -14,7 +14,13 @@ from convscope.errors import InputError, SettingError, UnsupportedError
 from convscope.explorer.host import Host
 from convscope.explorer.single_file import single_file
 from convscope.learning.film import Film, FilmMaker
-from convscope.learning.session import Examples, Session, Settings, optimizers, shares_of_images
+from convscope.learning.session import (
+    Examples,
+    Settings,
+    TrainingSession,
+    optimizers,
+    shares_of_images,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -256,7 +262,7 @@ def test_images_shares_add_up_to_the_gradient_or_do_not_stand_alone(film: Film) 
     other = small(norm=True)
     other.compile("sgd", "sparse_categorical_crossentropy")
     given = examples()
-    session = Session(other, given, 1, 7)
+    session = TrainingSession(other, given, 1, 7)
     session.one()
     assert session.state == "paused"
     assert shares_of_images(session.trainer, session.film, 1) is None

@@ -12,13 +12,14 @@ from screens import OpenPage
 
 import convscope as cs
 from convscope.demo import digits, network
-from convscope.explain.repeats import Step, pieces
+from convscope.explain.repeats import Signature, pieces
 from convscope.explorer import description
 
 
-def steps(*names: str) -> list[Step]:
+def steps(*names: str) -> list[Signature]:
     return [
-        Step(name, name.split("_")[-1], name.split("_")[-1] in ("conv", "bn")) for name in names
+        Signature(name, name.split("_")[-1], name.split("_")[-1] in ("conv", "bn"))
+        for name in names
     ]
 
 
@@ -51,14 +52,16 @@ def test_names_of_several_ecosystems(form: str, title: str) -> None:
     parts = ["conv", "relu", "project_conv"]
     counts = "abcdefghi" if "4{" in form else range(9)
     found = pieces([
-        Step(form.format(n, part), part, "conv" in part) for n in counts for part in parts
+        Signature(form.format(n, part), part, "conv" in part) for n in counts for part in parts
     ])  # fmt: skip
     assert named(found) == [(title, 9)]
 
 
 def test_where_names_say_nothing_the_kinds_are_looked_at() -> None:
     kinds = ["pad", *["conv", "norm", "relu"] * 9, "dense"]
-    found = pieces([Step(f"node_{kind}_{'x' * n}", kind, True) for n, kind in enumerate(kinds)])
+    found = pieces(
+        [Signature(f"node_{kind}_{'x' * n}", kind, True) for n, kind in enumerate(kinds)]
+    )
     assert [len(piece.blocks) for piece in found] == [1, 9, 1]
     assert found[1].name == "node_conv_x …"
 

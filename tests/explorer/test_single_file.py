@@ -30,7 +30,7 @@ from convscope.explorer import single_file as writing
 from convscope.explorer.host import Host
 from convscope.explorer.joining import script
 from convscope.explorer.known_edits import candidates, known_edits, told
-from convscope.explorer.single_file import Tensor, embedded, left_out, single_file
+from convscope.explorer.single_file import HeldTensor, embedded, left_out, single_file
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -330,8 +330,8 @@ def test_a_page_opens_where_its_first_layer_was_left_out(page: Page, tmp_path: P
 
 
 def test_the_fewest_layers_lose_their_numbers() -> None:
-    def block(size: int, *users: tuple[str, str | None]) -> list[Tensor]:
-        return [Tensor(layer, weight, (size,), "float32", size) for layer, weight in users]
+    def block(size: int, *users: tuple[str, str | None]) -> list[HeldTensor]:
+        return [HeldTensor(layer, weight, (size,), "float32", size) for layer, weight in users]
 
     a, b, c = block(6, ("a", None)), block(5, ("b", "kernel")), block(4, ("b", None))
     both = block(7, ("c", None), ("d", None))

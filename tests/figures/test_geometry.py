@@ -12,7 +12,7 @@ from figures.networks import FORMS, chain, residual, unet
 
 import convscope as cs
 from convscope.figures.blocks import blocks
-from convscope.figures.drawing import FIGURES, NEEDS_IMAGE, Asked, scene
+from convscope.figures.drawing import FIGURES, NEEDS_IMAGE, FigureAsked, scene
 from convscope.figures.scene import Scene, Shape, Text, walk
 from convscope.figures.styles import STYLES
 from convscope.figures.venues import VENUES
@@ -25,7 +25,7 @@ def said(drawn: Scene) -> list[str]:
     return [part.text for part in walk(drawn.parts) if isinstance(part, Text)]
 
 
-def checked(graph: Any, asked: Asked, run: Any = None) -> Scene:
+def checked(graph: Any, asked: FigureAsked, run: Any = None) -> Scene:
     drawn = scene(graph, asked, run)
     assert faults(drawn) == [], (graph.name, asked)
     sizes = [part.size for part in walk(drawn.parts) if isinstance(part, Text)]
@@ -37,11 +37,11 @@ def checked(graph: Any, asked: Asked, run: Any = None) -> Scene:
 def test_networks_of_every_form_in_every_width_and_style(name: str) -> None:
     graph = FORMS[name]().graph
     for style in STYLES:
-        drawn = checked(graph, Asked("architecture", style))
+        drawn = checked(graph, FigureAsked("architecture", style))
         assert drawn.height < PAGE or style == "lecture"
     for columns in VENUES:
-        checked(graph, Asked("architecture", "paper", columns))
-    checked(graph, Asked("architecture", flat=True))
+        checked(graph, FigureAsked("architecture", "paper", columns))
+    checked(graph, FigureAsked("architecture", flat=True))
 
 
 def test_every_kind_by_itself() -> None:
@@ -50,7 +50,7 @@ def test_every_kind_by_itself() -> None:
         for sample in kind.samples():
             inputs = [cs.Input(tuple(shape)) for shape in sample.shapes]
             network = cs.Model(inputs, sample.layer(inputs if inputs[1:] else inputs[0]))
-            checked(network.graph, Asked("architecture", columns="ieee"))
+            checked(network.graph, FigureAsked("architecture", columns="ieee"))
             count += 1
     assert count > 100
 
@@ -61,7 +61,7 @@ def test_every_kind_by_itself() -> None:
 def test_long_networks_fit_one_page_in_letters_that_are_read(network: Any) -> None:
     graph = network().graph
     for columns in ("ieee", "ieee:2", "a4"):
-        drawn = checked(graph, Asked("architecture", columns=columns))
+        drawn = checked(graph, FigureAsked("architecture", columns=columns))
         assert drawn.height < PAGE
         words = [p for p in walk(drawn.parts) if isinstance(p, Text)]
         assert min(p.size for p in words) > 5.9
@@ -70,7 +70,7 @@ def test_long_networks_fit_one_page_in_letters_that_are_read(network: Any) -> No
 
 
 def test_a_u_goes_down_and_up_and_its_ways_across_are_level() -> None:
-    drawn = checked(unet().graph, Asked("architecture"))
+    drawn = checked(unet().graph, FigureAsked("architecture"))
     firsts = [g.parts[0] for g in groups(drawn.parts) if g.id.startswith("way-")]
     ways = [first.points for first in firsts if isinstance(first, Shape)]
     across = [way for way in ways if len(way) == 2 and way[1][0] - way[0][0] > 60]
@@ -81,28 +81,28 @@ def test_a_u_goes_down_and_up_and_its_ways_across_are_level() -> None:
 
 
 def test_repeated_blocks_stand_once_with_how_often_and_only_when_they_are_alike() -> None:
-    words = said(checked(residual().graph, Asked("architecture")))
+    words = said(checked(residual().graph, FigureAsked("architecture")))
     assert "stage × 16" in words
     net = cs.Sequential([cs.Conv2D(5, 3, input_shape=(200, 180, 3))])
     for _ in range(12):  # the same kinds again and again, each time smaller
         net.add(cs.Conv2D(5, 3))
         net.add(cs.ReLU())
         net.add(cs.BatchNormalization())
-    assert not [w for w in said(checked(net.graph, Asked("architecture"))) if " × " in w]
+    assert not [w for w in said(checked(net.graph, FigureAsked("architecture"))) if " × " in w]
 
 
 def test_what_is_not_known_is_said_to_be_unknown() -> None:
-    words = said(checked(FORMS["unknown"]().graph, Asked("architecture")))
+    words = said(checked(FORMS["unknown"]().graph, FigureAsked("architecture")))
     assert "?×?×8" in words and "4" in words
-    words = said(checked(FORMS["opaque"]().graph, Asked("architecture")))
+    words = said(checked(FORMS["opaque"]().graph, FigureAsked("architecture")))
     assert "shape unknown" in words and "no equation" in words
-    words = said(checked(FORMS["symbols"]().graph, Asked("architecture")))
+    words = said(checked(FORMS["symbols"]().graph, FigureAsked("architecture")))
     assert "(n\u00a0−\u00a02)×(m\u00a0−\u00a02)×" in words and "k1" in words
 
 
 def test_shapes_in_the_figure_are_the_summary_s() -> None:
     net = cs.open("demo:resnet")
-    words = said(checked(net.graph, Asked("architecture")))
+    words = said(checked(net.graph, FigureAsked("architecture")))
     for row in net.facts().rows:
         if row.kind in ("Conv2D", "Dense"):
             shape = "×".join(map(str, (row.output_shape or ())[1:]))
@@ -111,7 +111,7 @@ def test_shapes_in_the_figure_are_the_summary_s() -> None:
 
 def test_every_way_is_drawn_or_said() -> None:
     graph = FORMS["dense_block"]().graph
-    drawn = checked(graph, Asked("architecture"))
+    drawn = checked(graph, FigureAsked("architecture"))
     ids = {g.id for g in groups(drawn.parts) if g.id.startswith("way-")}
     text = " ".join(said(drawn))
     edges = [(feed, name) for name, node in graph.nodes.items() for feed in node.inputs]
@@ -128,7 +128,8 @@ def test_every_way_is_drawn_or_said() -> None:
 def test_a_range_of_layers_begins_with_what_feeds_it() -> None:
     words = said(
         checked(
-            cs.open("demo:resnet").graph, Asked("architecture", layers="block2_conv1:block2_out")
+            cs.open("demo:resnet").graph,
+            FigureAsked("architecture", layers="block2_conv1:block2_out"),
         )
     )
     assert "block1_out" in words and "stem" not in words and "input" not in words[:1]
@@ -152,7 +153,7 @@ def test_every_figure_of_a_run_in_wide_and_narrow(model: str) -> None:
             ("paper", "ieee"),
             ("dark", "a4"),
         ):
-            checked(run.graph, Asked(figure, style, columns), run)
+            checked(run.graph, FigureAsked(figure, style, columns), run)
 
 
 def test_gradients_of_losses_and_of_kernels_in_wide_and_narrow() -> None:
@@ -172,7 +173,7 @@ def test_gradients_of_losses_and_of_kernels_in_wide_and_narrow() -> None:
             loss: dict[str, Any] = {"loss": "sparse_categorical_crossentropy", "target": 7}
             if "at" in more:
                 loss = {}
-            checked(run.graph, Asked("gradient", style, columns, **more, **loss), run)
+            checked(run.graph, FigureAsked("gradient", style, columns, **more, **loss), run)
 
 
 def test_runs_of_one_and_three_dimensions() -> None:
@@ -181,9 +182,9 @@ def test_runs_of_one_and_three_dimensions() -> None:
         net = FORMS[name]()
         run = net.run(rng.normal(size=next(iter(net.graph.inputs.values()))).astype(np.float32))
         for figure in NEEDS_IMAGE:
-            checked(run.graph, Asked(figure, columns="ieee:2"), run)
+            checked(run.graph, FigureAsked(figure, columns="ieee:2"), run)
         for figure in ("kernels", "receptive"):
-            checked(run.graph, Asked(figure))
+            checked(run.graph, FigureAsked(figure))
 
 
 def test_numbers_that_are_not_finite_are_drawn_as_none() -> None:
@@ -193,7 +194,7 @@ def test_numbers_that_are_not_finite_are_drawn_as_none() -> None:
     with np.errstate(all="ignore"):
         run = net.run(image)
         for figure in ("content", "number", "architecture"):
-            checked(run.graph, Asked(figure, at=("conv2d_1", (3, 4, 7))), run)
+            checked(run.graph, FigureAsked(figure, at=("conv2d_1", (3, 4, 7))), run)
 
 
 def test_the_number_figure_adds_up() -> None:
@@ -202,7 +203,7 @@ def test_the_number_figure_adds_up() -> None:
     from convscope.demo import digits
 
     run = cs.open("demo").run(digits()["seven"])
-    drawn = checked(run.graph, Asked("number", at=("conv2d_1", (5, 7, 12))), run)
+    drawn = checked(run.graph, FigureAsked("number", at=("conv2d_1", (5, 7, 12))), run)
     table = next(g for g in groups(drawn.parts) if g.id == "sum")
     words = [part.text for part in table.parts if isinstance(part, Text)]
     numbers = [w for w in words if re.fullmatch(r"−?[0-9]+\.[0-9]{6}", w)]

@@ -11,7 +11,7 @@ from readers.keras.test_every_application import EVERY, NOT_THERE, SIZES
 from readers.torch.architectures import ARCHITECTURES, made
 
 import convscope
-from convscope.figures.drawing import Asked, scene
+from convscope.figures.drawing import FigureAsked, scene
 from convscope.figures.scene import Text, walk
 
 pytestmark = [
@@ -24,13 +24,13 @@ PAGE = 690.0
 
 def checked(graph: Any) -> None:
     for columns in ("ieee", "ieee:2", "lncs"):
-        drawn = scene(graph, Asked("architecture", "paper", columns))
+        drawn = scene(graph, FigureAsked("architecture", "paper", columns))
         assert faults(drawn) == [], columns
         assert drawn.height < PAGE, columns
         assert min(p.size for p in walk(drawn.parts) if isinstance(p, Text)) > 5.9
     for depth in (1, 2):
-        assert faults(scene(graph, Asked("architecture", depth=depth))) == [], depth
-    assert faults(scene(graph, Asked("receptive", "plain"))) == []
+        assert faults(scene(graph, FigureAsked("architecture", depth=depth))) == [], depth
+    assert faults(scene(graph, FigureAsked("receptive", "plain"))) == []
 
 
 @pytest.mark.parametrize("name", [n for n in EVERY if n not in NOT_THERE])

@@ -13,7 +13,7 @@ from networks import drawn
 import convscope as cs
 from convscope.explorer.description import roles as axes_of
 from convscope.figures.blocks import blocks, role_of
-from convscope.figures.drawing import Asked, scene
+from convscope.figures.drawing import FigureAsked, scene
 from convscope.figures.scene import Pixels, Text, named_parts, walk
 from convscope.figures.sheets import coloured, maps_read, slice_of
 from convscope.figures.way import stops, windows
@@ -85,7 +85,7 @@ def test_a_kernel_s_gradient_is_what_the_equations_give() -> None:
     run = cs.open("demo").run(digits()["seven"])
     asked: dict[str, Any] = {"loss": "sparse_categorical_crossentropy", "target": 4}
     slopes = run.gradient(to="conv2d_1.kernel", **asked).array
-    figure = scene(run.graph, Asked("gradient", to="conv2d_1.kernel", **asked), run)
+    figure = scene(run.graph, FigureAsked("gradient", to="conv2d_1.kernel", **asked), run)
     plate = [g for g in named_parts(figure.parts) if g.id.startswith("filter-")]
     weight = np.abs(slopes).sum(axis=(0, 1, 2))
     order = list(dict.fromkeys(int(g.id.split("-")[1]) for g in plate))

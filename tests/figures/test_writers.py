@@ -30,7 +30,7 @@ from convscope.errors import (
     UnsupportedError,
 )
 from convscope.figures import pdf, svg, tikz
-from convscope.figures.drawing import FIGURES, Asked, scene
+from convscope.figures.drawing import FIGURES, FigureAsked, scene
 from convscope.figures.scene import Scene, Text, walk
 from convscope.figures.styles import ROLES, STYLES
 
@@ -42,11 +42,11 @@ def scenes() -> dict[str, Scene]:
     """Return every figure of the demo, and the architecture of networks of every form."""
     run = cs.open("demo").run(digits()["seven"])
     found = {
-        f"{figure}-{style}": scene(run.graph, Asked(figure, style), run)
+        f"{figure}-{style}": scene(run.graph, FigureAsked(figure, style), run)
         for figure, style in zip(FIGURES, (*STYLES, *STYLES), strict=False)
     }
     forms = {
-        f"form-{name}".replace(":", "-"): scene(made().graph, Asked("architecture"))
+        f"form-{name}".replace(":", "-"): scene(made().graph, FigureAsked("architecture"))
         for name, made in FORMS.items()
     }
     return found | forms
@@ -240,7 +240,7 @@ def test_a_small_change_of_the_network_is_a_small_change_of_the_file() -> None:
         model.add(cs.Conv2D(8, 3, input_shape=(30, 28, 3)))
         for n in (16, filters, 64):
             model.add(cs.Conv2D(n, 3))
-        return set(svg.svg(scene(model.graph, Asked("architecture"))).splitlines())
+        return set(svg.svg(scene(model.graph, FigureAsked("architecture"))).splitlines())
 
     before, after = lines(32), lines(33)
     assert 0 < len(after - before) < 0.35 * len(after)
@@ -253,11 +253,11 @@ def small() -> Any:
 def golden(file: str) -> str:
     if file == "figure_gradient.svg":
         run = cs.open("demo:groups").run(digits()["seven"])
-        asked = Asked("gradient", "plain", "ieee", to="stem.kernel", at=("full", (4, 5, 6)))
+        asked = FigureAsked("gradient", "plain", "ieee", to="stem.kernel", at=("full", (4, 5, 6)))
         made = svg.svg(scene(run.graph, asked, run))
         made = re.sub('base64,[^"]+', "base64,", made)  # as packed as the machine's zlib does
         return re.sub(r"\d+\.\d{4,}", lambda found: f"{float(found[0]):.3f}", made)
-    drawn = scene(small().graph, Asked("architecture", "plain", "ieee"))
+    drawn = scene(small().graph, FigureAsked("architecture", "plain", "ieee"))
     return svg.svg(drawn) if file.endswith("svg") else tikz.tikz(drawn)
 
 

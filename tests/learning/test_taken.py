@@ -17,7 +17,7 @@ from convscope.cli.program import main
 from convscope.errors import LayerLookupError, NotBuiltError, PositionError, SourceError
 from convscope.explain.words import exact
 from convscope.learning.film import Film, FilmMaker, chosen, compiled
-from convscope.network.reports import Steps
+from convscope.network.reports import StepTaken
 
 rng = np.random.default_rng(6)
 X = rng.normal(size=(40, 6, 8, 2)).astype(np.float32)
@@ -177,7 +177,7 @@ def test_a_film_holds_steps_and_any_can_be_taken_apart(tmp_path: Path) -> None:
     other = small(kernel_regularizer="l2")
     other.compile(**compiled(found))
     for step in found.steps:
-        movement = Steps(found.taken(other._compiled(), step)).at("conv2d.kernel", (2, 1, 1, 3))
+        movement = StepTaken(found.taken(other._compiled(), step)).at("conv2d.kernel", (2, 1, 1, 3))
         assert movement.agrees and movement.step == step
         assert movement.engine_gradient == pytest.approx(
             found.arrays(step, "gradient")["conv2d.kernel"][2, 1, 1, 3], rel=1e-4

@@ -19,7 +19,7 @@ from convscope.notation.expression import (
     local,
 )
 from convscope.notation.functions import PRIMITIVES, Formula, Function
-from convscope.notation.index import Atom, Axis, Index, Table
+from convscope.notation.index import Atom, Axis, Index, PlaceTable
 from convscope.notation.serial import OPERATIONS
 from convscope.notation.sizes import from_plain
 
@@ -83,7 +83,7 @@ class _Reader:
         if isinstance(data, int):
             return self.axes[data]
         if "table" in data:
-            return Table(self.whole(data["of"]), tuple(data["table"]))
+            return PlaceTable(self.whole(data["of"]), tuple(data["table"]))
         return NAMED[data["op"]](self.whole(data["of"]), from_plain(data["by"]))
 
     def expression(self, data: Json) -> Expression:

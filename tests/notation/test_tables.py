@@ -10,7 +10,7 @@ from notation.read_back import from_json
 from convscope.notation import Axis, Equation, source
 from convscope.notation.adjoint import OUTPUT, adjoint
 from convscope.notation.evaluation import evaluate_all
-from convscope.notation.index import Table, written_out
+from convscope.notation.index import PlaceTable, written_out
 from convscope.notation.serial import to_json
 
 WHERE = (6, 0, 2, 2, 5)
@@ -29,7 +29,7 @@ def test_a_table_is_read_bounded_and_printed() -> None:
     assert equation.window([(1, 3), (2, 2)]) == ((0, 2), (2, 2))
     long = written_out(Axis("y", 12), (1, 0, *range(10)))
     assert str(long) == "⟨1, 0, 0, 1, 2, 3, …, 9⟩[y]"
-    assert not isinstance(written_out(Axis("y", 3), (4, 2, 0)), Table)
+    assert not isinstance(written_out(Axis("y", 3), (4, 2, 0)), PlaceTable)
 
 
 def test_it_goes_through_json() -> None:

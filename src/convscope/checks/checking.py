@@ -9,13 +9,13 @@ from pkgutil import iter_modules
 from types import ModuleType
 
 from convscope.checks import rules
-from convscope.checks.finding import CERTAINTIES, Checked, Finding, Rule
+from convscope.checks.finding import CERTAINTIES, Checked, CheckRule, Finding
 from convscope.checks.subject import Subject
 from convscope.errors import NotBuiltError, SettingError, UnsupportedError, did_you_mean
 
 
 @cache
-def all_rules() -> dict[Rule, Callable[[Subject], Iterator[Finding]]]:
+def all_rules() -> dict[CheckRule, Callable[[Subject], Iterator[Finding]]]:
     """Return every rule and what looks with it: facts first, then by name."""
     found = {}
     for module in iter_modules(rules.__path__):
@@ -25,8 +25,8 @@ def all_rules() -> dict[Rule, Callable[[Subject], Iterator[Finding]]]:
     return dict(sorted(found.items(), key=lambda r: (order.index(r[0].certainty), r[0].name)))
 
 
-def _rule(name: str, stated: ModuleType) -> Rule:
-    return Rule(
+def _rule(name: str, stated: ModuleType) -> CheckRule:
+    return CheckRule(
         name.replace("_", "-"),
         stated.TITLE,
         stated.CERTAINTY,
@@ -45,9 +45,9 @@ def check(subject: Subject, ignore: Collection[str] = (), advice: bool = False) 
     """
     known = all_rules()
     _check_names(ignore, [rule.name for rule in known])
-    found: dict[Rule, tuple[Finding, ...]] = {}
-    quiet: list[Rule] = []
-    not_run: dict[Rule, str] = {}
+    found: dict[CheckRule, tuple[Finding, ...]] = {}
+    quiet: list[CheckRule] = []
+    not_run: dict[CheckRule, str] = {}
     ignored: dict[str, int] = {}
     for rule, find in known.items():
         if rule.name in ignore:

@@ -32,7 +32,7 @@ class Counts(Record):
         return len(self.zeros)
 
 
-class Example(Record):
+class NotFinite(Record):
     """An image in which a layer's numbers are not finite: its name, the first such number and its position.
 
     born   whether everything that the layer reads is finite in this image
@@ -62,7 +62,7 @@ class Counted:
     skipped: int
     layers: Mapping[str, Counts]
     same: frozenset[str]
-    example: Callable[[str], Example | str]
+    example: Callable[[str], NotFinite | str]
 
     def over(self, counts: Counts) -> str:
         """Return over what a map was counted: "50 images × 42 positions"."""

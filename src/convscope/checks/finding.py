@@ -59,7 +59,7 @@ class Finding(Record):
     repair: Repair | None = None
 
 
-class Rule(Record):
+class CheckRule(Record):
     """A rule as it is listed: its name, what it is called, how sure it is, and where it comes from.
 
     needs_run   whether it looks at the numbers of a run, and so needs an image or a survey
@@ -85,15 +85,15 @@ class Checked:
     """
 
     name: str
-    found: Mapping[Rule, tuple[Finding, ...]]
-    quiet: tuple[Rule, ...]
-    not_run: Mapping[Rule, str]
+    found: Mapping[CheckRule, tuple[Finding, ...]]
+    quiet: tuple[CheckRule, ...]
+    not_run: Mapping[CheckRule, str]
     ignored: Mapping[str, int] = field(default_factory=dict)
     opaque: tuple[str, ...] = ()
     symbolic: tuple[str, ...] = ()
 
     @property
-    def findings(self) -> tuple[tuple[Rule, Finding], ...]:
+    def findings(self) -> tuple[tuple[CheckRule, Finding], ...]:
         """Every finding with its rule."""
         return tuple((rule, finding) for rule, some in self.found.items() for finding in some)
 

@@ -109,21 +109,21 @@ def _is_axis(index: Index, axis: Axis, size: Size) -> bool:
     return (low, high) == (0, size - 1) and all(atom is axis for atom in moving)
 
 
-class Activation(Record):
+class AppliedLast(Record):
     """The function that a layer applies last: its names, outermost first; alone where it does only that."""
 
     names: tuple[str, ...]
     alone: bool
 
 
-def activation(equation: Equation) -> Activation | None:
+def activation(equation: Equation) -> AppliedLast | None:
     """Return the activation that an equation ends with; None where it has none."""
     found = anatomy(equation)
     if found.whole or not found.activation:
         return None
     inner = found.preactivation
     alone = isinstance(inner, Read) and inner.tensor.role == "input" and at_own_place(equation)
-    return Activation(found.activation, alone)
+    return AppliedLast(found.activation, alone)
 
 
 class Normalised(Record):
@@ -173,14 +173,14 @@ def filter_axis(equation: Equation) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-class Softmax(Record):
+class SoftmaxForm(Record):
     """Over how many numbers a softmax is, and along which axis of the output."""
 
     over: int
     axis: int
 
 
-def softmax(equation: Equation) -> Softmax | None:
+def softmax(equation: Equation) -> SoftmaxForm | None:
     """Return over what an equation's softmax is; None where it has none."""
     if not anatomy(equation).whole:
         return None
@@ -191,7 +191,7 @@ def softmax(equation: Equation) -> Softmax | None:
                 return None
             for place, index in enumerate(inner.indices):
                 if axes[0] in index.axes():
-                    return Softmax(int(axes[0].size), place)
+                    return SoftmaxForm(int(axes[0].size), place)
     return None
 
 

@@ -38,7 +38,7 @@ SLOPES = (0.01, 0.1, 0.2, 0.3)
 SCALES = {"1/255": 1 / 255, "255": 255.0}
 
 
-class Trial(Record):
+class Attempt(Record):
     """One thing to try: in words, with which equations and weights of nodes, and which image."""
 
     words: str
@@ -47,14 +47,14 @@ class Trial(Record):
     image: Callable[[Array], Array] | None = None
 
 
-def trials(a: Units, one: Unit, b: Units, other: Unit) -> Iterator[Trial]:
+def trials(a: Units, one: Unit, b: Units, other: Unit) -> Iterator[Attempt]:
     """Yield what may be otherwise in the second network's unit, the likeliest first."""
     if any(feed in b.graph.inputs for feed in other.feeds):
-        yield Trial(
+        yield Attempt(
             "the channels of its image are in the other order (RGB and BGR)", image=_reversed(b)
         )
         for said, factor in SCALES.items():
-            yield Trial(
+            yield Attempt(
                 f"its image is {said} times what the first network takes",
                 image=lambda array, factor=factor: (array / factor).astype(array.dtype),  # type: ignore[misc]
             )
@@ -85,7 +85,7 @@ WORDS = {
 """Settings that are words, and what they may be in one framework or another."""
 
 
-def _of_settings(b: Units, name: str) -> Iterator[Trial]:
+def _of_settings(b: Units, name: str) -> Iterator[Attempt]:
     """Yield a node with one of its switches the other way: align_corners, half-pixel centres, count_include_pad."""
     layer, facts = b.graph.nodes[name].layer, b.graph.facts[name]
     use = getattr(layer, "use", None)
@@ -109,7 +109,7 @@ def _of_settings(b: Units, name: str) -> Iterator[Trial]:
                     continue
             except (ConvscopeError, NoEquation):
                 continue
-            yield Trial(
+            yield Attempt(
                 f"{name} has {setting} = {value!r}, and {word!r} would agree", {name: equation}
             )
 
@@ -124,19 +124,19 @@ def _replaced(use: Any, key: str, value: Any) -> Any:
 # -- other equations ------------------------------------------------------------------------------
 
 
-def _of_equation(name: str, equation: Equation) -> Iterator[Trial]:
+def _of_equation(name: str, equation: Equation) -> Iterator[Attempt]:
     if any(
         is_known(f.before) and is_known(f.after) and f.before != f.after
         for f in equation.fits.values()
     ):
         shifted = _made(equation, _Shifted())
-        yield Trial(f"{name} pads on the other side", {name: shifted})
+        yield Attempt(f"{name} pads on the other side", {name: shifted})
     yield from _of_padding(name, equation)
     for epsilon in EPSILONS:
         again = _Epsilon(epsilon)
         changed = _made(equation, again)
         if again.done:
-            yield Trial(
+            yield Attempt(
                 f"{name} has an epsilon of {again.was:g}, and {epsilon:g} would agree",
                 {name: changed},
             )
@@ -148,14 +148,14 @@ def _of_equation(name: str, equation: Equation) -> Iterator[Trial]:
             again_read = _Outside(outside)
             changed = _made(equation, again_read)
             if again_read.done:
-                yield Trial(
+                yield Attempt(
                     f"{name} would agree if it {words.replace('leaves', 'left').replace('counts', 'counted')}",
                     {name: changed},
                 )
     yield from _other_functions(name, equation)
 
 
-def _of_padding(name: str, equation: Equation) -> Iterator[Trial]:
+def _of_padding(name: str, equation: Equation) -> Iterator[Attempt]:
     """Yield an equation whose windows start elsewhere: more padding at the end than before, or the other way."""
     for by, words in (
         (1, "less before its input and more after it"),
@@ -165,7 +165,7 @@ def _of_padding(name: str, equation: Equation) -> Iterator[Trial]:
         changed = _made(equation, again)
         if again.done:
             told = " and ".join(f"{b} before and {e} after" for b, e in dict.fromkeys(again.was))
-            yield Trial(
+            yield Attempt(
                 f"{name} pads its input by {told}; padding on the other side ({words}, by 1) would agree",
                 {name: changed},
             )
@@ -269,7 +269,7 @@ def _functions() -> dict[str, Function]:
     }
 
 
-def _its_activation(a: Units, one: Unit, b: Units, other: Unit) -> Iterator[Trial]:
+def _its_activation(a: Units, one: Unit, b: Units, other: Unit) -> Iterator[Attempt]:
     """Yield the second network's unit with the activation of the first."""
     if one.function == other.function:
         return
@@ -296,10 +296,10 @@ def _its_activation(a: Units, one: Unit, b: Units, other: Unit) -> Iterator[Tria
     changed.__dict__["fits"] = theirs.fits
     said = f"{one.function} would agree" if one.function else "no activation would agree"
     has = f"applies {other.function}" if other.function else "has no activation"
-    yield Trial(f"{name} {has}, and {said}", {name: changed})
+    yield Attempt(f"{name} {has}, and {said}", {name: changed})
 
 
-def _other_functions(name: str, equation: Equation) -> Iterator[Trial]:
+def _other_functions(name: str, equation: Equation) -> Iterator[Attempt]:
     own = activation(equation)
     if own is None or not isinstance(equation.expression, Call):
         if own is None and weighs(equation) is not None and not anatomy(equation).whole:
@@ -308,7 +308,7 @@ def _other_functions(name: str, equation: Equation) -> Iterator[Trial]:
                     equation.axes, Call(function, (equation.expression,)), equation.name
                 )
                 changed.__dict__["fits"] = equation.fits
-                yield Trial(f"{name} has no activation, and {other} would agree", {name: changed})
+                yield Attempt(f"{name} has no activation, and {other} would agree", {name: changed})
         return
     call = equation.expression
     inner, rest = call.arguments[0], call.arguments[1:]
@@ -316,12 +316,12 @@ def _other_functions(name: str, equation: Equation) -> Iterator[Trial]:
         if function is not call.function:
             changed = Equation(equation.axes, Call(function, (inner,)), equation.name)
             changed.__dict__["fits"] = equation.fits
-            yield Trial(
+            yield Attempt(
                 f"{name} applies {call.function.name}, and {other} would agree", {name: changed}
             )
     changed = Equation(equation.axes, inner, equation.name)
     changed.__dict__["fits"] = equation.fits
-    yield Trial(
+    yield Attempt(
         f"{name} applies {call.function.name}, and no activation would agree", {name: changed}
     )
     if len(rest) == 1:
@@ -330,7 +330,7 @@ def _other_functions(name: str, equation: Equation) -> Iterator[Trial]:
                 equation.axes, Call(call.function, (inner, Number(slope))), equation.name
             )
             changed.__dict__["fits"] = equation.fits
-            yield Trial(
+            yield Attempt(
                 f"{name} applies {call.function.name} with another number: {slope:g} would agree",
                 {name: changed},
             )
@@ -339,7 +339,7 @@ def _other_functions(name: str, equation: Equation) -> Iterator[Trial]:
 # -- other weights --------------------------------------------------------------------------------
 
 
-def _of_weights(b: Units, name: str, equation: Equation) -> Iterator[Trial]:
+def _of_weights(b: Units, name: str, equation: Equation) -> Iterator[Attempt]:
     weights = b.graph.nodes[name].layer.weights
     main = weighs(equation)
     if main is not None:
@@ -348,21 +348,21 @@ def _of_weights(b: Units, name: str, equation: Equation) -> Iterator[Trial]:
         array = weights[key]
         window = [n for n, index in enumerate(read.indices) if index.single() in main.window]
         if window and any(array.shape[n] > 1 for n in window):
-            yield Trial(
+            yield Attempt(
                 f"{name} has its kernel turned by 180° (convolution and correlation)",
                 weights={name: {key: np.flip(array, tuple(window))}},
             )
         if len(window) == 2 and array.shape[window[0]] == array.shape[window[1]]:
-            yield Trial(
+            yield Attempt(
                 f"{name} has its kernel's rows and columns exchanged",
                 weights={name: {key: np.swapaxes(array, *window)}},
             )
         if array.ndim == 2 and array.shape[0] == array.shape[1]:
-            yield Trial(f"{name} has its matrix transposed", weights={name: {key: array.T}})
+            yield Attempt(f"{name} has its matrix transposed", weights={name: {key: array.T}})
         bias = added_weight(equation)
         if bias is not None:
             zero = np.zeros_like(weights[bias.tensor.name])
-            yield Trial(
+            yield Attempt(
                 f"{name} adds a bias that the first network has not",
                 weights={name: {bias.tensor.name: zero}},
             )
@@ -371,21 +371,21 @@ def _of_weights(b: Units, name: str, equation: Equation) -> Iterator[Trial]:
         names = [r.tensor.name for r in (found.subtracted, found.under_root) if r is not None]
         if len(names) == 2:
             mean, variance = (weights[n] for n in names)
-            yield Trial(
+            yield Attempt(
                 f"{name} has its mean and variance exchanged",
                 weights={name: {names[0]: variance, names[1]: mean}},
             )
-            yield Trial(
+            yield Attempt(
                 f"{name} has a standard deviation where its variance should be",
                 weights={name: {names[1]: np.square(variance)}},
             )
-            yield Trial(
+            yield Attempt(
                 f"{name} has a variance where its standard deviation was taken",
                 weights={name: {names[1]: np.sqrt(np.abs(variance))}},
             )
 
 
-def _taken_over(a: Units, one: Unit, b: Units, other: Unit) -> Iterator[Trial]:
+def _taken_over(a: Units, one: Unit, b: Units, other: Unit) -> Iterator[Attempt]:
     """Yield the first network's numbers in the second's weights: then the weights are what differs."""
     ours, theirs = order(a.graph, one), order(b.graph, other)
     if ours is not None and theirs is not None:
@@ -398,20 +398,22 @@ def _taken_over(a: Units, one: Unit, b: Units, other: Unit) -> Iterator[Trial]:
             if count:
                 turned = own.transpose(places)
                 if _permuted(array, turned):
-                    yield Trial(
+                    yield Attempt(
                         f"{name} has the same filters in another order",
                         weights=_with_bias(a, one, b, other, {name: {key: back}}),
                     )
                 said = f"{count:,} of the {own.size:,} numbers of its {key} differ from the first network's"
-                yield Trial(f"{name}: {said}", weights={name: {key: back}})
-                yield Trial(
+                yield Attempt(f"{name}: {said}", weights={name: {key: back}})
+                yield Attempt(
                     f"{name}: {said}, and its other weights",
                     weights=_with_bias(a, one, b, other, {name: {key: back}}),
                 )
     alone = _with_bias(a, one, b, other, {})
     if alone:
         named = ", ".join(key for held in alone.values() for key in held)
-        yield Trial(f"{other.nodes[0]}: its {named} differ from the first network's", weights=alone)
+        yield Attempt(
+            f"{other.nodes[0]}: its {named} differ from the first network's", weights=alone
+        )
 
 
 def _permuted(array: Array, other: Array) -> bool:
@@ -457,7 +459,7 @@ def _reversed(b: Units) -> Callable[[Array], Array]:
     return turned
 
 
-def _in_another_order(a: Units, one: Unit, b: Units, other: Unit) -> Iterator[Trial]:
+def _in_another_order(a: Units, one: Unit, b: Units, other: Unit) -> Iterator[Attempt]:
     """Yield a dense layer whose input was flattened in the other order: channels first, or last."""
     name = other.nodes[0]
     equation = b.graph.facts[name].equation
@@ -478,7 +480,7 @@ def _in_another_order(a: Units, one: Unit, b: Units, other: Unit) -> Iterator[Tr
             continue
         for way in (rows, np.argsort(rows)):
             again = np.take(array, way, axis=place)
-            yield Trial(
+            yield Attempt(
                 f"{before} flattens {'×'.join(map(str, shape))} in the other order of its channels",
                 weights={name: {read.tensor.name: again}},
             )

@@ -12,7 +12,7 @@ import numpy as np
 from convscope.comparing.causes import trials
 from convscope.comparing.layouts import Way, ways
 from convscope.comparing.matching import Pair, kernel, matched, rows
-from convscope.comparing.numbers import Computing, Number
+from convscope.comparing.numbers import BoundedNumber, Computing
 from convscope.comparing.streaming import Numbers, stretches
 from convscope.comparing.units import Unit, Units, unlike, written
 from convscope.errors import ConvscopeError
@@ -93,7 +93,7 @@ class First:
 
     compared: Compared
     positions: tuple[tuple[int, ...], tuple[int, ...]]
-    values: tuple[Number, Number]
+    values: tuple[BoundedNumber, BoundedNumber]
     ledgers: tuple[Ledger | None, Ledger | None]
     cause: str | None
 
@@ -390,7 +390,7 @@ class _Comparing:
         other: Unit,
         given: tuple[dict[str, Array], dict[str, Array]],
         there: Sequence[tuple[int, ...]],
-        wanted: Sequence[Number],
+        wanted: Sequence[BoundedNumber],
     ) -> str | None:
         """Return what makes every number that was compared agree; None where nothing that was tried does."""
         for trial in trials(self.a, one, self.b, other):
@@ -461,13 +461,13 @@ def _numbers(
     positions: Sequence[tuple[int, ...]],
     there: Sequence[tuple[int, ...]],
     given: tuple[dict[str, Array], dict[str, Array]],
-) -> list[tuple[Number, Number]]:
+) -> list[tuple[BoundedNumber, BoundedNumber]]:
     """Return pairs of numbers with their rooms; where two are nearer than one rounding, that is room enough."""
     xs, ys = left.values(positions, given[0]), right.values(there, given[1])
-    found: list[tuple[Number, Number]] = []
+    found: list[tuple[BoundedNumber, BoundedNumber]] = []
     for x, y in zip(map(float, xs), map(float, ys), strict=True):
         least = 2.0**-24 * min(abs(x), abs(y))
-        found.append((Number(x, least), Number(y, least)))
+        found.append((BoundedNumber(x, least), BoundedNumber(y, least)))
     far = [
         n
         for n, (x, y) in enumerate(found)
@@ -508,17 +508,17 @@ def _sizes(units: Units, name: str) -> tuple[Any, ...]:
     return tuple(graph.inputs[name] if name in graph.inputs else graph.shape(name))
 
 
-def _apart(x: Number, y: Number) -> float:
+def _apart(x: BoundedNumber, y: BoundedNumber) -> float:
     if x.value == y.value or (np.isnan(x.value) and np.isnan(y.value)):
         return 0.0
     return float(abs(x.value - y.value))
 
 
-def _agree(x: Number, y: Number) -> bool:
+def _agree(x: BoundedNumber, y: BoundedNumber) -> bool:
     return bool(_apart(x, y) <= x.rounding + y.rounding)
 
 
-def _excess(x: Number, y: Number) -> float:
+def _excess(x: BoundedNumber, y: BoundedNumber) -> float:
     room = x.rounding + y.rounding
     return _apart(x, y) / room if room else (np.inf if _apart(x, y) else 0.0)
 

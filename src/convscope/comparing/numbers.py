@@ -24,7 +24,7 @@ Weights = Mapping[str, Mapping[str, Array]]
 Equations = Mapping[str, Equation]
 
 
-class Number(NamedTuple):
+class BoundedNumber(NamedTuple):
     """A number by the equations, and how far an engine in float32 may be from it."""
 
     value: float
@@ -87,14 +87,14 @@ class Computing:
         equation = self.links[last].equation
         return np.array([evaluate(equation, at, self._of(last, at, given)) for at in positions])
 
-    def bounded(self, positions: Positions, given: Mapping[str, Array]) -> list[Number]:
+    def bounded(self, positions: Positions, given: Mapping[str, Array]) -> list[BoundedNumber]:
         """Return the numbers at some positions, with their rooms."""
         names = [name for name in self.unit.nodes if name in self.links]
         alone = all(len(self.links[name].feeds) == 1 for name in names[1:])
         if not alone or not self._together(positions):
             return [self._at(position, given) for position in positions]
         found = bounded(self.links, names, positions, given)
-        return [Number(*map(float, pair)) for pair in zip(*found, strict=True)]
+        return [BoundedNumber(*map(float, pair)) for pair in zip(*found, strict=True)]
 
     def _together(self, positions: Positions) -> bool:
         """Whether positions may be computed at once: only the unit's first node reads more than its own place."""
@@ -110,7 +110,7 @@ class Computing:
                 return False
         return len(positions) * gathered(self.links[first].equation) <= AT_ONCE
 
-    def _at(self, position: Sequence[int], given: Mapping[str, Array]) -> Number:
+    def _at(self, position: Sequence[int], given: Mapping[str, Array]) -> BoundedNumber:
         """Return the number at a position, and its room: each node's own roundings, led on by those after it."""
         nodes = [name for name in self.unit.nodes if name in self.links]
         found = self._ledger_of(nodes[0], position, given)
@@ -120,17 +120,17 @@ class Computing:
             if len(link.feeds) > 1 or not at_own_place(link.equation):
                 return self._mixed(nodes[n:], position, given, room)
             value, room = _led_on(link, position, value, room)
-        return Number(value, room)
+        return BoundedNumber(value, room)
 
     def _mixed(
         self, nodes: Sequence[str], position: Sequence[int], given: Mapping[str, Array], room: float
-    ) -> Number:
+    ) -> BoundedNumber:
         """Return a number whose last steps read more than one number: a softmax, a gate.
 
         A softmax moves by at most half of what goes into it does; x · sigmoid(x) by at most 1.1 times.
         """
         found = self._ledger_of(nodes[-1], position, given)
-        return Number(found.value, 2 * room + found.rounding)
+        return BoundedNumber(found.value, 2 * room + found.rounding)
 
     def _ledger_of(self, name: str, position: Sequence[int], given: Mapping[str, Array]) -> Ledger:
         return ledger(
@@ -172,7 +172,7 @@ class Computing:
         return self._found[1]
 
 
-def _led_on(link: Link, position: Sequence[int], value: float, room: float) -> Number:
+def _led_on(link: Link, position: Sequence[int], value: float, room: float) -> BoundedNumber:
     """Return what a node makes of the one number that it reads, and of how far that may be off."""
     tensor, shape = next(iter(link.feeds)), tuple(link.equation.shape)
 
@@ -183,4 +183,4 @@ def _led_on(link: Link, position: Sequence[int], value: float, room: float) -> N
         evaluate(link.equation, position, values(n)) for n in (value, value - room, value + room)
     )
     own = ledger(link.equation, position, values(value), "float32").rounding
-    return Number(now, max(abs(low - now), abs(high - now)) + own)
+    return BoundedNumber(now, max(abs(low - now), abs(high - now)) + own)

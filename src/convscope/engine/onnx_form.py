@@ -30,7 +30,7 @@ IR_VERSION = 9
 
 
 @dataclass
-class Operator:
+class OnnxNode:
     """One ONNX node to be."""
 
     op: str
@@ -41,7 +41,7 @@ class Operator:
 
 
 @dataclass
-class Written:
+class WrittenGraph:
     """A graph written as ONNX, its weights still apart.
 
     values      node or input name → the tensor that holds it, and how it lies
@@ -49,7 +49,7 @@ class Written:
     matrices    the weights that only matrix products read (the engine can use those in place)
     """
 
-    operators: list[Operator]
+    operators: list[OnnxNode]
     values: dict[str, Value]
     ranks: dict[str, int]
     weights: dict[str, Array]
@@ -62,7 +62,7 @@ class Writer:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.written = Written([], {}, {}, {}, {})
+        self.written = WrittenGraph([], {}, {}, {}, {})
         self._layer: Layer | None = None
         self._prefix = ""
         self._rank = 0
@@ -71,7 +71,7 @@ class Writer:
         self._transposes: dict[tuple[str, tuple[int, ...]], str] = {}
         self._weights: dict[tuple[int, str], list[str]] = {}
 
-    def write(self, outputs: Sequence[str]) -> Written:
+    def write(self, outputs: Sequence[str]) -> WrittenGraph:
         """Return as ONNX operators what these nodes depend on, and themselves."""
         written = self.written
         for name, shape in self.graph.inputs.items():
@@ -87,7 +87,7 @@ class Writer:
             written.values[name] = self._named(name, value, written.operators[start:])
         return written
 
-    def _named(self, name: str, value: Value, own: Sequence[Operator]) -> Value:
+    def _named(self, name: str, value: Value, own: Sequence[OnnxNode]) -> Value:
         """Give a layer's output tensor the layer's name, and its main operator too.
 
         A layer that passes its input on has no tensor of its own.
@@ -115,10 +115,10 @@ class Writer:
             rank = self.rank(value)
             order = [0, *range(2, rank), 1]
             self.written.operators.append(
-                Operator("Transpose", [value.name], name, {"perm": order}, f"{name}/plain")
+                OnnxNode("Transpose", [value.name], name, {"perm": order}, f"{name}/plain")
             )
         elif value.name != name:
-            self.written.operators.append(Operator("Identity", [value.name], name, {}, name))
+            self.written.operators.append(OnnxNode("Identity", [value.name], name, {}, name))
         self.written.values[name] = Value(name)
         return self.written.values[name]
 
@@ -156,7 +156,7 @@ class Writer:
                 )
         self._count += 1
         name = f"{self._prefix}/{op}_{self._count}"
-        self.written.operators.append(Operator(op, list(inputs), name, attributes, name))
+        self.written.operators.append(OnnxNode(op, list(inputs), name, attributes, name))
         return name
 
     def weight(self, name: str, arrange: Callable[[Array], Array] | None = None) -> str:
@@ -230,7 +230,7 @@ class Writer:
 
 
 def model_proto(
-    graph: Graph, written: Written, outputs: Mapping[str, Value], apart: Container[str] = ()
+    graph: Graph, written: WrittenGraph, outputs: Mapping[str, Value], apart: Container[str] = ()
 ) -> ModelProto:
     """Return the ONNX model that gives these nodes' values.
 

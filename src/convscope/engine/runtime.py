@@ -10,7 +10,7 @@ import numpy as np
 
 from convscope.engine.child import first_line
 from convscope.engine.memory import trim
-from convscope.engine.onnx_form import Writer, Written, model_proto
+from convscope.engine.onnx_form import Writer, WrittenGraph, model_proto
 from convscope.engine.sessions import Session
 from convscope.errors import EngineError
 from convscope.layers.base import Value
@@ -83,7 +83,9 @@ def _plain(array: Array, value: Value) -> Array:
     return array.transpose(0, *range(2, array.ndim), 1) if value.moved else array
 
 
-def _session(graph: Graph, written: Written, outputs: Mapping[str, Value], many: bool) -> Session:
+def _session(
+    graph: Graph, written: WrittenGraph, outputs: Mapping[str, Value], many: bool
+) -> Session:
     """Return an inference session of the written model."""
     apart = {n: a for n, a in written.weights.items() if a.nbytes >= APART_FROM}
     model = model_proto(graph, written, outputs, apart).SerializeToString()

@@ -23,7 +23,7 @@ MOST_OUTPUTS = 5
 
 
 @dataclass(frozen=True)
-class LayerFigures:
+class OutputFigures:
     """One layer's output in figures."""
 
     name: str
@@ -44,7 +44,7 @@ class ActivationFigures:
     """
 
     name: str
-    activations: tuple[LayerFigures, ...]
+    activations: tuple[OutputFigures, ...]
     output: str
     largest: tuple[tuple[tuple[int, ...], float], ...]
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -150,8 +150,8 @@ def _largest(array: Array) -> tuple[tuple[tuple[int, ...], float], ...]:
     )
 
 
-def _figures(name: str, kind: str, array: Array) -> LayerFigures:
-    return LayerFigures(
+def _figures(name: str, kind: str, array: Array) -> OutputFigures:
+    return OutputFigures(
         name,
         kind,
         tuple(array.shape),

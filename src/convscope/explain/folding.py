@@ -69,10 +69,10 @@ def folds(graph: Graph, depth: int | None) -> list[Fold]:
 
 def _blocks(graph: Graph) -> dict[str, str]:
     """Return the row of each layer where blocks that come again have a row each: called what their names share."""
-    from convscope.explain.repeats import Step, pieces
+    from convscope.explain.repeats import Signature, pieces
 
     steps = [
-        Step(name, node.layer.kind, bool(graph.facts[name].weights), graph.shape(name))
+        Signature(name, node.layer.kind, bool(graph.facts[name].weights), graph.shape(name))
         for name, node in graph.nodes.items()
     ]
     key = {name: name for name in graph.nodes}

@@ -55,7 +55,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judged:
     """A picture, its value at the position, and whether the engine agrees.
 
     value_agrees   None where both are the same NaN or infinity: that proves nothing
@@ -87,7 +87,7 @@ WORDS = {
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Pictures:
     """The four pictures of one layer at one position, and the engine's word.
 
     telling   another position of the layer, at which only one of them stands; None where this one tells,
@@ -99,7 +99,7 @@ class Comparison:
     input_shape: tuple[Size, ...]
     output_shape: tuple[Size, ...]
     engine_value: float
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Judged, ...]
     engine: str
     telling: tuple[int, ...] | None = None
 
@@ -184,7 +184,7 @@ class Comparison:
         )
 
     @property
-    def _standing(self) -> list[Verdict]:
+    def _standing(self) -> list[Judged]:
         """The pictures that this number does not refute."""
         return [v for v in self.verdicts if v.agrees is not False]
 
@@ -193,16 +193,16 @@ class Comparison:
         """Whether more than one picture stands, so that this number tells nothing."""
         return len(self._standing) > 1
 
-    def proved(self, verdict: Verdict) -> bool:
+    def proved(self, verdict: Judged) -> bool:
         """Return whether the engine agrees with this picture, and with no other one."""
         return bool(verdict.agrees) and len(self._standing) == 1
 
-    def _word(self, verdict: Verdict) -> Span:
+    def _word(self, verdict: Judged) -> Span:
         if self.proved(verdict):
             return Span("yes", "good")
         return Span("no", "bad") if verdict.agrees is False else Span(WORDS["untold"])
 
-    def _why_not(self, verdict: Verdict) -> list[str | Span]:
+    def _why_not(self, verdict: Judged) -> list[str | Span]:
         e, value, engine = verdict.picture.equation, verdict.value, self.engine_value
         if verdict.agrees is not False:
             return []
@@ -442,7 +442,7 @@ def compare(
     layer: str,
     position: Sequence[int],
     engine: str,
-) -> Comparison:
+) -> Pictures:
     """Return the four pictures of a layer at one position, on the activations of this engine's run."""
     from convscope.notation.evaluation import evaluate
     from convscope.notation.ledger import ledger
@@ -462,16 +462,16 @@ def compare(
     values["in"] = activations[node.inputs[0]]
     given = activations[node.name]
 
-    def judged(drawn: list[Picture], where: tuple[int, ...]) -> Comparison:
+    def judged(drawn: list[Picture], where: tuple[int, ...]) -> Pictures:
         truth, shape = float(given[where]), tuple(given.shape)
         room = ledger(equation, where, values, node.layer.dtype).rounding
         verdicts = []
         for picture in drawn:
             value = evaluate(picture.equation, picture.position, values)
             fits = tuple(picture.equation.shape) == shape
-            verdicts.append(Verdict(picture, value, fits, _agree(value, truth, room)))
+            verdicts.append(Judged(picture, value, fits, _agree(value, truth, room)))
         reads = facts.input_shapes[0]
-        return Comparison(node.name, where, reads, shape, truth, tuple(verdicts), engine)
+        return Pictures(node.name, where, reads, shape, truth, tuple(verdicts), engine)
 
     here = judged(drawn, tuple(position))
     if not here.alike:

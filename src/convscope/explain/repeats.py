@@ -26,7 +26,7 @@ _LONGEST = 24
 """So many layers has a block that is found without names, at most."""
 
 
-class Step(Record):
+class Signature(Record):
     """What is looked at of a layer."""
 
     name: str
@@ -42,14 +42,14 @@ class Piece(Record):
     blocks: tuple[tuple[str, ...], ...]
 
 
-def pieces(steps: Sequence[Step], few: int = FEW) -> list[Piece]:
+def pieces(steps: Sequence[Signature], few: int = FEW) -> list[Piece]:
     """Return a network's layers in order, repeated blocks together, each layer in one piece.
 
     steps   the layers, each after those that feed it
     few     networks of up to so many layers are not folded
 
     >>> names = ["stem", "b_1_conv", "b_1_relu", "b_2_conv", "b_2_relu", "head"]
-    >>> found = pieces([Step(n, n.split("_")[-1], n[-1] != "u") for n in names], few=3)
+    >>> found = pieces([Signature(n, n.split("_")[-1], n[-1] != "u") for n in names], few=3)
     >>> [(piece.name, len(piece.blocks)) for piece in found]
     [('stem', 1), ('b', 2), ('head', 1)]
     """
@@ -58,22 +58,22 @@ def pieces(steps: Sequence[Step], few: int = FEW) -> list[Piece]:
     words = _words(steps)
     named = list(_by_names(list(zip(steps, words, strict=True)), 0))
     found: list[Piece] = []
-    for single, run in groupby(named, lambda one: isinstance(one, Step)):
+    for single, run in groupby(named, lambda one: isinstance(one, Signature)):
         if single:
-            found += _by_kinds([one for one in run if isinstance(one, Step)])
+            found += _by_kinds([one for one in run if isinstance(one, Signature)])
         else:
             found += [one for one in run if isinstance(one, Piece)]
     return found
 
 
-def _words(steps: Sequence[Step]) -> list[list[str]]:
+def _words(steps: Sequence[Signature]) -> list[list[str]]:
     """Return the words of each layer's name; of one that is called after its kind, those of the layer before.
 
     Such a layer (`activation_7`, `add_2`) belongs to the block before it, if it leaves the shape as it is.
     """
     said = {word for step in steps if step.weighted for word in _split(step.name)[:1]}
     found: list[list[str]] = []
-    before: Step | None = None
+    before: Signature | None = None
     for step in steps:
         own = _split(step.name)
         follows = before is not None and step.shape == before.shape and not step.weighted
@@ -92,10 +92,10 @@ def _count(word: str) -> str | None:
     return None if found is None else found[1] or found[2] or ""
 
 
-_Worded = tuple[Step, list[str]]
+_Worded = tuple[Signature, list[str]]
 
 
-def _by_names(steps: Sequence[_Worded], depth: int) -> Iterator[Step | Piece]:
+def _by_names(steps: Sequence[_Worded], depth: int) -> Iterator[Signature | Piece]:
     """Yield pieces of blocks whose names count at this word or a later one; the other layers as they are."""
     runs = [
         (word, list(run))
@@ -118,10 +118,10 @@ def _by_names(steps: Sequence[_Worded], depth: int) -> Iterator[Step | Piece]:
             yield Piece(_title(runs[start][1][0], depth, stem or ""), tuple(blocks))
         else:
             word, run = runs[start]
-            inner: list[Step | Piece] = [step for step, _ in run]
+            inner: list[Signature | Piece] = [step for step, _ in run]
             if word and len(run) > 1 and depth < _DEEPEST:
                 inner = list(_by_names(run, depth + 1))
-            alone = all(isinstance(one, Step) for one in inner) and len(inner) >= _BLOCK
+            alone = all(isinstance(one, Signature) for one in inner) and len(inner) >= _BLOCK
             if stem is not None and alone:
                 yield Piece(_title(run[0], depth + 1, ""), (tuple(step.name for step, _ in run),))
             else:
@@ -144,7 +144,7 @@ def _alike(one: Sequence[_Worded], other: Sequence[_Worded]) -> bool:
     return different <= min(_DIFFERENT, (len(one) + len(other)) // 4)
 
 
-def _by_kinds(steps: Sequence[Step]) -> Iterator[Piece]:
+def _by_kinds(steps: Sequence[Signature]) -> Iterator[Piece]:
     """Yield layers that stand alone, and as one piece what comes again at once, kind by kind."""
     kinds = [step.kind for step in steps]
     start = 0

@@ -15,7 +15,7 @@ from convscope.model.facts import Facts
 from convscope.model.graph import Graph, Node
 from convscope.model.receptive import ReceptiveField
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, plain, tidy
-from convscope.parts import Figure, Inside, Shown, Sizes, Summary, SummaryRow, SummaryTotals
+from convscope.parts import Figure, Folded, Shown, Sizes, Summary, SummaryRow, SummaryTotals
 from convscope.typed import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class _Rows:
             any(node.layer.opaque for node in nodes),
             None,
             None if shared == fold.name else shared,
-            Inside(
+            Folded(
                 len(nodes),
                 sum(node.layer.opaque for node in nodes),
                 len(self._uncounted.intersection(fold.nodes)),

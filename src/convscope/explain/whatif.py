@@ -50,7 +50,7 @@ NEW: Style = "strong"
 """How what is new is marked."""
 
 
-class History(Record):
+class Edits(Record):
     """Where an edited network comes from: the graph before the first edit, and all edits since.
 
     redrawn, unknown, notes   as in `Edited`, of all edits together
@@ -63,7 +63,7 @@ class History(Record):
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def after(cls, before: History | None, graph: Graph, made: Edited) -> History:
+    def after(cls, before: Edits | None, graph: Graph, made: Edited) -> Edits:
         """Return the history with one more step; settings edited twice are one change."""
         if before is None:
             before = cls(graph.as_it_is(), (), {}, ())
@@ -155,7 +155,7 @@ class Changes:
 
 def changes(
     graph: Graph,
-    history: History | None,
+    history: Edits | None,
     seed: int,
     layers: str | Sequence[Any] | None = None,
     depth: int | None = None,
@@ -165,7 +165,7 @@ def changes(
     layers, depth   which rows to show, as in `summarise`; the notes are about all
     """
     if history is None:
-        history = History(graph, (), {}, ())
+        history = Edits(graph, (), {}, ())
     old, new = summarise(history.origin, depth), summarise(graph, depth, layers)
     rows = tuple(_layers(graph, history, old, new, depth))
     notes = tuple(_notes(graph, history, rows, old, new, seed))
@@ -182,7 +182,7 @@ def figures(row: SummaryRow) -> dict[str, Any]:
 
 
 def _layers(
-    graph: Graph, history: History, old: Summary, new: Summary, depth: int | None
+    graph: Graph, history: Edits, old: Summary, new: Summary, depth: int | None
 ) -> Iterator[LayerChange]:
     before = {row.name: row for row in old.rows}
     after = {row.name: row for row in new.rows}
@@ -208,7 +208,7 @@ def _layers(
 
 def _notes(
     graph: Graph,
-    history: History,
+    history: Edits,
     layers: tuple[LayerChange, ...],
     old: Summary,
     new: Summary,
@@ -269,7 +269,7 @@ def _first_number(value: Any) -> Any:
     return _first_number(value[0]) if isinstance(value, (list, tuple)) and value else value
 
 
-def _about_layers(graph: Graph, history: History) -> Iterator[str]:
+def _about_layers(graph: Graph, history: Edits) -> Iterator[str]:
     for change in history.changes:
         layer = graph.node(change.layer).layer
         uses = [node.name for node in graph.nodes.values() if node.layer is layer]
@@ -289,7 +289,7 @@ def _about_layers(graph: Graph, history: History) -> Iterator[str]:
     yield from history.notes
 
 
-def _as_before(history: History) -> str:
+def _as_before(history: Edits) -> str:
     if not history.changes:
         return "no setting was edited"
     return join([f"{c.layer}.{c.setting} is {shown(c.new)} already" for c in history.changes])

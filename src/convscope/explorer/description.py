@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from convscope.errors import ShapeError, UnsupportedError
 from convscope.explain.account import account
 from convscope.explain.pictures import Picture, has_pictures, pictures
-from convscope.explain.repeats import Piece, Step, pieces
+from convscope.explain.repeats import Piece, Signature, pieces
 from convscope.explain.summary import summarise
 from convscope.explorer.lanes import lanes
 from convscope.layers.base import tensor_names
@@ -72,7 +72,7 @@ def _overview(graph: Graph, layers: Sequence[tuple[str, str]]) -> list[dict[str,
     layers, each with its place in the block and what feeds it.
     """
     steps = [
-        Step(name, kind, bool(graph.facts[name].weights), graph.facts[name].output_shape)
+        Signature(name, kind, bool(graph.facts[name].weights), graph.facts[name].output_shape)
         for name, kind in layers
     ]
     found = [Piece(name, ((name,),)) for name in graph.inputs] + pieces(steps)

@@ -35,7 +35,7 @@ LIMIT = 64
 MIB = 1 << 20
 
 
-class Tensor(Record):
+class HeldTensor(Record):
     """An activation (weight is None) or a weight of a layer, as the host gives it; size is in bytes."""
 
     layer: str
@@ -65,8 +65,8 @@ class SingleFile:
         self,
         host: Host,
         page: Mapping[str, Json],
-        blocks: Sequence[Tensor],
-        left_out: Sequence[Tensor],
+        blocks: Sequence[HeldTensor],
+        left_out: Sequence[HeldTensor],
         enough: int,
     ) -> None:
         self._host = host
@@ -189,8 +189,8 @@ def single_file(host: Host, limit: float = LIMIT) -> SingleFile:
 
 
 def left_out(
-    blocks: Sequence[Sequence[Tensor]], limit: int, outputs: Sequence[str] = ()
-) -> list[Sequence[Tensor]]:
+    blocks: Sequence[Sequence[HeldTensor]], limit: int, outputs: Sequence[str] = ()
+) -> list[Sequence[HeldTensor]]:
     """Return the blocks of numbers to leave out so that the others are at most `limit` bytes.
 
     blocks    numbers that are stored once, each as the tensors that have them
@@ -200,26 +200,26 @@ def left_out(
     several layers share counts for each of them only in part, so that it tends to stay.
 
     >>> def block(layer, weight, size):
-    ...     return [Tensor(layer, weight, (size,), "float32", size)]
+    ...     return [HeldTensor(layer, weight, (size,), "float32", size)]
     >>> blocks = [block("a", None, 6), block("b", "kernel", 5), block("b", None, 4)]
     >>> [str(tensor) for (tensor,) in left_out(blocks, 10)]
     ['the kernel of b (0.0 MiB)']
     """
     excess = sum(users[0].size for users in blocks) - limit
-    layers: dict[frozenset[str], list[Sequence[Tensor]]] = {}
+    layers: dict[frozenset[str], list[Sequence[HeldTensor]]] = {}
     for users in blocks:
         if any(t.weight is None and t.layer in outputs for t in users):
             continue
         layers.setdefault(frozenset(t.layer for t in users), []).append(users)
     sizes = {names: sum(users[0].size for users in of) for names, of in layers.items()}
-    chosen: list[Sequence[Tensor]] = []
+    chosen: list[Sequence[HeldTensor]] = []
     freed = 0
     for names in sorted(layers, key=lambda names: -sizes[names] / len(names)):
         if freed >= excess:
             break
         chosen += layers[names]
         freed += sizes[names]
-    found: list[Sequence[Tensor]] = []
+    found: list[Sequence[HeldTensor]] = []
     for users in sorted(chosen, key=lambda users: -users[0].size):
         if excess > 0:
             found.append(users)
@@ -227,7 +227,7 @@ def left_out(
     return found
 
 
-def _why(tensor: Tensor, limit: float, enough: int) -> str:
+def _why(tensor: HeldTensor, limit: float, enough: int) -> str:
     """Return what a page says where the numbers of a tensor should be."""
     return (
         f"the numbers of {tensor} are not in this file, which holds at most {limit:g} MiB of numbers: convscope "
@@ -257,7 +257,7 @@ def _late(host: Host, name: str) -> list[tuple[Json, dict[str, Json]]]:
 # -- numbers --------------------------------------------------------------------------------------
 
 
-def _tensors(host: Host, network: Mapping[str, Json]) -> Iterator[Tensor]:
+def _tensors(host: Host, network: Mapping[str, Json]) -> Iterator[HeldTensor]:
     """Yield every activation of the run, and every weight that an equation reads."""
     run = network["run"]
     wanted = [(name, None, shape) for name, shape in run["shapes"].items()]
@@ -268,19 +268,21 @@ def _tensors(host: Host, network: Mapping[str, Json]) -> Iterator[Tensor]:
         for weight, shape in row["weights"].items()
     ]
     for layer, weight, shape in wanted:
-        tensor = Tensor(layer, weight, tuple(shape), "", 0)
+        tensor = HeldTensor(layer, weight, tuple(shape), "", 0)
         first = None if 0 in shape else [[0, 0] for _ in shape]
         answer = host.answer({**tensor.question, "run": run["id"], "box": first})
         size = prod(shape) * (8 if answer.facts["dtype"] == "float64" else 4)
         yield tensor._replace(dtype=answer.facts["dtype"], size=size)
 
 
-def _blocks(host: Host, run: int, tensors: Sequence[Tensor], limit: int) -> list[list[Tensor]]:
+def _blocks(
+    host: Host, run: int, tensors: Sequence[HeldTensor], limit: int
+) -> list[list[HeldTensor]]:
     """Return the tensors, those with the same numbers together: a flatten has those of its input.
 
     One that is too large for the file in any case is not looked into.
     """
-    found: dict[Any, list[Tensor]] = {}
+    found: dict[Any, list[HeldTensor]] = {}
     for tensor in tensors:
         key: Any = tensor
         if tensor.size <= limit:
@@ -292,7 +294,7 @@ def _blocks(host: Host, run: int, tensors: Sequence[Tensor], limit: int) -> list
     return list(found.values())
 
 
-def _bodies(host: Host, tensor: Tensor, run: int) -> Iterator[bytes]:
+def _bodies(host: Host, tensor: HeldTensor, run: int) -> Iterator[bytes]:
     """Yield a tensor's numbers as the host gives them, no more at once than it gives."""
     boxes = [None] if 0 in tensor.shape else _boxes(tensor.shape, MOST_VALUES)
     for box in boxes:

@@ -68,7 +68,7 @@ _GUESS_KEYS = {"ask": True, "answer": True, "right": True, "wrong": True}
 _PLACE_KEYS = ("l", "o", "y", "x", "p", "m", "s", "w", "c", "sort")
 
 
-class SomeNetwork(Protocol):
+class TaughtNetwork(Protocol):
     """What of a network lessons look at."""
 
     @property
@@ -89,13 +89,13 @@ class Lesson(NamedTuple):
         """What to open for it, as MODEL of the command line."""
         return self.said.get("network")
 
-    def head(self, network: SomeNetwork) -> tuple[str, str]:
+    def head(self, network: TaughtNetwork) -> tuple[str, str]:
         """Return its title and what it is about, with the numbers of the first step's layer."""
         _, known = _place(network, self.said["steps"][0].get("place", ""), self.source)
         title, about = self.said["title"], self.said.get("about", "")
         return _filled(title, known, self.source), _filled(about, known, self.source)
 
-    def on(self, network: SomeNetwork) -> dict[str, Json]:
+    def on(self, network: TaughtNetwork) -> dict[str, Json]:
         """Return the lesson as the page takes it, with the network's numbers; raises `SourceError`.
 
         {"name", "title", "about", "steps": [{"title", "text", "place", "part", "guess"}]}
@@ -104,7 +104,7 @@ class Lesson(NamedTuple):
         title, about = self.head(network)
         return {"name": self.name, "title": title, "about": about, "steps": steps}
 
-    def _step(self, network: SomeNetwork, n: int, step: Mapping[str, Json]) -> dict[str, Json]:
+    def _step(self, network: TaughtNetwork, n: int, step: Mapping[str, Json]) -> dict[str, Json]:
         where = f"{self.source}, step {n} ({step['title']})"
         place, known = _place(network, step.get("place", ""), where)
 
@@ -166,7 +166,7 @@ def lesson(given: str | Path | Mapping[str, Json] | Lesson) -> Lesson:
     return _checked(read_json(data, path.name), path.stem, path.name)
 
 
-def fitting(network: SomeNetwork, names: list[str]) -> list[dict[str, Json]]:
+def fitting(network: TaughtNetwork, names: list[str]) -> list[dict[str, Json]]:
     """Return those of our lessons that can be given on a network, as the page takes them."""
     found = []
     for name in names:
@@ -228,7 +228,7 @@ def _object(found: Json, keys: Mapping[str, bool], where: str) -> None:
 # -- where a step is ------------------------------------------------------------------------------
 
 
-def _place(network: SomeNetwork, text: str, where: str) -> tuple[str, _Known]:
+def _place(network: TaughtNetwork, text: str, where: str) -> tuple[str, _Known]:
     """Return a step's place with its layer, and what is known there; raises `SourceError`."""
     graph = network.graph
     try:
@@ -295,7 +295,7 @@ def _check_position(graph: Graph, name: str, given: Mapping[str, str], where: st
             raise SourceError(f"{where}: {key}={number} is not within {name}, {times(shape)}")
 
 
-def _edited(network: SomeNetwork, text: str | None, where: str) -> Graph | None:
+def _edited(network: TaughtNetwork, text: str | None, where: str) -> Graph | None:
     """Return the network as a place's edits make it; raises `SourceError` for edits that cannot be."""
     if text is None:
         return None

@@ -11,7 +11,7 @@ from convscope.figures.layout import Cell, Placed
 from convscope.figures.lettering import broken, wide
 from convscope.figures.scene import Group, Paint, Part, Scene, Text, arrow, moved, named, rectangle
 from convscope.figures.styles import ROLES, Style, colour_of
-from convscope.figures.volumes import Drawn, Scale, drawn, scale_for
+from convscope.figures.volumes import Drawn, DrawnSizes, drawn, scale_for
 from convscope.model.graph import Graph
 from convscope.notation.expression import Binary, Read, addends
 from convscope.notation.sizes import UNKNOWN_SHAPE
@@ -107,7 +107,7 @@ class _Plan:
     ) -> None:  # fmt: skip
         self.graph, self.blocks, self.style = graph, blocks, style
         side = min(max(width * 0.13, 34.0), 78.0) * smaller * (0.85 if len(blocks) > 24 else 1.0)
-        self.scale: Scale = scale_for(blocks, side, side * 0.42)
+        self.scale: DrawnSizes = scale_for(blocks, side, side * 0.42)
         self.drawn: list[Drawn] = [
             drawn(
                 b,
@@ -209,7 +209,7 @@ def _sign(graph: Graph, block: Block) -> str:
 
 
 def legend(
-    blocks: Sequence[Block], scale: Scale, style: Style, width: float, top: float
+    blocks: Sequence[Block], scale: DrawnSizes, style: Style, width: float, top: float
 ) -> tuple[list[Part], float]:
     """Return what colours and sizes mean, in lines no wider than `width`, and where they end."""
     size = round(style.size * 0.88, 2)

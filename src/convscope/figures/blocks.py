@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from convscope.explain.folding import Fold, folds, leaving
 from convscope.explain.reading import main_sum
-from convscope.explain.repeats import Piece, Step, pieces
+from convscope.explain.repeats import Piece, Signature, pieces
 from convscope.explain.selection import selected
 from convscope.explorer.description import roles as axes_of
 from convscope.model.facts import Facts
@@ -133,10 +133,10 @@ def _alike(
             yield piece.name, tuple(alike)
 
 
-def _step(graph: Graph, row: Fold, gives: dict[str, str]) -> Step:
+def _step(graph: Graph, row: Fold, gives: dict[str, str]) -> Signature:
     kind = row.kind or graph.nodes[row.name].layer.kind
     weighted = any(graph.facts[node].weights for node in row.nodes)
-    return Step(row.name, kind, weighted, graph.shape(gives.get(row.name, row.nodes[-1])))
+    return Signature(row.name, kind, weighted, graph.shape(gives.get(row.name, row.nodes[-1])))
 
 
 def _source(graph: Graph, name: str, outside: bool) -> Block:

@@ -42,7 +42,7 @@ ENDINGS = (".svg", ".tex", ".pdf", ".png")
 LEAST_DPI, MOST_DPI = 36, 2400
 
 
-class Asked(Record):
+class FigureAsked(Record):
     """What figure is wanted.
 
     figure   which; None for the one that is meant
@@ -92,7 +92,7 @@ def figure_named(figure: str | None, image: bool, led: bool = False) -> str:
     return figure
 
 
-def scene(graph: Graph, asked: Asked, run: Any = None) -> Scene:
+def scene(graph: Graph, asked: FigureAsked, run: Any = None) -> Scene:
     """Return a figure of a network, or of a run of it.
 
     run   what `Network.run` gave, for figures of numbers
@@ -153,7 +153,7 @@ def scene(graph: Graph, asked: Asked, run: Any = None) -> Scene:
 
 
 def _gradient(
-    graph: Graph, asked: Asked, run: Any, style: Any, width: float, chosen: Sequence[str]
+    graph: Graph, asked: FigureAsked, run: Any, style: Any, width: float, chosen: Sequence[str]
 ) -> Scene:
     from convscope.explain.gradient import meant
     from convscope.explain.words import exact
@@ -199,7 +199,7 @@ def _gradient(
     return gradient(graph, style, width, run.activations, name, slopes(name), words)
 
 
-def _range(graph: Graph, asked: Asked) -> list[str]:
+def _range(graph: Graph, asked: FigureAsked) -> list[str]:
     """Return the layers among which the figure is, in order."""
     rows = folds(graph, asked.depth)
     first, last = selected(graph.name, rows, asked.layers)
@@ -207,7 +207,12 @@ def _range(graph: Graph, asked: Asked) -> list[str]:
 
 
 def _layer(
-    graph: Graph, asked: Asked, chosen: Sequence[str], fits: Any, lacks: str, first: bool = False
+    graph: Graph,
+    asked: FigureAsked,
+    chosen: Sequence[str],
+    fits: Any,
+    lacks: str,
+    first: bool = False,
 ) -> str:
     """Return the layer that was asked for, or the last (or first) one that fits the figure."""
     if asked.at[0] is not None:
@@ -244,7 +249,7 @@ def _spatial(graph: Graph, name: str) -> bool:
 
 
 def _number(
-    graph: Graph, asked: Asked, chosen: Sequence[str], run: Any
+    graph: Graph, asked: FigureAsked, chosen: Sequence[str], run: Any
 ) -> tuple[str, tuple[int, ...]]:
     """Return the layer and the position that the figure is about: the largest number where nobody says."""
     there = [name for name in chosen if name in run.activations]
@@ -293,7 +298,7 @@ def ending(path: str | Path) -> str:
     return found.lower()
 
 
-def draw(network: Any, path: str | Path, image: Any, asked: Asked, dpi: int = 300) -> Scene:
+def draw(network: Any, path: str | Path, image: Any, asked: FigureAsked, dpi: int = 300) -> Scene:
     """Write a figure of a network, and return it; see `Network.draw`."""
     ending(path)
     asked = asked._replace(figure=figure_named(asked.figure, image is not None, asked.led))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from convscope.explain.pictures import Comparison, Verdict
+from convscope.explain.pictures import Judged, Pictures
 from convscope.explain.reading import main_sum
 from convscope.explain.words import decimal, exact, grouped, times
 from convscope.figures.lettering import broken
@@ -17,7 +17,7 @@ MARGIN, GAP = 8.0, 10.0
 _SHOWN = 3
 
 
-def question(found: Comparison, style: Style, width: float) -> Scene:
+def question(found: Pictures, style: Style, width: float) -> Scene:
     """Return the four pictures of one layer side by side, or in two rows where that is too narrow."""
     across = 4 if width > 56 * style.size else 2 if width > 26 * style.size else 1
     room = (width - 2 * MARGIN - GAP * (across - 1)) / across
@@ -33,7 +33,7 @@ def question(found: Comparison, style: Style, width: float) -> Scene:
     y += 4
     for start in range(0, len(found.verdicts), across):
         lowest = y
-        row: list[tuple[list[Part], float, Verdict, float]] = []
+        row: list[tuple[list[Part], float, Judged, float]] = []
         for n, verdict in enumerate(found.verdicts[start : start + across]):
             x = MARGIN + n * (room + GAP)
             made, bottom = _panel(found, verdict, style, x, y, room, start + n + 1, where)
@@ -57,8 +57,8 @@ def question(found: Comparison, style: Style, width: float) -> Scene:
 
 
 def _panel(
-    found: Comparison,
-    verdict: Verdict,
+    found: Pictures,
+    verdict: Judged,
     style: Style,
     x: float,
     y: float,
@@ -109,7 +109,7 @@ def _panel(
 
 
 def _sketch(
-    verdict: Verdict, found: Comparison, style: Style, x: float, y: float, width: float
+    verdict: Judged, found: Pictures, style: Style, x: float, y: float, width: float
 ) -> tuple[list[Part], float]:
     """Return maps that go in, slices of filters and maps that come out, a few of each, with lines between what is
     multiplied and what is added."""
@@ -177,14 +177,14 @@ def _said(value: float) -> str:
     return decimal(value) if not 0 < abs(value) < 1e-4 else exact(value)
 
 
-def _into(found: Comparison) -> str:
+def _into(found: Pictures) -> str:
     """Return how many maps go in."""
     real = next(v.picture for v in found.verdicts if v.picture.real)
     main = main_sum(real.equation)
     return grouped(main.maps) if main is not None and main.maps is not None else "?"
 
 
-def _out(verdict: Verdict) -> str:
+def _out(verdict: Judged) -> str:
     """Return how many maps a picture lets come out."""
     axis = next((a for a in verdict.picture.equation.axes if a.role), None)
     return "1" if axis is None else grouped(axis.size)

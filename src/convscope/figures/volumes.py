@@ -33,7 +33,7 @@ _RATIO = 10.0
 _BEHIND = 2.6
 
 
-class Scale(Record):
+class DrawnSizes(Record):
     """How long sizes are drawn.
 
     side, thick     the longest side of a map, and the thickest row of maps, in points
@@ -69,7 +69,7 @@ class Scale(Record):
         return f"Sides: rows and columns of a map; thickness: its number of maps ({scale})."
 
 
-def scale_for(blocks: Iterable[Block], side: float, thick: float) -> Scale:
+def scale_for(blocks: Iterable[Block], side: float, thick: float) -> DrawnSizes:
     """Return the scale at which the largest of some blocks is as large as it may be."""
     sides, maps, rows = [1], [1], [1]
     least = [[math.inf], [math.inf]]
@@ -84,7 +84,7 @@ def scale_for(blocks: Iterable[Block], side: float, thick: float) -> Scale:
         least[0] += known
         least[1].append(int(count))
     logs = (max(sides) > _RATIO * min(least[0]), max(maps) > _RATIO * min(least[1]))
-    return Scale(side, thick, max(sides), max(maps), max(rows), logs)
+    return DrawnSizes(side, thick, max(sides), max(maps), max(rows), logs)
 
 
 def _drawn(size: Any, largest: int, length: float, log: bool) -> float:
@@ -110,7 +110,7 @@ class Drawn(Record):
 
 def drawn(
     block: Block,
-    scale: Scale,
+    scale: DrawnSizes,
     style: Style,
     flat: bool = False,
     sign: str = "",

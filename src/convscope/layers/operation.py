@@ -14,7 +14,7 @@ from convscope.equations.stating import NoEquation
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.base import Form, Layer, Sample, Value
 from convscope.layers.operation_axes import ALONG
-from convscope.layers.operation_call import INPUT, Called, Stated, is_input
+from convscope.layers.operation_call import INPUT, Called, StatedOperation, is_input
 from convscope.layers.operation_numbers import NUMBERS
 from convscope.layers.operation_places import PLACES
 from convscope.notation import Equation
@@ -173,5 +173,5 @@ class Operation(Layer):
         yield Sample(cls("Einsum", {"subscripts": "bhwc,bvc->bhwv"}), ((3, 5, 4), (2, 4)))
 
 
-OPERATIONS: dict[str, Stated] = {**NUMBERS, **ALONG, **PLACES}
+OPERATIONS: dict[str, StatedOperation] = {**NUMBERS, **ALONG, **PLACES}
 """Keras's classes of operations, and how each is stated."""

@@ -9,14 +9,14 @@ from convscope.equations.reducing import REDUCTIONS, reduction
 from convscope.equations.stating import NoEquation
 from convscope.equations.unit import unit
 from convscope.layers.base import Form
-from convscope.layers.operation_call import Called, Stated
+from convscope.layers.operation_call import Called, StatedOperation
 from convscope.notation import Equation, Expression, Index, call
 from convscope.notation.functions import SQRT
 
 # -- along axes -----------------------------------------------------------------------------------
 
 
-def _reduced(name: str, op: str) -> Stated:
+def _reduced(name: str, op: str) -> StatedOperation:
     def state(given: Called) -> Equation:
         read = given.tensors[0]
         if given.options.get("initial") is not None:
@@ -34,14 +34,14 @@ def _reduced(name: str, op: str) -> Stated:
         over = form.constant([place + 1 for place in given.places()], "int64")
         return form.node(op, inputs[0], over, keepdims=int(_kept(given)))
 
-    return Stated(state, write)
+    return StatedOperation(state, write)
 
 
 def _kept(given: Called) -> bool:
     return given.options.get("keepdims") is True
 
 
-def _spread(root: bool) -> Stated:
+def _spread(root: bool) -> StatedOperation:
     """Return the variance along some axes, or its root."""
 
     def state(given: Called) -> Equation:
@@ -74,7 +74,7 @@ def _spread(root: bool) -> Stated:
         )
         return form.node("Sqrt", value) if root else value
 
-    return Stated(state, write)
+    return StatedOperation(state, write)
 
 
 def _norm(given: Called) -> Equation:
@@ -101,7 +101,7 @@ def _write_normalised(given: Called, form: Form, inputs: list[str]) -> str:
     return form.node("Div", inputs[0], form.node("Max", length, form.constant(_shortest(given))))
 
 
-ALONG: dict[str, Stated] = {
+ALONG: dict[str, StatedOperation] = {
     "Sum": _reduced("sum", "ReduceSum"),
     "Mean": _reduced("mean", "ReduceMean"),
     "Max": _reduced("max", "ReduceMax"),
@@ -111,6 +111,6 @@ ALONG: dict[str, Stated] = {
     "Logsumexp": _reduced("log_sum_exp", "ReduceLogSumExp"),
     "Var": _spread(False),
     "Std": _spread(True),
-    "Norm": Stated(_norm, _reduced("l2", "ReduceL2").write),
-    "Normalize": Stated(_normalised, _write_normalised),
+    "Norm": StatedOperation(_norm, _reduced("l2", "ReduceL2").write),
+    "Normalize": StatedOperation(_normalised, _write_normalised),
 }

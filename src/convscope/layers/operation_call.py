@@ -130,7 +130,7 @@ def _constant(value: Any, axes: Sequence[Axis]) -> Expression:
     return Pieces(axes[-1], tuple(range(1, len(value) + 1)), numbers)
 
 
-class Stated(Record):
+class StatedOperation(Record):
     """How an operation is stated, and written as ONNX. `each`: it treats every number by itself."""
 
     state: Callable[[Called], Equation]

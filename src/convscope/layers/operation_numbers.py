@@ -11,7 +11,7 @@ from collections.abc import Callable
 from convscope.equations import formulas
 from convscope.equations.stating import NoEquation
 from convscope.layers.base import Form
-from convscope.layers.operation_call import Called, Stated
+from convscope.layers.operation_call import Called, StatedOperation
 from convscope.notation import Equation, Expression, call
 from convscope.notation.expression import Number
 from convscope.notation.functions import ABS, AT_LEAST, EXP, LOG, POW, SELECT, SQRT, Function
@@ -29,7 +29,7 @@ def _function(name: str) -> Function:
 Combined = Callable[..., Expression]
 
 
-def _numbers(combined: Combined, write: Callable[..., str], *options: str) -> Stated:
+def _numbers(combined: Combined, write: Callable[..., str], *options: str) -> StatedOperation:
     """Return an operation on the numbers at one position, with some of its options as further numbers."""
 
     def read(given: Called) -> list[float]:
@@ -46,14 +46,14 @@ def _numbers(combined: Combined, write: Callable[..., str], *options: str) -> St
         numbers = [form.constant(v) for v in read(given)]
         return write(form, *given.names(form, inputs), *numbers)
 
-    return Stated(state, written, each=True)
+    return StatedOperation(state, written, each=True)
 
 
 def _one(op: str) -> Callable[..., str]:
     return lambda form, *names: form.node(op, *names)
 
 
-def _named(name: str, op: str) -> Stated:
+def _named(name: str, op: str) -> StatedOperation:
     """Return an operation that is one primitive and one ONNX operator."""
     return _numbers(lambda x: call(_function(name), x), _one(op))
 
@@ -110,7 +110,7 @@ def _unchanged(given: Called) -> Equation:
     return Equation(axes, given.tensors[0][axes])
 
 
-NUMBERS: dict[str, Stated] = {
+NUMBERS: dict[str, StatedOperation] = {
     "Negative": _numbers(lambda x: 0.0 - x, _one("Neg")),
     "Absolute": _numbers(lambda x: call(ABS, x), _one("Abs")),
     "Sqrt": _numbers(lambda x: call(SQRT, x), _one("Sqrt")),
@@ -136,30 +136,30 @@ NUMBERS: dict[str, Stated] = {
         )
     },
     "Clip": _numbers(_inside, _one("Clip"), "x_min", "x_max"),
-    "LeakyRelu": Stated(
+    "LeakyRelu": StatedOperation(
         lambda g: _of(g, formulas.LEAKY_RELU, "negative_slope"),
         lambda g, form, x: form.node("LeakyRelu", *x, alpha=float(g.options["negative_slope"])), True,
     ),
-    "Elu": Stated(
+    "Elu": StatedOperation(
         lambda g: _of(g, formulas.ELU, "alpha"),
         lambda g, form, x: form.node("Elu", *x, alpha=float(g.options["alpha"])), True,
     ),
-    "Celu": Stated(
+    "Celu": StatedOperation(
         lambda g: _of(g, formulas.CELU, "alpha"),
         lambda g, form, x: form.node("Celu", *x, alpha=float(g.options["alpha"])), True,
     ),
-    "Gelu": Stated(_gelu_of, _write_gelu, True),
+    "Gelu": StatedOperation(_gelu_of, _write_gelu, True),
     "Threshold": _numbers(
         lambda x, t, v: call(formulas.THRESHOLD, x, t, v),
         lambda form, x, t, v: form.node("Where", form.node("Greater", x, t), x, v),
         "threshold", "default_value",
     ),
-    "Identity": Stated(_unchanged, lambda g, form, x: form.node("Identity", *x), True),
+    "Identity": StatedOperation(_unchanged, lambda g, form, x: form.node("Identity", *x), True),
     "Add": _numbers(lambda a, b: a + b, _one("Add")),
     "Subtract": _numbers(lambda a, b: a - b, _one("Sub")),
     "Multiply": _numbers(lambda a, b: a * b, _one("Mul")),
     "Divide": _numbers(lambda a, b: a / b, _one("Div")),
-    "Power": Stated(_power, lambda g, form, x: form.node("Pow", *g.names(form, x)), True),
+    "Power": StatedOperation(_power, lambda g, form, x: form.node("Pow", *g.names(form, x)), True),
     "SquaredDifference": _numbers(
         lambda a, b: (a - b) * (a - b),
         lambda form, a, b: form.node("Pow", form.node("Sub", a, b), form.constant(2.0)),

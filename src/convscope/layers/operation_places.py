@@ -14,7 +14,7 @@ from convscope.equations.stating import NoEquation
 from convscope.errors import ShapeError
 from convscope.layers.arguments import place_of
 from convscope.layers.base import Form
-from convscope.layers.operation_call import Called, Stated
+from convscope.layers.operation_call import Called, StatedOperation
 from convscope.notation import Equation, Pieces
 from convscope.notation.sizes import (
     Size,
@@ -448,33 +448,33 @@ def _einsum(given: Called) -> Equation:
     return Equation(*einsum(terms, result, sizes, given.shapes, reads, axes, called))
 
 
-PLACES: dict[str, Stated] = {
-    "GetItem": Stated(_item, _write_item),
-    "Flip": Stated(_flip, _write_flip),
-    "Roll": Stated(_roll, _write_roll),
-    "Stack": Stated(_stack, _write_stack),
-    "Split": Stated(_parted, _write_parted),
-    "Unstack": Stated(_parted, _write_parted),
-    "ExpandDims": Stated(
+PLACES: dict[str, StatedOperation] = {
+    "GetItem": StatedOperation(_item, _write_item),
+    "Flip": StatedOperation(_flip, _write_flip),
+    "Roll": StatedOperation(_roll, _write_roll),
+    "Stack": StatedOperation(_stack, _write_stack),
+    "Split": StatedOperation(_parted, _write_parted),
+    "Unstack": StatedOperation(_parted, _write_parted),
+    "ExpandDims": StatedOperation(
         _expanded,
         lambda g, form, x: form.node(
             "Unsqueeze", *x, form.constant([g.place(more=1) + 1], "int64")
         ),
     ),
-    "Squeeze": Stated(
+    "Squeeze": StatedOperation(
         _squeezed,
         lambda g, form, x: form.node(
             "Squeeze", *x, form.constant([p + 1 for p in _squeezed_places(g)], "int64")
         ),
     ),
-    "Take": Stated(_take, _write_take),
-    "Repeat": Stated(_repeat, _write_repeat),
-    "Tile": Stated(
+    "Take": StatedOperation(_take, _write_take),
+    "Repeat": StatedOperation(_repeat, _write_repeat),
+    "Tile": StatedOperation(
         _tile, lambda g, form, x: form.node("Tile", *x, form.constant([1, *_times(g)], "int64"))
     ),
-    "Pad": Stated(_pad, _write_pad),
-    "Matmul": Stated(_matmul, _write_matmul),
-    "Einsum": Stated(
+    "Pad": StatedOperation(_pad, _write_pad),
+    "Matmul": StatedOperation(_matmul, _write_matmul),
+    "Einsum": StatedOperation(
         _einsum,
         lambda g, form, x: form.node(
             "Einsum", *x, equation=g.options["subscripts"].replace(" ", "")

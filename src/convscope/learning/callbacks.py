@@ -383,12 +383,12 @@ class ProgressBar(Callback):
         self.verbose, self.file = verbose, file
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        from convscope.learning.progress import Bar
+        from convscope.learning.progress import KerasBar
 
         out = self.file or sys.stdout
         if self.verbose and self.params["epochs"] > 1:
             print(f"Epoch {epoch + 1}/{self.params['epochs']}", file=out)
-        self.bar = Bar(self.params["steps"], self.verbose, out)
+        self.bar = KerasBar(self.params["steps"], self.verbose, out)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self.bar.show(batch + 1, logs or {})

@@ -14,7 +14,7 @@ OFTEN = 0.05
 """A bar is drawn again after so many seconds at the earliest."""
 
 
-class Bar:
+class KerasBar:
     """A bar of so many steps, drawn on a terminal; elsewhere only its last line is written."""
 
     def __init__(self, target: int, verbose: int, file: Any) -> None:

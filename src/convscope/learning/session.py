@@ -119,7 +119,7 @@ def optimizers(network: Any) -> dict[str, dict[str, Any]]:
     return found
 
 
-class Session:
+class TrainingSession:
     """Training in a thread of its own, which waits between steps while it is paused.
 
     network   compiled, with metrics; it is the session's alone
@@ -265,7 +265,7 @@ class Session:
 class _Watched(Callback):
     """Lets a session say when the next step is made, and tells it what came of it."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: TrainingSession) -> None:
         self.session = session
 
     def wants(self, step: int) -> bool:

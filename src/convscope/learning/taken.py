@@ -104,7 +104,7 @@ class Movement:
             return f"{said}: every number that the weight met is 0."
         return f"{said}: the weight met a 0, or what came out there had no part in the loss."
 
-    def of_image(self, number: int) -> Products:
+    def of_image(self, number: int) -> ImageProducts:
         """Return what one image of the batch adds, product by product; raises `PositionError` for none."""
         image = next((one for one in self.images if one.number == number), None)
         if image is None:
@@ -113,7 +113,7 @@ class Movement:
                 if self.images
                 else "no image of the batch used this weight"
             )
-        return Products(self, image)
+        return ImageProducts(self, image)
 
     @property
     def agrees(self) -> bool:
@@ -233,7 +233,7 @@ class Movement:
 
 
 @dataclass(frozen=True)
-class Products:
+class ImageProducts:
     """What one image of a batch adds to a gradient, product by product."""
 
     movement: Movement

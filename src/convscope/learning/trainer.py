@@ -371,9 +371,9 @@ class Trainer:
         size = _count(batch_size, 32, "batch_size")
         bar = None
         if bars := 1 if verbose in ("auto", True) else int(verbose):
-            from convscope.learning.progress import Bar
+            from convscope.learning.progress import KerasBar
 
-            bar = Bar(-(-len(t) // size), bars, sys.stdout)
+            bar = KerasBar(-(-len(t) // size), bars, sys.stdout)
         logs = self._evaluated(images, t, size, bar)
         return logs if return_dict else _listed(logs)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from convscope.learning.callbacks import Callback, History
     from convscope.learning.trainer import Trainer
-    from convscope.network.reports import Steps
+    from convscope.network.reports import StepTaken
 
 
 class Trainable(Runnable):
@@ -171,19 +171,19 @@ class Trainable(Runnable):
         return self._compiled().train_on_batch(x, y, sample_weight, class_weight, return_dict)
 
     @property
-    def last_step(self) -> Steps:
+    def last_step(self) -> StepTaken:
         """The last step of `train_on_batch`, to be taken apart.
 
         `last_step.at("conv2d_1.kernel", (1, 2, 0, 11))` is a report of why that weight moved: every
         product of its gradient, by image, and what the optimizer made of it. `.gradient(weight)` and
         `.update(weight)` are arrays.
         """
-        from convscope.network.reports import Steps
+        from convscope.network.reports import StepTaken
 
         last = self._compiled().last
         if last is None:
             raise NotBuiltError(f"{self.name} has made no step yet: train_on_batch(x, y) makes one")
-        return Steps(last)
+        return StepTaken(last)
 
 
 def to_watch(network: Any, data: Any = None, film: Any = None) -> dict[str, Any]:

@@ -222,9 +222,9 @@ class Network(Trainable):
         written, `SettingError` for a figure, style or width that there is not, `UnsupportedError` where a figure needs
         an equation that there is not, or a library (`pip install 'convscope[figures]'` for PDF and PNG).
         """
-        from convscope.figures.drawing import Asked, draw, place
+        from convscope.figures.drawing import FigureAsked, draw, place
 
-        asked = Asked(
+        asked = FigureAsked(
             figure, style, columns, layers, depth, place(at), flat, to, loss, target, from_logits
         )
         draw(self, path, image, asked, dpi)
@@ -440,14 +440,14 @@ class Network(Trainable):
         difference in the explorer, `export(path)` writes that as one HTML file.
         """
         from convscope.comparing.comparison import compare
-        from convscope.network.reports import Compared
+        from convscope.network.reports import ComparedNetworks
         from convscope.network.streaming import Streamed
 
         if image is None:
-            return Compared(compare(self.graph, other.graph), self, None)
+            return ComparedNetworks(compare(self.graph, other.graph), self, None)
         ours = Streamed(self, image)
         numbers = ours, Streamed(other, _turned(image, ours, other))
-        return Compared(compare(ours.graph, numbers[1].graph, numbers), self, numbers)
+        return ComparedNetworks(compare(ours.graph, numbers[1].graph, numbers), self, numbers)
 
     def fingerprint(self) -> str:
         """Return 64 hexadecimal digits that are equal for the same network in another format or with other names.
@@ -489,7 +489,7 @@ class Network(Trainable):
         return self._edit([Edit(n, s, v) for n, of in several.items() for s, v in of.items()])
 
     def _edit(self, edits: Iterable[Edit]) -> Self:
-        from convscope.explain.whatif import History as Edits
+        from convscope.explain.whatif import Edits
 
         graph = self.graph
         backing, made = self.backing.edited(graph, tuple(edits), self.seed)

@@ -22,7 +22,7 @@ class Gradients(Report[Any]):
         return Report(self.facts.shares())
 
 
-class Compared(Report[Any]):
+class ComparedNetworks(Report[Any]):
     """The report of a comparison, which the explorer can show: both networks' maps and their difference.
 
     network, numbers   the first network, and what gives the numbers of both; None where no image went through
@@ -57,7 +57,7 @@ class Compared(Report[Any]):
         write_host(self.host, path, limit)
 
 
-class Steps:
+class StepTaken:
     """A step of training: its arrays, and reports of why single weights moved."""
 
     __slots__ = ("taken",)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from convscope.engine.backing import Backing
     from convscope.engine.pixels import Chosen
     from convscope.engine.runtime import Runner
-    from convscope.explain.whatif import History as Edits
+    from convscope.explain.whatif import Edits
     from convscope.learning.trainer import Trainer
     from convscope.network.network import Network
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from convscope.notation.equation import Equation, hull
-from convscope.notation.evaluation import Patch, evaluate_box
+from convscope.notation.evaluation import TensorPart, evaluate_box
 from convscope.notation.index import Range
 from convscope.typed import Array
 
@@ -75,12 +75,12 @@ def cone(
             )
             boxes[feed] = hull(boxes[feed], clipped) if feed in boxes else clipped
 
-    patches: dict[str, Patch] = {}
+    patches: dict[str, TensorPart] = {}
     for name, array in given.items():
         if name in boxes:
             seen = array[tuple(slice(low, high + 1) for low, high in boxes[name])]
             origin = tuple(low for low, _ in boxes[name])
-            patches[name] = Patch(taken(name, seen), origin, array.shape)
+            patches[name] = TensorPart(taken(name, seen), origin, array.shape)
     numbers = 0
     for name in names:
         if name not in boxes:
@@ -95,10 +95,10 @@ def cone(
         array = evaluate_box(link.equation, box, values)
         numbers += array.size
         origin = tuple(low for low, _ in box)
-        patches[name] = Patch(array, origin, tuple(link.equation.shape))
+        patches[name] = TensorPart(array, origin, tuple(link.equation.shape))
     raise AssertionError(f"{target} is not among the links")
 
 
-def _nothing(shape: tuple[int, ...]) -> Patch:
+def _nothing(shape: tuple[int, ...]) -> TensorPart:
     """Return a tensor of which no number is needed: every read of it falls into its border."""
-    return Patch(np.zeros((1,) * len(shape)), (0,) * len(shape), shape)
+    return TensorPart(np.zeros((1,) * len(shape)), (0,) * len(shape), shape)

@@ -43,7 +43,7 @@ from convscope.typed import Array
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
+class TensorPart:
     """Part of a tensor: the numbers, where they start, and the whole tensor's shape."""
 
     array: Array
@@ -55,7 +55,7 @@ Box: TypeAlias = tuple[tuple[int, int], ...]
 """(first, last) along each axis."""
 
 Values: TypeAlias = Mapping[str, Any]
-"""Tensor name to array, or to `Patch`."""
+"""Tensor name to array, or to `TensorPart`."""
 
 
 def evaluate(equation: Equation, position: Sequence[int], values: Values) -> float:
@@ -126,7 +126,7 @@ class Evaluator:
         self.dtype = np.dtype(dtype)
         self._sizes: dict[Axis, int] = {}
         self._reach: dict[Local, Box] = {}
-        self._tables: dict[Local, Patch] = {}
+        self._tables: dict[Local, TensorPart] = {}
         self._grids: dict[tuple[int, int], Array] = {}
         self._starts: dict[int, tuple[int, Array]] = {}
         """Grids that step evenly by 1: where each starts. The array is kept, so that no other gets its id."""
@@ -167,14 +167,14 @@ class Evaluator:
             if 0 < many <= min(2 * reads[tensor], HELD):
                 self._reach[tensor] = window
 
-    def table(self, item: Local) -> Patch | None:
+    def table(self, item: Local) -> TensorPart | None:
         """Return what is read of a local, computed the first time; None where it is not held."""
         found = self._tables.get(item)
         if found is None and item in self._reach:
             window = self._reach[item]
             array = self.box(item.axes, item.expression, window)
             origin = tuple(low for low, _ in window)
-            found = self._tables[item] = Patch(array, origin, self.shape(item))
+            found = self._tables[item] = TensorPart(array, origin, self.shape(item))
         return found
 
     def shape(self, tensor: Tensor) -> tuple[int, ...]:
@@ -295,7 +295,7 @@ class Evaluator:
             assert isinstance(tensor, Local)
             inner, inside = self.held(node, given)
             return bordered(self.value(tensor.expression, inner, depth), inside, node.outside)
-        if type(source) is Patch:
+        if type(source) is TensorPart:
             array, origin, shape = source.array, source.origin, source.shape
         else:
             array, origin, shape = source, None, source.shape

@@ -167,9 +167,9 @@ class Index:
         wherever it starts: 1 unless something is divided."""
         result = 1
         for atom, _ in self.terms:
-            if isinstance(atom, Operation):
+            if isinstance(atom, Division):
                 result = math.lcm(result, atom.by * atom.of.period() if is_known(atom.by) else 1)
-            elif isinstance(atom, Table):
+            elif isinstance(atom, PlaceTable):
                 result = math.lcm(result, len(atom.places))
         return result
 
@@ -270,7 +270,7 @@ class Axis(Atom):
         return f"Axis({self.name!r}, {self.size})"
 
 
-class Operation(Atom):
+class Division(Atom):
     """An index divided by a whole number, in one of three ways."""
 
     __slots__ = ("by", "of")
@@ -287,7 +287,7 @@ class Operation(Atom):
         return self.of.whole(values)
 
 
-class Quotient(Operation):
+class Quotient(Division):
     """Floor division: ⌊of / by⌋."""
 
     __slots__ = ()
@@ -307,7 +307,7 @@ class Quotient(Operation):
         return how.floor.format(_grouped(self.of, how), how.size(self.by, True))
 
 
-class Remainder(Operation):
+class Remainder(Division):
     """The remainder of floor division: of mod by, never negative."""
 
     __slots__ = ()
@@ -329,7 +329,7 @@ class Remainder(Operation):
         return how.remainder.format(_grouped(self.of, how), how.size(self.by, True))
 
 
-class ExactQuotient(Operation):
+class ExactQuotient(Division):
     """Exact division: of / by where that is whole; elsewhere there is nothing to read."""
 
     __slots__ = ()
@@ -351,7 +351,7 @@ class ExactQuotient(Operation):
         return f"{_grouped(self.of, how)}/{how.size(self.by, True)}"
 
 
-class Table(Atom):
+class PlaceTable(Atom):
     """Whole numbers that are written out: number `of` of them, counted from 0."""
 
     __slots__ = ("of", "places")
@@ -382,7 +382,7 @@ class Table(Atom):
         return np.asarray(self.places)[place]
 
     def substitute(self, replaced: Mapping[Axis, Index]) -> Index:
-        return Table(self.of.substitute(replaced), self.places)
+        return PlaceTable(self.of.substitute(replaced), self.places)
 
     def spelled(self, how: Spelling) -> str:
         shown = [f"{p}".replace("-", how.minus.strip()) for p in self.places]
@@ -405,7 +405,7 @@ def written_out(of: Index, places: Sequence[int]) -> Index:
     step = places[1] - places[0] if len(places) > 1 else 0
     if all(place == places[0] + n * step for n, place in enumerate(places)):
         return of * step + places[0]
-    return Table(of, tuple(places))
+    return PlaceTable(of, tuple(places))
 
 
 def in_one(at: Sequence[Index | Size], shape: Sequence[Size] = ()) -> Index:
@@ -432,7 +432,7 @@ def is_divided(index: Index) -> bool:
     >>> is_divided(exactly(Axis("y", 5) + 1, 2)), is_divided(exactly(Axis("y", 5) + 1, 1))
     (True, False)
     """
-    inner = [atom for atom, _ in index.terms if isinstance(atom, (Operation, Table))]
+    inner = [atom for atom, _ in index.terms if isinstance(atom, (Division, PlaceTable))]
     return any(isinstance(atom, ExactQuotient) or is_divided(atom.of) for atom in inner)
 
 
@@ -482,9 +482,9 @@ def _is_alike(a: Atom, b: Atom) -> bool:
     """Whether two atoms are the same, or the same division of the same."""
     if a is b:
         return True
-    if isinstance(a, Table) and isinstance(b, Table):
+    if isinstance(a, PlaceTable) and isinstance(b, PlaceTable):
         return a.places == b.places and _is_nothing(a.of - b.of)
-    if not (isinstance(a, Operation) and type(a) is type(b) and isinstance(b, Operation)):
+    if not (isinstance(a, Division) and type(a) is type(b) and isinstance(b, Division)):
         return False
     return _is_same(a.by, b.by) and _is_nothing(a.of - b.of)
 
@@ -535,7 +535,7 @@ LATEX = Spelling(
 def _times(factor: Size, atom: Atom, alone: bool, how: Spelling) -> str:
     """Return factor·atom; `alone` says that nothing else is in the index."""
     text = atom.spelled(how)
-    if not isinstance(atom, (Axis, Quotient, Table)):
+    if not isinstance(atom, (Axis, Quotient, PlaceTable)):
         if _is_one(factor) and (alone or isinstance(atom, ExactQuotient)):
             return text
         text = f"({text})"

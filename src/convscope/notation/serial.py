@@ -46,19 +46,19 @@ from convscope.notation.functions import PRIMITIVES, Function
 from convscope.notation.index import (
     Atom,
     Axis,
+    Division,
     ExactQuotient,
     Index,
-    Operation,
+    PlaceTable,
     Quotient,
     Remainder,
-    Table,
 )
 from convscope.notation.rewriting import unlike
 from convscope.notation.sizes import plain
 
 Json: TypeAlias = Any
 
-OPERATIONS: dict[type[Operation], str] = {
+OPERATIONS: dict[type[Division], str] = {
     Quotient: "floor",
     Remainder: "mod",
     ExactQuotient: "exact",
@@ -169,10 +169,10 @@ class _Writer:
         }
 
     def atom(self, atom: Atom) -> Json:
-        if isinstance(atom, Operation):
+        if isinstance(atom, Division):
             name = OPERATIONS[type(atom)]
             return {"op": name, "of": self.whole(atom.of), "by": plain(atom.by)}
-        if isinstance(atom, Table):
+        if isinstance(atom, PlaceTable):
             return {"table": list(atom.places), "of": self.whole(atom.of)}
         assert isinstance(atom, Axis)
         return self.axis(atom)

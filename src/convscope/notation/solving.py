@@ -15,13 +15,13 @@ from convscope.notation.expression import Expression, Inside, Local, Read, Reduc
 from convscope.notation.index import (
     Atom,
     Axis,
+    Division,
     ExactQuotient,
     Index,
-    Operation,
+    PlaceTable,
     Quotient,
     Range,
     Remainder,
-    Table,
     as_index,
     exactly,
     is_divided,
@@ -152,7 +152,7 @@ class Solution:
             else:
                 self.put(atom, value)
             return
-        assert isinstance(atom, Operation)
+        assert isinstance(atom, Division)
         of, by = atom.of, atom.by
         if isinstance(atom, ExactQuotient):
             self.equate(of, value * by)
@@ -204,9 +204,9 @@ class Bordering(Rewriting):
 
 def _looked_up(atom: Atom) -> bool:
     """Whether a place is looked up in a table."""
-    if isinstance(atom, Operation):
+    if isinstance(atom, Division):
         return any(_looked_up(inner) for inner, _ in atom.of.terms)
-    return isinstance(atom, Table)
+    return isinstance(atom, PlaceTable)
 
 
 def within(index: Index, size: Size, ranges: Mapping[Axis, Range]) -> bool:

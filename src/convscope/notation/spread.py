@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from convscope.notation.index import (
     Atom,
     Axis,
+    Division,
     ExactQuotient,
     Index,
-    Operation,
+    PlaceTable,
     Quotient,
     Range,
-    Table,
 )
 from convscope.notation.sizes import Size, is_known, is_rational, surely_less
 from convscope.typed import TYPE_CHECKING
@@ -82,11 +82,11 @@ def spread(index: Index, bound: Mapping[Axis, Range]) -> Spread:
 
 
 def _of_atom(atom: Atom, bound: Mapping[Axis, Range]) -> Spread:
-    if isinstance(atom, Table):
+    if isinstance(atom, PlaceTable):
         free = atom.axes() - bound.keys()
         low, high = atom.bounds({**bound, **{axis: (0, 0) for axis in free}})
         return Spread(None if free else {}, low, high)
-    if not isinstance(atom, Operation):
+    if not isinstance(atom, Division):
         assert isinstance(atom, Axis)
         return Spread({}, *bound[atom]) if atom in bound else Spread({atom: 1}, 0, 0)
     inner = spread(atom.of, bound).settled()

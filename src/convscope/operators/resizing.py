@@ -38,7 +38,7 @@ CROPPED = "tf_crop_and_resize"
 """The way of resizing in which a part of the map is resized, which may reach beyond it."""
 
 
-class Along(Record):
+class ResizedAxis(Record):
     """How one axis is resized: how long it was and becomes, by what scale, from where to where of it (0 … 1)."""
 
     size: int
@@ -52,7 +52,7 @@ class Along(Record):
         return self.scale == 1 and self.length == self.size and self.part == (0.0, 1.0)
 
 
-def _mixed(node: Node, out: Sequence[Axis], every: Sequence[Along], where: str) -> Equation:
+def _mixed(node: Node, out: Sequence[Axis], every: Sequence[ResizedAxis], where: str) -> Equation:
     """Return a resizing that mixes neighbouring numbers."""
     smooth = node.flag("antialias")
     curve: Curve = LINEAR
@@ -72,7 +72,7 @@ def _mixed(node: Node, out: Sequence[Axis], every: Sequence[Along], where: str) 
     ], sizes)  # fmt: skip
 
 
-def _line(where: str, along: Along, smooth: bool = False) -> Line:
+def _line(where: str, along: ResizedAxis, smooth: bool = False) -> Line:
     size, length, scale, part = along
     if where == CROPPED:
         first, last = (Fraction(simplest(abs(p))) * (1 if p >= 0 else -1) for p in part)
@@ -105,7 +105,7 @@ def _cropped(
 
 
 def _nearest(
-    node: Node, out: Sequence[Axis], every: Sequence[Along], where: str, rounding: str
+    node: Node, out: Sequence[Axis], every: Sequence[ResizedAxis], where: str, rounding: str
 ) -> Equation:
     at: list[Index] = []
     places: list[list[float] | None] = []
@@ -186,7 +186,7 @@ def resize(node: Node) -> Equation:
         for n, place in enumerate(places):
             parts[place] = float(box[n]), float(box[n + len(places)])
     out = node.layout.axes(lengths)
-    every = [Along(*one) for one in zip(shape, lengths, scales, parts, strict=True)]
+    every = [ResizedAxis(*one) for one in zip(shape, lengths, scales, parts, strict=True)]
     if mode == "nearest":
         return _nearest(node, out, every, where, rounding)
     return _mixed(node, out, every, where)

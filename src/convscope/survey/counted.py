@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.checks.counted import Counted, Counts, Example
+from convscope.checks.counted import Counted, Counts, NotFinite
 from convscope.errors import ConvscopeError, SettingError
 from convscope.survey.measuring import passed_on
 from convscope.survey.stored import State, load
@@ -36,7 +36,7 @@ def counted(network: Any, survey: Any, data: Any = None) -> Counted:
         beside = partial(opened, network, survey, data)
     check_network(network, state, named)
 
-    def example(layer: str) -> Example | str:
+    def example(layer: str) -> NotFinite | str:
         pixels = network.pixels
         try:
             return _example(beside(), layer)
@@ -72,7 +72,7 @@ def _layers(state: State) -> Iterator[tuple[str, Counts]]:
         yield layer.name, Counts(layer.axis is None, layer.places, *figures, bins)
 
 
-def _example(survey: Survey, layer: str) -> Example | str:
+def _example(survey: Survey, layer: str) -> NotFinite | str:
     """Return an image in which a layer is not finite, of the first that were counted: one that it is born in, if any."""
     looked, later = 0, None
     for first, last in survey.state.done:
@@ -92,7 +92,7 @@ def _example(survey: Survey, layer: str) -> Example | str:
                 reads = [found.get(before) for before in survey.graph.nodes[layer].inputs]
                 born = all(read is not None and bool(np.isfinite(read).all()) for read in reads)
                 name = survey.item(number).name
-                one = Example(name, float(array[where]), where, born)
+                one = NotFinite(name, float(array[where]), where, born)
                 if born:
                     return one
                 later = later or one

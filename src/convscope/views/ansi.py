@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _CODES = {"code": "36", "strong": "1", "good": "32", "bad": "31", "dim": "2"}
 
 
-class Piece(Record):
+class Painted(Record):
     """A line as it is written, and how many cells of the screen it takes."""
 
     text: str
@@ -38,20 +38,20 @@ class Pen:
         code = _CODES.get(style)
         return f"\033[{code}m{text}\033[0m" if self.color and code and text else text
 
-    def line(self, words: Words, style: str = "") -> Piece:
+    def line(self, words: Words, style: str = "") -> Painted:
         """Return words in one line."""
         shown = _shown(words)
         text = "".join(self.paint(s.text, s.style or style) for s in shown)
-        return Piece(text, sum(cells(s.text) for s in shown))
+        return Painted(text, sum(cells(s.text) for s in shown))
 
-    def lines(self, words: Words, width: int, hanging: int = 0, style: str = "") -> list[Piece]:
+    def lines(self, words: Words, width: int, hanging: int = 0, style: str = "") -> list[Painted]:
         """Return words wrapped to a width; lines after the first start `hanging` cells in."""
         shown = _shown(words)
         whole = "".join([s.text for s in shown])
         size = cells(whole)
         if size <= width:
-            return [Piece("".join([self.paint(s.text, s.style or style) for s in shown]), size)]
-        result: list[Piece] = []
+            return [Painted("".join([self.paint(s.text, s.style or style) for s in shown]), size)]
+        result: list[Painted] = []
         for start, end in wrap(whole, width, hanging):
             indent = hanging if result else 0
             text, position = " " * indent, 0
@@ -60,7 +60,7 @@ class Pen:
                     part = span.text[max(start - position, 0) : end - position]
                     text += self.paint(part, span.style or style)
                 position += len(span.text)
-            result.append(Piece(text, indent + cells(whole[start:end])))
+            result.append(Painted(text, indent + cells(whole[start:end])))
         return result
 
 
@@ -68,7 +68,7 @@ def _shown(words: Words) -> list[Span]:
     return [Span(marked(span.text, span.style), span.style) for span in spans(words)]
 
 
-def pad(piece: Piece, width: int, align: str = "left") -> str:
+def pad(piece: Painted, width: int, align: str = "left") -> str:
     """Return a line filled up with spaces to a width."""
     space = " " * (width - piece.size)
     return space + piece.text if align == "right" else piece.text + space

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from convscope.parts import Figure, Sizes, Summary, figure
 from convscope.views.characters import printable
 from convscope.views.figures import count, extent, size
-from convscope.views.keras_order import Line, keras_lines
+from convscope.views.keras_order import LayerLine, keras_lines
 
 
 def keras2_text(summary: Summary, line_length: int | None = None) -> str:
@@ -57,7 +57,7 @@ def _ends(chain: bool, line_length: int | None) -> list[int]:
     return [int(length * end) for end in ((0.45, 0.85, 1.0) if chain else (0.33, 0.55, 0.67, 1.0))]
 
 
-def _cells(line: Line, chain: bool) -> list[list[str]]:
+def _cells(line: LayerLine, chain: bool) -> list[list[str]]:
     """Return a layer's cells; below them, in a graph, what else feeds it."""
     first, *others = line.connections or [""]
     cells = [line.label, _shape(line), _params(line.params)]
@@ -75,7 +75,7 @@ def _row(cells: Sequence[str], ends: Sequence[int]) -> str:
     return line
 
 
-def _shape(line: Line) -> str:
+def _shape(line: LayerLine) -> str:
     """Return the output shape as a Python tuple; "multiple" when the uses of a layer differ."""
     shapes = [_tuple(shape) for shape in line.shapes]
     return shapes[0] if len(set(shapes)) == 1 else "multiple"

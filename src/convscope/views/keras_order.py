@@ -14,7 +14,7 @@ from convscope.views.characters import printable
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LayerLine:
     """One layer: the output shapes of its uses, and what feeds them as (layer, which use of it)."""
 
     name: str
@@ -34,11 +34,11 @@ class Line:
         return [f"{printable(name)}[{use}][0]" for name, use in self.sources]
 
 
-def keras_lines(summary: Summary) -> tuple[list[Line], bool]:
+def keras_lines(summary: Summary) -> tuple[list[LayerLine], bool]:
     """Return one line for each layer that is shown, and whether the network is a plain chain."""
     if summary.sequential:
         rows = [row for row in summary.visible if row.kind != "InputLayer"]
-        return [Line(r.name, r.kind, (r.output_shape,), r.params, ()) for r in rows], True
+        return [LayerLine(r.name, r.kind, (r.output_shape,), r.params, ()) for r in rows], True
     nodes = _nodes(summary)
     owner = {name: row.shared_with or name for name, row in nodes.items()}
     uses: dict[str, list[str]] = {}
@@ -52,7 +52,7 @@ def keras_lines(summary: Summary) -> tuple[list[Line], bool]:
         rows = [nodes[name] for name in uses[layer]]
         sources = tuple((owner[s], number[s]) for row in rows for s in row.inputs)
         shapes = tuple(row.output_shape for row in rows)
-        lines.append(Line(layer, rows[0].kind, shapes, rows[0].params, sources))
+        lines.append(LayerLine(layer, rows[0].kind, shapes, rows[0].params, sources))
     chain = (
         len(set(node_depth.values())) == len(nodes)
         and all(len(row.inputs) <= 1 for row in nodes.values())

@@ -17,7 +17,7 @@ from convscope.parts import (
     Words,
     spans,
 )
-from convscope.views.ansi import Pen, Piece, pad
+from convscope.views.ansi import Painted, Pen, pad
 from convscope.views.characters import cells, marked, printable
 from convscope.views.text_grid import side_lines
 
@@ -126,7 +126,7 @@ def _table(table: Table) -> str:
     for row in [rows[0], rules, *rows[1:]]:
         filled = [*row, *[""] * (count - len(row))][:count]
         aligned = [
-            pad(Piece(cell, cells(cell)), width, column.align)
+            pad(Painted(cell, cells(cell)), width, column.align)
             for cell, width, column in zip(filled, widths, table.columns, strict=True)
         ]
         lines.append(f"| {' | '.join(aligned)} |")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
 
-class Facts(Protocol):
+class Reportable(Protocol):
     """What a report can be made of."""
 
     def document(self) -> Document:
@@ -22,7 +22,7 @@ class Facts(Protocol):
         """Return the facts as plain data, to be computed with."""
 
 
-T = TypeVar("T", bound=Facts)
+T = TypeVar("T", bound=Reportable)
 
 
 class Report(Generic[T]):

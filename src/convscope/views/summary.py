@@ -30,7 +30,7 @@ from convscope.views.wrapping import pieces
 if TYPE_CHECKING:
     from typing import Any, Literal, TypeAlias
 
-    from convscope.views.text_table import Measured
+    from convscope.views.text_table import MeasuredColumn
 
 DEFAULT_COLUMNS = ("layer", "output", "weights", "params", "macs", "receptive_field")
 STYLES = ("table", "keras", "keras2")
@@ -305,10 +305,10 @@ WIDEST = 240
 
 def _kept_to_lines(
     summary: Summary, columns: Sequence[str] | None, width: int | None
-) -> tuple[Document, int, Sequence[Measured]]:
+) -> tuple[Document, int, Sequence[MeasuredColumn]]:
     """Return the document in as few words as keep each row of a long table to a line, its width and its columns."""
     from convscope.views.ansi import FALLBACK_WIDTH
-    from convscope.views.text_table import Measured, height, natural_width
+    from convscope.views.text_table import MeasuredColumn, height, natural_width
 
     rows, free = len(summary.visible), width is None
     width = FALLBACK_WIDTH if width is None else width
@@ -317,14 +317,14 @@ def _kept_to_lines(
     names = _names(summary, columns)
     kinds = [_KINDS[name] for name in names]
     totals = _footer(summary, kinds)
-    known: dict[tuple[str, int], Measured] = {}
+    known: dict[tuple[str, int], MeasuredColumn] = {}
     found = []
     for detail in range(len(_BRIEF)):
         ways = [(name, _SHORTER[name][detail] if name in _SHORTER else 0) for name in names]
         for place, (way, kind) in enumerate(zip(ways, kinds, strict=True)):
             if way not in known:
                 cells = [*_cells(summary, names, *way), *totals[place : place + 1]]
-                known[way] = Measured(Column(kind.title, kind.align), cells)
+                known[way] = MeasuredColumn(Column(kind.title, kind.align), cells)
         made = [known[way] for way in ways]
         found.append((height(made, width, bool(totals)), detail, made))
         if found[-1][0] <= 1.1 * rows:

@@ -17,7 +17,7 @@ from convscope.parts import (
 )
 from convscope.views.ansi import Pen
 from convscope.views.characters import printable
-from convscope.views.text_table import Measured, table_lines
+from convscope.views.text_table import MeasuredColumn, table_lines
 from convscope.views.wrapping import wrap_formula
 
 NARROWEST = 20
@@ -28,7 +28,7 @@ _INDENT = "    "
 
 
 def render(
-    document: Document, width: int = 80, color: bool = False, columns: Sequence[Measured] = ()
+    document: Document, width: int = 80, color: bool = False, columns: Sequence[MeasuredColumn] = ()
 ) -> str:
     """Return a document as text for a terminal of this width, ending with a newline.
 
@@ -45,7 +45,9 @@ def render(
     return "\n".join([*blocks, ""])
 
 
-def part_lines(part: Part, width: int, pen: Pen, columns: Sequence[Measured] = ()) -> list[str]:
+def part_lines(
+    part: Part, width: int, pen: Pen, columns: Sequence[MeasuredColumn] = ()
+) -> list[str]:
     """Return the lines of one part."""
     reading = min(width, _WIDEST_TEXT)
     match part:

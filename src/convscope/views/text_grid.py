@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from convscope.parts import Grid, Side
 from convscope.typed import Record
-from convscope.views.ansi import Pen, Piece, pad
+from convscope.views.ansi import Painted, Pen, pad
 from convscope.views.characters import cells, in_padding, printable
 from convscope.views.sides import in_pieces, together
 
@@ -25,10 +25,10 @@ _SPACINGS = (Spacing(2, 1, 3), Spacing(2, 1, 2), Spacing(1, 1, 1), Spacing(1, 0,
 """From the roomiest, which is taken if it fits, to the tightest."""
 
 
-class Block:
+class GridBlock:
     """Lines that are moved about together; `middle` is the line on which a sign belongs."""
 
-    def __init__(self, lines: list[Piece], middle: int = 0, is_sign: bool = False) -> None:
+    def __init__(self, lines: list[Painted], middle: int = 0, is_sign: bool = False) -> None:
         self.lines = lines
         self.middle = middle
         self.is_sign = is_sign
@@ -37,7 +37,7 @@ class Block:
     def at(self, number: int) -> str:
         """Return a line, filled up to the block's width; empty above and below."""
         inside = 0 <= number < len(self.lines)
-        return pad(self.lines[number] if inside else Piece("", 0), self.width)
+        return pad(self.lines[number] if inside else Painted("", 0), self.width)
 
 
 def side_lines(side: Side, width: int, pen: Pen) -> list[str]:
@@ -59,7 +59,7 @@ def _fits(side: Side, width: int, pen: Pen) -> bool:
 
 
 def _piece_lines(side: Side, width: int, pen: Pen) -> list[str]:
-    after = [Block([pen.line(side.after)])] if side.after else []
+    after = [GridBlock([pen.line(side.after)])] if side.after else []
     layouts = [(_blocks(side, pen, spacing), spacing.apart) for spacing in _SPACINGS]
     for end in (after, []):
         for blocks, apart in layouts:
@@ -79,30 +79,30 @@ def _piece_lines(side: Side, width: int, pen: Pen) -> list[str]:
         for grid in side.grids:
             rows, wide = wide[: len(grid.cells)], wide[len(grid.cells) :]
             sign = pen.line(side.signs[len(shelves) - 1] if shelves else " ")
-            shelves.append([Block([sign], is_sign=True), _grid(grid, pen, _SPACINGS[0], rows)])
+            shelves.append([GridBlock([sign], is_sign=True), _grid(grid, pen, _SPACINGS[0], rows)])
     if after:
         pieces = pen.lines(side.after, width)
-        shelves.append([Block(pieces, len(pieces) // 2)])
+        shelves.append([GridBlock(pieces, len(pieces) // 2)])
     return [line for shelf in shelves for line in _join(shelf, apart)]
 
 
-def _blocks(side: Side, pen: Pen, spacing: Spacing) -> list[Block]:
-    blocks: list[Block] = []
+def _blocks(side: Side, pen: Pen, spacing: Spacing) -> list[GridBlock]:
+    blocks: list[GridBlock] = []
     for number, grid in enumerate(side.grids):
         blocks.append(_grid(grid, pen, spacing))
         if number < len(side.signs):
-            blocks.append(Block([pen.line(side.signs[number])], is_sign=True))
+            blocks.append(GridBlock([pen.line(side.signs[number])], is_sign=True))
     return blocks
 
 
-def _width(blocks: list[Block], apart: int) -> int:
+def _width(blocks: list[GridBlock], apart: int) -> int:
     return sum(block.width for block in blocks) + apart * (len(blocks) - 1)
 
 
-def _shelves(blocks: list[Block], width: int, apart: int) -> list[list[Block]]:
+def _shelves(blocks: list[GridBlock], width: int, apart: int) -> list[list[GridBlock]]:
     """Return the blocks in rows that fit the width; a sign stays with what follows it."""
-    shelves: list[list[Block]] = []
-    together: list[Block] = []
+    shelves: list[list[GridBlock]] = []
+    together: list[GridBlock] = []
     for number, block in enumerate(blocks):
         together.append(block)
         if block.is_sign and number + 1 < len(blocks):
@@ -115,7 +115,7 @@ def _shelves(blocks: list[Block], width: int, apart: int) -> list[list[Block]]:
     return shelves
 
 
-def _join(shelf: list[Block], apart: int) -> list[str]:
+def _join(shelf: list[GridBlock], apart: int) -> list[str]:
     above = max(block.middle for block in shelf)
     below = max(len(block.lines) - block.middle for block in shelf)
     return [
@@ -126,7 +126,7 @@ def _join(shelf: list[Block], apart: int) -> list[str]:
 
 def _grid(
     grid: Grid, pen: Pen, spacing: Spacing, rows: list[list[GridCell]] | None = None
-) -> Block:
+) -> GridBlock:
     """Return a grid between its bars; `rows` are its cells where they were aligned with others'."""
     stacked = rows is not None
     rows = aligned(grid) if rows is None else rows
@@ -134,7 +134,7 @@ def _grid(
     sizes = [sum(c.size for c in row) + len(gap) * max(len(row) - 1, 0) for row in rows]
     inner = max(sizes, default=0)
     around = 2 + 2 * spacing.bars
-    title: list[Piece] = []
+    title: list[Painted] = []
     if grid.title:
         title = pen.lines(grid.title, max(inner + around, _NARROWEST_TITLE), style="dim")
     bar = pen.paint("│", "dim")
@@ -142,16 +142,16 @@ def _grid(
     for row, size in zip(rows, sizes, strict=True):
         shown = gap.join(cell.padded(pen.paint(cell.text, cell.style)) for cell in row)
         line = f"{bar}{bars}{shown}{' ' * (inner - size)}{bars}{bar}"
-        lines.append(Piece(line, inner + around))
+        lines.append(Painted(line, inner + around))
     placed = title + lines if stacked else _centred(title + lines)
-    return Block(placed, len(title) + (len(lines) - 1) // 2)
+    return GridBlock(placed, len(title) + (len(lines) - 1) // 2)
 
 
-def _centred(lines: list[Piece]) -> list[Piece]:
+def _centred(lines: list[Painted]) -> list[Painted]:
     """Return a grid and its title one above the other, the narrower in the middle of the wider."""
     widest = max((line.size for line in lines), default=0)
     spaces = [(widest - line.size) // 2 for line in lines]
-    return [Piece(" " * n + t, n + size) for n, (t, size) in zip(spaces, lines, strict=True)]
+    return [Painted(" " * n + t, n + size) for n, (t, size) in zip(spaces, lines, strict=True)]
 
 
 class GridCell(Record):

@@ -25,7 +25,7 @@ _MOST_LINES = 6
 Cell = str | tuple[Span, ...]
 
 
-class Measured:
+class MeasuredColumn:
     """A table's column: every text once, with how often it stands there.
 
     cells     what stands under the title, those of the footer last
@@ -62,15 +62,15 @@ class Measured:
         return {cell: h for cell in wide if (h := _height(texts[cell], width, align)) > 1}
 
 
-def measured(table: Table) -> list[Measured]:
+def measured(table: Table) -> list[MeasuredColumn]:
     """Return the columns of a table."""
     count = len(table.columns)
     rows = [(*row[:count], *[""] * (count - len(row))) for row in (*table.rows, *table.footer)]
     columns = list(zip(*rows, strict=True)) or [()] * count
-    return [Measured(told, given) for told, given in zip(table.columns, columns, strict=True)]
+    return [MeasuredColumn(told, given) for told, given in zip(table.columns, columns, strict=True)]
 
 
-def widths_of(columns: Sequence[Measured], width: int) -> list[int]:
+def widths_of(columns: Sequence[MeasuredColumn], width: int) -> list[int]:
     """Return how wide the columns of a table of this width are."""
     natural = [column.natural for column in columns]
     room = width - len(GAP) * (len(columns) - 1)
@@ -80,7 +80,7 @@ def widths_of(columns: Sequence[Measured], width: int) -> list[int]:
     return _fewest([{c.natural: 0} if c.natural <= fair else c.choices for c in columns], room)
 
 
-def height(columns: Sequence[Measured], width: int, footer: bool) -> int:
+def height(columns: Sequence[MeasuredColumn], width: int, footer: bool) -> int:
     """Return how many lines a table of this width takes, without laying it out, nor its caption.
 
     footer   whether the last row stands under a rule of its own
@@ -94,7 +94,7 @@ def height(columns: Sequence[Measured], width: int, footer: bool) -> int:
     return heads + sum(rows) + (2 if footer else 1)
 
 
-def natural_width(columns: Sequence[Measured], width: int) -> int:
+def natural_width(columns: Sequence[MeasuredColumn], width: int) -> int:
     """Return how wide a table is where it may have so much room."""
     return sum(widths_of(columns, width)) + len(GAP) * (len(columns) - 1)
 
@@ -103,7 +103,9 @@ def _height(text: str, width: int, align: str) -> int:
     return 1 if cells(text) <= width else len(wrap(text, width, _hanging(width, align)))
 
 
-def table_lines(table: Table, width: int, pen: Pen, columns: Sequence[Measured] = ()) -> list[str]:
+def table_lines(
+    table: Table, width: int, pen: Pen, columns: Sequence[MeasuredColumn] = ()
+) -> list[str]:
     """Return the lines of a table, the caption last.
 
     columns   its own, where somebody has measured them already
@@ -141,7 +143,7 @@ def _text(cell: Cell) -> str:
     return "".join(marked(span.text, span.style) for span in spans(cell))
 
 
-def _laid_out(column: Measured, width: int, align: str, pen: Pen) -> list[tuple[str, ...]]:
+def _laid_out(column: MeasuredColumn, width: int, align: str, pen: Pen) -> list[tuple[str, ...]]:
     """Return the lines of every cell, each laid out once however often it stands in the column."""
     known: dict[Cell, tuple[str, ...]] = {}
     for cell, size in column.sizes.items():

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from convscope.checks.counted import Counted, Example
+from convscope.checks.counted import Counted, NotFinite
 from convscope.checks.finding import Finding
 from convscope.checks.subject import Subject
 from convscope.explain.words import exact, grouped, in_runs, join
@@ -82,7 +82,7 @@ def _in_survey(subject: Subject, counted: Counted, found: set[str]) -> Iterator[
         yield Finding(node.name, words, numbers, proof)
 
 
-def _shown(name: str, example: Example | str, numbers: dict[str, object], proved: bool) -> str:
+def _shown(name: str, example: NotFinite | str, numbers: dict[str, object], proved: bool) -> str:
     """Return which image shows it, and note it among the numbers; else what is missing."""
     if isinstance(example, str):
         return f"Which image it was is not known: {example}; with it, --image says the number"

@@ -86,14 +86,14 @@ def command(
     Shapes, maps, kernels, windows and numbers are the network's own. A .tex file compiles by itself, and goes into a
     document by \\input. PDF and PNG need: pip install 'convscope[figures]'.
     """
-    from convscope.figures.drawing import Asked, draw, ending, place, told
+    from convscope.figures.drawing import FigureAsked, draw, ending, place, told
     from convscope.views.strict_json import strict_json
 
     ending(out)
     check_target(out, force)
     if loss is None and (target is not None or from_logits):
         raise click.UsageError("--target and --from-logits go with --loss")
-    asked = Asked(
+    asked = FigureAsked(
         figure,
         style,
         columns,

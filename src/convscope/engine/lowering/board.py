@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.engine.onnx_form import Operator
+from convscope.engine.onnx_form import OnnxNode
 from convscope.notation import Axis
 from convscope.typed import Array, Record
 
@@ -43,7 +43,7 @@ class Board:
 
     def __init__(self, chosen: bool = True) -> None:
         self.chosen = chosen
-        self.operators: list[Operator] = []
+        self.operators: list[OnnxNode] = []
         self.constants: dict[str, Array] = {}
         self.prefix = ""
         self.beside: dict[Axis, Axis] = {}
@@ -58,7 +58,7 @@ class Board:
         key = (op, inputs, tuple(sorted(said.items())))
         if key not in self._written:
             name = f"{self.prefix}/{op}_{len(self.operators)}"
-            self.operators.append(Operator(op, list(inputs), name, attributes, name))
+            self.operators.append(OnnxNode(op, list(inputs), name, attributes, name))
             self._written[key] = name
         return self._written[key]
 

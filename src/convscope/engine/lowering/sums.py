@@ -18,7 +18,7 @@ from convscope.engine.lowering.digits import axes_in, digits_together, in_digits
 from convscope.engine.lowering.reading import MOST_TAPS
 from convscope.engine.lowering.scattering import Back, laid_back, scattered
 from convscope.engine.lowering.windows import (
-    Window,
+    SlidingIndex,
     is_digits,
     plain_axes,
     read_whole,
@@ -144,7 +144,7 @@ def _matrix(
 class _Convolution(Record):
     """What a sum of products needs to be a convolution, ordered as ONNX wants it."""
 
-    windows: list[Window]
+    windows: list[SlidingIndex]
     lead: list[Axis]
     each: list[Axis]
     summed: list[Axis]
@@ -228,7 +228,12 @@ def _convolution(
 
 
 def _forth(
-    low: Lowering, x: str, w: str, windows: Sequence[Window], sizes: Sequence[int], groups: int
+    low: Lowering,
+    x: str,
+    w: str,
+    windows: Sequence[SlidingIndex],
+    sizes: Sequence[int],
+    groups: int,
 ) -> str:
     """Return Conv; taps that run backwards are turned round, what no window reaches is cut off."""
     board = low.board

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from convscope.engine.lowering.expressions import Lowering
 
 
-class Window(Record):
+class SlidingIndex(Record):
     """An index (step·place + spacing·tap + start)/by."""
 
     place: Axis
@@ -31,7 +31,7 @@ class Window(Record):
     by: int = 1
 
 
-def window_of(index: Index, gone: set[Axis]) -> Window | None:
+def window_of(index: Index, gone: set[Axis]) -> SlidingIndex | None:
     """Return how a window slides along a dimension: one axis that stays, one that is summed."""
     by = 1
     divided = index.terms[0][0] if len(index.terms) == 1 else None
@@ -46,10 +46,10 @@ def window_of(index: Index, gone: set[Axis]) -> Window | None:
         (a, step), (b, spacing) = (b, spacing), (a, step)
     if a in gone or b not in gone or not isinstance(a, Axis) or not isinstance(b, Axis):
         return None
-    return Window(a, b, step, spacing, index.const, by) if step > 0 else None
+    return SlidingIndex(a, b, step, spacing, index.const, by) if step > 0 else None
 
 
-def is_digits(window: Window, size: int) -> bool:
+def is_digits(window: SlidingIndex, size: int) -> bool:
     """Whether place and tap are digits of a number: windows side by side, as many as there are."""
     place, tap, step, spacing, start, by = window
     whole = place.size * tap.size == size and tap.size > 1

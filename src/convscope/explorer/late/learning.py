@@ -19,7 +19,7 @@ FILE_WEIGHTS = 12
 """Of so many numbers of each weight an exported file says what every image added: those that moved most."""
 
 
-def offer(host: Any, given: Any) -> Learning | None:
+def offer(host: Any, given: Any) -> LearningScreen | None:
     """Return the screen for what is to be learned or looked at; without that, the network may know how it learned.
 
     given   a film (`Film`) that is shown, or what gives (network, examples) anew each time: a compiled network that the
@@ -28,13 +28,13 @@ def offer(host: Any, given: Any) -> Learning | None:
     network = host.network
     if given is None:
         untrained = getattr(network, "untrained", None)
-        return None if untrained is None else Learning(host, untrained, None)
+        return None if untrained is None else LearningScreen(host, untrained, None)
     if callable(given):
-        return Learning(host, given, None)
-    return Learning(host, None, given)
+        return LearningScreen(host, given, None)
+    return LearningScreen(host, None, given)
 
 
-class Learning:
+class LearningScreen:
     """The host's part of the screen.
 
     make   gives the network, which it may train, and what it learns from; None for a film that is only shown
@@ -87,7 +87,7 @@ class Learning:
             return self._session
 
     def _begin(self) -> None:
-        from convscope.learning.session import Session, Settings, optimizers
+        from convscope.learning.session import Settings, TrainingSession, optimizers
 
         assert self._make is not None
         network, examples = self._make()
@@ -99,7 +99,9 @@ class Learning:
             self._optimizers = optimizers(network)
         self._chosen.put(network)
         self._begun += 1
-        self._session = Session(network, examples, self._chosen.epochs, self._chosen.batch_size)
+        self._session = TrainingSession(
+            network, examples, self._chosen.epochs, self._chosen.batch_size
+        )
         self._trainer = self._session.trainer
 
     @property

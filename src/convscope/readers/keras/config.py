@@ -43,7 +43,7 @@ class Operand(Record):
     keyword: str | None = None
 
 
-class Given(Record):
+class CallArguments(Record):
     """What one call was given, as a file has it: in which order, and under which keywords."""
 
     args: Any
@@ -74,7 +74,7 @@ class Part:
         self.name, self.kind, self.where = name, kind, where
         self.module, self.registered, self.settings = module, registered, settings
         self.calls: list[list[Operand]] = []
-        self.given: list[Given] = []
+        self.given: list[CallArguments] = []
         self.numbers: dict[int, int] = {}
         self.said: SizesSaid | None = None
         self.children: list[Part] = []
@@ -84,7 +84,7 @@ class Part:
         self.first: Part | None = None
         self.again: list[Part] = []
 
-    def given_in(self, call: Sequence[Operand]) -> Given | None:
+    def given_in(self, call: Sequence[Operand]) -> CallArguments | None:
         """Return one of its calls as the file has it; None for a layer in a row, which is called plainly."""
         if not self.numbers:
             self.numbers.update((id(one), n) for n, one in enumerate(self.calls))
@@ -199,7 +199,7 @@ def _part(config: dict[str, Any], where: str) -> Part:
 # -- calls ----------------------------------------------------------------------------------------
 
 
-def _calls(given: Any, where: str) -> tuple[list[list[Operand]], list[Given]]:
+def _calls(given: Any, where: str) -> tuple[list[list[Operand]], list[CallArguments]]:
     if given is None:
         return [], []
     if isinstance(given, str):  # Keras 3 writes those of operations so into .h5 files
@@ -212,10 +212,10 @@ def _calls(given: Any, where: str) -> tuple[list[list[Operand]], list[Given]]:
             keywords = mapping(call.get("kwargs", {}), here)
             for keyword, value in keywords.items():
                 operands += _operands(value, keyword, here)
-            said.append(Given(call.get("args", []), keywords))
+            said.append(CallArguments(call.get("args", []), keywords))
         else:
             operands = list(_older(sequence(call, here), here))
-            said.append(Given(None, _older_keywords(call)))
+            said.append(CallArguments(None, _older_keywords(call)))
         calls.append(operands)
     return calls, said
 

@@ -14,7 +14,7 @@ from convscope.layers.base import Layer
 from convscope.layers.opaque import Opaque
 from convscope.notation.sizes import Shape, is_symbolic
 from convscope.readers.keras.adapted import adapted
-from convscope.readers.keras.config import Given, Operand, Part, SizesSaid, inner, is_tensor
+from convscope.readers.keras.config import CallArguments, Operand, Part, SizesSaid, inner, is_tensor
 from convscope.readers.keras.operations import spoken
 from convscope.typed import TYPE_CHECKING, Protocol
 
@@ -240,7 +240,7 @@ ASKED = ("query", "value", "key")
 
 
 def arranged(
-    part: Part, given: Given | None, feeds: Sequence[str]
+    part: Part, given: CallArguments | None, feeds: Sequence[str]
 ) -> tuple[Sequence[str], str | None]:
     """Return what a layer reads, in its own order, and what in its call speaks against its equation."""
     if given is None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from convscope.engine.backing import Backing
     from convscope.engine.runtime import Engine, Runner
     from convscope.model.editing import Edit, Edited
-    from convscope.readers.keras.network import Use
+    from convscope.readers.keras.network import Origin
 
 
 class LiveWeights:
@@ -58,7 +58,7 @@ class LiveWeights:
             elif child.container:
                 self._place(child, live)
 
-    def call(self, part: Part, given: Sequence[Operand]) -> Call | None:
+    def call(self, part: Part, given: Sequence[Operand]) -> LiveCall | None:
         """Return how Keras is asked for one call of a layer; None where that cannot be said.
 
         given   what that call is given, as the config says: its own list among the part's calls
@@ -72,9 +72,9 @@ class LiveWeights:
             arguments = getattr(nodes[number], "arguments", None)
             places = sum(operand.place is not None for operand in given)
             if arguments is not None and len(arguments.keras_tensors) == places:
-                return Call(layer, arguments)
+                return LiveCall(layer, arguments)
         plain = all(o.place is not None and o.keyword is None for o in given)
-        return Call(layer, None) if plain and len(given) == 1 else None
+        return LiveCall(layer, None) if plain and len(given) == 1 else None
 
     def stored_shapes(self, part: Part) -> dict[str, tuple[int, ...]]:
         """Return the shapes of a live layer's weights."""
@@ -119,7 +119,7 @@ def numbers(variable: Any) -> Any:
 # -- layers without an equation -------------------------------------------------------------------
 
 
-class Call(Record):
+class LiveCall(Record):
     """One call of a live layer: the layer, and Keras's own note of what it is called with."""
 
     layer: Any
@@ -163,9 +163,9 @@ class LiveLayers(OwnLayers):
     calls   the layers that Keras is asked for: how, the nodes that it reads, which output
     """
 
-    def __init__(self, weights: LiveWeights, opaque: Mapping[str, Use]) -> None:
-        asked: dict[int, Call | None] = {}
-        self.calls: dict[str, tuple[Call, tuple[str, ...], int]] = {}
+    def __init__(self, weights: LiveWeights, opaque: Mapping[str, Origin]) -> None:
+        asked: dict[int, LiveCall | None] = {}
+        self.calls: dict[str, tuple[LiveCall, tuple[str, ...], int]] = {}
         for name, (part, given, feeds, output) in opaque.items():
             if id(given) not in asked:
                 asked[id(given)] = weights.call(part, given)

@@ -38,7 +38,7 @@ SENSELESS = (
 """What settings may end in that each pass their check, and together make no sense."""
 
 
-class Weights(Protocol):
+class WeightSource(Protocol):
     """Where a network's weights come from: a file of either format, or a live model."""
 
     adapters_stored: bool
@@ -58,7 +58,7 @@ class Weights(Protocol):
         """Return one weight as float32; raise `WeightsError` if any are not those of the config."""
 
 
-class Use(Record):
+class Origin(Record):
     """Where a node without an equation comes from.
 
     part, given   what is called, and with what: that call's own list among the part's
@@ -75,7 +75,7 @@ class Use(Record):
 class Builder:
     """Makes a network of what a config says: parts become layers, calls become nodes of the graph."""
 
-    def __init__(self, top: Part, what: str, weights: Weights) -> None:
+    def __init__(self, top: Part, what: str, weights: WeightSource) -> None:
         self.top, self.what, self.weights = top, what, weights
         self.built: dict[Part, Layer] = {}
         self._maker = LayerMaker(weights)
@@ -83,7 +83,7 @@ class Builder:
         self._names = Names()
         self._graph = Graph(top.name, {})
         self._count = 0
-        self.opaque: dict[str, Use] = {}
+        self.opaque: dict[str, Origin] = {}
         self._masks: set[str] = set()
 
     def network(self) -> Network:
@@ -299,7 +299,7 @@ class Builder:
         self._compare(part, name, shape)
         found = {0: name}
         if isinstance(layer, Opaque):
-            self.opaque[name] = Use(own, given, read, 0)
+            self.opaque[name] = Origin(own, given, read, 0)
         for output in sorted(said):
             if output:
                 found[output] = f"{name}:{output}"
@@ -312,7 +312,7 @@ class Builder:
                 other = Opaque(part.kind, None if shape is None else _shape(shape), {})
                 other.name = found[output]
                 self._graph.grow(found[output], other, [name], seed=0)
-                self.opaque[found[output]] = Use(own, given, read, output)
+                self.opaque[found[output]] = Origin(own, given, read, output)
         return found
 
     def _mask(self, part: Part, feeds: Sequence[str]) -> str | None:

@@ -12,7 +12,7 @@ from convscope.errors import SettingError
 from convscope.layers import find
 from convscope.layers.operation import Operation
 from convscope.layers.operation_call import INPUT
-from convscope.readers.keras.config import Given, SizesSaid, is_tensor
+from convscope.readers.keras.config import CallArguments, SizesSaid, is_tensor
 from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ SAID_BY_NAME = ("__slice__", "__ellipsis__", "__tensor__", "__numpy__")
 """What Keras writes for a slice, three points and an array."""
 
 
-def spoken(kind: str, options: Mapping[str, Any], raw: Given, shape: SizesSaid | None) -> Layer:
+def spoken(
+    kind: str, options: Mapping[str, Any], raw: CallArguments, shape: SizesSaid | None
+) -> Layer:
     """Return the layer that an operation is; raise `SettingError` where it has no equation.
 
     shape   of its one tensor, without the batch, where the config says it

@@ -30,7 +30,7 @@ from convscope.readers.onnx.message import (
 )
 from convscope.readers.onnx.said import said_shapes
 from convscope.readers.onnx.scopes import call_of, module_path
-from convscope.readers.onnx.slots import Known, known_constant, meant, slot_of
+from convscope.readers.onnx.slots import KnownTensor, known_constant, meant, slot_of
 from convscope.readers.onnx.source import Source
 from convscope.readers.onnx.tensors import Constant, bits
 from convscope.readers.onnx.weights import (
@@ -136,7 +136,7 @@ class Builder:
     ) -> None:
         self.source, self.proto = source, source.model.graph
         self.doubts = doubts or Doubts()
-        self.tensors: dict[str, Known] = {}
+        self.tensors: dict[str, KnownTensor] = {}
         self.names, self.taken = Names(), set(RESERVED)
         self.shared: dict[Any, Operator] = {}
         self.holders: dict[int, str] = {}
@@ -184,7 +184,7 @@ class Builder:
 
     # -- inputs -----------------------------------------------------------------------------------
 
-    def _input(self, value: ValueInfoProto) -> Known:
+    def _input(self, value: ValueInfoProto) -> KnownTensor:
         element, shape = typed(value.type)
         whole: Shape | None = shape
         batched = whole is not None and len(whole) > 1 and _is_one(whole[0])
@@ -200,7 +200,7 @@ class Builder:
         self.alone = self.alone or single or not batched
         if batched and whole is not None:
             whole = (1, *whole[1:])
-        return Known(value.name, whole, batched, element)
+        return KnownTensor(value.name, whole, batched, element)
 
     # -- nodes ------------------------------------------------------------------------------------
 
@@ -319,7 +319,7 @@ class Builder:
             inputs.pop()
         slots: list[Slot] = []
         feeds: list[str] = []
-        held_inputs: list[Known] = []
+        held_inputs: list[KnownTensor] = []
         arrays: dict[str, Constant] = {}
         readable = rule is not None
         elements: list[int | None] = []
@@ -360,7 +360,7 @@ class Builder:
             element, shape = self._infer(tensor)
             batched = any(h.batched for h in held_inputs) and shape is not None
             batched = batched and len(shape or ()) > 1 and _is_one((shape or (0,))[0])
-            own = Known(None, shape, batched, 0).own
+            own = KnownTensor(None, shape, batched, 0).own
         key = (use, shapes, tuple(n for n in inputs if n and self.tensors[n].constant), own)
         layer = self.shared.get(key) if arrays else None
         if layer is None:
@@ -395,7 +395,7 @@ class Builder:
                 self.made += math.prod(s if is_known(s) else MOST_FIXED for s in shape)
         # what joins the rows of a batch, or may do so unseen, is right for one image at a time
         self.alone = self.alone or (not batched and any(h.batched for h in held_inputs))
-        self.tensors[tensor] = Known(layer_name, shape, batched, element)
+        self.tensors[tensor] = KnownTensor(layer_name, shape, batched, element)
         self.result.fetched[layer_name] = Fetched(tensor, batched)
 
     def _noted(self, node: NodeProto, arrays: dict[str, Constant], number: int) -> dict[str, Any]:

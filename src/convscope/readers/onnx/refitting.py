@@ -17,7 +17,7 @@ from convscope.layers.initializers import constant, initializer, zeros
 from convscope.notation.sizes import is_known
 from convscope.readers.onnx.build import Builder, Doubts, OpenedGraph
 from convscope.readers.onnx.settings import OUTPUTS, attribute, outputs_of
-from convscope.readers.onnx.slots import Known
+from convscope.readers.onnx.slots import KnownTensor
 from convscope.readers.onnx.source import Source
 from convscope.readers.onnx.tensors import Constant
 from convscope.typed import Array
@@ -107,7 +107,7 @@ class Passed(Builder):
             get = _drawing(node, place, new, shape, self.seed, known.dtype)
             self.drawn[new] = Constant(shape, known.dtype, get)
             element = self.tensors[name].element
-            self.tensors[new] = Known(None, shape, False, element, self.drawn[new])
+            self.tensors[new] = KnownTensor(None, shape, False, element, self.drawn[new])
             self._instead[name, shape] = new
         return self._instead[name, shape]
 

@@ -21,7 +21,7 @@ ADDEND = "constant"
 
 
 @dataclass(slots=True)
-class Known:
+class KnownTensor:
     """What is known of a tensor.
 
     node      the layer or input that gives it; None for a constant that is no layer yet
@@ -43,12 +43,17 @@ class Known:
         return self.shape[1:] if self.batched else self.shape
 
 
-def known_constant(constant: Constant) -> Known:
-    return Known(None, constant.shape, False, element_of(constant.dtype), constant)
+def known_constant(constant: Constant) -> KnownTensor:
+    return KnownTensor(None, constant.shape, False, element_of(constant.dtype), constant)
 
 
 def slot_of(
-    held: Known, rule: Rule | None, place: int, op: str, arrays: dict[str, Constant], call: str
+    held: KnownTensor,
+    rule: Rule | None,
+    place: int,
+    op: str,
+    arrays: dict[str, Constant],
+    call: str,
 ) -> Slot:
     """Return how an input is seen: fed by a layer, a weight, or numbers that shape the equation.
 
@@ -97,7 +102,9 @@ def _given(constant: Constant) -> Given:
     return Given(tuple(array.ravel().tolist()), constant.shape)
 
 
-def meant(held: Known, attributes: Mapping[str, Any], beside: Sequence[Known | None]) -> Known:
+def meant(
+    held: KnownTensor, attributes: Mapping[str, Any], beside: Sequence[KnownTensor | None]
+) -> KnownTensor:
     """Return a packed kernel as the matrix that is meant, where its numbers are in the file.
 
     beside   what it is scaled by, and where its zero lies
