@@ -84,6 +84,7 @@ class _Rows:
         self.graph, self.made = graph, made
         self._shapes: dict[Shape, Sizes] = {}
         self._facts: dict[int, _Said] = {}
+        self._fields: dict[int, ReceptiveField] = {}
         self._home = {name: fold.name for fold in made for name in fold.nodes}
         self._first: dict[tuple[int, ...], str] = {}
         self._met: set[int] = set()
@@ -120,7 +121,12 @@ class _Rows:
 
     def _seen(self, name: str) -> ReceptiveField | None:
         field = self.graph.receptive_field(name)
-        return None if field is None else field.plain()
+        if field is None:
+            return None
+        found = self._fields.get(id(field))
+        if found is None:
+            found = self._fields[id(field)] = field.plain()
+        return found
 
     def _layer(self, fold: Fold) -> SummaryRow:
         """Return the row of one use of a layer."""

@@ -162,7 +162,7 @@ class Graph:
         self.learned: set[str] = set()
         self.again: dict[str, dict[str, Again]] = {}
         self._fields = {name: self._image_fields(shape) for name, shape in self.inputs.items()}
-        self._readable: dict[Fields, ReceptiveField | None] = {}
+        self._readable: dict[int, tuple[Fields, ReceptiveField | None]] = {}
 
     def add(self, name: str, layer: Layer, inputs: Sequence[str]) -> Facts:
         """Add a node that reads earlier nodes or inputs; return its facts.
@@ -389,9 +389,10 @@ class Graph:
     def receptive_field(self, name: str) -> ReceptiveField | None:
         """Return the receptive field of a layer; None when the input has no spatial axes."""
         fields = self._fields_of(name)
-        if fields not in self._readable:
-            self._readable[fields] = readable(fields)
-        return self._readable[fields]
+        known = self._readable.get(id(fields))
+        if known is None:
+            known = self._readable[id(fields)] = fields, readable(fields)
+        return known[1]
 
     def patch(self, name: str, position: Sequence[int]) -> tuple[Range | None, ...]:
         """Return what of the image one output sees: its first and last position along each axis.

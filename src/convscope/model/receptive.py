@@ -234,10 +234,11 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
     """Return the field of an output, from that of the input that it reads."""
     if inner is None or inner.axis is None:
         return inner
-    spreads = equation.spreads[tensor.name]
     if not inner.even:
         return _unevenly(inner, equation, tensor)
-    spread = spreads[inner.axis]
+    if inner.axis in equation.still[tensor.name]:
+        return inner
+    spread = equation.spreads[tensor.name][inner.axis]
     if UNKNOWN in (spread.low, spread.high) or (spread.slopes is None and not inner.placed):
         return None
     numbers = is_rational(spread.low) and is_rational(spread.high)
@@ -269,10 +270,7 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
     place = equation.axes.index(axis)
     shifted = not (is_known(spread.shift) and spread.shift == 0)
     size, count = (tensor.shape or ())[inner.axis], equation.sizes[axis]
-    still = place == inner.axis and step == 1 and spread.low == spread.high == 0 and not shifted
     parted = axis in equation.parted.get(tensor.name, ())
-    if still and count == size and not parted:
-        return inner  # each output reads what lies at its own position
     if shifted and len(inner.windows) > 1:  # which of the windows it begins with is open
         return None
     if inner.listed or parted:

@@ -337,6 +337,24 @@ class Equation:
         return frozenset(found)
 
     @cached_property
+    def still(self) -> dict[str, frozenset[int]]:
+        """For each input: the dimensions along which every output reads at its own position, and nowhere else."""
+        found: dict[str, frozenset[int]] = {}
+        shape = self.shape
+        for read, indices, _ in self.inlined:
+            tensor = read.tensor
+            if tensor.role == "input":
+                parted = self.parted.get(tensor.name, {})
+                places = enumerate(zip(self.axes, indices, shape, tensor.shape or (), strict=False))
+                own = frozenset(
+                    place
+                    for place, (axis, index, count, size) in places
+                    if index.is_at(axis) and count == size and axis not in parted
+                )
+                found[tensor.name] = found.get(tensor.name, own) & own
+        return found
+
+    @cached_property
     def parted(self) -> dict[str, dict[Axis, frozenset[int]]]:
         """For each input and output axis along which the equation has pieces: where those in which it is read end."""
         found: dict[str, dict[Axis, frozenset[int]]] = {}

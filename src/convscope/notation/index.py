@@ -181,6 +181,21 @@ class Index:
                 return atom
         return None
 
+    def is_at(self, axis: Axis) -> bool:
+        """Whether this index is where an axis is: beside it there is nothing, or a window of one.
+
+        >>> y, i = Axis("y", 5), Axis("i", 1)
+        >>> (y + i).is_at(y), (y * 2).is_at(y), (y + 1).is_at(y)
+        (True, False, False)
+        """
+        found = False
+        for atom, factor in self.terms:
+            if atom is axis and _is_one(factor):
+                found = True
+            elif not isinstance(atom, Axis) or not _is_one(atom.size):
+                return False
+        return found and _is_zero(self.const)
+
     def spelled(self, how: Spelling) -> str:
         """Return the index as text or as LaTeX."""
         alone = len(self.terms) == 1 and _is_zero(self.const)

@@ -57,9 +57,9 @@ class MeasuredColumn:
         """Return the cells that take several lines where the column is so wide, and how many."""
         if width >= self.natural:
             return {}
-        align, texts = self.told.align, self.texts
-        wide = (cell for cell, size in self.sizes.items() if size > width)
-        return {cell: h for cell in wide if (h := _height(texts[cell], width, align)) > 1}
+        hanging, texts = _hanging(width, self.told.align), self.texts
+        wide = [cell for cell, size in self.sizes.items() if size > width]
+        return {cell: h for cell in wide if (h := len(wrap(texts[cell], width, hanging))) > 1}
 
 
 def measured(table: Table) -> list[MeasuredColumn]:
@@ -276,13 +276,18 @@ def _choices(column: Mapping[str, int], natural: int) -> dict[int, int]:
 def _steps(text: str, least: int) -> tuple[int, ...]:
     """Return the least widths at which a text takes one line, two, three, …"""
     text = text.replace(NO_BREAK, "x")
-    widths = [cells(text)]
+    whole, gaps = cells(text), text.count(" ")
+    widths = [whole]
     while len(widths) < _MOST_LINES and widths[-1] > least:
-        low, high, lines = least, widths[-1], len(widths) + 1
+        count = len(widths) + 1
+        low, high = max(least, -(-(whole - gaps) // count)), widths[-1]  # each line is full at best
         while low < high:
             middle = (low + high) // 2
-            if len(wrap(text, middle, _HANGING if middle > 12 else 0)) <= lines:
-                high = middle
+            hanging = _HANGING if middle > 12 else 0
+            lines = wrap(text, middle, hanging)
+            if len(lines) <= count:  # as narrow as its widest line, too
+                widest = max(cells(text[start:end]) + hanging for start, end in lines)
+                high = min(middle, max(widest, low))
             else:
                 low = middle + 1
         widths.append(low)

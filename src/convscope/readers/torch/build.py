@@ -216,7 +216,7 @@ class _Builder:
                 kinds.add(_kind_of(given.dtype))
                 feeds.append(self.nodes[id(given)])
                 batched = feeds[-1] in self.result.batched
-                slot = Fed(batched)
+                slot = _BATCHED if batched else _ALONE
                 batched_feed = batched_feed or batched
             else:
                 slot = self._constant(key, given, arrays, held, known)
@@ -284,14 +284,14 @@ class _Builder:
             few = (whole and prod(shape) <= MOST_GIVEN) or not shape
             if few and 0 not in shape and tensor.device.type != "meta":
                 return Given(tuple(tensor.detach().reshape(-1).tolist()), shape)
-        base = (given.name or "").rpartition(".")[2] or _WORDS.get(key, key.partition(".")[0])
-        if given.name is None and kind is torch.bool:
-            base = "mask"
+        path, _, base = (given.name or "").rpartition(".")
+        if not base:
+            base = "mask" if kind is torch.bool else _WORDS.get(key, key.partition(".")[0])
         name, number = base, 1
         while name in arrays:
             number += 1
             name = f"{base}_{number}"
-        arrays[name] = self._held(given) if given.held else _getter(lambda: tensor)
+        arrays[name] = _Numbers(tensor, self.modules[path] if given.held else None, base)
         if parameter is not None:
             held.append((name, parameter[0]))
             self.counted.add(id(parameter[1]))
@@ -319,22 +319,15 @@ class _Builder:
             if parameter is None or id(parameter[1]) in self.counted:
                 continue
             self.counted.add(id(parameter[1]))
-            name = (value.name or "").rpartition(".")[2]
+            path, _, base = (value.name or "").rpartition(".")
+            name = base
             while name in arrays:
                 name = f"{name}_"
-            arrays[name] = self._held(value)
+            arrays[name] = _Numbers(value.tensor, self.modules[path], base)
             held.append((name, parameter[0]))
             known[name] = value.name
             found.append((name, value.shape))
         return found
-
-    def _held(self, given: Value) -> Callable[[], Any]:
-        """Return what gives the numbers of a parameter or buffer, as it is when they are asked for."""
-        assert given.name is not None
-        path, _, name = given.name.rpartition(".")
-        owner = self.modules[path]
-        tensor = given.tensor
-        return _getter(lambda: getattr(owner, name, tensor))
 
     def _name(self, call: Call, value: Value, outputs: int) -> str:
         frame = call.frame
@@ -352,6 +345,8 @@ class _Builder:
         self.taken.add(name)
         return name
 
+
+_BATCHED, _ALONE = Fed(True), Fed(False)
 
 _WORDS = {"other": "constant", "self": "constant", "value": "constant", "tensors": "constant"}
 
@@ -489,21 +484,26 @@ def _counts(modules: Iterable[Any]) -> tuple[int, int, int, int]:
     return numbers, trained, sum(b.numel() for b in buffers.values()), size
 
 
-def _getter(now: Callable[[], Any]) -> Callable[[], Any]:
-    """Return what gives a tensor's numbers: the memory that PyTorch has, where that can be shared.
+class _Numbers:
+    """What gives a tensor's numbers: the memory that PyTorch has, where that can be shared.
 
     Halves are widened, and kept until the tensor is another one or has changed.
-    """
-    kept: list[Any] = []
 
-    def get() -> Any:
-        tensor = now()
+    owner, name   the module that holds it, and as what: it is then as it is when its numbers are asked for
+    """
+
+    __slots__ = ("_kept", "name", "owner", "tensor")
+
+    def __init__(self, tensor: Any, owner: Any = None, name: str = "") -> None:
+        self.tensor, self.owner, self.name = tensor, owner, name
+        self._kept: tuple[Any, Any] | None = None
+
+    def __call__(self) -> Any:
+        tensor = self.tensor if self.owner is None else getattr(self.owner, self.name, self.tensor)
         dtype = torch.float64 if tensor.dtype is torch.float64 else torch.float32
         if tensor.dtype is dtype and tensor.device.type == "cpu":
             return tensor.detach().numpy()
         version = tensor._version, tensor.data_ptr()
-        if not kept or kept[0] != version:
-            kept[:] = [version, tensor.detach().to(dtype).cpu().numpy()]
-        return kept[1]
-
-    return get
+        if self._kept is None or self._kept[0] != version:
+            self._kept = version, tensor.detach().to(dtype).cpu().numpy()
+        return self._kept[1]
