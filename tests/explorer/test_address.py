@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import networks
 import pytest
+from campaigns import often
 from screens import OpenPage, Served, Visit
 
 from convscope.explorer.server import Server
@@ -25,7 +26,7 @@ def everywhere(profile: BrowserContext, served: Callable[[str], Served]) -> Visi
     return Visit(profile, served("digits")).open()
 
 
-@pytest.mark.parametrize("screen", TITLES)
+@pytest.mark.parametrize("screen", often(TITLES, "models", "whatif"))
 def test_an_address_restores_what_was_on_the_screen(visit: OpenPage, screen: str) -> None:
     address = f"l=conv2d_1&o=12&y=5&x=7&m=shared&c=map&sort=energy&s={screen}"
     page = visit("digits", address)

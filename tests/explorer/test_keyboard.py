@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from campaigns import often
 from screens import OpenPage, Visit
 from shown import holds, is_the_table
 
@@ -161,7 +162,7 @@ def focus_on(page: Visit, words: str, backwards: bool = False, exactly: bool = F
     raise AssertionError(f"{words} is not reached by Tab")
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", often(SCREENS, "stack", "microscope", "whatif"))
 def test_all_is_reached_by_tab_and_seen_to_be(visit: OpenPage, screen: str) -> None:
     page = visit("digits", f"l=conv2d_1&o=12&y=5&x=7&s={screen}")
     page.settle()

@@ -294,21 +294,17 @@ def test_volumes_and_signals_are_walked_through(visit: OpenPage, layer: str, sou
     page.until("microscope", lambda m: m["live"].startswith(up))
 
 
-@pytest.mark.parametrize(
-    ("layer", "position", "words"),
-    [
+def test_windows_of_any_rank_in_words(visit: OpenPage) -> None:
+    page = visit("shapes")
+    for layer, position, words in (
         ("signal", (3, 2), "a window of 3 of every one of the 4 maps of sound"),
         ("volume", (1, 2, 3, 1), "a 2×3×2 window of every one of the 3 maps of cube"),
         ("enlarged", (4, 5, 2), "fall between its numbers, where the stride leaves gaps (hatched)"),
         ("enlarged", (0, 0, 2), "lie beyond its edge (hatched)"),
-    ],
-)
-def test_windows_of_any_rank_in_words(
-    visit: OpenPage, layer: str, position: tuple[int, ...], words: str
-) -> None:
-    shown = visit("shapes").number(layer, position)
-    assert words in shown["reads"]
-    assert "padding" not in shown["reads"] or layer == "signal"
+    ):
+        shown = page.number(layer, position)
+        assert words in shown["reads"], layer
+        assert "padding" not in shown["reads"] or layer == "signal"
 
 
 def test_a_volume_is_drawn_plane_by_plane_and_a_row_of_maps_of_one_number_as_bars(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from campaigns import rounds
 from explorer.test_single_file import opened
 from explorer.test_single_file_answers import ASKING, answered, asked
 
@@ -83,7 +84,7 @@ def edits_of(host: Host, seed: int) -> list[list[list[Any]]]:
         for edit in candidates(host.answer({"ask": "settings", "layer": name}).facts["settings"])
     ]
     rng = np.random.default_rng(seed)
-    pairs = [[alone[i], alone[j]] for i, j in rng.integers(len(alone), size=(40, 2))]
+    pairs = [[alone[i], alone[j]] for i, j in rng.integers(len(alone), size=(rounds(15, 40), 2))]
     return [[one] for one in alone] + [p for p in pairs if p[0][:2] != p[1][:2]]
 
 

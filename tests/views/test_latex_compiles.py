@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from campaigns import rounds
 from needed import absent
 from views.documents import HOSTILE, SAMPLE
 
@@ -117,7 +118,7 @@ def of_gradients() -> Iterator[tuple[str, Report[Any]]]:
 
 def of_every_kind() -> Iterator[tuple[str, Report[Any]]]:
     for kind in kinds().values():
-        for number, sample in enumerate(kind.samples()):
+        for number, sample in enumerate(list(kind.samples())[:: rounds(3, 1)]):
             inputs = [convscope.Input(tuple(shape)) for shape in sample.shapes]
             network = convscope.Model(inputs, sample.layer(inputs if inputs[1:] else inputs[0]))
             yield f"explain {kind.__name__} {number}", network.explain()
@@ -140,7 +141,7 @@ def of_a_deep_network() -> Iterator[tuple[str, Report[Any]]]:
 def test_every_explanation_compiles_and_keeps_to_its_lines(tmp_path: Path) -> None:
     made = [*of_the_demo(), *of_every_kind(), *of_a_deep_network(), *of_symbols(), *of_gradients()]
     fragments = {name: report.latex() for name, report in made}
-    assert len(fragments) > 400
+    assert len(fragments) > rounds(300, 700)
     assert compiled(fragments, tmp_path) == {}
 
 

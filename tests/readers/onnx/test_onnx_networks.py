@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ import onnx
 import onnx_models
 import onnxruntime as ort
 import pytest
+from cli.test_cli import convscope as command
 from onnx import ModelProto, TensorProto, helper, numpy_helper, shape_inference
 
 import convscope
@@ -467,14 +465,6 @@ def test_a_graph_comes_back_as_a_live_model(tmp_path: Path) -> None:
 
 
 # -- the command line -----------------------------------------------------------------------------
-
-
-def command(*words: str, at: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "convscope", *words],
-        check=False, capture_output=True, text=True, cwd=at, stdin=subprocess.DEVNULL,
-        env={**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"},
-    )  # fmt: skip
 
 
 def test_the_command_line_takes_onnx_files(tmp_path: Path) -> None:
