@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import random
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,10 +21,13 @@ import convscope
 from convscope.errors import ConvscopeError, SourceWarning
 
 GOOD = "CONVSCOPE_GOOD"
-"""The variable that says in which folder Keras's files lie already."""
+"""The variable that says in which folder good files lie already: making them imports Keras, PyTorch and onnx."""
 
 MOST_ASKED = 12
-"""Layers of a file whose settings are tried."""
+"""Layers of a file of which some settings are tried."""
+
+MOST_EDITS = 4
+"""Settings of a file that are tried: what would do instead of an impossible one is looked for, which takes longest."""
 
 
 class Kind(NamedTuple):
@@ -57,12 +61,14 @@ def network(path: Path) -> str:
             net.summary(file=io.StringIO())
         with typed:
             str(net.explain())
+        asked = []
         for name in list(net.graph.nodes)[:MOST_ASKED]:
             with typed:
-                for setting, field in list(net.editable(name).items())[:4]:
-                    value = draw.choice([1, 2, 3, 5, 1 << 31, field["value"], "same", [2, 3]])
-                    with typed:
-                        str(net.whatif([(name, setting, value)]))
+                asked += [(name, *one) for one in net.editable(name).items()]
+        for name, setting, field in draw.sample(asked, min(MOST_EDITS, len(asked))):
+            value = draw.choice([1, 2, 3, 5, 1 << 31, field["value"], "same", [2, 3]])
+            with typed:
+                str(net.whatif([(name, setting, value)]))
         with typed:
             for weight in net.get_weights():
                 float(np.sum(weight, dtype=np.float64))
@@ -88,6 +94,17 @@ def _run(net: Any, draw: random.Random) -> None:
             str(run.trace(name, where))
         with contextlib.suppress(ConvscopeError), tempfile.TemporaryDirectory() as folder:
             run.draw(name, Path(folder) / "maps.png")
+
+
+def weights(path: Path) -> str:
+    """Open a file of weights by itself, and as those of the module that a good one is of."""
+    ended = network(path)
+    module, example = _module()
+    with contextlib.suppress(ConvscopeError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = convscope.open(module, example, weights=path)
+        net.run(example[0].numpy())
+    return ended
 
 
 def picture(path: Path) -> str:
@@ -134,10 +151,7 @@ def text(path: Path) -> str:
 
 @cache
 def _keras() -> tuple[bytes, bytes]:
-    """Return a .keras file and an .h5 file of one small model: those that GOOD names, or made by Keras now."""
-    given = os.environ.get(GOOD)
-    if given:
-        return Path(given, "good.keras").read_bytes(), Path(given, "good.h5").read_bytes()
+    """Return a .keras file and an .h5 file of one small model."""
     os.environ.setdefault("KERAS_BACKEND", "torch")
     import keras
 
@@ -158,10 +172,58 @@ def _keras() -> tuple[bytes, bytes]:
         return (Path(folder) / "good.keras").read_bytes(), (Path(folder) / "good.h5").read_bytes()
 
 
-def lay(folder: Path) -> None:
-    """Write Keras's files into a folder, so that a worker need not import Keras."""
-    for name, data in zip(("good.keras", "good.h5"), _keras(), strict=True):
-        (folder / name).write_bytes(data)
+@cache
+def _module() -> tuple[Any, Any]:
+    """Return a small module and an input of it."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(4)
+    parts = (
+        nn.Conv2d(3, 4, 3, stride=2),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(48, 5),
+    )
+    return nn.Sequential(*parts).eval(), torch.rand(1, 3, 7, 9)
+
+
+def _exported() -> list[bytes]:
+    import torch
+
+    module, example = _module()
+    held = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own
+        torch.export.save(torch.export.export(module, (example,)), held)
+    return [held.getvalue()]
+
+
+def _states() -> list[bytes]:
+    """Return a state dict as a .safetensors file: the size of its header, the header, the numbers."""
+    state = {n: t.numpy() for n, t in _module()[0].state_dict().items()}
+    told: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    at = 0
+    for name, array in state.items():
+        kind = {"float32": "F32", "int64": "I64"}[str(array.dtype)]
+        told[name] = {
+            "dtype": kind,
+            "shape": list(array.shape),
+            "data_offsets": [at, at + array.nbytes],
+        }
+        at += array.nbytes
+    header = json.dumps(told).encode()
+    return [
+        len(header).to_bytes(8, "little") + header + b"".join(a.tobytes() for a in state.values())
+    ]
+
+
+def lay(folder: Path, kinds: Sequence[str]) -> None:
+    """Write the good files of some kinds into a folder, so that no worker needs to make them."""
+    for kind in kinds:
+        for number, data in enumerate(KINDS[kind].good()):
+            (folder / f"{kind}-{number}").write_bytes(data)
 
 
 def _onnx() -> list[bytes]:
@@ -223,6 +285,8 @@ KINDS = {
     "json": Kind(".json", _texts, mutators.json_text, text),
     "png": Kind(".png", _pictures, mutators.png, picture),
     "npy": Kind(".npy", _arrays, mutators.raw, array),
+    "safetensors": Kind(".safetensors", _states, mutators.safetensors, weights),
+    "pt2": Kind(".pt2", _exported, mutators.archive, network),
 }
 
 
@@ -230,9 +294,12 @@ def made(kind: str, number: int) -> bytes:
     """Return the bad file of a number: the same each time."""
     draw = random.Random(f"{kind} {number}")
     found = KINDS[kind]
-    return found.mutate(draw.choice(_good(kind)), draw)
+    return found.mutate(draw.choice(good(kind)), draw)
 
 
 @cache
-def _good(kind: str) -> list[bytes]:
-    return KINDS[kind].good()
+def good(kind: str) -> list[bytes]:
+    """Return the good files of a kind: those that lie in the folder of GOOD, or made now."""
+    folder = os.environ.get(GOOD)
+    laid = sorted(Path(folder).glob(f"{kind}-*")) if folder else []
+    return [path.read_bytes() for path in laid] or KINDS[kind].good()

@@ -129,6 +129,16 @@ def archive(data: bytes, draw: random.Random) -> bytes:
     return made.getvalue()
 
 
+def safetensors(data: bytes, draw: random.Random) -> bytes:
+    """A header changed as the JSON that it is, its size told right or not; now and then any bytes."""
+    size = int.from_bytes(data[:8], "little")
+    if draw.random() < 0.2 or not 0 < size <= len(data) - 8:
+        return raw(data, draw)
+    header = json_text(data[8 : 8 + size], draw)
+    told = len(header) if draw.random() < 0.9 else draw.choice(NUMBERS)
+    return told.to_bytes(8, "little") + header + data[8 + size :]
+
+
 def hdf5(data: bytes, draw: random.Random) -> bytes:
     """An HDF5 file changed where its structure is: near the signatures of its blocks."""
     marks = (

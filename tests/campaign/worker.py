@@ -50,12 +50,12 @@ def guided(kind: str, seconds: int, folder: Path) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["convscope", "pyfive", "zipfile", "json", "PIL"]):
-        from campaign.kinds import KINDS, made
+        from campaign.kinds import KINDS, good, made
 
     found = KINDS[kind]
     corpus = folder / "corpus"
     corpus.mkdir(exist_ok=True)
-    for number, data in enumerate(found.good()):
+    for number, data in enumerate(good(kind)):
         (corpus / f"good{number}").write_bytes(data)
     path = folder / f"file{found.suffix}"
     count = 0

@@ -117,6 +117,7 @@ CASES: list[Case] = [
     Case("Conv", [(1, 2, 5, 6, 7)], [(3, 2, 2, 3, 4)]),
     Case("ConvTranspose", [(1, 6, 4, 5)], [(6, 2, 4, 3), (4,)], {"group": 2, "strides": [3, 2], "pads": [1, 0, 2, 1], "output_padding": [1, 0]}),
     Case("MaxPool", [(1, 3, 9, 11)], (), {"kernel_shape": [3, 2], "strides": [2, 3], "pads": [1, 0, 0, 1], "dilations": [1, 2], "ceil_mode": 1}, 2),
+    Case("MaxPool", [COUNTED.astype(np.int8)], (), {"kernel_shape": [2, 3], "strides": [2, 1], "pads": [1, 0, 0, 1]}),
     Case("MaxPool", [(1, 3, 11)], (), {"kernel_shape": [3], "strides": [2]}, 2),
     Case("MaxPool", [(1, 2, 5, 6, 7)], (), {"kernel_shape": [2, 1, 3], "dilations": [2, 1, 1]}, 2),
     Case("AveragePool", [(1, 3, 9, 11)], (), {"kernel_shape": [3, 2], "pads": [1, 0, 0, 1], "count_include_pad": 1}),
@@ -136,6 +137,21 @@ CASES: list[Case] = [
     Case("RoiAlign", [(2, 3, 6, 8), REGIONS, whole(1, 0, 1, 1, 0)], (), {"output_height": 1, "output_width": 2, "sampling_ratio": 3}, opset=16),
     Case("MaxRoiPool", [(1, 3, 6, 8), IMAGED], (), {"pooled_shape": [2, 3], "spatial_scale": 0.5}, opset=20),
     Case("MaxRoiPool", [(2, 3, 6, 8), IMAGED + np.array([[1.4, 0, 0, 0, 0], [0.3, 0, 0, 0, 0]] * 3, np.float32)[1:]], (), {"pooled_shape": [3, 2], "spatial_scale": 0.43}, opset=20),
+    # whole numbers of few bits; what reaches them goes beyond their bounds
+    Case("QuantizeLinear", [(1, 3, 5, 4)], [np.float32(0.011), np.array(130, np.uint8)]),
+    Case("QuantizeLinear", [(1, 3, 5, 4)], [np.array([0.02, 0.3, 0.01], np.float32), np.array([-100, 3, 0], np.int8)]),
+    Case("QuantizeLinear", [(1, 3, 5)], [np.float32(0.25)]),
+    Case("QuantizeLinear", [(6, 4)], [np.linspace(0.01, 0.3, 8, dtype=np.float32).reshape(2, 4), np.arange(8, dtype=np.int16).reshape(2, 4)], {"axis": 0, "block_size": 3}, opset=21),
+    Case("DequantizeLinear", [COUNTED.astype(np.int8)], [np.float32(0.07), np.array(-3, np.int8)]),
+    Case("DequantizeLinear", [COUNTED.astype(np.int32)], [np.array([0.02, 0.3, 0.01], np.float32)]),
+    Case("DequantizeLinear", [(COUNTED + 9).astype(np.uint8)], [np.array([0.02, 0.3, 0.01, 0.5], np.float32), np.array([0, 9, 4, 200], np.uint8)], {"axis": -1}),
+    Case("QLinearConv", [(COUNTED * 9).astype(np.int8)], [
+        np.float32(0.04), np.array(-7, np.int8), np.random.default_rng(3).integers(-90, 90, (4, 3, 2, 3)).astype(np.int8),
+        np.array([0.01, 0.02, 0.03, 0.005], np.float32), np.zeros(4, np.int8), np.float32(0.37), np.array(-11, np.int8),
+        np.array([90, -300, 20, 7], np.int32)], {"pads": [1, 0, 0, 2], "strides": [2, 1]}),
+    Case("QLinearConv", [(COUNTED + 40).astype(np.uint8)], [
+        np.float32(0.04), np.array(37, np.uint8), np.random.default_rng(3).integers(0, 200, (6, 1, 2, 3)).astype(np.uint8),
+        np.float32(0.01), np.array(90, np.uint8), np.float32(0.11), np.array(100, np.uint8)], {"group": 3, "pads": [1, 0, 0, 2]}),
     # products
     Case("Gemm", [(1, 6)], [(4, 6), (4,)], {"transB": 1, "alpha": 0.5, "beta": 2.0}),
     Case("Gemm", [(6, 1)], [(6, 4), (1, 4)], {"transA": 1}),

@@ -30,12 +30,9 @@ def deformable(node: Node) -> Equation:
     if len(win.kernel) != 2:
         raise NoEquation(f"its window has {len(win.kernel)} axes")
     check_groups(node, shape[1], kernel[0], kernel[1], group)
-    moves = win.slide()
+    moves = win.sized()
     taps, sizes = math.prod(win.kernel), tuple(shape[2:])
-    fits = tuple(
-        (n + before + after - (k - 1) * d - 1) // s + 1
-        for n, k, s, d, (before, after) in zip(*win[:4], moves.pads, strict=True)
-    )
+    fits = tuple(axis.size for axis in moves.out)
     wanted = [(2, groups * taps * 2, "an offset", fits)]
     if node.has(4):
         wanted.append((4, groups * taps, "a mask", fits))
@@ -45,9 +42,6 @@ def deformable(node: Node) -> Equation:
                 f"{node.op}: {what} of shape {shape_text(node.shape(place))} is not that of {taps} taps in {groups} groups "
                 f"for an output of {shape_text(out)} and {shape[1]} channels"
             )
-    out = map_axes(fits)
-    put = dict(zip(moves.out, out, strict=True))
-    moves = moves._replace(out=out, at=tuple(index.substitute(put) for index in moves.at))
     n, mask = node.layout.lead[0], node.tensor(4) if node.has(4) else None
     rows = [
         n if node.batched(p) or not is_one(node.shape(p)[0]) else 0 for p in (2, 4) if node.has(p)

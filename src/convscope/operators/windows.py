@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convscope.equations import convolution as stated
+from convscope.equations.layout import map_axes
 from convscope.equations.pooling import Reduce, bordered, global_pooling, place_of_largest, pooling
 from convscope.equations.sliding import Pads, Slide, slide, spread
 from convscope.equations.stating import NoEquation, all_known
@@ -15,7 +16,7 @@ from convscope.errors import SettingError, ShapeError
 from convscope.notation import Equation, Max, Mean, Size
 from convscope.notation.expression import Padding
 from convscope.notation.sizes import is_known, largest, shape_text, tidy
-from convscope.operators.elements import INT64
+from convscope.operators.elements import ALL, INT64
 from convscope.operators.rule import Node, Rule
 from convscope.typed import Record
 
@@ -34,6 +35,18 @@ class Window(Record):
 
     def slide(self, ceil: bool = False) -> Slide:
         return slide(*self, ceil)
+
+    def sized(self) -> Slide:
+        """Return how it slides, as often as it fits: what it reads is made on the way, and does not say."""
+        moves = self.slide()
+        out = map_axes(
+            [
+                (n + before + after - (k - 1) * d - 1) // s + 1
+                for n, k, s, d, (before, after) in zip(*self[:4], moves.pads, strict=True)
+            ]
+        )
+        put = dict(zip(moves.out, out, strict=True))
+        return moves._replace(out=out, at=tuple(index.substitute(put) for index in moves.at))
 
 
 def spatial_axes(node: Node) -> int:
@@ -172,7 +185,7 @@ def _whole_map(reduce: Reduce) -> Rule:
 RULES = {
     "Conv": Rule(convolution, {1: "kernel", 2: "bias"}),
     "ConvTranspose": Rule(transposed, {1: "kernel", 2: "bias"}),
-    "MaxPool": Rule(max_pool, gives=lambda node: INT64 if node.output else node.element),
+    "MaxPool": Rule(max_pool, takes=ALL, gives=lambda node: INT64 if node.output else node.element),
     "AveragePool": Rule(average_pool),
     "GlobalAveragePool": _whole_map(Mean),
     "GlobalMaxPool": _whole_map(Max),

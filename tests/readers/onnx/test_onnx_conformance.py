@@ -254,7 +254,7 @@ def test_operators_with_a_rule_are_explained_when_their_settings_are_in_the_file
 NOT_AMONG_THEM = (
     "Mod", "Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "And", "Or", "Xor", "Not", "IsNaN",
     "Where", "Einsum", "ReduceLogSumExp", "ArgMax", "ArgMin", "CumSum", "Trilu", "Cast", "Constant", "MaxRoiPool",
-    "GlobalLpPool",
+    "GlobalLpPool", "QuantizeLinear", "DequantizeLinear", "QLinearConv",
 )  # fmt: skip
 """Operators with a rule for which the cases have no float32 input first and give no other numbers."""
 

@@ -37,6 +37,7 @@ from convscope.readers.onnx.weights import (
     LIFTED,
     NOT_LEARNED,
     NUMBERS,
+    TYPED,
     Alike,
 )
 
@@ -335,7 +336,8 @@ class Builder:
                 held_inputs.append(held)
                 slot = Fed(held.batched)
                 readable = readable and held.shape is not None
-            elements.append(None if held is None or isinstance(slot, Given) else held.element)
+            plain = isinstance(slot, Given) and where not in TYPED.get(op, ())
+            elements.append(None if held is None or plain else held.element)
             slots.append(slot)
         if rule is None:  # a subgraph reads what lies outside it without naming it as an input
             for name in captured(node):
@@ -364,7 +366,9 @@ class Builder:
         key = (use, shapes, tuple(n for n in inputs if n and self.tensors[n].constant), own)
         layer = self.shared.get(key) if arrays else None
         if layer is None:
-            noted = self._noted(node, arrays, number)
+            unlearned = [slots[p] for p in NOT_LEARNED.get(op, ()) if p < len(slots)]
+            scaled = tuple(slot.name for slot in unlearned if isinstance(slot, Weight))
+            noted = {"constants": scaled} | self._noted(node, arrays, number)
             getters = {name: constant.get for name, constant in arrays.items()}
             layer = Operator(
                 layer_name,
@@ -381,7 +385,7 @@ class Builder:
             }
             if arrays:
                 self.shared[key] = layer
-                self._count(layer, arrays)
+                self._count(layer, {n: c for n, c in arrays.items() if n not in scaled})
         try:
             facts = self.result.add(layer_name, layer, feeds)
             layer.build(facts.weights, (0,))

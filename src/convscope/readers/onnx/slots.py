@@ -78,7 +78,7 @@ def slot_of(
         return Fed(False)
     if single and constant.dtype.kind in "biuf":
         return _given(constant)
-    if held.element not in NUMBERS:
+    if held.element not in NUMBERS and op not in QUANTISED:
         return Fed(False)
     if filled(op, place, constant, call):
         return Given((float(constant.get().flat[0]),), constant.shape)

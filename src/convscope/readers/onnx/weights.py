@@ -16,7 +16,7 @@ NUMBERS = (1, 10, 11, 16, 17, 18, 19, 20, 23)
 """What ONNX calls floats of 32, 16 and 64 bits, bfloat16, and those of 8 and 4 bits."""
 
 QUANTISED = {
-    "DequantizeLinear": (0,), "QLinearConv": (3, 8), "QLinearMatMul": (3,), "ConvInteger": (1,),
+    "DequantizeLinear": (0,), "QuantizeLinear": (), "QLinearConv": (3, 8), "QLinearMatMul": (3,), "ConvInteger": (1,),
     "MatMulInteger": (1,), "QGemm": (3, 6), "DynamicQuantizeMatMul": (1, 4), "MatMulNBits": (1, 5),
 }  # fmt: skip
 """Where operators take weights as whole numbers. How these are scaled is no weight of its own."""
@@ -32,8 +32,14 @@ FILLED = {
 }  # fmt: skip
 """Where exporters write out zeros or ones for a bias, a scale or a first state that a layer does not have."""
 
-NOT_LEARNED = {"Attention": (3,), "RotaryEmbedding": (1, 2)}
-"""Where a mask, or the sine and cosine of places, goes in."""
+NOT_LEARNED = {
+    "Attention": (3,), "RotaryEmbedding": (1, 2), "DequantizeLinear": (1, 2), "QuantizeLinear": (1, 2),
+    "QLinearConv": (1, 2, 4, 5, 6, 7),
+}  # fmt: skip
+"""Where a mask, the sine and cosine of places, or how whole numbers are scaled, goes in."""
+
+TYPED = {"QuantizeLinear": (2,), "QLinearConv": (7,)}
+"""Where the type of a number, not only the number, says what an operator gives."""
 
 BY_NUMBER = ("Mul", "Add", "Div", "Sub")
 """Of these a constant that the graph states may be a module's own, a bias of zeros."""
