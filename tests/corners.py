@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from convscope.equations.resizing import CUBIC, TRIANGLE
+from convscope.equations.sampling import IS_PLACE
 from convscope.notation import (
     Axis,
     Equation,
@@ -41,6 +43,8 @@ def corners() -> dict[str, tuple[Equation, dict[str, Array]]]:
     swapped = local("pre", (v, u), a[v] * 2.0 - a[u], preactivation=True)
     sums = local("sums", (y, x), Sum(i)(a[y + i] * a[x + i]))
     parts = (a.padded(((0, 5),), "zero")[y], source((4,), "in2").padded(((4, 0),), "zero")[y - 4])
+    w9, where = Axis("w", 9), source((7,), "in2")
+    told = np.array([0.25, 7.6, -3.0, np.nan, 100.0, 1.5, 8.0], np.float32)
     found: dict[str, tuple[tuple[Axis, ...], Expression, dict[str, Array]]] = {
         "max and min of NaN": (
             (y,),
@@ -192,6 +196,23 @@ def corners() -> dict[str, tuple[Equation, dict[str, Array]]]:
             (x,),
             Sum(y)(Pieces(y, (4, 7), parts)) * a[x],
             {"in": line, "in2": other},
+        ),
+        "next to a number, NaN elsewhere": (
+            (y,),
+            Sum(w9)(a[w9] * call(TRIANGLE, where[y] - Place(w9))),
+            {"in": holes, "in2": told},
+        ),
+        "at a number, NaN elsewhere": (
+            (y,),
+            Sum(j, w9)(a[w9] * call(IS_PLACE, where[y], Place(w9)) * weight("k")[j]) + a[y],
+            {"in": holes, "in2": np.floor(told), "k": other},
+        ),
+        "along a curve, NaN elsewhere": (
+            (y, x),
+            Sum(i, w9)(
+                source((9, 11), "in3")[w9, x + i] * call(CUBIC, where[y] - Place(w9 - 2), -0.75)
+            ),
+            {"in2": told, "in3": np.where(image > 1.4, np.nan, image)},
         ),
         "a number alone": ((y,), Sum(i)(a[0] * 2.0) * 0.0 + 3.0, {"in": line}),
         "no axes": ((), Sum(y)(a[y] * a[y + 1]), {"in": line}),

@@ -149,3 +149,39 @@ def test_words_count_what_is_read() -> None:
     assert account(main).reads.startswith(
         "It reads 2·2 = 4 numbers, all from map {first} of {source}"
     )
+
+
+def test_a_nan_reaches_what_each_engine_lets_it_reach() -> None:
+    """At whole places and half-way, inside, at the edge and far out; mirrored ones may turn round which place has weight 0."""
+    import onnxruntime
+
+    ways = [(m, b) for m in ("bilinear", "bicubic", "nearest") for b in ("zeros", "border")]
+    ways += [("nearest", "reflection")]
+    places = np.array([-3, -1, -0.5, 0, 1.5, 3, 3.25, 4, 6.5, 7, 7.5, 8, 11], np.float32)
+    rows, columns = np.meshgrid((2 * places + 1) / 4 - 1, (2 * places + 1) / 8 - 1, indexing="ij")
+    grid = np.stack([columns, rows], -1)[None].astype(np.float32)
+    image = np.random.default_rng(4).normal(size=(1, 1, 4, 8)).astype(np.float32)
+    node, info = helper.make_node, helper.make_tensor_value_info
+    for mode, beyond in ways:
+        called = {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
+        sample = node("GridSample", ["in", "grid"], ["out"], mode=called, padding_mode=beyond)
+        shapes = [info("in", TensorProto.FLOAT, image.shape), info("grid", TensorProto.FLOAT, grid.shape)]  # fmt: skip
+        graph = helper.make_graph([sample], "g", shapes, [info("out", TensorProto.FLOAT, None)])
+        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+        session = onnxruntime.InferenceSession(made.SerializeToString())
+        for apart in (False, True):
+            equation = sampled(
+                source(image.shape, "in"), source(grid.shape, "grid"), (4, 8), axes_of((1, 1, 13, 13)), called, beyond, False, apart,
+            )  # fmt: skip
+            for spot in ((0, 0), (1, 3), (2, 0), (3, 7)):
+                spoilt = image.copy()
+                spoilt[(0, 0, *spot)] = np.nan
+                values = {"in": spoilt, "grid": grid}
+                if apart:
+                    theirs = session.run(None, values)[0]
+                else:
+                    theirs = F.grid_sample(
+                        torch.from_numpy(spoilt), torch.from_numpy(grid), mode, beyond, False
+                    ).numpy()
+                ours = evaluate_all(equation, values)
+                assert (np.isnan(ours) == np.isnan(theirs)).all(), (mode, beyond, apart, spot)

@@ -32,9 +32,6 @@ _PLACES = {1: ("w",), 2: ("h", "w"), 3: ("d", "h", "w")}
 _KEYS = -0.75
 """The slope of the curve that PyTorch and ONNX sample along."""
 
-_BORDER = 2
-"""So far beyond a map a curve reaches from anywhere within it; from farther away its nearest place alone counts."""
-
 
 def sampled(
     image: Tensor,
@@ -44,7 +41,7 @@ def sampled(
     mode: str,
     beyond: str,
     aligned: bool,
-    rounded_first: bool = False,
+    taps_apart: bool = False,
     rows: Sequence[Axis | int] | None = None,
 ) -> Equation:
     """Return the numbers of a map at the places that a grid names.
@@ -54,8 +51,9 @@ def sampled(
     mode            "linear", "nearest" or "cubic"
     beyond          what is read outside the map: "zeros", its nearest place ("border") or its mirror image
                     ("reflection")
-    rounded_first   whether the nearest place is found before it is mirrored (ONNX Runtime), or after that (PyTorch):
-                    half-way between two places they differ
+    taps_apart      whether the places next to it are found first, and mirrored or brought into the map one by one (ONNX
+                    Runtime, and everybody along a curve), or after that (PyTorch): half-way between two places they
+                    differ, and beyond the map in whether a second place is read, with weight 0
     rows            which row of the batch is read of each of the two, if not n
 
     The sum is over all places; of those few count, and are looked at: see `notation.expression.nears`.
@@ -63,7 +61,8 @@ def sampled(
     n, c, *out = axes
     of_image, of_grid = rows or (n, n)
     rank = len(sizes)
-    border = _BORDER if mode == "cubic" and beyond != "zeros" else 0
+    reach = 2 if mode == "cubic" else int(mode == "linear" and taps_apart)
+    border = {"zeros": 0, "border": max(2 * reach - 1, 0), "reflection": reach}[beyond]
     taps: list[Axis] = []
     at: list[Index] = []
     weights: list[Expression] = []
@@ -72,19 +71,20 @@ def sampled(
         tap = Axis(name, size + 2 * border, word)
         where = _unpacked(grid[(of_grid, *out, rank - 1 - place)], size, aligned)
         if beyond == "reflection":
-            if mode == "nearest" and rounded_first:
+            if mode == "nearest" and taps_apart:
                 where = call(ROUND, where)
             where = _mirrored(where, size, aligned)
         if beyond != "zeros":
-            over = 1.0 if border else 0.0  # there the curve reaches the nearest place alone
-            where = call(MINIMUM, call(MAXIMUM, where, -over), size - 1 + over)
+            # from that far away all places next to it are those at the edge
+            low, high = (-reach, size + reach - 2) if reach else (0, size - 1)
+            where = call(MINIMUM, call(MAXIMUM, where, float(low)), float(high))
         if mode == "nearest":
             where = call(ROUND, where)
         found = local(word, (n, *out), where)[(n, *out)]
         if mode == "nearest":
             weights.append(call(IS_PLACE, found, Place(tap)))
         elif mode == "linear":
-            weights.append(call(TRIANGLE, found - Place(tap)))
+            weights.append(call(TRIANGLE, found - Place(tap - border)))
         else:
             weights.append(call(CUBIC, found - Place(tap - border), _KEYS))
         taps.append(tap)

@@ -414,7 +414,11 @@ class Evaluator:
         sizes = lengths(node)
         if node.kind == "sum":
             parts = [self.value(part, inner, deeper) for part in factors(node.body)]
-            return contract(parts, sizes, deeper, self.dtype)
+            counting = self.counting(node, inner, deeper)
+            if counting is True:
+                return contract(parts, sizes, deeper, self.dtype)
+            body = np.where(counting, math.prod(parts), 0.0)
+            return full(body, sizes, deeper).sum(axis=leading)
         body = full(self.value(node.body, inner, deeper), sizes, deeper)
         if node.kind == "max":
             return body.max(axis=leading)
@@ -422,6 +426,17 @@ class Evaluator:
             flat = body.reshape(-1, *body.shape[len(sizes) :])
             return flat.argmax(axis=0).astype(self.dtype)
         return body.sum(axis=leading) / self.count(node, inner, deeper)
+
+    def counting(self, node: Reduction, inner: Mapping[Axis, Any], deeper: int) -> Any:
+        """Return where the terms of a sum count: True, or a mask.
+
+        Beyond the places next to a number no engine looks, whatever stands there. Next to a NaN all count.
+        """
+        found: Any = True
+        for near in nears(node):
+            away = self.value(near.at, inner, deeper) - inner[near.axis]
+            found = found & ~((away < -near.taps / 2) | (away >= near.taps / 2))
+        return True if np.all(found) else found
 
     def count(self, node: Reduction, inner: Mapping[Axis, Any], deeper: int) -> Any:
         """Return how many numbers a mean is over: those that are not skipped."""

@@ -414,9 +414,5 @@ def _candidates(node: Reduction) -> Iterator[Near]:
         match part.arguments:  # type: ignore[attr-defined]
             case (Binary("-", at, Place(index)), *_) | (at, Place(index)):
                 axis = (index - index.const).single()
-                if (
-                    axis in node.axes
-                    and all(map(is_known, (axis.size, index.const)))
-                    and taps < axis.size
-                ):
+                if axis in node.axes and all(map(is_known, (axis.size, index.const))):
                     yield Near(axis, at - float(index.const) if index.const else at, taps, part)

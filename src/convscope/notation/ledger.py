@@ -178,6 +178,9 @@ def _group(main: Main, given: Mapping[Axis, Any], evaluator: Evaluator) -> Group
         for other in weights[1:]:
             kernels = kernels * other
         products = windows * kernels
+        counting = evaluator.counting(main.reduction, inner, depth)
+        if counting is not True:
+            products = np.where(spread(counting), products, 0.0)
     rows = (products if products is not None else windows).reshape(len(windows), -1)
     if kind == "max":
         partials = rows.max(axis=1)

@@ -366,9 +366,19 @@ class Rounding:
             self.unit = self.inner
         try:
             values, errors = self._held(node.body, inner, deeper)
+            counting = self.evaluator.counting(node, inner, deeper)
+            maybe: Any = False  # whether the engine may look there, though it does not count
             for one in near:  # an engine that is off by more looks at other places
-                _, moved = self._held(one.at, inner, deeper)
+                at, moved = self._held(one.at, inner, deeper)
                 errors = np.where(np.greater(moved, beside), np.inf, errors)
+                away = np.abs(at - inner[one.axis]) - one.taps / 2
+                maybe = maybe | ~(away > moved)
+            if counting is not True:
+                beyond = np.where(maybe, np.nan_to_num(errors, nan=np.inf), 0.0)
+                values, errors = (
+                    np.where(counting, values, 0.0),
+                    np.where(counting, errors, beyond),
+                )
         finally:
             self.unit = unit
         return full(values, sizes, deeper), full(errors, sizes, deeper), sizes

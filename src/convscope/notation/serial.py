@@ -6,7 +6,7 @@
      "functions": {"relu": {"name": "relu", "parameters": ["x"], "formula": ["max", "x", 0.0]}},
      "ledger": {"axes": [ids], "preactivation": …, "activation": ["relu"], "whole": false,
                 "main": {"reduce": "sum", "over": id, "window": [ids], "read": …, "weights": […],
-                         "near": [[id, 0, 2], …], "channel": 2, "channels": 32},
+                         "near": [[id, …, 2], …], "channel": 2, "channels": 32},
                 "added": […], "listed_axes": [ids], "listed": […]}}
 
 Axes are numbered in "index"; a whole-number expression is {"terms": [[atom, factor], …], "const"},
@@ -16,7 +16,8 @@ so are locals. Pieces lie along an axis' number or a whole-number expression. A 
 number, a symbol's text ("(n + 1)//2") or null when unknown. Everything is plain lists, numbers and
 strings, so that any language can evaluate it; infinite numbers are the strings "inf" and "-inf".
 
-"near" names axes of which so many places next to a number count, and the place of the weight that says so.
+"near", of "main" and of every sum that has such, names axes of which places next to a number alone count, that number
+and how many they are: the places p with −taps/2 ≤ number − p < taps/2. Whatever else there is, a NaN too, has no part.
 "ledger" says how the number is taken apart, field by field as in `anatomy`, with parts of "expression"
 and "locals" written again; "main" and its "over", "channel" and "channels" may be null. It follows from the rest.
 """
@@ -124,11 +125,6 @@ class _Writer:
     def ledger(self) -> Json:
         parts = anatomy(self.equation)
         main = parts.main
-        near = [
-            [self.axis(one.axis), main.weights.index(one.part), one.taps]
-            for one in (() if main is None else nears(main.reduction))
-            if main is not None and one.part in main.weights
-        ]
         return {
             "axes": [self.axis(a) for a in parts.axes],
             "preactivation": self.expression(parts.preactivation),
@@ -142,7 +138,7 @@ class _Writer:
                 "window": [self.axis(a) for a in main.window],
                 "read": self.expression(main.read),
                 "weights": [self.expression(read) for read in main.weights],
-                **({"near": near} if near else {}),
+                **self.near(main.reduction),
                 "channel": main.channel,
                 "channels": None if main.channels is None else plain(main.channels),
             },
@@ -150,6 +146,10 @@ class _Writer:
             "listed_axes": [self.axis(a) for a in parts.listed_axes],
             "listed": [self.expression(part) for part in parts.listed],
         }
+
+    def near(self, sum_: Reduction) -> Json:
+        found = [[self.axis(o.axis), self.expression(o.at), o.taps] for o in nears(sum_)]
+        return {"near": found} if found else {}
 
     def key(self, one: Function | Tensor, name: str) -> str:
         """Return what a function or a local is called here; two of one name are told apart."""
@@ -213,6 +213,7 @@ class _Writer:
                     "reduce": kind,
                     "over": [self.axis(a) for a in axes],
                     "body": self.expression(body),
+                    **self.near(node),
                 }
             case Place(index):
                 return {"place": self.whole(index)}

@@ -147,8 +147,16 @@ class Compiler {
 	}
 
 	/** @param {ReductionJson} node @param {Block} block @param {number} times */
-	reduction({ reduce: kind, over, body }, block, times) {
+	reduction({ reduce: kind, over, body, near = [] }, block, times) {
 		const sizes = over.map((axis) => sizeOf(this.equation, axis));
+		/** @type {(number | string)[][]} */
+		const ranges = sizes.map((size) => [0, size]);
+		for (const [axis, number, taps] of near) { // of which places next to a number alone count
+			const [n, first] = [over.indexOf(axis), this.fresh()];
+			block.lines.push(`const ${first} = Math.floor(${this.expression(number, block, times)} - ${taps / 2}) + 1;`); // of a NaN all are
+			ranges[n] = [`Math.max(${first}, 0) || 0`, `Math.min(Number.isNaN(${first}) ? ${taps} : ${first} + ${taps}, ${sizes[n]})`];
+			sizes[n] = Math.min(taps, sizes[n]);
+		}
 		const terms = total(sizes);
 		const sum = this.fresh();
 		let inner = block;
@@ -170,7 +178,7 @@ class Compiler {
 			const inside = skipping.map((read) => /^\((.*) \? /.exec(this.read(read, inner, 0, null))?.[1] ?? "true");
 			inner.lines.push(`if (${inside.join(" && ")}) n${sum}++;`);
 		}
-		if (inner !== block) block.lines.push(looped(inner, sizes.map((size) => [0, size])));
+		if (inner !== block) block.lines.push(looped(inner, ranges));
 		return kind === "mean" ? `(${sum} / ${skips ? `n${sum}` : terms})` : sum;
 	}
 
@@ -308,7 +316,7 @@ class Compiler {
 	}
 }
 
-/** Loops in one another, from the innermost out. @param {Block} inner @param {number[][]} ranges */
+/** Loops in one another, from the innermost out. @param {Block} inner @param {(number | string)[][]} ranges */
 function looped(inner, ranges) {
 	let text = "";
 	let block = inner;

@@ -12,7 +12,7 @@ import { clipped, modulo, product } from "./arrays.js";
 import { OPERATORS, formula, primitive } from "./functions.js";
 import { factorsOf, known, placed, readsIn, sizeOf } from "./windows.js";
 
-/** @import {EquationJson, ExpressionJson, Groups, IndexJson, Inner, Kind, Ledger, LocalJson, MainJson, Patch, PiecesJson, Position, ReadJson, Reading, ReductionJson, Values} from "./types" */
+/** @import {EquationJson, ExpressionJson, Groups, IndexJson, Inner, Kind, Ledger, LocalJson, MainJson, NearJson, Patch, PiecesJson, Position, ReadJson, Reading, ReductionJson, Values} from "./types" */
 
 /** @typedef {() => number} Numeric */
 
@@ -75,13 +75,14 @@ export function innerSums(equation, position, values) {
 			program.elsewhere(local.axes, Array.from(read.places), () => visit(local.expression, key));
 		} else if ("reduce" in node && node.reduce !== "first") {
 			const { over, body, reduce: kind } = node;
-			const sizes = over.map((axis) => sizeOf(equation, axis));
+			const { lengths: sizes, starts, ends, find, counts } = program.spans(over, node.near);
+			find();
 			const terms = new Float64Array(product(sizes));
-			program.elsewhere(over, over.map(() => 0), () => {
+			program.elsewhere(over, starts, () => {
 				visit(body, name);
 				for (let n = 0; n < terms.length; n++) {
-					terms[n] = program.value(body);
-					step(program.at, over, sizes);
+					terms[n] = counts() ? program.value(body) : 0;
+					step(program.at, over, ends, starts);
 				}
 			});
 			const names = over.map((axis) => equation.index[axis].name);
@@ -223,13 +224,37 @@ class Program {
 		return () => this.elsewhere(over, start, run);
 	}
 
-	/** @param {ReductionJson} node @returns {Numeric} */
-	reduction({ reduce: kind, over, body }) {
+	/**
+	 * Along how many places axes run, and from where to before where: all of them, or the few next to a number that is
+	 * looked up by `find`; `counts` says whether a place is next to it. Next to a NaN all count, as in Python.
+	 * @param {number[]} axes @param {NearJson[]} [near]
+	 */
+	spans(axes, near = []) {
 		const { at } = this;
-		const sizes = over.map((axis) => sizeOf(this.equation, axis));
-		const along = over[over.length - 1];
-		const length = sizes[over.length - 1] ?? 1;
-		const rows = product(sizes) / length;
+		const sizes = axes.map((axis) => sizeOf(this.equation, axis));
+		const [lengths, starts, ends] = [sizes.slice(), axes.map(() => 0), sizes.slice()];
+		const few = near.map(([axis, number, taps]) => ({ axis, n: axes.indexOf(axis), number: this.compile(number), taps, first: 0 }));
+		for (const { n, taps } of few) lengths[n] = Math.min(taps, sizes[n]);
+		const find = () => {
+			for (const one of few) {
+				const { n, number, taps } = one;
+				one.first = Math.floor(number() - taps / 2) + 1;
+				starts[n] = one.first < sizes[n] ? clipped(one.first, sizes[n] - lengths[n] + 1) : 0;
+				ends[n] = starts[n] + lengths[n];
+			}
+		};
+		const counts = () => few.every(({ axis, first, taps }) => !(at[axis] < first || at[axis] >= first + taps));
+		return { lengths, starts, ends, find, counts };
+	}
+
+	/** @param {ReductionJson} node @returns {Numeric} */
+	reduction({ reduce: kind, over, body, near }) {
+		const { at } = this;
+		const { lengths, starts, ends, find, counts } = this.spans(over, near);
+		const last = over.length - 1;
+		const along = over[last];
+		const length = lengths[last] ?? 1;
+		const rows = product(lengths) / length;
 		const term = this.compile(body);
 		const skipping = kind === "mean" ? readsIn(body).map((node) => this.read(node)).find((read) => read.skips) : null;
 		const factors = factorsOf(body);
@@ -246,40 +271,30 @@ class Program {
 					at[along] = length - 1;
 				} else {
 					for (let t = 0; t < length; t++) {
-						at[along] = t;
-						const value = term();
+						at[along] = starts[last] + t;
+						const value = near && !counts() ? 0 : term();
 						total = kind === "max" ? Math.max(total, value) : total + value;
 						if (!skipping || skipping.inside) counted++;
 					}
 				}
-				step(at, over, sizes);
+				step(at, over, ends, starts);
 			}
 			return kind === "mean" ? total / counted : total;
 		};
-		const start = over.map(() => 0);
-		return () => this.elsewhere(over, start, run);
+		return () => (find(), this.elsewhere(over, starts, run));
 	}
 
 	/** The terms of the main reduction, one by one. @param {MainJson} main @returns {Groups} */
 	groups({ reduce: kind, over, window, read: node, weights: others, near, channel, channels: of }) {
 		const axes = over === null ? window : [over, ...window];
-		const lengths = axes.map((axis) => sizeOf(this.equation, axis));
 		const weights = others.map((weight) => this.compile(weight));
-		const ends = lengths.slice();
-		const starts = axes.map(() => 0);
-		for (const [axis, which, taps] of near || []) {
-			const n = axes.indexOf(axis);
-			const size = lengths[n];
-			lengths[n] = taps;
-			starts[n] = this.elsewhere([axis], [0], () => {
-				while (this.at[axis] < size && !weights[which]()) this.at[axis]++;
-				return Math.min(this.at[axis] % size, size - taps);
-			});
-			ends[n] = starts[n] + taps;
-		}
+		const { lengths, starts, ends, find, counts } = this.spans(axes, near);
+		find();
 		const count = over === null ? 1 : lengths[0];
-		const sizes = lengths.slice(axes.length - window.length);
-		const [each, terms] = [product(sizes), product(lengths)];
+		const [each, terms] = [product(lengths) / count, product(lengths)];
+		const few = window.filter((axis) => !near?.some(([other, , taps]) => other === axis && taps === 1));
+		const shown = few.length ? few : window; // one place is no axis
+		const sizes = shown.map((axis) => lengths[axes.indexOf(axis)]);
 		const read = this.read(node);
 		const rank = node.at.length;
 		const places = new Int32Array(terms * rank);
@@ -309,7 +324,7 @@ class Program {
 						let kernel = 1;
 						for (const weight of weights) kernel *= weight();
 						kernels[n] = kernel;
-						products[n] = term *= kernel;
+						products[n] = term = counts() ? term * kernel : 0;
 					}
 					partials[group] = kind === "max" ? Math.max(partials[group], term) : partials[group] + term;
 					step(this.at, axes, ends, starts);
@@ -323,7 +338,7 @@ class Program {
 			const all = node.outside === "skip" ? counted : terms;
 			for (let group = 0; group < count; group++) partials[group] /= all;
 		}
-		const names = window.map((axis) => this.equation.index[axis].name);
+		const names = shown.map((axis) => this.equation.index[axis].name);
 		return {
 			tensor: node.read, count, axes: names, sizes, rank, channel, channels, of: typeof of === "number" ? of : null, between,
 			places, windows, inside, kernels, products, partials, corners,

@@ -9,7 +9,9 @@ export type IndexJson = { terms: [AtomJson, Size][]; const: Size };
 export type Outside = "zero" | "-inf" | "skip" | "edge";
 export type ReadJson = { read: string; at: IndexJson[]; padding?: [Size, Size][]; outside?: Outside; scattered?: boolean };
 export type Kind = "sum" | "max" | "mean" | "first";
-export type ReductionJson = { reduce: Kind; over: number[]; body: ExpressionJson };
+/** Of an axis: the number next to which its places count, and how many they are. */
+export type NearJson = [number, ExpressionJson, number];
+export type ReductionJson = { reduce: Kind; over: number[]; body: ExpressionJson; near?: NearJson[] };
 export type PiecesJson = { along: number | IndexJson; ends: Size[]; pieces: ExpressionJson[] };
 /** 1 where every index is whole and in 0 … size − 1, else 0; and the number that an index is. */
 export type InsideJson = { inside: IndexJson[]; sizes: Size[] };
@@ -33,7 +35,7 @@ export type MainJson = {
   window: number[];
   read: ReadJson;
   weights: ExpressionJson[];
-  near?: [number, number, number][];
+  near?: NearJson[];
   channel: number | null;
   channels: Size;
 };
