@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from convscope import BatchNormalization, Conv2D, Dense, Flatten, MaxPooling2D, Sequential
+from convscope.engine.blocks import side
 from convscope.survey import counting, measuring
 from convscope.survey.counting import LANES, Counting, Room, Top
 from convscope.survey.exact import ExactSums, Histograms
@@ -61,6 +62,33 @@ def figures(by: Counting, x: Array, histograms: Histograms) -> list[bytes]:
     return [array.tobytes() for array in (*room, *top, sums.limbs, *histograms.told())]
 
 
+class InBlocks:
+    """What counts when maps lie side by side, so many of them; what fills up the last block is no number of the layer."""
+
+    add, enter = staticmethod(compiled.add), staticmethod(compiled.enter)
+
+    def __init__(self, side: int) -> None:
+        self.side = side
+
+    def count(self, x: Array, histograms: Histograms, room: Room) -> None:
+        images, maps, places = x.shape
+        blocks = -(-maps // self.side)
+        whole = np.full((images, blocks * self.side, places), np.nan, np.float32)
+        whole[:, :maps] = x
+        whole = whole.reshape(images, blocks, self.side, places).swapaxes(2, 3)
+        compiled.count(np.ascontiguousarray(whole), histograms, room)
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["a histogram a map", "one a layer"])
+@pytest.mark.parametrize("wide", [8, 16])
+def test_blocks_of_maps_have_the_same_figures(wide: int, own: bool) -> None:
+    for shape in [*SHAPES, (3, 40, 49), (2, 21, 300), (1, 16, 1000)]:
+        pair = [Histograms(shape[1] if own else 1) for _ in range(2)]
+        for name, x in awkward(shape).items():
+            numpys = figures(counting, x, pair[0])
+            assert figures(InBlocks(wide), x, pair[1]) == numpys, (shape, name)
+
+
 @pytest.mark.parametrize("own", [True, False], ids=["a histogram a map", "one a layer"])
 def test_every_figure_has_the_bits_of_numpys(own: bool) -> None:
     for shape in SHAPES:
@@ -95,6 +123,7 @@ def test_a_survey_is_the_same_file_whoever_counts(
         passes(*given)
 
     monkeypatch.setattr(compiled, "count", count)
+    compiled.ready()  # which counts, too
     files = []
     for after in (1 << 60, 1, 40 * 7 * 63):
         monkeypatch.setattr(measuring, "COMPILED_FROM", after)
@@ -103,3 +132,20 @@ def test_a_survey_is_the_same_file_whoever_counts(
         files.append((tmp_path / f"{after}.survey").read_bytes())
         assert (len(asked) > before) is (after < 1 << 60)
     assert files[0] == files[1] == files[2]
+    assert side() == 1 or any(x.ndim == 4 for x, *_ in asked[before:])  # as convolutions leave them
+
+
+def test_where_numba_cannot_compile_numpy_counts_and_it_is_said_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken() -> None:
+        raise OSError("no LLVM for this processor")
+
+    net = Sequential([Conv2D(7, 3, input_shape=(11, 9, 3))], seed=4)
+    x = np.random.default_rng(1).normal(size=(70, 11, 9, 3)).astype(np.float32)
+    whole = net.survey(x).json()
+    monkeypatch.setattr(measuring, "COMPILED_FROM", 1)
+    monkeypatch.setattr(compiled, "ready", broken)
+    with pytest.warns(UserWarning, match="numpy counts.*: no LLVM for this processor") as said:
+        assert net.survey(x).json() == whole
+    assert len(said) == 1

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from convscope.engine.blocks import Blocks, asked
 from convscope.engine.memory import WORTH_TRIMMING, aligned, trim
 from convscope.engine.sessions import AnySession, Session, SessionApart
 from convscope.errors import EngineError, InputError
@@ -132,6 +133,8 @@ class StoredEngine:
 
 def _numbers(value: Any) -> Array | None:
     """Return a value as numbers that every view can show; None for texts, sequences, nothing."""
+    if isinstance(value, Blocks):
+        return value  # type: ignore[return-value]  # whoever asked for blocks knows
     if not isinstance(value, np.ndarray) or value.size == 0:
         return None
     if value.dtype.kind in "bfiu" and value.dtype != np.float32:
@@ -150,5 +153,6 @@ def _opened(
     apart = {name: aligned(get()) for name, get in material.external.items()}
     model, products, name = material.data + added, material.matrices, material.name
     if material.checked:
-        return Session(model, apart, products, len(fetched), many, name, limit)
+        blocks = asked() and not material.alone
+        return Session(model, apart, products, len(fetched), many, name, limit, blocks)
     return SessionApart(model, apart, products, len(fetched), many, name, limit, memory)

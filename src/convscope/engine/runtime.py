@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from convscope.engine.blocks import Blocks, asked
 from convscope.engine.child import first_line
 from convscope.engine.memory import trim
 from convscope.engine.onnx_form import Writer, WrittenGraph, model_proto
@@ -69,8 +70,8 @@ class Engine:
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return the kept activations for a batch: name → array with a batch axis.
 
-        The arrays are float32; those of channels-last layers may be transposed views. Raises
-        `EngineError` when ONNX Runtime fails on these inputs.
+        The arrays are float32; those of channels-last layers may be transposed views, and made `in_blocks`
+        it gives `Blocks` for some. Raises `EngineError` when ONNX Runtime fails on these inputs.
         """
         found = {n: np.ascontiguousarray(a, dtype=np.float32) for n, a in inputs.items()}
         if self._session is not None:
@@ -80,7 +81,8 @@ class Engine:
 
 
 def _plain(array: Array, value: Value) -> Array:
-    return array.transpose(0, *range(2, array.ndim), 1) if value.moved else array
+    moved = value.moved and not isinstance(array, Blocks)
+    return array.transpose(0, *range(2, array.ndim), 1) if moved else array
 
 
 def _session(
@@ -89,7 +91,7 @@ def _session(
     """Return an inference session of the written model."""
     apart = {n: a for n, a in written.weights.items() if a.nbytes >= APART_FROM}
     model = model_proto(graph, written, outputs, apart).SerializeToString()
-    return Session(model, apart, written.matrices, len(outputs), many, graph.name)
+    return Session(model, apart, written.matrices, len(outputs), many, graph.name, blocks=asked())
 
 
 def export(graph: Graph, path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from convscope.engine.blocks import Left, reopened
 from convscope.engine.child import first_line, take
 from convscope.engine.memory import let_go
 from convscope.engine.native import onnxruntime
@@ -86,6 +87,7 @@ class Session:
     many       whether inputs come in batches of several: then even large matrices are packed
     name       what errors call it
     seconds    after how long a run is stopped; making it ready has `READY_SECONDS` at least
+    blocks     whether values may come as `Blocks`
 
     Several callers may run it at once. Kernels of convolutions are copied once, by ONNX Runtime itself, which rearranges them into blocks for
     the processor. Nothing is serialised. Raises `EngineError` when ONNX Runtime refuses it.
@@ -102,14 +104,18 @@ class Session:
         many: bool,
         name: str,
         seconds: float | None = None,
+        blocks: bool = False,
     ) -> None:
         self.name, self.seconds = name, seconds
+        self._left: Mapping[str, Left] = {}
         matrices = [name for name in apart if name in products]
         if many or sum(apart[name].nbytes for name in matrices) < IN_PLACE_FROM:
             matrices = []
         self._quick: set[Any] = set()
         try:
             self._session, self._held = self._ready(model, apart, matrices, kept)
+            if blocks:
+                self._leave(model, apart, kept)
         except ConvscopeError:
             raise
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
@@ -129,14 +135,19 @@ class Session:
             # an optimiser pass wanted to read a matrix, of which the model only knows the shape
             return self._opened(model, apart, [], kept)
 
-    def _opened(
-        self, model: bytes, apart: Mapping[str, Array], in_place: Sequence[str], kept: int
-    ) -> tuple[Any, list[Any]]:
-        """Return an inference session, and the arrays that it uses in place: they must outlive it."""
-        for array in apart.values():
-            check_whole(array)
-        ort = onnxruntime()
-        options = ort.SessionOptions()
+    def _leave(self, model: bytes, apart: Mapping[str, Array], kept: int) -> None:
+        """Open it again so that values stay in blocks, where any are moved out of them."""
+        del self._session  # its weights take the room of the next one's
+
+        def write(options: Any) -> None:
+            self._session, self._held = self._opened(model, apart, [], kept, options)
+
+        found = reopened(write, lambda: self._options(kept))
+        if found is not None:
+            (self._session, self._left), self._held = found, []
+
+    def _options(self, kept: int) -> Any:
+        options = onnxruntime().SessionOptions()
         options.log_severity_level = 4
         # Its plan of one block for all values is for those that it can drop. Where most are kept, values
         # that take each other's places in memory are faster: they are still in the processor's cache.
@@ -144,6 +155,21 @@ class Session:
         if threads := _threads.get():
             options.intra_op_num_threads = threads
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return options
+
+    def _opened(
+        self,
+        model: bytes,
+        apart: Mapping[str, Array],
+        in_place: Sequence[str],
+        kept: int,
+        options: Any = None,
+    ) -> tuple[Any, list[Any]]:
+        """Return an inference session, and the arrays that it uses in place: they must outlive it."""
+        for array in apart.values():
+            check_whole(array)
+        ort = onnxruntime()
+        options = options or self._options(kept)
         # nothing is read from there: every array that the model refers to is handed over below
         folder = str(Path(__file__).parents[1])
         options.add_session_config_entry(
@@ -183,9 +209,16 @@ class Session:
         shapes = tuple(array.shape for array in given.values())
         begun = time.perf_counter()
 
+        names = [self._left[name].name if name in self._left else name for name in fetched]
+
         def work() -> list[Any]:
-            found: list[Any] = self._session.run(list(fetched), dict(given), options)
-            return found
+            found: list[Any] = self._session.run(names, dict(given), options)
+            if not self._left:
+                return found
+            return [
+                self._left[name].blocks(array) if name in self._left else array
+                for name, array in zip(fetched, found, strict=True)
+            ]
 
         try:
             if shapes in self._quick:

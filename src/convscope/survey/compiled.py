@@ -6,12 +6,12 @@ the histogram, and then the histogram itself, which takes most: one addition in 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 
+from convscope.survey import compiled_blocks
+from convscope.survey.compiling import EXPONENT, OUTSIDE, compiled, place_of
 from convscope.survey.counting import LANES, Room, Top
 from convscope.survey.exact import BINS, BITS, HEAD, LOW, ExactSums, Histograms
 from convscope.typed import Array
@@ -22,23 +22,15 @@ PIECE = 2048
 FEW = 16
 """Maps of so few places use so many of the sums side by side."""
 
-OCTAVE, EXPONENT = 2 * BINS, 24
-"""Bins of an exponent, both signs; and where it stands in bits that were turned so that the sign is the last."""
-
 INFINITE, ABSENT = np.int32(0x7F800000), np.int32(-0x7F800001)
 """∞ and −∞ as whole numbers in the order of the numbers; see `_ordered`."""
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function when it is first called, and keep it on disk where there is a place for that."""
-    try:
-        return numba.njit(function, nogil=True, cache=True)
-    except RuntimeError:  # no folder that may be written to
-        return numba.njit(function, nogil=True)
-
-
 def count(x: Array, histograms: Histograms, room: Room) -> None:
-    """Count the numbers of a layer: float32 (images, maps, places)."""
+    """Count the numbers of a layer: float32 (images, maps, places), or in blocks of maps."""
+    if x.ndim == 4:
+        compiled_blocks.count(x, histograms, room)
+        return
     x = np.require(x, np.float32, ["C", "A", "W"])  # a kind of array each would be compiled for
     bits = x.view(np.uint32)
     images, maps, places = x.shape
@@ -47,12 +39,23 @@ def count(x: Array, histograms: Histograms, room: Room) -> None:
     least, most = _pass(x, bits, table, low, zeros, *room[:4], *room[5:])
     room.zeros[...] += zeros
     if least <= most:  # there are numbers beside 0
-        before = low, (table.shape[1] - HEAD) // OCTAVE + low
+        before = low, (table.shape[1] - HEAD) // (2 * BINS) + low
         if least < before[0] or most >= before[1]:
             histograms.reach(least, most)
             table, low = histograms.ready(0)
             _others(bits, table, low, *before)
     histograms.zeros += zeros.reshape(histograms.rows, -1).sum(axis=1)
+
+
+def ready() -> None:
+    """Compile all of it, or take what was compiled before; raises what Numba raises where it cannot."""
+    for shape in ((1, 1, 1), (1, 1, 1, 8)):
+        value, place = np.zeros((1, 1), np.float32), np.zeros((1, 1), np.int64)
+        wide, whole, narrow = (np.zeros(1, kind) for kind in (np.float64, np.int64, np.float32))
+        room = Room(value, place, wide, wide.copy(), whole, whole.copy(), narrow, narrow.copy())
+        count(np.ones(shape, np.float32), Histograms(1), room)
+    add(ExactSums(1), wide)
+    enter(Top(value.copy(), place.copy(), place.copy()), value, whole, place)
 
 
 def add(sums: ExactSums, values: Array) -> None:
@@ -65,7 +68,7 @@ def enter(top: Top, value: Array, image: Array, place: Array) -> None:
     _enter(*top, value, image, place)
 
 
-@_compiled
+@compiled
 def _add_exactly(limbs: Array, values: Array) -> Any:
     bits, mask = values.view(np.int64), np.int64((1 << BITS) - 1)
     for n in range(len(values)):
@@ -85,7 +88,7 @@ def _add_exactly(limbs: Array, values: Array) -> Any:
         limbs[limb + 2, n] += sign * (high >> BITS)
 
 
-@_compiled
+@compiled
 def _enter(
     values: Array, images: Array, places: Array, value: Array, image: Array, place: Array
 ) -> Any:
@@ -108,27 +111,14 @@ def _enter(
             values[m, rank], images[m, rank], places[m, rank] = new, of, place[n, m]
 
 
-@_compiled
+@compiled
 def _ordered(bits: Any) -> Any:
     """Return a float32's bits as a whole number that is larger where the number is larger."""
     signed = np.int32(bits)
     return np.int32(signed ^ ((signed >> np.int32(31)) & np.int32(0x7FFFFFFF)))
 
 
-@_compiled
-def _turned(bits: Any) -> Any:
-    """Return a float32's bits with the sign last: 0 and −0 are less than 2."""
-    return np.uint32(np.uint32(bits << np.uint32(1)) | np.uint32(bits >> np.uint32(31)))
-
-
-@_compiled
-def _key(turned: Any) -> Any:
-    """Return the upper bits of a float32 with the sign last, as the table has its bins."""
-    upper = np.uint32(np.uint32(turned >> np.uint32(16)) & np.uint32(0xFFFE))
-    return np.uint32(upper | np.uint32(turned & np.uint32(1)))
-
-
-@_compiled
+@compiled
 def _pass(
     x: Array,
     bits: Array,
@@ -146,7 +136,7 @@ def _pass(
     """Count all but the numbers whose exponent the table has no bins for; return which exponents came."""
     images, maps, places = x.shape
     numbers, raw = x.reshape(-1), bits.reshape(-1)
-    first, width = np.uint32(low * OCTAVE - HEAD), np.uint32(table.shape[1] - HEAD)
+    first, half = np.uint32(low * BINS), np.uint32((table.shape[1] - HEAD) // 2)
     at = np.empty(PIECE, np.uint32)
     one, two = np.empty(LANES), np.empty(LANES)
     ordered, lowest = value.view(np.int32), np.empty(1, np.float32)
@@ -166,13 +156,13 @@ def _pass(
                 _add(numbers, start, size, one, two)
                 for p in range(size):
                     u = raw[np.uint64(start) + np.uint64(p)]
-                    turned = _turned(u)
-                    key = np.uint32(_key(turned) - first)
-                    inside = np.uint32(key - np.uint32(HEAD)) < width and turned > np.uint32(1)
-                    at[np.uint64(p)] = key if inside else np.uint32(p) & np.uint32(HEAD - 1)
-                    smallest = min(smallest, np.uint32(turned - np.uint32(2)))
-                    largest = max(largest, turned)
-                    none += np.int32(turned < np.uint32(2))
+                    t = np.uint32(u << np.uint32(1))
+                    bin = place_of(u, first, half)
+                    here_is = t != np.uint32(0) and bin != OUTSIDE
+                    at[np.uint64(p)] = bin if here_is else np.uint32(p) & np.uint32(HEAD - 1)
+                    smallest = min(smallest, np.uint32(t - np.uint32(1)))
+                    largest = max(largest, t)
+                    none += np.int32(t == np.uint32(0))
                     whole = _ordered(u)
                     here, most = min(here, whole), max(most, whole)
                 for p in range(size):
@@ -195,10 +185,10 @@ def _pass(
         sums[m], squares[m] = total, square
         lowest.view(np.int32)[0] = _ordered(least)
         lows[m] = min(lows[m], lowest[0])
-    return (smallest + 2) >> EXPONENT, largest >> EXPONENT
+    return (smallest + 1) >> EXPONENT, largest >> EXPONENT
 
 
-@_compiled
+@compiled
 def _add(numbers: Array, start: Any, size: Any, one: Array, two: Array) -> Any:
     """Add numbers to the sums side by side, and their squares."""
     whole = size // LANES * LANES
@@ -213,7 +203,7 @@ def _add(numbers: Array, start: Any, size: Any, one: Array, two: Array) -> Any:
         two[np.uint64(lane)] += wide * wide
 
 
-@_compiled
+@compiled
 def _folded(lanes: Array, places: Any) -> Any:
     """Return the sums side by side as one: the upper half is added to the lower, again and again."""
     if places > FEW:
@@ -227,7 +217,7 @@ def _folded(lanes: Array, places: Any) -> Any:
     return even + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
 
 
-@_compiled
+@compiled
 def _finite(numbers: Array, bits: Array, one: Array, two: Array) -> Any:
     """Add up the finite numbers alone; return the smallest, the largest, and how many are not finite."""
     one[:] = two[:] = 0
@@ -244,16 +234,16 @@ def _finite(numbers: Array, bits: Array, one: Array, two: Array) -> Any:
     return least, most, odd
 
 
-@_compiled
+@compiled
 def _others(bits: Array, table: Array, low: Any, first: Any, last: Any) -> Any:
     """Count the numbers whose exponent is not from one to before another."""
     images, maps, places = bits.shape
-    own = len(table) == maps
+    own, half = len(table) == maps, (table.shape[1] - HEAD) // 2
     for n in range(images):
         for m in range(maps):
             for p in range(places):
-                turned = _turned(bits[n, m, p])
-                exponent = turned >> np.uint32(EXPONENT)
-                if turned > np.uint32(1) and not first <= exponent < last:
-                    key = np.int64(_key(turned)) - low * OCTAVE + HEAD
-                    table[m if own else 0, key] += np.uint32(1)
+                t = np.uint32(bits[n, m, p] << np.uint32(1))
+                exponent = t >> np.uint32(EXPONENT)
+                if t and not first <= exponent < last:
+                    place = place_of(bits[n, m, p], np.uint32(low * BINS), np.uint32(half))
+                    table[m if own else 0, place] += np.uint32(1)

@@ -101,8 +101,9 @@ class Histograms:
     octaves   which signs and exponents came: the upper 9 bits; each has 128 bins
     counts    (rows, octaves, 128)
 
-    While numbers are counted, a row has all bins from the lowest exponent that came to the highest, the sign
-    last, so that the place of a number's bin is its upper bits less a constant; before them are `HEAD` columns.
+    While numbers are counted, a row has all bins from the lowest exponent that came to the highest, so that the
+    place of a number's bin is its upper bits less a constant: first `HEAD` columns, then the bins of positive
+    numbers, then those of negative ones, apart: of a map after a ReLU half as much goes through the cache.
     """
 
     def __init__(
@@ -135,19 +136,32 @@ class Histograms:
     def _bins(self, octave: int) -> Array:
         """Return the part of the table that counts one sign and exponent: (rows, 128)."""
         sign, exponent = divmod(octave, EXPONENTS)
-        first = HEAD + (exponent - self._low) * 2 * BINS + sign
-        return self._table[:, first : first + 2 * BINS : 2]
+        first = HEAD + sign * self._half + (exponent - self._low) * BINS
+        return self._table[:, first : first + BINS]
+
+    @property
+    def _half(self) -> int:
+        """How many bins there are of one sign."""
+        return int(self._table.shape[1] - HEAD) // 2
 
     def reach(self, low: int, high: int) -> None:
         """Let the table reach from one exponent to another, at least."""
         low, high = min(low, self._low), max(high, self._high)
         if (low, high) == (self._low, self._high):
             return
-        table = np.zeros((self.rows, HEAD + (high - low + 1) * 2 * BINS), self._table.dtype)
-        if self._high >= 0:
-            first = HEAD + (self._low - low) * 2 * BINS
-            table[:, first : first + self._table.shape[1] - HEAD] = self._table[:, HEAD:]
-        self._low, self._high, self._table = low, high, table
+        before, self._table = (
+            self._table,
+            np.zeros((self.rows, HEAD + (high - low + 1) * 2 * BINS), self._table.dtype),
+        )
+        was, self._low, self._high = self._low, low, high
+        self._put(before, was)
+
+    def _put(self, table: Array, low: int) -> None:
+        """Add what another table counted, which begins at an exponent and ends before this one."""
+        half, first = (table.shape[1] - HEAD) // 2, HEAD + (low - self._low) * BINS
+        for sign in range(2 if half else 0):
+            at = first + sign * self._half
+            self._table[:, at : at + half] += table[:, HEAD + sign * half :][:, :half]
 
     def ready(self, more: int) -> tuple[Array, int]:
         """Return the table and its lowest exponent, for somebody who adds so many more numbers to a row."""
@@ -159,6 +173,14 @@ class Histograms:
         self._most += more
         if self._most >= 1 << 32:
             self._table = self._table.astype(np.int64, copy=False)
+
+    def note(self, rows: Array, bits: Array) -> None:
+        """Count some numbers beside 0 one by one: of which row each is, and its bits."""
+        keys = (bits >> np.uint32(16)).astype(np.int64)
+        negative, keys = keys >> 15, keys & 0x7FFF
+        self.reach(int(keys.min()) // BINS, int(keys.max()) // BINS)
+        places = HEAD + negative * self._half + keys - self._low * BINS
+        np.add.at(self._table, (rows, places), self._table.dtype.type(1))
 
     def add(self, numbers: Array) -> None:
         """Count numbers: float32 (images, maps, places); of one row, those of all maps."""
@@ -181,23 +203,22 @@ class Histograms:
         some = int(nothing.sum())
         if some == numbers.size:
             return
-        upper = (numbers.view(np.uint32) >> 16).astype(np.uint16)
-        keys = upper << 1  # without the sign, and then the sign
-        upper >>= 15
-        keys |= upper
-        octave = 2 * BINS
-        if (highest := int(keys.max()) // octave) > self._high:
+        keys = (numbers.view(np.uint32) >> 16).astype(np.uint16)
+        negative = keys >> 15
+        negative[zero] = 0  # −0 is 0
+        keys &= 0x7FFF
+        if (highest := int(keys.max()) // BINS) > self._high:
             self.reach(highest, highest)
-        if np.count_nonzero(keys < self._low * octave) != some:
-            lowest = int(keys[~zero].min()) // octave
+        if np.count_nonzero(keys < self._low * BINS) != some:
+            lowest = int(keys[~zero].min()) // BINS
             self.reach(lowest, lowest)
         if self._low:  # below the table there are only zeros
-            least = self._low * octave - HEAD
-            upper[...] = least
-            places = np.maximum(keys, upper).astype(np.int64)
+            least = self._low * BINS - HEAD
+            places = np.maximum(keys, np.uint16(least)).astype(np.int64)
         else:
             least = 0
             places = np.where(zero, 0, keys.astype(np.int64) + HEAD)
+        places += negative * np.int64(self._half)
         width = self._table.shape[1]
         starts = np.arange(first, first + rows) * width - least
         places += np.broadcast_to(starts[:, None], numbers.shape[1:]).copy()
@@ -208,8 +229,7 @@ class Histograms:
         self._expect(other._most)
         if other._high >= 0:
             self.reach(other._low, other._high)
-            first = HEAD + (other._low - self._low) * 2 * BINS
-            self._table[:, first : first + other._table.shape[1] - HEAD] += other._table[:, HEAD:]
+            self._put(other._table, other._low)
         self.zeros += other.zeros
 
     def told(self) -> tuple[Array, Array, Array]:
@@ -238,7 +258,8 @@ class Histograms:
         if zeros := int(self.zeros[row]):
             found[0.0, _end(1)] = zeros
         for place in np.flatnonzero(self._table[row, HEAD:]).tolist():
-            key, sign = divmod(place + self._low * 2 * BINS, 2)
+            sign, key = divmod(place, self._half)
+            key += self._low * BINS
             if key // BINS == EXPONENTS - 1:
                 continue
             low, high = _end(key), _end(key + 1)

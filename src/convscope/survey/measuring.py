@@ -6,14 +6,19 @@ follows from the network alone, so that the same images give the same bits howev
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Semaphore
 from typing import Any
 
 import numpy as np
 
+from convscope.engine.blocks import Blocks, in_blocks
+from convscope.engine.child import first_line
 from convscope.engine.estimate import check_run
 from convscope.engine.runtime import Runner
 from convscope.engine.sessions import for_callers, processors
@@ -68,7 +73,7 @@ class Measuring:
     missing   layers that nothing here computes: name → the one without an equation before it
     plan      what is measured, and of how many maps
     rows      how many images go through together, and `callers` how many groups of them at once
-    counters  how many threads count, a layer each
+    counters  how many threads count a group, a layer each
     """
 
     def __init__(
@@ -91,12 +96,15 @@ class Measuring:
         self.missing = _missing(network, graph)
         self.same, wanted = self._layers(graph)
         check_run(graph, wanted)
-        self.counters = callers or processors()
         self.callers = min(callers or CALLERS, processors())
+        self.counters = 1 if callers else max(1, processors() // self.callers)
         with for_callers(self.callers):
             self._runner: Runner = network.backing.runner(graph, wanted, True)
-        if not getattr(self._runner, "shared", False):  # a process apart, or a framework's own
+        self._shared = getattr(self._runner, "shared", False)
+        if not self._shared:  # a process apart, or a framework's own
             self.callers = 1
+        self._running = Semaphore(self.callers)
+        self._first = first
         self.plan = self._plan(self._runner.run({self.input: first}), wanted)
         each = 4 * sum(layer.maps * layer.places for layer in self.plan.layers)
         fit = max(1, min(MOST_TOGETHER, TOGETHER // each), min(BATCH, LITTLE // each))
@@ -148,27 +156,40 @@ class Measuring:
     def measure(self, tally: Tally, first: int, last: int | None) -> Iterator[int]:
         """Add the images of these numbers to a tally; yield after each batch the number that comes next.
 
-        While some images are counted, group by group in order and several layers at once, the next ones go
-        through the network.
+        Whoever runs a group also counts it, while it is still near the processor; groups are counted in order.
         """
         with (
-            ThreadPoolExecutor(self.callers, "convscope survey") as aside,
+            ThreadPoolExecutor(max(self.callers, 2), "convscope survey") as aside,
             ThreadPoolExecutor(self.counters, "convscope count") as counters,
         ):
             over = counters.map if self.counters > 1 else map
-            coming: deque[Any] = deque()
+            coming: deque[tuple[Future[bool], Future[int]]] = deque()
             groups = self._groups(self.source.items(first, last))
             reached = 0
-            while True:
-                while len(coming) < max(self.callers, 2) and (group := next(groups, None)):
-                    coming.append(aside.submit(self._ran, group))
-                if not coming:
-                    break
-                reached = self._count(tally, coming.popleft().result(), over)
-                if reached % BATCH == 0:
-                    yield reached
+            try:
+                while True:
+                    while len(coming) < max(self.callers, 2) and (group := next(groups, None)):
+                        turn: Future[bool] = Future()
+                        done = aside.submit(self._done, group, tally, turn, over)
+                        coming.append((turn, done))
+                    if not coming:
+                        break
+                    turn, done = coming.popleft()
+                    turn.set_result(True)
+                    reached = done.result()
+                    if reached % BATCH == 0:
+                        yield reached
+            finally:
+                for turn, _ in coming:
+                    turn.set_result(False)
             if reached % BATCH:
                 yield reached
+
+    def _done(self, group: list[Item], tally: Tally, turn: Future[bool], over: Any) -> int:
+        """Run a group and, when it is its turn, count it; return the number of the image that comes next."""
+        with self._running:
+            give = self._ran(group)
+        return self._count(tally, give, over) if turn.result() else 0
 
     def _groups(self, items: Iterable[Item]) -> Iterator[list[Item]]:
         """Yield the images that go through together: by their numbers, within a batch."""
@@ -220,13 +241,46 @@ class Measuring:
         before = self._numbers
         self._numbers += images * sum(layer.maps * layer.places for layer in self.plan.layers)
         if before < COMPILED_FROM <= self._numbers:
-            try:
-                from convscope.survey import compiled
-            except ImportError:  # no Numba, or none for this numpy: the figures are the same
-                pass
-            else:
-                self._by = compiled
+            self._compile()
         return self._by
+
+    def _compile(self) -> None:
+        """Let Numba count from here on, if there is one, and have what convolutions give as they leave it."""
+        try:
+            from convscope.survey import compiled
+
+            compiled.ready()
+        except ImportError:  # no Numba, or none for this numpy: the figures are the same
+            return
+        except Exception as error:  # noqa: BLE001 – Numba's, LLVM's, or those of the files that it keeps
+            warnings.warn(
+                f"Numba cannot compile here, so that numpy counts, which takes longer: {first_line(error)}",
+                stacklevel=2,
+            )
+            return
+        self._by = compiled
+        if self._shared:
+            # where there is no room for a file it goes on as it went, to the same figures
+            with contextlib.suppress(EngineError, OSError):
+                self._leave_blocks()
+
+    def _leave_blocks(self) -> None:
+        """Have what convolutions give as they leave it, where that is the same, bit for bit."""
+        with for_callers(self.callers), in_blocks():
+            names = tuple(layer.name for layer in self.plan.layers)
+            runner = self.network.backing.runner(self.graph, names, True)
+        if self._alike(runner):
+            self._runner = runner
+
+    def _alike(self, runner: Runner) -> bool:
+        """Whether another runner gives the same bits of every layer, for the first image."""
+        had, has = (one.run({self.input: self._first}) for one in (self._runner, runner))
+        for layer in self.plan.layers:
+            one, other = layer.arranged(had[layer.name]), has[layer.name]
+            now = other.plain() if isinstance(other, Blocks) else layer.arranged(other)
+            if one.tobytes() != now.tobytes():
+                return False
+        return True
 
     def fingerprint(self) -> str:
         """Return what tells this network from others: its layers, settings and weights."""

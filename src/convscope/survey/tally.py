@@ -7,11 +7,11 @@ number of layers. A `Plan` says which place belongs to which map.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from convscope.engine.blocks import Blocks
 from convscope.survey import counting
 from convscope.survey.counting import Counting, Room, Top
 from convscope.survey.exact import ExactSums, Histograms
@@ -53,8 +53,10 @@ class Measured(Record):
     def slice(self) -> slice:
         return slice(self.first, self.first + self.maps)
 
-    def arranged(self, array: Array) -> Array:
-        """Return an activation as float32 (images, maps, places), without a copy where that can be."""
+    def arranged(self, array: Array | Blocks) -> Array:
+        """Return an activation as float32 (images, maps, places), without a copy where that can be; blocks as they are."""
+        if isinstance(array, Blocks):
+            return array.array
         if self.axis is not None:
             array = np.moveaxis(array, self.axis, 1)
         with np.errstate(
@@ -134,6 +136,7 @@ class Tally:
         rows = [layer.maps if plan.histograms == "maps" else 1 for layer in plan.layers]
         self.histograms = [Histograms(count) for count in rows]
         self.samples: dict[int, Array] = {}
+        self._known: dict[int, int] = {}
         self.skipped = 0
         self.bad: dict[int, tuple[str, str]] = {}
         self.seen: dict[int, tuple[str, str | None]] = {}
@@ -167,16 +170,18 @@ class Tally:
         value = np.empty((images, plan.maps), np.float32)
         place = np.empty((images, plan.maps), np.int64)
         sums, squares = np.empty(plan.maps), np.empty(plan.maps)
-        draws = {n: _drawn(n) for n in numbers}
-        chosen = self._chosen(draws)
-        samples = {n: np.empty((SAMPLED_PLACES, plan.maps), np.float32) for n in chosen}
+        chosen = self._chosen(numbers)
+        drawn = np.empty((len(chosen), SAMPLED_PLACES, plan.maps), np.float32)
+        rows = np.array([numbers.index(n) for n in chosen], np.int64)[:, None]
+        lots = np.stack([*_drawn(chosen, SAMPLED_PLACES)][1:], axis=1)
 
         def count(of: int) -> None:
             layer = plan.layers[of]
             x, at = layer.arranged(activations[layer.name]), layer.slice
-            for number, drawn in samples.items():
-                where = [p % layer.places for p in draws[number][1]]
-                drawn[:, at] = x[numbers.index(number)][:, where].T
+            if chosen:
+                where = (lots % np.uint64(layer.places)).astype(np.int64)
+                # of blocks: (chosen, places, blocks, maps of a block)
+                drawn[:, :, at] = x[rows, :, where].reshape(*where.shape, -1)[..., : layer.maps]
             by.count(
                 x, self.histograms[of],
                 Room(
@@ -193,7 +198,7 @@ class Tally:
         by.add(self.squares, squares)
         by.enter(self._top, value + np.float32(0), np.array(numbers, np.int64), place)
         self._predict(names, activations)
-        self.samples |= samples
+        self.samples |= {n: one.copy() for n, one in zip(chosen, drawn, strict=True)}
         self._trim_samples()
         self.seen |= dict(zip(numbers, names, strict=True))
         self.images += images
@@ -215,17 +220,28 @@ class Tally:
 
     # -- drawing a sample -------------------------------------------------------------------------
 
-    def _chosen(self, draws: dict[int, tuple[int, list[int]]]) -> list[int]:
-        """Return those of some images that are among the lowest drawn so far."""
-        lots = sorted(
-            [*((_drawn(n)[0], n) for n in self.samples), *((draws[n][0], n) for n in draws)]
-        )
-        return [number for _, number in lots[: self.plan.sampled] if number in draws]
+    def _chosen(self, numbers: Sequence[int]) -> list[int]:
+        """Return those of some images that may be among the lowest drawn so far; `_trim_samples` tells which are."""
+        if len(self.samples) + len(numbers) <= self.plan.sampled:
+            return list(numbers)
+        worst = max(self._lots(self.samples).values(), default=0)
+        full = len(self.samples) == self.plan.sampled
+        return [n for n, lot in self._lots(numbers).items() if lot <= worst or not full]
+
+    def _lots(self, numbers: Iterable[int]) -> dict[int, int]:
+        """Return what some images drew, which is remembered of those that are sampled."""
+        found = {n: self._known.get(n) for n in numbers}
+        if new := [n for n, lot in found.items() if lot is None]:
+            (lots,) = _drawn(new)
+            found |= zip(new, lots.tolist(), strict=True)
+        return found  # type: ignore[return-value]  # None of them is left
 
     def _trim_samples(self) -> None:
-        if len(self.samples) > self.plan.sampled:
-            kept = sorted(self.samples, key=lambda n: (_drawn(n)[0], n))[: self.plan.sampled]
-            self.samples = {number: self.samples[number] for number in kept}
+        """Keep those that drew the lowest lots, as many as are sampled."""
+        self._known = lots = self._lots(self.samples)
+        if len(lots) > self.plan.sampled:
+            kept = sorted(lots, key=lambda n: (lots[n], n))[: self.plan.sampled]
+            self.samples = {n: self.samples[n] for n in kept}
 
     def _trim_bad(self) -> None:
         if len(self.bad) > MOST_NAMED:
@@ -329,15 +345,11 @@ class Tally:
         return tally
 
 
-@lru_cache(MOST_SAMPLED * 4)
-def _drawn(number: int) -> tuple[int, list[int]]:
-    """Return the lot that an image draws, and that of each of its places: the same for everybody."""
-    lots: list[int] = []
-    state = number
-    for _ in range(SAMPLED_PLACES + 1):  # SplitMix64
-        state = (state + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
-        z = state
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
-        lots.append(z ^ (z >> 31))
-    return lots[0], lots[1:]
+def _drawn(numbers: Iterable[int], places: int = 0) -> Iterator[Array]:
+    """Yield the lots that images draw, then those of so many of their places: the same for everybody."""
+    state = np.fromiter(numbers, np.uint64)
+    for _ in range(places + 1):  # SplitMix64
+        state = state + np.uint64(0x9E3779B97F4A7C15)
+        z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        yield z ^ (z >> np.uint64(31))

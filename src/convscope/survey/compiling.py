@@ -1,0 +1,60 @@
+"""How Numba compiles what counts, and what both forms of it share: see `compiled` and `compiled_blocks`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from convscope.survey.exact import HEAD
+
+EXPONENT = 24
+"""Where the exponent stands in the bits of a float32 once the sign was pushed out of them."""
+
+OUTSIDE = np.uint32(0xFFFFFFFF)
+"""The place of a number that has no bin; its lower 16 bits say so too."""
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a function when it is first called, and keep it on disk where there is a place for that."""
+    try:
+        return numba.njit(function, nogil=True, cache=True)
+    except RuntimeError:  # no folder that may be written to
+        return numba.njit(function, nogil=True)
+
+
+def _prefetch(context: Any, array: Any, index: Any) -> Any:
+    """Have a number's line brought into the second cache; beyond the end of an array nothing happens."""
+
+    def write(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, given[0]).data
+        where = builder.gep(data, [given[1]])
+        whole = ir.IntType(32)
+        call = builder.module.declare_intrinsic(
+            "llvm.prefetch",
+            [where.type],
+            ir.FunctionType(ir.VoidType(), [where.type, whole, whole, whole]),
+        )
+        builder.call(call, [where, whole(0), whole(2), whole(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, index), write
+
+
+prefetch: Any = intrinsic(_prefetch)
+
+
+@compiled
+def place_of(bits: Any, first: Any, half: Any) -> Any:
+    """Return where the bin of a float32 is in a table whose bins begin at a key, so many of each sign.
+
+    That of a number that the table has no bin for comes out as too large: as `OUTSIDE`.
+    """
+    place = np.uint32(np.uint32(np.uint32(bits & np.uint32(0x7FFFFFFF)) >> np.uint32(16)) - first)
+    after = np.uint32(half + np.uint32(HEAD)) if bits >> np.uint32(31) else np.uint32(HEAD)
+    return np.uint32(place + after) if place < half else OUTSIDE
