@@ -86,6 +86,11 @@ CASES: list[Case] = [
     Case("conv_transpose2d", [(2, 3, 4, 5)], lambda x, w, b: F.conv_transpose2d(x, w, b, (2, 3), (1, 0), (1, 2), 1, (1, 2)), [(3, 4, 3, 2), (4,)]),
     Case("conv_transpose3d", [(2, 3, 2, 3, 4)], lambda x, w: F.conv_transpose3d(x, w, None, 2), [(3, 2, 1, 2, 3)]),
     Case("convolution", [(2, 4, 7, 8)], lambda x, w: torch.convolution(x, w, None, [2, 1], [1, 0], [1, 1], False, [0, 0], 2), [(6, 2, 3, 2)]),
+    Case(
+        "_convolution", [(2, 4, 7, 8)],
+        lambda x, w: torch.ops.aten._convolution(x, w, None, [2, 1], [1, 0], [1, 1], False, [0, 0], 2, False, False, False, False),
+        [(6, 2, 3, 2)],
+    ),
     Case("convolution", [(2, 4, 5, 6)], lambda x, w: torch.convolution(x, w, None, [2, 1], [1, 0], [1, 1], True, [1, 0], 2), [(4, 3, 3, 2)]),
     Case("max_pool1d", [(2, 3, 11)], lambda x: F.max_pool1d(x, 3, 2, 1)),
     Case("max_pool2d", [(2, 3, 9, 11)], lambda x: F.max_pool2d(x, (3, 2), (2, 3), (1, 0), (1, 2), True)),
@@ -221,6 +226,10 @@ CASES: list[Case] = [
     Case("prelu", [(2, 3, 5, 4)], F.prelu, [(3,)]),
     Case("copy", [(2, 3, 5), (3, 5)], lambda x, y: torch.zeros(2, 3, 5).copy_(y) + x),
     Case("where", [(2, 3, 5), (2, 3, 5)], lambda x, y, c: torch.where(c, x, y), [torch.arange(15).reshape(3, 5) % 2 > 0]),
+    Case(
+        "scaled_dot_product_attention", [(2, 3, 5, 4)], lambda x, seen: F.scaled_dot_product_attention(x, x, x, attn_mask=seen),
+        [torch.ones(5, 5).tril().bool()],
+    ),
     Case("masked_fill", [(2, 3, 5)], lambda x, c: x.masked_fill(c, -4.0), [torch.arange(15).reshape(3, 5) % 4 > 1]),
     *(Case(op, [(2, 3, 5), (3, 1)], getattr(torch, op), smooth=False) for op in ("eq", "ne", "gt", "lt", "ge", "le")),
     Case("ge", [(2, 3, 5)], lambda x: x.round() >= 1, smooth=False),

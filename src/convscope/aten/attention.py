@@ -35,7 +35,7 @@ def _scale(given: Call) -> float:
 def _is_choice(given: Call) -> bool:
     """Whether the mask says what is seen, and is not added."""
     slot = given.slots["attn_mask"]
-    return slot.name.startswith("mask") if isinstance(slot, Weight) else "bool" in given.reads
+    return slot.truth if isinstance(slot, Weight) else "bool" in given.reads
 
 
 def attention(given: Call) -> Equation:

@@ -11,6 +11,7 @@ from convscope.aten.rule import Call, Fed, NoEquation, Rule, Slot, Weight
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.base import Initializer, tensor_names
 from convscope.notation import Equation, Size
+from convscope.notation.rounding import ROUNDING
 from convscope.notation.sizes import Shape, product, shape_text
 from convscope.operators.batch import check_reads, settled
 from convscope.operators.elements import TORCH
@@ -18,6 +19,9 @@ from convscope.operators.foreign import Foreign
 from convscope.typed import Array, Record
 
 FLOATS = ("float32", "float64", "float16", "bfloat16")
+
+CASTS = ("to", "_to_copy", "type_as", "copy")
+"""Calls that make numbers of another type."""
 
 
 class _Use(Record):
@@ -145,6 +149,13 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
     return Stated(equation, keeps)
 
 
+def _finer(read: str, use: Use) -> bool:
+    """Whether a type that a call reads holds numbers that its output's does not."""
+    if read in FLOATS:
+        return ROUNDING[read] < ROUNDING[use.dtype]
+    return use.op in CASTS and read not in ("bool", "int8", "uint8")
+
+
 class Operator(Foreign):
     """One output of a PyTorch operator, in PyTorch's own layout.
 
@@ -171,6 +182,7 @@ class Operator(Foreign):
         self.use, self.called = use, called
         super().__init__()
         self.name, self.dtype = name, use.dtype if use.dtype in FLOATS else "float32"
+        self.narrows = use.dtype in FLOATS and any(_finer(one, use) for one in use.reads)
         self.arrays, self.held = arrays, held
         self.explained, self.shape, self.folded = explained, shape, folded
         self.reason = ""

@@ -18,6 +18,8 @@ from convscope.operators.elements import ALL, TORCH
 def _moved(given: Call) -> Equation:
     """Return the equation of the same numbers in the same order, in the shape that is wanted."""
     before, after = given.shape(), wanted(given)
+    if given["dtype"] is not None:
+        raise NoEquation("it takes the bits of its numbers for those of another type")
     if math.prod(before) != math.prod(after):
         raise NoEquation(f"{math.prod(before)} numbers do not become {math.prod(after)}")
     return moving.reshaped(given.tensor(), before, axes_of(after))

@@ -204,4 +204,5 @@ RULES = {
         name.format(n): _alone_too(rule(n), n) for name, rule in _WINDOWS.items() for n in (1, 2, 3)
     },
     "convolution": spelled(_any_convolution),
+    "_convolution": spelled(_any_convolution),
 }

@@ -277,7 +277,7 @@ def trace(
         (tensor, activations[name])
         for tensor, name in zip(tensor_names(len(node.inputs)), node.inputs, strict=True)
     )
-    found = ledger(equation, position, values, node.layer.dtype)
+    found = ledger(equation, position, values, node.layer.dtype, node.layer.narrows)
     value = float(activations[node.name][tuple(position)])
     doubtful = isfinite(found.value) != isfinite(value) and not all(
         np.isfinite(activations[name]).all() for name in node.inputs
@@ -332,7 +332,8 @@ def trace_by_cone(
         return as_taken(patch, graph.takes.get(name, "float32"), name)
 
     seen = cone(links, node.name, position, images, taken)
-    found = ledger(links[node.name].equation, position, seen.values, node.layer.dtype)
+    equation, own = links[node.name].equation, node.layer
+    found = ledger(equation, position, seen.values, own.dtype, own.narrows)
     image = next((name for name in images if name in seen.boxes), "")
     where = _patch(graph, node.name, position)
     return Trace(node.name, node.layer.kind, found, None, _activation(node), seen, image, **where)

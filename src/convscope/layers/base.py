@@ -133,6 +133,9 @@ class Layer:
     bits: Mapping[str, int] = {}
     """How many bits a number of a weight takes where it is stored, if not those 32 of a float32."""
 
+    narrows = False
+    """Whether it makes numbers of a type of those of one that holds more."""
+
     inputs_taken: tuple[int, int | None] = (1, 1)
     """Least and most inputs."""
 

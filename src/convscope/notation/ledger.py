@@ -20,7 +20,7 @@ from convscope.notation.equation import Equation
 from convscope.notation.evaluation import Evaluator, Once, Values, full
 from convscope.notation.expression import Expression, Pieces, Read, Reduction, lengths, nears
 from convscope.notation.index import Axis
-from convscope.notation.rounding import LEAST, RANGES, Rounding
+from convscope.notation.rounding import LEAST, RANGES, ROUNDING, Rounding
 from convscope.typed import Array, Record
 
 
@@ -89,11 +89,16 @@ class Ledger(Record):
 
 
 def ledger(
-    equation: Equation, position: Sequence[int], values: Values, dtype: str = "float32"
+    equation: Equation,
+    position: Sequence[int],
+    values: Values,
+    dtype: str = "float32",
+    narrows: bool = False,
 ) -> Ledger:
     """Return the ledger of the number at one position, from arrays of the inputs and weights.
 
-    dtype   the type of numbers that the engine works with
+    dtype     the type of numbers that the engine works with
+    narrows   whether it is given others that this type does not hold, and rounds them once
     """
     where = tuple(int(p) for p in position)
     given: dict[Axis, Any] = dict(zip(equation.axes, where, strict=True))
@@ -102,6 +107,8 @@ def ledger(
     parts = anatomy(equation)
     bound = Rounding(evaluator, dtype, None if parts.whole else parts.preactivation)
     value, rounding = bound.of(equation.expression, given, 0)
+    if narrows:
+        rounding = rounding + ROUNDING[dtype] * abs(value)
     value, rounding = RANGES[dtype].held(value, rounding)
 
     def along(axes: tuple[Axis, ...]) -> dict[Axis, Any]:

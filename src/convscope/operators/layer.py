@@ -132,6 +132,12 @@ def computed_in(use: Use, element: int) -> str:
     return "float64" if element == DOUBLE and use.op not in PLACED else "float32"
 
 
+def narrows(use: Use, element: int) -> bool:
+    """Whether a node makes floats of whole numbers, or of longer floats."""
+    given = use.elements[0] if use.op in ("Cast", "CastLike") else None
+    return given is not None and element in (FLOAT, DOUBLE) and given not in (FLOAT, element, BOOL)
+
+
 AS_PRODUCTS: Mapping[str, tuple[str, tuple[int, int]]] = {
     "QLinearConv": ("Conv", (0, 3)), "ConvInteger": ("Conv", (0, 1)), "QLinearMatMul": ("MatMul", (0, 3)),
     "MatMulInteger": ("MatMul", (0, 1)), "DynamicQuantizeMatMul": ("MatMul", (0, 1)),

@@ -37,10 +37,14 @@ class Fed(Record):
 
 
 class Weight(Record):
-    """An input that the file gives: numbers that the equation reads."""
+    """An input that the file gives: numbers that the equation reads.
+
+    truth   whether they are true or false, 1 or 0 where they are read
+    """
 
     name: str
     shape: tuple[int, ...]
+    truth: bool = False
 
 
 class Given(Record):

@@ -234,6 +234,59 @@ class Writing(nn.Module):
         return self.conv(x * self.scale)
 
 
+class Rebinding(nn.Module):
+    """Parameters are given other memory, and a gradient is left in one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 5, 3)
+        self.mean, self.scale = nn.Parameter(torch.zeros(5)), nn.Parameter(torch.ones(5))
+
+    def forward(self, x: Any) -> Any:
+        with torch.enable_grad():
+            self.conv(x).sum().backward()
+        y = self.conv(x)
+        self.mean.data = 0.9 * self.mean.data + 0.1 * y.mean((0, 2, 3))
+        with torch.no_grad():
+            self.scale.set_(torch.arange(5.0))
+        return y * self.scale[:, None, None] - self.mean[:, None, None]
+
+
+class Slotted(nn.Module):
+    """An attribute beside the dictionary, and numbers that are made narrower on the way."""
+
+    __slots__ = ("times",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head, self.times = nn.Conv2d(3, 5, 3), nn.Linear(5, 4).half(), 3
+
+    def forward(self, x: Any) -> Any:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            x = self.conv(x)
+        return self.head(x.float().mean((2, 3)).half()) * self.times
+
+
+class Chosen(nn.Module):
+    """Masks and orders that are buffers, whatever their names are, and rows of different lengths."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = nn.Buffer(torch.ones(6, 6).tril().bool())
+        self.mask = nn.Buffer(torch.randn(6, 6))
+        self.kept = nn.Buffer(torch.tensor([True, False, True]))
+        self.order = nn.Buffer(torch.arange(7))
+
+    def forward(self, x: Any) -> Any:
+        y = F.scaled_dot_product_attention(x, x, x, attn_mask=self.seen)
+        y = y + F.scaled_dot_product_attention(x, x, x, attn_mask=self.mask)
+        y = y[:, self.kept] + self.order + self.order * y[:, :1]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch's own: they are new
+            rows = torch.nested.nested_tensor([y[0, 0], y[0, 1, :3]]).to_padded_tensor(0.0)
+        return y + rows + y.view(torch.int32).bool()
+
+
 TRAPS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "branches": (Branches, (1, 3, 8, 9)),
     "functional": (Functional, (1, 3, 9, 8)),
@@ -247,6 +300,13 @@ TRAPS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "remembering": (Remembering, (1, 3, 8, 7)),
     "writing": (Writing, (1, 3, 7, 6)),
     "kinds": (Kinds, (1, 3, 12, 10)),
+    "rebinding": (Rebinding, (1, 3, 6, 7)),
+    "slotted": (Slotted, (1, 3, 6, 7)),
+    "chosen": (Chosen, (1, 3, 6, 7)),
+    "traced": (
+        lambda: torch.jit.trace(nn.Conv2d(3, 5, 3, stride=(1, 2)).eval(), torch.rand(1, 3, 6, 7)),
+        (1, 3, 6, 7),
+    ),
     "parallel": (lambda: nn.DataParallel(Shared()), (1, 4, 6, 7)),
     "scripted": (
         lambda: torch.jit.script(nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU())),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import threading
 import warnings
 from typing import Any
@@ -94,6 +95,51 @@ def test_the_runs_values_are_those_of_modules_themselves() -> None:
         assert np.array_equal(run[name], value[0].numpy()), name
 
 
+def test_what_torch_compiles_elsewhere_is_called_and_a_lambda_that_trains_is_said() -> None:
+    class Choosing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 5, 3)
+            self.norm = nn.BatchNorm2d(5)
+            self.call_it = lambda y: self.norm(y)
+
+        def forward(self, x: Any) -> Any:
+            y = torch.cond(x.sum() > 0, self.conv, lambda z: self.conv(z) * 2, (x,))
+            return self.call_it(y)
+
+    module, x = Choosing(), torch.rand(1, 3, 6, 7)
+    cond = torch.cond
+    with unchanged(module, x), pytest.warns(cs.errors.SourceWarning) as said:
+        net = cs.open(module, x)
+    assert torch.cond is cond and list(net.graph.nodes) == ["sum", "gt", "conv", "norm"]
+    words = " ".join(str(one.message) for one in said)
+    assert "torch.cond" in words and "norm past its own attributes" in words
+    module.eval()
+    with torch.no_grad():
+        expected = module.norm(module.conv(x))
+    assert np.array_equal(opened(module, x).run(x).output, expected[0].numpy())
+
+
+def test_sparse_and_complex_weights_are_shown_as_they_are() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.sparse = nn.Parameter(torch.eye(6)[:4].to_sparse())
+            self.turn = nn.Parameter(torch.randn(4, 4, dtype=torch.complex64))
+
+        def forward(self, x: Any) -> Any:
+            return torch.fft.irfft(torch.fft.rfft(self.sparse @ x[0, 0]) * self.turn)
+
+    module, x = Odd(), torch.rand(1, 3, 6, 7)
+    net = opened(module, x)
+    held = {n: a for layer in net.layers for n, a in layer.weights.items()}
+    assert np.array_equal(held["sparse"], np.eye(6)[:4])
+    assert np.array_equal(held["turn"], module.turn.detach().numpy())
+    with torch.no_grad():
+        assert np.array_equal(net.run(x).output, module(x).numpy())
+    str(net.explain()), net.summary(file=io.StringIO())
+
+
 def test_flags_are_kept_where_training_is_asked_for() -> None:
     module, x = made("frozen")
     module.train()
@@ -154,12 +200,16 @@ def test_other_types_have_rooms_of_their_own(dtype: torch.dtype) -> None:
     weights = net.get_layer("body.0").weights["weight"]
     assert weights.dtype == (np.float64 if dtype is torch.float64 else np.float32)
     first: Any = module.get_submodule("body.0")
-    with torch.no_grad():
-        first.weight.add_(1)
-    assert np.array_equal(
-        net.get_layer("body.0").weights["weight"],
-        first.weight.detach().to(torch.float64).numpy(),
-    )
+    for change in (
+        first.weight.detach().add_,
+        first.weight.data.mul_,
+    ):  # no version tells of the second
+        change(1.5)
+        held = net.get_layer("body.0").weights["weight"]
+        assert np.array_equal(held, first.weight.detach().to(torch.float64).numpy())
+    changed = net.run(x)
+    assert not np.array_equal(changed["body.0"], run["body.0"])
+    assert changed.trace("body.0", (1, 2, 3)).facts.agrees
 
 
 def test_a_module_used_from_two_threads() -> None:

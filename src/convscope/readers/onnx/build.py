@@ -16,7 +16,7 @@ from convscope.model.naming import Names, snake
 from convscope.notation.sizes import LARGEST, UNKNOWN, Shape, is_known, shape_text
 from convscope.operators import rule_of
 from convscope.operators.elements import ONNX
-from convscope.operators.layer import Operator, Stated, Use, computed_in, state
+from convscope.operators.layer import Operator, Stated, Use, computed_in, narrows, state
 from convscope.operators.rule import Fed, Given, Slot, Weight
 from convscope.readers.onnx.folding import fold, sparse, stated
 from convscope.readers.onnx.inferring import inferred_types
@@ -379,7 +379,7 @@ class Builder:
                 **noted,
             )
             layer.reason = reason
-            layer.dtype = computed_in(use, element)
+            layer.dtype, layer.narrows = computed_in(use, element), narrows(use, element)
             layer.bits = {
                 n: many for n, c in arrays.items() if (many := bits(c.origin.dtype)) != 32
             }

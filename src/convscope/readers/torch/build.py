@@ -28,6 +28,10 @@ MOST_GIVEN = 1024
 """Constants of more numbers than this do not shape an equation."""
 
 
+TERMS = ("self", "other")
+"""What operators call tensors that they compute with, which an equation reads number by number."""
+
+
 class TorchGraph(Graph):
     """The graph of a recorded module.
 
@@ -281,9 +285,12 @@ class _Builder:
         parameter = self.parameters.get(given.name) if given.name else None
         if parameter is None and not (kind.is_floating_point and shape):
             whole = not kind.is_floating_point and not kind.is_complex and kind is not torch.bool
-            few = (whole and prod(shape) <= MOST_GIVEN) or not shape
+            few = (whole and prod(shape) <= MOST_GIVEN and key not in TERMS) or prod(shape) == 1
             if few and 0 not in shape and tensor.device.type != "meta":
                 return Given(tuple(tensor.detach().reshape(-1).tolist()), shape)
+        if key.startswith("indices") and kind is torch.bool and len(shape) == 1:
+            places = tensor.nonzero().reshape(-1).tolist()
+            return Given(tuple(places), (len(places),))
         path, _, base = (given.name or "").rpartition(".")
         if not base:
             base = "mask" if kind is torch.bool else _WORDS.get(key, key.partition(".")[0])
@@ -296,7 +303,7 @@ class _Builder:
             held.append((name, parameter[0]))
             self.counted.add(id(parameter[1]))
         known[name] = given.name if given.held else id(tensor)
-        return Weight(name, shape)
+        return Weight(name, shape, kind is torch.bool)
 
     def _folded(
         self,
@@ -487,7 +494,8 @@ def _counts(modules: Iterable[Any]) -> tuple[int, int, int, int]:
 class _Numbers:
     """What gives a tensor's numbers: the memory that PyTorch has, where that can be shared.
 
-    Halves are widened, and kept until the tensor is another one or has changed.
+    Others (halves, whole numbers, those on a device) are widened into memory of ours, the same every time, and anew
+    every time: what is written through `weight.data` no version tells.
 
     owner, name   the module that holds it, and as what: it is then as it is when its numbers are asked for
     """
@@ -496,14 +504,22 @@ class _Numbers:
 
     def __init__(self, tensor: Any, owner: Any = None, name: str = "") -> None:
         self.tensor, self.owner, self.name = tensor, owner, name
-        self._kept: tuple[Any, Any] | None = None
+        self._kept: Any = None
 
     def __call__(self) -> Any:
         tensor = self.tensor if self.owner is None else getattr(self.owner, self.name, self.tensor)
-        dtype = torch.float64 if tensor.dtype is torch.float64 else torch.float32
+        tensor = tensor.detach()
+        if tensor.is_quantized:
+            tensor = tensor.dequantize()
+        if tensor.layout is not torch.strided:
+            tensor = tensor.to_dense()
+        if tensor.is_complex():
+            return tensor.cpu().numpy()
+        exact = tensor.dtype in (torch.float64, torch.int64, torch.int32)
+        dtype = torch.float64 if exact else torch.float32
         if tensor.dtype is dtype and tensor.device.type == "cpu":
-            return tensor.detach().numpy()
-        version = tensor._version, tensor.data_ptr()
-        if self._kept is None or self._kept[0] != version:
-            self._kept = version, tensor.detach().to(dtype).cpu().numpy()
-        return self._kept[1]
+            return tensor.numpy()
+        kept = self._kept
+        if kept is None or kept.shape != tensor.shape or kept.dtype is not dtype:
+            self._kept = kept = torch.empty(tensor.shape, dtype=dtype)
+        return kept.copy_(tensor).numpy()

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from convscope.notation.sizes import UNKNOWN_SHAPE
 from convscope.typed import Record
 
 Tensor = Any
@@ -31,7 +32,11 @@ class Value:
         name: str | None = None,
     ) -> None:
         self.call, self.place, self.name, self.fed = call, place, name, fed
-        self.shape = tuple(tensor.shape)
+        self.shape: Any
+        try:
+            self.shape = tuple(tensor.shape)
+        except RuntimeError:  # rows of different lengths
+            self.shape = UNKNOWN_SHAPE
         self.dtype = tensor.dtype
         self.tensor: Tensor = None
 

@@ -292,6 +292,8 @@ def numbers(value: Value) -> Array | None:
     tensor = value.tensor
     if tensor is None or tensor.layout is not torch.strided or tensor.dtype.is_complex:
         return None
+    if tensor.is_nested:
+        return None
     if tensor.dtype in (torch.bfloat16, torch.float16, torch.bool):
         tensor = tensor.to(torch.float32)
     if tensor.numel() == 0 or tensor.is_quantized:

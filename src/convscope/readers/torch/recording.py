@@ -28,7 +28,7 @@ from convscope.readers.torch.calls import (
 )
 from convscope.readers.torch.shadow import PLAIN, is_leaf, shadowed
 from convscope.readers.torch.structures import tensors_of
-from convscope.readers.torch.tracking import Tracking
+from convscope.readers.torch.tracking import DATA, Tracking
 
 OVERWRITTEN = ("copy", "fill", "zero")
 """Operators that write into a tensor without reading what was there."""
@@ -45,9 +45,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     names     id of a module → its path and class
     leaves    ids of the modules without modules of their own
     sized     whether what goes in and out of each module is noted
+    trained   ids of modules that train themselves, and whose copies here evaluate
     failed    the operator that raised last: its name, arguments and module
     raised    the exception that was last seen to leave a module, and the innermost one that it left
     """
+
+    supports_higher_order_operators = True
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:  # else the first operator imports torch._dynamo
@@ -64,6 +67,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.counts: dict[str, int] = {}
         self.warnings: dict[str, None] = {}
         self.thread = threading.get_ident()
+        self.trained: set[int] = set()
         self.failed: tuple[str, dict[str, Any], Frame] | None = None
         self.raised: tuple[BaseException, Frame] | None = None
 
@@ -71,6 +75,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if isinstance(func, torch._ops.HigherOrderOperator):
+            return self._higher(func, args, kwargs)
         told = about(func)
         if told.ignored:
             return func(*args, **kwargs)
@@ -87,6 +93,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         elif told.trains and args[5]:
             changed = [tensor for tensor in args[3:5] if tensor is not None]
         for tensor in changed:
+            if told.name == "set":
+                tensors.keep_place(tensor)
             tensors.before_change(tensor)
         try:
             out = func(*args, **kwargs)
@@ -134,6 +142,31 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         elif fed and isinstance(out, (bool, int, float, complex)):
             self.unsure(f".{told.name.removeprefix('_').removesuffix('_dense')}()")
 
+    def _higher(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Run an operator that takes functions: of torch.cond what it chooses, of others nothing is seen inside."""
+        if func.name() == "cond":
+            with self:
+                return self.chosen(*args)
+        reads: list[Value] = []
+        for _, tensor in tensors_of((args, kwargs)):
+            self.tensors.valued(tensor, reads)
+        named = {f"input_{n}": value for n, value in enumerate(reads)}
+        call = Call(func.name(), None, (), named, self.tensors.frame)
+        out = func(*args, **kwargs)
+        fed = any(value.fed for value in reads)
+        for place, (_, tensor) in enumerate(tensors_of(out)):
+            self.tensors.enter(tensor, self.tensors.output(call, tensor, fed, place))
+        self.tensors.note(call)
+        return out
+
+    def chosen(self, pred: Any, true_fn: Any, false_fn: Any, operands: Any = ()) -> Any:
+        """Call the function that torch.cond chooses, which compiles both of them otherwise."""
+        if isinstance(pred, torch.Tensor):
+            self.left(pred, "torch.cond")
+            with torch._C._DisableTorchDispatch():
+                pred = bool(pred)
+        return (true_fn if pred else false_fn)(*operands)
+
     def left(self, tensor: Tensor, how: str) -> None:
         """Note that a tensor's numbers leave PyTorch."""
         entry = self.tensors.entries.get(id(tensor))
@@ -160,6 +193,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             kind = type(module).__name__
             if outer is not self.root or self.frames:
                 path = f"{outer.path}.{kind}" if outer.path else kind
+        if id(module) in self.trained:
+            self.warnings.setdefault(
+                f"the forward calls {path or kind} past its own attributes (a lambda, a closure), so that it trains: "
+                f"module.eval() before would let all of it evaluate"
+            )
         number = self.counts.get(path, 0)
         self.counts[path] = number + 1
         frame = Frame(path, kind, number, outer, id(module) in self.leaves)
@@ -206,8 +244,23 @@ OUTSIDE = ("numpy", "tolist", "__array__", "__dlpack__")
 
 @contextmanager
 def _watched(recorder: Recorder) -> Iterator[None]:
-    """Let the methods by which numbers leave say so, in this thread; they are put back whatever happens."""
-    before = {name: torch.Tensor.__dict__.get(name) for name in OUTSIDE}
+    """Let what no operator tells say so, in this thread; all is put back whatever happens.
+
+    That is methods by which numbers leave, `tensor.data = other`, and torch.cond.
+    """
+    before = {name: torch.Tensor.__dict__.get(name) for name in (*OUTSIDE, "data")}
+
+    def rebound(tensor: Tensor, other: Tensor) -> None:
+        if threading.get_ident() == recorder.thread:
+            recorder.tensors.rebound(tensor, other)
+        else:
+            DATA.__set__(tensor, other)
+
+    cond = torch.cond
+
+    def chosen(*args: Any, **kwargs: Any) -> Any:
+        ours = threading.get_ident() == recorder.thread
+        return (recorder.chosen if ours else cond)(*args, **kwargs)
 
     def telling(name: str, method: Any) -> Any:
         def told(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -220,8 +273,11 @@ def _watched(recorder: Recorder) -> Iterator[None]:
     try:
         for name in OUTSIDE:
             setattr(torch.Tensor, name, telling(name, getattr(torch.Tensor, name)))
+        torch.Tensor.data = property(DATA.__get__, rebound)  # type: ignore[assignment]
+        torch.cond = chosen
         yield
     finally:
+        torch.cond = cond
         for name, method in before.items():
             if method is not None:
                 setattr(torch.Tensor, name, method)
@@ -260,11 +316,13 @@ def _record(
     keep: bool, training: bool, sized: bool, below: bool,
 ) -> Recording:  # fmt: skip
     acting, every = shadowed(module, training)
-    names = {id(one): (path, type(one).__name__) for path, _, one in every}
-    leaves = {id(one) for _, _, one in every if is_leaf(one)}
+    names = {id(m): (path, type(m).__name__) for path, own, one in every for m in (own, one)}
+    leaves = {id(m) for _, own, one in every for m in (own, one) if is_leaf(one)}
     recorder = Recorder(keep, names, leaves, sized)
+    recorder.trained = {id(own) for _, own, one in every if own.training and not one.training}
     tensors = recorder.tensors
     cuda = set()
+    gradients = []
     for path, own, one in every:
         prefix = f"{path}." if path else ""
         for held in (one._parameters, one._buffers):
@@ -273,6 +331,8 @@ def _record(
                     tensors.hold(tensor, prefix + name, own, name)
                     if tensor.is_cuda:
                         cuda.add(tensor.device.index or 0)
+                    if tensor.requires_grad and tensor.is_leaf:
+                        gradients.append((tensor, tensor.grad))
     values = {name: tensors.begin(t, True, name, ours=True) for name, t in inputs.items()}
     result: Any = None
     failure: Failure | None = None
@@ -284,6 +344,7 @@ def _record(
         after = hooks.register_module_forward_hook(recorder.leave_module, always_call=True)
         stack.callback(after.remove)
         stack.callback(tensors.restore)
+        stack.callback(_put_back, gradients)
         try:
             with ExitStack() as inner:
                 inner.enter_context(_watched(recorder))
@@ -301,6 +362,13 @@ def _record(
     outputs = {name: tensors.value(tensor) for name, tensor in tensors_of(result)}
     said = list(recorder.warnings)
     return Recording(tensors.calls, values, outputs, result, recorder.frames, said, failure)
+
+
+def _put_back(gradients: Sequence[tuple[Tensor, Tensor]]) -> None:
+    """Give tensors back the gradients that they had: a forward may call backward()."""
+    for tensor, grad in gradients:
+        if tensor.grad is not grad:
+            tensor.grad = grad
 
 
 SELDOM = 1 << 16

@@ -96,7 +96,18 @@ class _Copying:
             }
         own.pop("_compiled_call_impl", None)
         object.__setattr__(other, "__dict__", own)
+        for name in _slots(type(one)):
+            if hasattr(one, name):
+                object.__setattr__(other, name, getattr(one, name))
         return other
+
+
+@functools.cache
+def _slots(kind: type) -> tuple[str, ...]:
+    """Return the attributes of a class that lie beside its dictionary."""
+    said = [one.__dict__.get("__slots__", ()) for one in kind.__mro__]
+    names = [n for slots in said for n in ((slots,) if isinstance(slots, str) else slots)]
+    return tuple(n for n in names if n not in ("__dict__", "__weakref__"))
 
 
 KEPT = frozenset(("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "training"))

@@ -17,6 +17,9 @@ from convscope.readers.torch.shadow import PLAIN
 
 STRIDED = torch.strided
 
+DATA: Any = torch._C.TensorBase.data
+"""How PyTorch itself reads and sets `tensor.data`."""
+
 
 class Entry:
     """A live tensor and the value that it holds now.
@@ -85,6 +88,7 @@ class Tracking:
     keep     whether the values of all calls are kept, else the constants' only
     frame    the module that is being called
     saved    what was overwritten and is not ours: tensor, its numbers, its version
+    moved    what was given other memory and is not ours: tensor, a face of the memory that it had, its version
     waiting  what the module holds and nobody has read yet: id → tensor, its whole name, its owner, its name there
     """
 
@@ -94,6 +98,7 @@ class Tracking:
         self.entries: dict[int, Entry] = {}
         self.memories: dict[int, Memory] = {}
         self.saved: list[tuple[Tensor, Tensor, int]] = []
+        self.moved: list[tuple[Tensor, Tensor, int]] = []
         self.waiting: dict[int, tuple[Tensor, str, Any, str]] = {}
         self._held: set[int] = set()
 
@@ -286,6 +291,22 @@ class Tracking:
             self.saved.append((tensor, tensor.detach().clone(), tensor._version))
         memory.leave()
 
+    def keep_place(self, tensor: Tensor) -> None:
+        """Keep the memory of a tensor that is about to have another one."""
+        self._entry(tensor)
+        memory = self._memory(tensor, False)
+        if (memory is None or not memory.ours) and all(
+            known is not tensor for known, _, _ in self.moved
+        ):
+            self.moved.append((tensor, DATA.__get__(tensor), tensor._version))
+
+    def rebound(self, tensor: Tensor, other: Tensor) -> None:
+        """Give a tensor the memory of another one, `tensor.data = other`: it holds that one's value from here on."""
+        value = self.value(other)
+        self.keep_place(tensor)
+        DATA.__set__(tensor, other)
+        self.enter(tensor, value)
+
     def changed(self, call: Call, tensors: Sequence[Tensor], fed: bool) -> None:
         """Note a call that wrote into its arguments: they hold new values from here on."""
         entries = [self._entry(tensor) for tensor in tensors]
@@ -340,6 +361,13 @@ class Tracking:
 
     def restore(self) -> None:
         """Give back to tensors that are the user's what they held before."""
+        for tensor, face, version in self.moved:
+            memory, now = self._memory(tensor, False), DATA.__get__(tensor)
+            for value in memory.kept if memory is not None else ():
+                if value.tensor is tensor:
+                    value.tensor = now
+            DATA.__set__(tensor, face)
+            torch._C._autograd._unsafe_set_version_counter((tensor,), (version,))
         for tensor, before, version in self.saved:
             if memory := self._memory(tensor, False):
                 memory.leave()
