@@ -138,7 +138,7 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
         if 0 in equation.shape:
             raise NoEquation("its output is empty")
         held = {slot.name: slot.shape for _, slot in use.slots if isinstance(slot, Weight)}
-        if any(held.get(name) != shape for name, shape in equation.weights.items()):
+        if any(not _covers(use, held.get(n), shape) for n, shape in equation.weights.items()):
             raise NoEquation("it does not read all of a weight")
     except NoEquation as error:
         return Stated(None, reason=str(error))
@@ -154,6 +154,13 @@ def _finer(read: str, use: Use) -> bool:
     if read in FLOATS:
         return ROUNDING[read] < ROUNDING[use.dtype]
     return use.op in CASTS and read not in ("bool", "int8", "uint8")
+
+
+def _covers(use: Use, held: Shape | None, read: Shape) -> bool:
+    """Whether an equation reads a weight as it is; of what is written over it reads the rest alone."""
+    if use.op == "put" and held is not None and len(held) == len(read):
+        return all(r <= h for r, h in zip(read, held, strict=True))
+    return held == read
 
 
 class Operator(Foreign):

@@ -13,7 +13,7 @@ from convscope.notation import Equation, Size
 from convscope.notation.sizes import UNKNOWN, Shape
 from convscope.operators import rule_of
 from convscope.operators.batch import check_reads, settled, unknown_in
-from convscope.operators.elements import FLOAT, ONNX
+from convscope.operators.elements import BOOL, FLOAT, ONNX
 from convscope.operators.foreign import Foreign
 from convscope.operators.rule import (
     MOST_AXES,

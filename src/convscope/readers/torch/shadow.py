@@ -96,7 +96,8 @@ class _Copying:
             }
         own.pop("_compiled_call_impl", None)
         object.__setattr__(other, "__dict__", own)
-        for name in _slots(type(one)):
+        of: Any = type(one)
+        for name in _slots(of):
             if hasattr(one, name):
                 object.__setattr__(other, name, getattr(one, name))
         return other
