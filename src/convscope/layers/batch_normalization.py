@@ -14,8 +14,9 @@ from convscope.equations.layout import axes_of
 from convscope.equations.normalising import moments, normalised
 from convscope.errors import UnsupportedError
 from convscope.layers.arguments import axis_setting, flag, number, place_of
-from convscope.layers.base import Form, Initializer, Layer, Learning, Sample, Value
-from convscope.layers.initializers import initializer, ones, zeros
+from convscope.layers.base import Form, Initializer, Learning, Sample, Value
+from convscope.layers.initializers import ones, zeros
+from convscope.layers.normalizing import Normalizing
 from convscope.notation import Axis, Equation, source, weight
 from convscope.notation.sizes import Shape
 from convscope.typed import TYPE_CHECKING
@@ -30,7 +31,7 @@ RENORM = ("moving_stddev", "renorm_mean", "renorm_stddev")
 """What batch renormalisation measures besides, and only training reads."""
 
 
-class BatchNormalization(Layer):
+class BatchNormalization(Normalizing):
     """Each channel shifted and scaled by numbers found in training; the shape stays as it is.
 
     >>> print(BatchNormalization().equation((26, 26, 32)))
@@ -72,29 +73,8 @@ class BatchNormalization(Layer):
         kind = self.kind
         self.axis = axis_setting(axis, f"{kind}: axis")
         self.momentum = number(momentum, f"{kind}: momentum")
-        self.epsilon = number(epsilon, f"{kind}: epsilon", 0)
-        self.center = flag(center, f"{kind}: center")
-        self.scale = flag(scale, f"{kind}: scale")
-        self.beta_initializer = beta_initializer
-        self.gamma_initializer = gamma_initializer
-        self.moving_mean_initializer = moving_mean_initializer
-        self.moving_variance_initializer = moving_variance_initializer
-        names = (
-            (["gamma"] if self.scale else [])
-            + (["beta"] if self.center else [])
-            + ["moving_mean", "moving_variance"]
-        )
+        self.set_normalizing(locals())
         self.renorm = flag(renorm, f"{kind}: renorm")
-        self._initializers = {
-            name: initializer(getattr(self, f"{name}_initializer"), f"{kind}: {name}_initializer")
-            for name in names
-        }
-        if self.renorm:
-            self._initializers |= dict(zip(RENORM, (ones, zeros, ones), strict=True))
-        self.beta_regularizer = beta_regularizer
-        self.gamma_regularizer = gamma_regularizer
-        self.beta_constraint = beta_constraint
-        self.gamma_constraint = gamma_constraint
         self.renorm_clipping = renorm_clipping
         self.renorm_momentum = renorm_momentum
         self.synchronized = synchronized
@@ -106,7 +86,7 @@ class BatchNormalization(Layer):
         c = axes[place]
         value = normalised(
             source(shape)[axes], weight("moving_mean")[c], weight("moving_variance")[c], self.epsilon,
-            weight("gamma")[c] if self.scale else None, weight("beta")[c] if self.center else None,
+            *self.scaling(c),
         )  # fmt: skip
         return Equation(axes, value)
 
@@ -131,7 +111,7 @@ class BatchNormalization(Layer):
         mean, variance = moments(image[tuple(runs)], (c,), [a for a in runs if a is not c])
         value = normalised(
             image[row, *axes], mean[c], variance[c], self.epsilon,
-            weight("gamma")[c] if self.scale else None, weight("beta")[c] if self.center else None,
+            *self.scaling(c),
         )  # fmt: skip
         moved = {
             name: Equation(
@@ -142,7 +122,9 @@ class BatchNormalization(Layer):
         return Learning(Equation((row, *axes), value), moved)
 
     def initializers(self) -> dict[str, Initializer]:
-        return self._initializers
+        moving = {name: self._draws[name] for name in ("moving_mean", "moving_variance")}
+        renorm = dict(zip(RENORM, (ones, zeros, ones), strict=True)) if self.renorm else {}
+        return super().initializers() | moving | renorm
 
     def unread_shapes(self, read: Mapping[str, Shape]) -> Mapping[str, Shape]:
         return dict.fromkeys(RENORM, read["moving_mean"]) if self.renorm else {}

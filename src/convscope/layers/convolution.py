@@ -53,17 +53,7 @@ class Convolution(Weighing, Sliding):
         self.set_sliding(strides, padding, data_format)
         self.dilation_rate = per_axis(dilation_rate, self.rank, f"{kind}: dilation_rate")
         self.groups = known_per_axis(groups, 1, f"{kind}: groups")[0]
-        self.set_weighing(
-            activation,
-            use_bias,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            activity_regularizer=activity_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
+        self.set_weighing(locals())
         if is_known(self.filters) and self.filters % self.groups:
             raise ShapeError(
                 f"{kind}: {self.filters} filters cannot be divided into {self.groups} groups; "

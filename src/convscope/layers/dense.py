@@ -56,17 +56,7 @@ class Dense(Weighing):
     ) -> None:
         super().__init__(**common)
         self.units = size(units, "Dense: units")
-        self.set_weighing(
-            activation,
-            use_bias,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            activity_regularizer=activity_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
+        self.set_weighing(locals())
         self.lora_rank = lora_rank
         self.lora_alpha = lora_alpha
         self.quantization_config = quantization_config

@@ -92,16 +92,7 @@ class EinsumDense(Weighing):
                 f"{kind}: bias_axes must be letters of the output {match[6]!r}, not {bias_axes!r}"
             )
         self.bias_axes = bias_axes
-        self.set_weighing(
-            activation,
-            bias_axes is not None,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
+        self.set_weighing({**locals(), "use_bias": bias_axes is not None})
         self.lora_rank = lora_rank
         self.lora_alpha = lora_alpha
         self.gptq_unpacked_column_size = gptq_unpacked_column_size

@@ -12,7 +12,7 @@ from convscope.equations.looking_up import looked_up
 from convscope.errors import SettingError
 from convscope.layers.arguments import flag, whole
 from convscope.layers.base import Form, Initializer, Layer, Sample, Value
-from convscope.layers.initializers import initializer
+from convscope.layers.initializers import kept
 from convscope.notation import Axis, Equation, source, weight
 from convscope.notation.sizes import Shape
 from convscope.typed import TYPE_CHECKING
@@ -59,10 +59,7 @@ class Embedding(Layer):
         super().__init__(**common, weights=weights)
         self.input_dim = whole(input_dim, "Embedding: input_dim", 1)
         self.output_dim = whole(output_dim, "Embedding: output_dim", 1)
-        self.embeddings_initializer = embeddings_initializer
-        self._drawn_by = initializer(embeddings_initializer, "Embedding: embeddings_initializer")
-        self.embeddings_regularizer = embeddings_regularizer
-        self.embeddings_constraint = embeddings_constraint
+        self._draws = kept(self, locals())
         self.mask_zero = flag(mask_zero, "Embedding: mask_zero")
         if self.mask_zero:
             raise SettingError(
@@ -86,7 +83,7 @@ class Embedding(Layer):
         return Equation((*lead, o), looked_up(source(shape)[lead], weight("embeddings"), v, o))
 
     def initializers(self) -> dict[str, Initializer]:
-        return {"embeddings": self._drawn_by}
+        return self._draws
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         where = form.node("Cast", form.plain(inputs[0]), to=INT64)

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from convscope.equations.layout import Layout, axes_of
 from convscope.equations.normalising import group_of_maps
 from convscope.errors import SettingError, ShapeError
-from convscope.layers.arguments import axis_setting, flag, number, place_of, whole
-from convscope.layers.base import Form, Initializer, Layer, Sample, Value
-from convscope.layers.initializers import initializer
-from convscope.notation import Equation, source, weight
+from convscope.layers.arguments import axis_setting, place_of, whole
+from convscope.layers.base import Form, Sample, Value
+from convscope.layers.normalizing import Normalizing
+from convscope.notation import Equation, source
 from convscope.notation.sizes import Shape, is_known
 from convscope.typed import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class GroupNormalization(Layer):
+class GroupNormalization(Normalizing):
     """Groups of neighbouring channels, each over the whole map, shifted to mean 0 and scaled to variance 1.
 
     >>> print(GroupNormalization(8).equation((14, 14, 32)))
@@ -57,17 +57,7 @@ class GroupNormalization(Layer):
         if self.groups == 0:
             raise SettingError(f"{kind}: groups must be a number of groups, or −1, not 0")
         self.axis = axis_setting(axis, f"{kind}: axis")
-        self.epsilon = number(epsilon, f"{kind}: epsilon", 0)
-        self.center = flag(center, f"{kind}: center")
-        self.scale = flag(scale, f"{kind}: scale")
-        self.beta_initializer = beta_initializer
-        self.gamma_initializer = gamma_initializer
-        self._draw_beta = initializer(beta_initializer, f"{kind}: beta_initializer")
-        self._draw_gamma = initializer(gamma_initializer, f"{kind}: gamma_initializer")
-        self.beta_regularizer = beta_regularizer
-        self.gamma_regularizer = gamma_regularizer
-        self.beta_constraint = beta_constraint
-        self.gamma_constraint = gamma_constraint
+        self.set_normalizing(locals())
 
     def _layout(self, shape: Shape) -> tuple[Layout, Any]:
         """Return how the maps lie, and how many groups there are."""
@@ -92,13 +82,8 @@ class GroupNormalization(Layer):
         axes = axes_of(shape, -1 if layout.channels_last else 0)
         c = axes[-1 if layout.channels_last else 0]
         return group_of_maps(axes, shape, layout, groups).layer(
-            source(shape), axes, self.epsilon,
-            weight("gamma")[c] if self.scale else None, weight("beta")[c] if self.center else None,
-        )  # fmt: skip
-
-    def initializers(self) -> dict[str, Initializer]:
-        gamma = {"gamma": self._draw_gamma} if self.scale else {}
-        return gamma | ({"beta": self._draw_beta} if self.center else {})
+            source(shape), axes, self.epsilon, *self.scaling(c)
+        )
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         # ONNX normalises a map by its own numbers: a group is made one map

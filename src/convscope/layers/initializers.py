@@ -7,7 +7,7 @@ so a seed gives the same weights on every machine, though not the numbers Keras 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from convscope.errors import SettingError, did_you_mean
 from convscope.typed import TYPE_CHECKING, Array
@@ -160,6 +160,23 @@ NAMED: dict[str, Callable[..., Initializer]] = {
     "normal": random_normal,
 }
 """Keras's names for initializers; the last two are its short ones."""
+
+
+def kept(layer: Any, given: Mapping[str, Any]) -> dict[str, Initializer]:
+    """Keep how a layer's weights are drawn, and what only training asks for (regularizers, constraints), as they are said.
+
+    given   what the layer is called with, by name; its other settings are left alone
+
+    Returns what draws each weight, by how the settings that are about it begin. Raises `SettingError`.
+    """
+    draws = {}
+    for name, value in given.items():
+        prefix, _, ending = name.rpartition("_")
+        if ending in ("initializer", "regularizer", "constraint"):
+            setattr(layer, name, value)
+            if ending == "initializer":
+                draws[prefix] = initializer(value, f"{layer.kind}: {name}")
+    return draws
 
 
 def initializer(given: object, what: str) -> Initializer:

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from convscope.equations.layout import axes_of
 from convscope.equations.normalising import along
 from convscope.errors import SettingError
-from convscope.layers.arguments import axes_setting, flag, number, place_of
-from convscope.layers.base import Form, Initializer, Layer, Sample, Value
-from convscope.layers.initializers import initializer
-from convscope.notation import Equation, source, weight
+from convscope.layers.arguments import axes_setting, flag, place_of
+from convscope.layers.base import Form, Sample, Value
+from convscope.layers.normalizing import Normalizing
+from convscope.notation import Equation, source
 from convscope.notation.sizes import Shape
 from convscope.typed import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class LayerNormalization(Layer):
+class LayerNormalization(Normalizing):
     """Each place's channels shifted to mean 0 and scaled to variance 1; the shape stays as it is.
 
     >>> print(LayerNormalization().equation((14, 14, 96)))
@@ -57,17 +57,7 @@ class LayerNormalization(Layer):
         axes = axes_setting(axis, f"{kind}: axis")
         self.axis: int | tuple[int, ...] = axes if isinstance(axis, Iterable) else axes[0]
         self._axes = tuple(sorted(axes))
-        self.epsilon = number(epsilon, f"{kind}: epsilon", 0)
-        self.center = flag(center, f"{kind}: center")
-        self.scale = flag(scale, f"{kind}: scale")
-        self.beta_initializer = beta_initializer
-        self.gamma_initializer = gamma_initializer
-        self._draw_beta = initializer(beta_initializer, f"{kind}: beta_initializer")
-        self._draw_gamma = initializer(gamma_initializer, f"{kind}: gamma_initializer")
-        self.beta_regularizer = beta_regularizer
-        self.gamma_regularizer = gamma_regularizer
-        self.beta_constraint = beta_constraint
-        self.gamma_constraint = gamma_constraint
+        self.set_normalizing(locals())
         self.rms_scaling = flag(rms_scaling, f"{kind}: rms_scaling")
         if self._axes[0] < 0 < self._axes[-1]:
             raise SettingError(
@@ -75,13 +65,8 @@ class LayerNormalization(Layer):
                 f"which case Keras's weights lie in another order; count all of them from one side"
             )
 
-    @property
-    def _has_gamma(self) -> bool:
-        return self.scale or self.rms_scaling
-
-    @property
-    def _has_beta(self) -> bool:
-        return self.center and not self.rms_scaling
+    def held(self) -> tuple[str, ...]:
+        return ("gamma",) if self.rms_scaling else super().held()
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
@@ -89,15 +74,8 @@ class LayerNormalization(Layer):
         axes = axes_of(shape, places[-1])
         own = tuple(axes[place] for place in places)
         return along(axes, places).layer(
-            source(shape), axes, self.epsilon,
-            weight("gamma")[own] if self._has_gamma else None,
-            weight("beta")[own] if self._has_beta else None,
-            centred=not self.rms_scaling,
-        )  # fmt: skip
-
-    def initializers(self) -> dict[str, Initializer]:
-        gamma = {"gamma": self._draw_gamma} if self._has_gamma else {}
-        return gamma | ({"beta": self._draw_beta} if self._has_beta else {})
+            source(shape), axes, self.epsilon, *self.scaling(*own), centred=not self.rms_scaling
+        )
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         x = form.plain(inputs[0])
@@ -121,10 +99,8 @@ class LayerNormalization(Layer):
                 ),
             )
 
-        if self._has_gamma:
-            y = form.node("Mul", y, stretched("gamma"))
-        if self._has_beta:
-            y = form.node("Add", y, stretched("beta"))
+        for name in self.held():
+            y = form.node("Mul" if name == "gamma" else "Add", y, stretched(name))
         return Value(y)
 
     @classmethod

@@ -9,7 +9,7 @@ Vaswani et al., Attention Is All You Need, 2017, section 3.2.2. Ainslie et al., 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from convscope.equations.attention import attended
 from convscope.equations.convolution import biased
@@ -18,7 +18,7 @@ from convscope.equations.layout import axes_of
 from convscope.errors import SettingError, ShapeError, UnsupportedError
 from convscope.layers.arguments import axes_setting, flag, number, whole
 from convscope.layers.base import Form, Initializer, Layer, Learning, Sample, Value, tensor_names
-from convscope.layers.initializers import initializer
+from convscope.layers.initializers import kept
 from convscope.notation import Axis, Equation, Expression, Local, Sum, call, local, source, weight
 from convscope.notation.sizes import Shape, shape_text, surely_differ
 from convscope.typed import TYPE_CHECKING
@@ -45,22 +45,17 @@ class Heads(Layer):
     use_gate: bool
     out_sizes: tuple[int, ...] | None = None
 
-    def set_common(self, **given: Any) -> None:
-        """Check and keep what both kinds take."""
+    def set_common(self, given: Mapping[str, Any]) -> None:
+        """Check and keep what both kinds take, from what they are called with by name."""
         kind = self.kind
-        self.dropout = number(given.pop("dropout"), f"{kind}: dropout", 0, 1)
-        self.use_bias = flag(given.pop("use_bias"), f"{kind}: use_bias")
-        self.use_gate = flag(given.pop("use_gate"), f"{kind}: use_gate")
-        for name, value in given.items():
-            setattr(self, name, value)
-        if given["sliding_window"] is not None:
-            raise SettingError(
-                f"{kind}: sliding_window = {given['sliding_window']!r} is not supported"
-            )
-        self._draws = {
-            part: initializer(given[f"{part}_initializer"], f"{kind}: {part}_initializer")
-            for part in ("kernel", "bias")
-        }
+        self.dropout = number(given["dropout"], f"{kind}: dropout", 0, 1)
+        self.use_bias = flag(given["use_bias"], f"{kind}: use_bias")
+        self.use_gate = flag(given["use_gate"], f"{kind}: use_gate")
+        self.sliding_window, self.seed = given["sliding_window"], given["seed"]
+        self.flash_attention = given["flash_attention"]
+        if self.sliding_window is not None:
+            raise SettingError(f"{kind}: sliding_window = {self.sliding_window!r} is not supported")
+        self._draws = kept(self, given)
 
     def initializers(self) -> dict[str, Initializer]:
         parts = ("query", "key", *(("gate",) if self.use_gate else ()), "value", OUTPUT)
@@ -239,13 +234,7 @@ class MultiHeadAttention(Heads):
             if attention_axes is None
             else axes_setting(attention_axes, f"{kind}: attention_axes")
         )
-        self.set_common(
-            dropout=dropout, use_bias=use_bias, sliding_window=sliding_window, flash_attention=flash_attention,
-            kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer, bias_regularizer=bias_regularizer,
-            activity_regularizer=activity_regularizer, kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint, use_gate=use_gate, seed=seed,
-        )  # fmt: skip
+        self.set_common(locals())
 
     def equation(self, *shapes: Shape) -> Equation:
         rank = len(shapes[1]) + 1  # of a value's projection, in heads: one axis more
@@ -310,13 +299,7 @@ class GroupQueryAttention(Heads):
             raise SettingError(
                 f"{kind}: {self.query_heads} query heads cannot share {self.key_heads} keys evenly"
             )
-        self.set_common(
-            dropout=dropout, use_bias=use_bias, sliding_window=sliding_window, flash_attention=flash_attention,
-            kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer, bias_regularizer=bias_regularizer,
-            activity_regularizer=activity_regularizer, kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint, use_gate=use_gate, seed=seed,
-        )  # fmt: skip
+        self.set_common(locals())
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

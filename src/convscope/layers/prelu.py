@@ -8,7 +8,7 @@ from typing import Any
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.arguments import whole
 from convscope.layers.base import Form, Initializer, Layer, Sample, Value
-from convscope.layers.initializers import initializer
+from convscope.layers.initializers import kept
 from convscope.notation import Equation, call, source, weight
 from convscope.notation.functions import SELECT
 from convscope.notation.sizes import Shape, shape_text
@@ -35,10 +35,7 @@ class PReLU(Layer):
         **common: Any,
     ) -> None:
         super().__init__(**common)
-        self.alpha_initializer = alpha_initializer
-        self._draw_alpha = initializer(alpha_initializer, "PReLU: alpha_initializer")
-        self.alpha_regularizer = alpha_regularizer
-        self.alpha_constraint = alpha_constraint
+        self._draws = kept(self, locals())
         self.shared_axes: tuple[int, ...] | None = None
         if shared_axes is not None:
             if isinstance(shared_axes, str):
@@ -60,7 +57,7 @@ class PReLU(Layer):
         return Equation(axes, call(SELECT, x, x, weight("alpha")[places] * x))
 
     def initializers(self) -> dict[str, Initializer]:
-        return {"alpha": self._draw_alpha}
+        return self._draws
 
     def onnx(self, form: Form, *inputs: Value) -> Value:
         (x,) = inputs

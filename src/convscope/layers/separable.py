@@ -56,20 +56,7 @@ class SeparableConvolution(Weighing, Sliding):
         self.set_sliding(strides, padding, data_format)
         self.dilation_rate = known_per_axis(dilation_rate, self.rank, f"{kind}: dilation_rate")
         self.depth_multiplier = known_per_axis(depth_multiplier, 1, f"{kind}: depth_multiplier")[0]
-        self.set_weighing(
-            activation,
-            use_bias,
-            depthwise_initializer=depthwise_initializer,
-            pointwise_initializer=pointwise_initializer,
-            bias_initializer=bias_initializer,
-            depthwise_regularizer=depthwise_regularizer,
-            pointwise_regularizer=pointwise_regularizer,
-            bias_regularizer=bias_regularizer,
-            activity_regularizer=activity_regularizer,
-            depthwise_constraint=depthwise_constraint,
-            pointwise_constraint=pointwise_constraint,
-            bias_constraint=bias_constraint,
-        )
+        self.set_weighing(locals())
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes

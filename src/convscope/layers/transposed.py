@@ -54,17 +54,7 @@ class TransposedConvolution(Weighing, Sliding):
         self.set_sliding(strides, padding, data_format)
         self.output_padding = self._output_padding(output_padding)
         self.dilation_rate = per_axis(dilation_rate, self.rank, f"{kind}: dilation_rate")
-        self.set_weighing(
-            activation,
-            use_bias,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            activity_regularizer=activity_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
+        self.set_weighing(locals())
 
     def _output_padding(self, value: Any) -> tuple[int, ...] | None:
         """Return how many outputs more than necessary there are along each axis; None leaves it open."""

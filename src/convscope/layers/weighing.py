@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from convscope.layers.activations import Activation
 from convscope.layers.activations import activation as activation_named
 from convscope.layers.arguments import flag
 from convscope.layers.base import Initializer, Layer
-from convscope.layers.initializers import initializer
+from convscope.layers.initializers import kept
 from convscope.notation import Tensor, weight
 from convscope.typed import TYPE_CHECKING
 
@@ -23,20 +25,16 @@ class Weighing(Layer):
     activation: Activation
     use_bias: bool
 
-    def set_weighing(self, activation: object, use_bias: object, **kept: Any) -> None:
+    def set_weighing(self, given: Mapping[str, Any]) -> None:
         """Check and keep the activation, the bias and how each weight is drawn.
 
-        kept   the initializers, and what only training asks for (regularizers, constraints)
+        given   what the layer is called with, by name
         """
-        self.activation = activation_named(activation, f"{self.kind}: activation")
-        self.use_bias = flag(use_bias, f"{self.kind}: use_bias")
-        for name, value in kept.items():
-            setattr(self, name, value)
+        self.activation = activation_named(given["activation"], f"{self.kind}: activation")
+        self.use_bias = flag(given["use_bias"], f"{self.kind}: use_bias")
+        draws = kept(self, given)
         prefixes = {**self.kernels, "bias": "bias"}
-        self._draws: dict[str, Initializer] = {}
-        for name, prefix in prefixes.items():
-            setting = f"{prefix}_initializer"
-            self._draws[name] = initializer(kept[setting], f"{self.kind}: {setting}")
+        self._draws = {name: draws[prefix] for name, prefix in prefixes.items()}
 
     @property
     def bias(self) -> Tensor | None:
