@@ -314,3 +314,25 @@ def test_ctrl_c_ends_a_native_run(tmp_path: Path, name: str) -> None:
     assert process.returncode == 130
     assert said.strip().endswith("stopped")
     assert "Traceback" not in said
+
+
+def test_a_program_that_ends_while_others_still_run_networks_ends_as_it_says() -> None:
+    """Native code that comes back while the interpreter is being taken down would abort the process."""
+    code = (
+        "import threading, time\n"
+        "import numpy as np\n"
+        "from convscope import Conv2D, Sequential\n"
+        "net = Sequential([Conv2D(25, 3, input_shape=(310, 290, 2))])\n"
+        "image = np.ones((310, 290, 2), np.float32)\n"
+        "net.run(image)\n"
+        "def on():\n"
+        "    while True:\n"
+        "        net.run(image)\n"
+        "threading.Thread(target=on, daemon=True).start()\n"
+        "class Slow:\n"
+        "    def __del__(self, wait=time.sleep):\n"
+        "        wait(0.5)\n"
+        "last = Slow()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

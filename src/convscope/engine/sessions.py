@@ -20,7 +20,7 @@ from convscope.engine.blocks import Left, reopened
 from convscope.engine.child import first_line, take
 from convscope.engine.memory import let_go
 from convscope.engine.native import onnxruntime
-from convscope.engine.supervision import TookTooLong, supervised
+from convscope.engine.supervision import TookTooLong, supervised, watched
 from convscope.errors import ConvscopeError, EngineError
 from convscope.layers.mapped import check_whole
 from convscope.typed import Array
@@ -220,12 +220,15 @@ class Session:
                 for name, array in zip(fetched, found, strict=True)
             ]
 
+        def stop() -> None:
+            options.terminate = True
+
         try:
             if shapes in self._quick:
-                return work()
+                return watched(work, stop)
             found = self._supervised(
                 work,
-                lambda: setattr(options, "terminate", True),
+                stop,
                 f"running {self.name} in ONNX Runtime",
                 self.seconds,
             )

@@ -1,7 +1,8 @@
-"""Native work that can be ended: by its time limit, and by Ctrl-C, which native code does not notice."""
+"""Native work that can be ended: by its time limit, by Ctrl-C, which native code does not notice, and at the program's end."""
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,41 @@ LOOK = 0.5
 
 GRACE = 5.0
 """Seconds that work is given to end once it was told to; native code looks between two operators."""
+
+
+_at_work: dict[object, Callable[[], object]] = {}
+"""What is being done in native code, by any thread, and how each is told to stop."""
+
+_over = threading.Event()
+
+
+@atexit.register
+def _end() -> None:
+    """Tell native code to stop, and wait for it: one that comes back to an interpreter that is gone aborts the process."""
+    _over.set()
+    until = time.monotonic() + GRACE
+    while _at_work and time.monotonic() < until:
+        for stop in list(_at_work.values()):
+            stop()
+        time.sleep(0.01)
+
+
+def watched(work: Callable[[], Result], stop: Callable[[], object]) -> Result:
+    """Return what native work returns, done in this thread; `stop` is called where the program ends meanwhile."""
+    _go_no_further()
+    token = object()
+    _at_work[token] = stop
+    try:
+        return work()
+    finally:
+        del _at_work[token]
+        _go_no_further()
+
+
+def _go_no_further() -> None:
+    """Hold this thread where the program has ended: only daemons are still there, and nobody waits for them."""
+    if _over.is_set() and threading.current_thread() is not threading.main_thread():
+        threading.Event().wait()
 
 
 class TookTooLong(Exception):
@@ -37,7 +73,7 @@ def supervised(
 
     def body() -> None:
         try:
-            found.append(work())
+            found.append(watched(work, stop))
         except BaseException as error:  # noqa: BLE001 – raised again by whoever waits
             failed.append(error)
         finally:
