@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from convscope.aten.rule import Call, NoEquation, Rule, Weight, Write, axes_of
+from convscope.aten.rule import Call, NoEquation, Rule, Write, axes_of
 from convscope.equations.attention import attended, causal
 from convscope.equations.merging import aligned, broadcast
 from convscope.notation import Axis, Equation, Expression, Index, Size, Sum, call
@@ -30,12 +30,6 @@ def _shared(given: Call) -> int:
 def _scale(given: Call) -> float:
     told = given["scale"]
     return float(told) if told is not None else 1.0 / math.sqrt(int(given.shape("query")[-1]))
-
-
-def _is_choice(given: Call) -> bool:
-    """Whether the mask says what is seen, and is not added."""
-    slot = given.slots["attn_mask"]
-    return slot.truth if isinstance(slot, Weight) else "bool" in given.reads
 
 
 def attention(given: Call) -> Equation:
@@ -63,7 +57,11 @@ def attention(given: Call) -> Equation:
         if not given.has("attn_mask"):
             return scores
         mask = given.spread("attn_mask", (*axes, q, *keys))
-        return call(SELECT, mask, scores, float("-inf")) if _is_choice(given) else scores + mask
+        return (
+            call(SELECT, mask, scores, float("-inf"))
+            if given.is_truth("attn_mask")
+            else scores + mask
+        )
 
     def valued(others: Sequence[Axis]) -> Expression:
         return given.read("value", *stack("value"), *others, o)
@@ -85,7 +83,7 @@ def write_attention(given: Call, form: Write) -> str:
     seen = ""
     if given["is_causal"]:
         seen = form.node("Trilu", form.filled(1.0, (int(query[-2]), int(keys[-2]))), upper=0)
-    elif given.has("attn_mask") and _is_choice(given):
+    elif given.has("attn_mask") and given.is_truth("attn_mask"):
         seen = form.input("attn_mask")
     elif given.has("attn_mask"):
         scores = form.node("Add", scores, form.input("attn_mask"))

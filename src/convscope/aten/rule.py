@@ -149,7 +149,9 @@ class Call:
         """Whether a tensor holds what is true or false: a mask, beside the first tensor, whose type the output has."""
         slot = self.slots[name]
         if isinstance(slot, Weight):
-            return slot.name.startswith("mask")
+            return slot.truth
+        if isinstance(slot, Given):
+            return bool in map(type, slot.values)
         whole = any(TORCH.get(one) == "whole" for one in self.reads)
         return (
             isinstance(slot, Fed) and "bool" in self.reads and (self.dtype != "bool" or not whole)

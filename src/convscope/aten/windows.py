@@ -14,6 +14,10 @@ from convscope.equations.pooling import place_of_largest
 from convscope.equations.sliding import slide
 from convscope.notation import Equation, Max, Mean
 from convscope.operators.batch import settled
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def _batched(call: Call, spatial: int) -> None:
@@ -33,7 +37,37 @@ def _alone_too(rule: Rule, spatial: int) -> Rule:
             raise NoEquation("its input has no batch")
         return found
 
-    return Rule(state, rule.onnx, rule.takes)
+    def write(call: Call, form: Write) -> str:
+        assert rule.onnx is not None
+        if len(call.shape()) != spatial + 1:
+            return rule.onnx(call, form)
+        made = rule.onnx(call.in_a_batch(), _InABatch(form, call.first()))
+        return form.node("Squeeze", made, form.whole(0))
+
+    return Rule(state, write, rule.takes)
+
+
+class _InABatch:
+    """Writes what is offered one map as if it were offered a batch of it."""
+
+    def __init__(self, form: Write, name: str) -> None:
+        self.form, self.name = form, name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.form, name)
+
+    def input(self, name: str) -> str:
+        found = self.form.input(name)
+        return self.form.node("Unsqueeze", found, self.whole(0)) if name == self.name else found
+
+    if TYPE_CHECKING:
+        node: Any
+        outputs: Any
+        whole: Any
+        number: Any
+        filled: Any
+        scales: Any
+        counted: Any
 
 
 def _pads(call: Call, spatial: int, name: str = "padding") -> dict[str, object]:

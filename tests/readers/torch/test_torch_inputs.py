@@ -176,6 +176,8 @@ def test_maps_without_a_batch_have_their_windows_equations() -> None:
     for name, node in net.graph.nodes.items():
         assert not node.layer.opaque and net.graph.shape(name) == run[name].shape
         assert run.trace(name, tuple(size - 1 for size in run[name].shape)).facts.agrees
+    both = cs.open(module, x, engine="onnxruntime").run(x)
+    np.testing.assert_allclose(both.output, run.output, atol=1e-5)
     # four rows pooled to three, two each: a window of 6 rows, and that of the next, 2 further
     seen: Any = net.graph.receptive_field("4")
     assert seen == ((8, 7), (2, 4), (-3, -3)) and seen.alike

@@ -285,7 +285,8 @@ class _Builder:
         parameter = self.parameters.get(given.name) if given.name else None
         if parameter is None and not (kind.is_floating_point and shape):
             whole = not kind.is_floating_point and not kind.is_complex and kind is not torch.bool
-            few = (whole and prod(shape) <= MOST_GIVEN and key not in TERMS) or prod(shape) == 1
+            most = 1 if key in TERMS else MOST_GIVEN
+            few = (whole and prod(shape) <= most) or not shape
             if few and 0 not in shape and tensor.device.type != "meta":
                 return Given(tuple(tensor.detach().reshape(-1).tolist()), shape)
         if key.startswith("indices") and kind is torch.bool and len(shape) == 1:

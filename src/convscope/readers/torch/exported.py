@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from convscope.files.archive import Archive
 from convscope.files.json_text import MOST_BYTES, read_json
 from convscope.files.source_file import SourceFile, sensible
 from convscope.network import Network
+from convscope.notation.sizes import shape_text
 from convscope.readers.torch.calls import Call, Frame, Recording, Value, about
 from convscope.readers.torch.module import RecordedGraph
 from convscope.readers.torch.opening import graph_of
@@ -146,11 +147,21 @@ class _Program:
             raise SourceError(
                 f"{self.file} leaves a size open without an example of it: export it with sizes"
             )
-        if "as_int" not in told and not self.warnings:
-            self.warnings.append(
-                f"{os.path.basename(self.file.path)} leaves sizes open: they are taken as it was exported"
-            )
         return number
+
+    def _say_open(self, name: str, told: Sequence[Mapping[str, Any]]) -> None:
+        """Say which sizes of an input the program leaves open, and as what they are taken."""
+        said = []
+        for one in told:
+            letter = re.match(r"Symbol\('(\w+)'", str((one.get("as_expr") or {}).get("expr_str")))
+            said.append(letter[1] if letter else str(one.get("as_int", "?")))
+        if all("as_int" in one for one in told):
+            return
+        batch = "; its first axis is the batch" if "as_int" not in told[0] else ""
+        self.warnings.append(
+            f"{os.path.basename(self.file.path)} leaves sizes open: {name} is ({', '.join(said)}), and is shown for "
+            f"{shape_text(self._sizes(told))}, as it was exported{batch}"
+        )
 
     def _sizes(self, told: Any) -> tuple[int, ...]:
         return tuple(map(self._size, told))
@@ -193,6 +204,7 @@ class _Program:
                 name = (told["arg"].get("as_tensor") or {}).get("name")
                 if name is not None:
                     inputs[name] = self.values[name] = self._value(metas[name], True, name=name)
+                    self._say_open(name, metas[name]["sizes"])
                 continue
             key = {
                 "parameter": "parameter_name",
