@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from convscope.errors import UnsupportedError
 from convscope.explain.reading import main_sum
@@ -13,12 +14,15 @@ from convscope.figures.scene import Group, Paint, Part, Scene, Text, rectangle
 from convscope.figures.sheets import as_maps, coloured, maps_read, pictured, sheet, slice_of
 from convscope.figures.styles import Style, mixed
 from convscope.model.graph import Graph
-from convscope.typed import Array
+from convscope.typed import Array, Record
 from convscope.views.characters import printable
 
 MARGIN = 8.0
 _PLATE, _TALLEST, _STRIP = 260.0, 220.0, 16.0
 """About how high a plate is, and how high a picture at most and at least."""
+
+_Stack: TypeAlias = tuple[str, dict[tuple[int, int], Array]]
+"""A column: its label, and the slices in it by (filter, map)."""
 
 
 def kernels(graph: Graph, style: Style, width: float, layer: str) -> Scene:
@@ -78,7 +82,7 @@ def _plate(
     if sample is None:
         raise UnsupportedError(f"the kernel of {layer} is not laid out in slices of windows")
     rows, columns = sample.shape
-    small = round(style.size * 0.8, 2)
+    small = _small(style)
     left = MARGIN + wide("slice 000", small) + 6
     numbered = str(max(filters, each))
     least = max(3.2 * columns, 13.0 if rows < 12 else 26.0, wide(numbered, small) + 2)
@@ -91,29 +95,17 @@ def _plate(
     deep = 1 if alone else min(each, max(1, int(_PLATE // step)))
     lines = max(1, min(-(-beside // fit), int(_PLATE // (deep * step + small * 1.6 + 4))))
     count = min(fit * lines, beside)
-    same = True
-    if alone:
-        (one,) = order
-        held = _slices(graph, layer, one, count, slopes)
-        stacks = [(f"{into}", {(one, into): k}) for into, k in held.items()]
-        heads = ("slice", [f"filter {one}"])
-    else:
-        found = {n: _slices(graph, layer, n, deep, slopes) for n in order[:count]}
-        stacks = [(f"{n}", {(n, into): k for into, k in one.items()}) for n, one in found.items()]
-        same = all(list(one) == list(found[order[0]]) for one in found.values())
-        heads = ("filter", [f"slice {into}" if same else "" for into in found[order[0]]])
+    shown = order[:1] if alone else order[:count]
+    found = {n: _slices(graph, layer, n, count if alone else deep, slopes) for n in shown}
+    stacks, heads = _stacks(found, alone)
+    same = all(heads[1])
     largest = [
         np.abs(np.nan_to_num(k, nan=0, posinf=0, neginf=0)).max()
         for _, stack in stacks
         for k in stack.values()
     ]
     limit = float(max(largest))
-    parts: list[Part] = []
-    y = MARGIN
-    for text in said:
-        for piece in broken(printable(text), width - 2 * MARGIN, style.size):
-            y += style.size * 1.35
-            parts.append(Text(MARGIN, y - 3, piece, style.size, style.ink))
+    parts, y = _told(said, style, width)
     y += style.size * 1.3
     name = main.kernel.tensor.name
     what = printable(layer) if slopes is None else f"The gradient of {printable(layer)}.{name}"
@@ -121,26 +113,8 @@ def _plate(
     head = shortened(head, width - 2 * MARGIN, style.size, True)
     parts.append(Text(MARGIN, y - 3, head, style.size, style.ink, "start", True))
     y += 2
-    for start in range(0, len(stacks), fit):
-        line = stacks[start : start + fit]
-        parts.append(Text(left - 4, y + small, heads[0], small, style.dim, "end"))
-        for place, (label, _) in enumerate(line):
-            middle = left + place * (cell + 4) + cell / 2
-            parts.append(Text(middle, y + small, label, small, style.dim, "middle"))
-        y += small * 1.6
-        for r, label in enumerate(heads[1]):
-            if label:
-                middle = y + high / 2 + small * 0.35
-                parts.append(Text(left - 4, middle, label, small, style.dim, "end"))
-            for place, (_, stack) in enumerate(line):
-                (n, into), weights = list(stack.items())[r]
-                rgb = coloured(weights, limit)
-                own = sheet(left + place * (cell + 4), y, cell, high, rgb, style.dim, 0.3)
-                parts.append(
-                    Group(f"filter-{n}-slice-{into}", f"filter {n}, slice {into}", tuple(own))
-                )
-            y += step
-        y += 4
+    grid = _Grid(left, cell, high, step, fit)
+    y = grid.drawn(parts, stacks, heads, limit, style, y)
     words = []
     if slopes is not None:
         words.append(_sums(slopes))
@@ -149,17 +123,103 @@ def _plate(
         words.append(f"{count} of {len(order):,} filters{most}.")
     if len(order) < filters:
         words.append(f"The gradient of {filters - len(order):,} of {filters:,} filters is 0.")
-    if (shown := count if alone else deep) < each:
-        words.append(f"Of each filter {shown} of {each:,} slices.")
+    if (some := count if alone else deep) < each:
+        words.append(f"Of each filter {some} of {each:,} slices.")
     if not alone and not same:
         words.append("A filter reads the maps of its own group only.")
     bar, y = scale(style, MARGIN, y + 3, limit, width)
     parts += bar
-    for text in broken(" ".join(words), width - 2 * MARGIN, small) if words else []:
-        y += small * 1.4
-        parts.append(Text(MARGIN, y, text, small, style.dim))
+    y = _below(" ".join(words), parts, style, width, y)
     title = "The kernel" if slopes is None else "A gradient of the kernel"
     return Scene(width, y + MARGIN, f"{title} of {printable(layer)}", tuple(parts), style.ground)
+
+
+def _stacks(
+    found: Mapping[int, Mapping[int, Array]], alone: bool
+) -> tuple[list[_Stack], tuple[str, list[str]]]:
+    """Return what stands in each column, with its label, and what the columns and the rows are called.
+
+    found   the slices of each filter that is shown, by the map that each is for
+    alone   whether there is one filter, whose slices stand in a column each
+
+    Rows that hold slices for different maps have no name.
+    """
+    if alone:
+        ((one, held),) = found.items()
+        stacks = [(f"{into}", {(one, into): k}) for into, k in held.items()]
+        return stacks, ("slice", [f"filter {one}"])
+    stacks = [(f"{n}", {(n, into): k for into, k in one.items()}) for n, one in found.items()]
+    first = list(next(iter(found.values())))
+    same = all(list(one) == first for one in found.values())
+    return stacks, ("filter", [f"slice {into}" if same else "" for into in first])
+
+
+class _Grid(Record):
+    """How pictures stand in columns: from where on, how wide and high each is, from row to row, and how many columns fit."""
+
+    left: float
+    cell: float
+    high: float
+    step: float
+    fit: int
+
+    def drawn(
+        self,
+        parts: list[Part],
+        stacks: Sequence[_Stack],
+        heads: tuple[str, list[str]],
+        limit: float,
+        style: Style,
+        y: float,
+    ) -> float:
+        """Draw columns with their labels and the rows' names; return how far down they reach."""
+        left, cell, high, step, fit = self
+        small = _small(style)
+        for start in range(0, len(stacks), fit):
+            line = stacks[start : start + fit]
+            parts.append(Text(left - 4, y + small, heads[0], small, style.dim, "end"))
+            for place, (label, _) in enumerate(line):
+                middle = left + place * (cell + 4) + cell / 2
+                parts.append(Text(middle, y + small, label, small, style.dim, "middle"))
+            y += small * 1.6
+            for r, label in enumerate(heads[1]):
+                if label:
+                    middle = y + high / 2 + small * 0.35
+                    parts.append(Text(left - 4, middle, label, small, style.dim, "end"))
+                for place, (_, stack) in enumerate(line):
+                    (n, into), weights = list(stack.items())[r]
+                    rgb = coloured(weights, limit)
+                    own = sheet(left + place * (cell + 4), y, cell, high, rgb, style.dim, 0.3)
+                    parts.append(
+                        Group(f"filter-{n}-slice-{into}", f"filter {n}, slice {into}", tuple(own))
+                    )
+                y += step
+            y += 4
+        return y
+
+
+def _told(said: Sequence[str], style: Style, width: float) -> tuple[list[Part], float]:
+    """Return sentences at the top of a plate, and how far down they reach."""
+    pieces = [p for text in said for p in broken(printable(text), width - 2 * MARGIN, style.size)]
+    y, step = MARGIN, style.size * 1.35
+    lines = (
+        Text(MARGIN, y + n * step - 3, piece, style.size, style.ink)
+        for n, piece in enumerate(pieces, 1)
+    )
+    return list(lines), y + len(pieces) * step
+
+
+def _below(words: str, parts: list[Part], style: Style, width: float, y: float) -> float:
+    """Add small words at the foot of a plate; return how far down they reach."""
+    small = _small(style)
+    for piece in broken(words, width - 2 * MARGIN, small) if words else []:
+        y += small * 1.4
+        parts.append(Text(MARGIN, y, piece, small, style.dim))
+    return y
+
+
+def _small(style: Style) -> float:
+    return round(style.size * 0.8, 2)
 
 
 def _slices(
@@ -203,7 +263,7 @@ def _sums(slopes: Array) -> str:
 
 def scale(style: Style, x: float, y: float, limit: float, width: float) -> tuple[list[Part], float]:
     """Return what colours mean: a bar from −limit to limit."""
-    small = round(style.size * 0.8, 2)
+    small = _small(style)
     ends = [f"−{limit:.3g}", "0", f"{limit:.3g}"]
     long = min(max(3 * wide(ends[0], small), 90.0), width - 2 * x)
     parts: list[Part] = []
@@ -255,19 +315,13 @@ def gradient(
     if image and len(own) > 1:
         titles[1:] = ["gradient, colours added up", "input × gradient, added up"]
     rows, columns = own.shape[1:]
-    small = round(style.size * 0.8, 2)
     gap = 14.0
     room = min((width - 2 * MARGIN - 2 * gap) / 3, 170.0)
     side, high = room, room * rows / columns
     if high > _TALLEST:
         side, high = side * _TALLEST / high, _TALLEST
     high = max(high, _STRIP)
-    parts: list[Part] = []
-    y = MARGIN
-    for text in words:
-        for piece in broken(printable(text), width - 2 * MARGIN, style.size):
-            y += style.size * 1.35
-            parts.append(Text(MARGIN, y - 3, piece, style.size, style.ink))
+    parts, y = _told(words, style, width)
     y += 4
     lines = [broken(t, room, style.size, True) for t in titles]
     for n, title in enumerate(lines):
@@ -307,9 +361,7 @@ def gradient(
             lowest = max(lowest, bottom)
     y = max(lowest, y + high)
     sums = f"The gradient's numbers add up to {_about(np.sum(led))}; {'input' if image else 'value'} × gradient to {_about(np.sum(own * led))}."
-    for piece in broken(sums, width - 2 * MARGIN, small):
-        y += small * 1.4
-        parts.append(Text(MARGIN, y, piece, small, style.dim))
+    y = _below(sums, parts, style, width, y)
     return Scene(
         width, y + MARGIN, f"A gradient of {printable(graph.name)}", tuple(parts), style.ground
     )

@@ -17,7 +17,7 @@ from convscope.notation.sizes import LARGEST, UNKNOWN, Shape, is_known, shape_te
 from convscope.operators import rule_of
 from convscope.operators.elements import ONNX
 from convscope.operators.layer import Operator, Stated, Use, computed_in, narrows, state
-from convscope.operators.rule import Fed, Given, Slot, Weight
+from convscope.operators.rule import Fed, Given, Rule, Slot, Weight
 from convscope.readers.onnx.folding import fold, sparse, stated
 from convscope.readers.onnx.inferring import inferred_types
 from convscope.readers.onnx.message import (
@@ -127,6 +127,24 @@ def build(
     Raises `SourceError` for a graph that cannot be.
     """
     return Builder(source, sizes, doubts).graph()
+
+
+class NodeInputs(NamedTuple):
+    """What a node reads: the names, and what each is to its rule.
+
+    feeds      the layers that feed it, and `held` what is known of their values
+    arrays     the weights among them
+    elements   the types of their numbers
+    readable   whether all is known that an equation asks for
+    """
+
+    names: list[str]
+    slots: list[Slot]
+    feeds: list[str]
+    held: list[KnownTensor]
+    arrays: dict[str, Constant]
+    elements: list[int | None]
+    readable: bool
 
 
 class Builder:
@@ -302,6 +320,57 @@ class Builder:
         self.tensors[name] = known_constant(found)
         return True
 
+    def _read(self, node: NodeProto, rule: Rule | None, attributes: dict[str, Any]) -> NodeInputs:
+        """Return what a node reads, and what each of its inputs is to its rule."""
+        op, call = node.op_type, call_of(node)
+        inputs = list(node.input)
+        while inputs and not inputs[-1]:
+            inputs.pop()
+        found = NodeInputs(inputs, [], [], [], {}, [], rule is not None)
+        readable = rule is not None
+        for where, name in enumerate(inputs):
+            held = self.tensors[name] if name else None
+            if op == "MatMulNBits" and where == 1 and held is not None:
+                held = meant(held, attributes, [self.tensors.get(n) for n in inputs[2:4]])
+            slot = None if held is None else slot_of(held, rule, where, op, found.arrays, call)
+            if held is not None and isinstance(slot, Fed):
+                found.feeds.append(self._fed(name))
+                held = self.tensors[name]
+                found.held.append(held)
+                slot = Fed(held.batched)
+                readable = readable and held.shape is not None
+            plain = isinstance(slot, Given) and where not in TYPED.get(op, ())
+            found.elements.append(None if held is None or plain else held.element)
+            found.slots.append(slot)
+        if rule is None:  # a subgraph reads what lies outside it without naming it as an input
+            for name in captured(node):
+                outer = self.tensors.get(name)
+                if outer is not None and outer.node is not None and outer.node not in found.feeds:
+                    found.feeds.append(outer.node)
+                    found.held.append(outer)
+        return found._replace(readable=readable)
+
+    def _made(
+        self,
+        node: NodeProto,
+        use: Use,
+        name: str,
+        arrays: dict[str, Constant],
+        number: int,
+        explained: bool,
+        shape: Shape,
+    ) -> Operator:
+        """Return a layer that holds arrays as its weights, which are counted."""
+        unlearned = [use.slots[p] for p in NOT_LEARNED.get(use.op, ()) if p < len(use.slots)]
+        scaled = tuple(slot.name for slot in unlearned if isinstance(slot, Weight))
+        noted = {"constants": scaled} | self._noted(node, arrays, number)
+        getters = {n: constant.get for n, constant in arrays.items()}
+        layer = Operator(name, use, getters, explained, () if explained else shape, **noted)
+        layer.bits = {n: many for n, c in arrays.items() if (many := bits(c.origin.dtype)) != 32}
+        if arrays:
+            self._count(layer, {n: c for n, c in arrays.items() if n not in scaled})
+        return layer
+
     def _use(
         self,
         node: NodeProto,
@@ -315,36 +384,9 @@ class Builder:
         """Make a layer of one output of a node."""
         op = node.op_type
         rule = rule_of(op) if domain == "" else None
-        inputs = list(node.input)
-        while inputs and not inputs[-1]:
-            inputs.pop()
-        slots: list[Slot] = []
-        feeds: list[str] = []
-        held_inputs: list[KnownTensor] = []
-        arrays: dict[str, Constant] = {}
-        readable = rule is not None
-        elements: list[int | None] = []
-        call = call_of(node)
-        for where, name in enumerate(inputs):
-            held = self.tensors[name] if name else None
-            if op == "MatMulNBits" and where == 1 and held is not None:
-                held = meant(held, attributes, [self.tensors.get(n) for n in inputs[2:4]])
-            slot = None if held is None else slot_of(held, rule, where, op, arrays, call)
-            if held is not None and isinstance(slot, Fed):
-                feeds.append(self._fed(name))
-                held = self.tensors[name]
-                held_inputs.append(held)
-                slot = Fed(held.batched)
-                readable = readable and held.shape is not None
-            plain = isinstance(slot, Given) and where not in TYPED.get(op, ())
-            elements.append(None if held is None or plain else held.element)
-            slots.append(slot)
-        if rule is None:  # a subgraph reads what lies outside it without naming it as an input
-            for name in captured(node):
-                outer = self.tensors.get(name)
-                if outer is not None and outer.node is not None and outer.node not in feeds:
-                    feeds.append(outer.node)
-                    held_inputs.append(outer)
+        inputs, slots, feeds, held_inputs, arrays, elements, readable = self._read(
+            node, rule, attributes
+        )
         fixed = tuple(
             sorted((n, v) for n, v in attributes.items() if not isinstance(v, np.ndarray))
         )
@@ -366,26 +408,11 @@ class Builder:
         key = (use, shapes, tuple(n for n in inputs if n and self.tensors[n].constant), own)
         layer = self.shared.get(key) if arrays else None
         if layer is None:
-            unlearned = [slots[p] for p in NOT_LEARNED.get(op, ()) if p < len(slots)]
-            scaled = tuple(slot.name for slot in unlearned if isinstance(slot, Weight))
-            noted = {"constants": scaled} | self._noted(node, arrays, number)
-            getters = {name: constant.get for name, constant in arrays.items()}
-            layer = Operator(
-                layer_name,
-                use,
-                getters,
-                explained,
-                () if explained else own,
-                **noted,
-            )
+            layer = self._made(node, use, layer_name, arrays, number, explained, own)
             layer.reason = reason
             layer.dtype, layer.narrows = computed_in(use, element), narrows(use, element)
-            layer.bits = {
-                n: many for n, c in arrays.items() if (many := bits(c.origin.dtype)) != 32
-            }
             if arrays:
                 self.shared[key] = layer
-                self._count(layer, {n: c for n, c in arrays.items() if n not in scaled})
         try:
             facts = self.result.add(layer_name, layer, feeds)
             layer.build(facts.weights, (0,))

@@ -200,6 +200,30 @@ def _checked(
         model, opset = _converted(model, opset, where, warnings)
         data = model.SerializeToString()
     read = {v.name for v in model.graph.output}.union(*map(read_by, model.graph.node))
+    weights, external = _weights(model, read, where, folder, apart, opened, warnings)
+    file = apart[0] if apart else None
+    if references:  # ONNX Runtime gets the arrays, and no path
+        for tensor in references:
+            del tensor.external_data[:]
+            tensor.external_data.add(key="location", value=EMPTY_FILE)
+        data = model.SerializeToString()
+    return Source(model, data, name, opset, weights, external, warnings, file, bool(references))
+
+
+def _weights(
+    model: ModelProto,
+    read: set[str],
+    where: str,
+    folder: Path | None,
+    apart: tuple[mmap.mmap, Cut] | None,
+    opened: dict[str, Beside],
+    warnings: list[str],
+) -> tuple[dict[str, Constant], dict[str, Callable[[], Array]]]:
+    """Return the graph's weights, and what gives those that its message only refers to, all checked.
+
+    read   the names that something reads: what is wrong with any other weight does not matter
+    """
+    large = apart[1].large if apart else {}
     weights: dict[str, Constant] = {}
     external: dict[str, Callable[[], Array]] = {}
     for number, tensor in enumerate(model.graph.initializer):
@@ -229,13 +253,7 @@ def _checked(
                 raise
             continue  # nothing asks for it
         weights[tensor.name] = Constant(shape, dtype, get, name=tensor.name, start=begun)
-    file = apart[0] if apart else None
-    if references:  # ONNX Runtime gets the arrays, and no path
-        for tensor in references:
-            del tensor.external_data[:]
-            tensor.external_data.add(key="location", value=EMPTY_FILE)
-        data = model.SerializeToString()
-    return Source(model, data, name, opset, weights, external, warnings, file, bool(references))
+    return weights, external
 
 
 def _within(file: mmap.mmap, start: int, shape: tuple[int, ...], dtype: Any) -> Callable[[], Array]:
