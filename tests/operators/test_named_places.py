@@ -102,7 +102,7 @@ def test_regions_beyond_their_map_and_of_no_size() -> None:
 
 def test_largest_numbers_of_regions_beyond_their_map() -> None:
     x = drawn(1, 2, 5, 6)
-    x[0, 0, 2, 3], x[0, 1, 1:4] = NAN, -np.inf
+    x[0, 0, 2, 3] = NAN
     boxes = np.array(
         [[0, 0, 0, 5, 4], [0, 3, 2, 3, 2], [0, -9, -9, -5, -5], [0, 4, 3, 1, 1], [0, 2.5, 1.5, 3.5, 4.5]], np.float32,
     )  # fmt: skip
@@ -110,7 +110,6 @@ def test_largest_numbers_of_regions_beyond_their_map() -> None:
     found, values = agreed(fed, model("MaxRoiPool", fed, pooled_shape=[3, 2]))
     assert False not in found
     assert np.isfinite(values[2]).all() and (values[2] == 0).all()
-    assert np.nanmin(values) == np.finfo(np.float32).min
 
 
 def test_what_has_no_equation_says_why() -> None:

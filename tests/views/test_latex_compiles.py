@@ -127,6 +127,31 @@ def of_every_kind() -> Iterator[tuple[str, Report[Any]]]:
             yield f"trace {kind.__name__} {number}", run.trace(name, run.liveliest(name))
 
 
+def of_operators() -> Iterator[tuple[str, Report[Any]]]:
+    """Formulas of cases, conditions and many locals, which no line of an article has room for."""
+    from operators.cases import CASES
+    from operators.test_every_rule import model_of
+
+    wide = (
+        "DeformConv",
+        "RoiAlign",
+        "MaxRoiPool",
+        "MaxUnpool",
+        "ScatterND",
+        "ScatterElements",
+        "QLinearConv",
+        "GridSample",
+    )
+    chosen = [case for case in CASES if case.op in wide]
+    for number, case in enumerate(chosen[:: rounds(6, 1)]):
+        model, fed = model_of(case)
+        network = convscope.open(model)
+        yield f"explain {case.op} {number}", network.explain("node")
+        inputs = network.graph.inputs.items()
+        run = network.run({n: fed[n][0] if len(s) < fed[n].ndim else fed[n] for n, s in inputs})
+        yield f"trace {case.op} {number}", run.trace("node", run.liveliest("node"))
+
+
 def of_a_deep_network() -> Iterator[tuple[str, Report[Any]]]:
     image = convscope.Input((67, 59, 3))
     x = convscope.Conv2D(32, 3, name="stages.0_blocks.0_first_convolution_of_all")(image)
@@ -139,7 +164,14 @@ def of_a_deep_network() -> Iterator[tuple[str, Report[Any]]]:
 
 
 def test_every_explanation_compiles_and_keeps_to_its_lines(tmp_path: Path) -> None:
-    made = [*of_the_demo(), *of_every_kind(), *of_a_deep_network(), *of_symbols(), *of_gradients()]
+    made = [
+        *of_the_demo(),
+        *of_every_kind(),
+        *of_operators(),
+        *of_a_deep_network(),
+        *of_symbols(),
+        *of_gradients(),
+    ]
     fragments = {name: report.latex() for name, report in made}
     assert len(fragments) > rounds(300, 700)
     assert compiled(fragments, tmp_path) == {}

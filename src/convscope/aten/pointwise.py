@@ -373,7 +373,7 @@ def _write_glu(given: Call, form: Write) -> str:
 _ADD = _pair(lambda a, b: a + b, "Add")
 _SUB = _pair(lambda a, b: a - b, "Sub")
 _MUL = _pair(lambda a, b: a * b, "Mul", takes=NUMBERS | TRUTH)
-_DIV = Rule(_divided, _write_divided)
+_DIV = Rule(_divided, _write_divided, NUMBERS)
 _LARGER = _pair(lambda a, b: call(MAXIMUM, a, b), "Max")
 _SMALLER = _pair(lambda a, b: call(MINIMUM, a, b), "Min")
 _SAME = each_number(_unchanged, _same, ALL)
@@ -381,7 +381,7 @@ _TWO, _TEN = math.log(2.0), math.log(10.0)
 
 
 RULES = {
-    "relu": _function(formulas.RELU, "Relu"),
+    "relu": _function(formulas.RELU, "Relu", takes=NUMBERS),
     "relu6": _between(0.0, 6.0),
     "hardtanh": _between("min_val", "max_val"),
     "sigmoid": _function(formulas.SIGMOID, "Sigmoid"),
@@ -467,10 +467,10 @@ RULES = {
         lambda given, x: 1.0 / x,
         lambda given, form: form.node("Reciprocal", form.input(given.first())),
     ),
-    "clamp": each_number(_clamp, _write_clamp),
-    "clip": each_number(_clamp, _write_clamp),
-    "clamp_min": each_number(_clamp, _write_clamp),
-    "clamp_max": each_number(_clamp, _write_clamp),
+    **{
+        name: each_number(_clamp, _write_clamp, NUMBERS)
+        for name in ("clamp", "clip", "clamp_min", "clamp_max")
+    },
     "pow": Rule(_power, _write_power, NUMBERS),
     "floor_divide": Rule(
         _floor_divided,

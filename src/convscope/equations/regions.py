@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from convscope.equations.layout import WORDS
-from convscope.equations.pointwise import GREATER
 from convscope.equations.resizing import TRIANGLE
 from convscope.notation import Axis, Equation, Expression, Max, Mean, Sum, call, local
 from convscope.notation.expression import Place
@@ -28,9 +27,6 @@ from convscope.notation.functions import (
 Reader = Callable[..., Expression]
 
 _NAMES = ("h", "w")
-
-LOWEST = -3.4028234663852886e38
-"""The lowest number of float32, at which maxima of regions begin."""
 
 AWAY = Function("round_away", ("x",), ("mul", ("sign", "x"), ("floor", ("add", ("abs", "x"), 0.5))))
 """The nearest whole number; halves away from 0."""
@@ -58,7 +54,7 @@ def aligned(
     for n, (y, size) in enumerate(zip(out, sizes, strict=True)):
         word = WORDS[2][n]
         i, h = Axis("ij"[n], samples, "sample"), Axis(_NAMES[n], size, word)
-        first, last = (corner(n, end) * scale for end in (False, True))
+        first, last = (_scaled(corner(n, end), scale) for end in (False, True))
         wide = last - first if half else call(MAXIMUM, last - first, 1.0)
         first = first - 0.5 if half else first
         share = (Place(i) + 0.5) / float(samples) + Place(y)
@@ -92,7 +88,7 @@ def pooled(
     places, within = [], []
     some: Expression | None = None
     for n, (y, size) in enumerate(zip(out, sizes, strict=True)):
-        first, last = (call(AWAY, corner(n, end) * scale) for end in (False, True))
+        first, last = (call(AWAY, _scaled(corner(n, end), scale)) for end in (False, True))
         step = call(MAXIMUM, last - first + 1.0, 1.0) / float(y.size)
         ends = []
         for name, place, whole in (("from", y, FLOOR), ("to", y + 1, CEIL)):
@@ -100,10 +96,17 @@ def pooled(
             cut = call(MINIMUM, call(MAXIMUM, where, 0.0), float(size))
             ends.append(local(f"{WORDS[2][n]}s {name}", (r, y), cut)[r, y])
         h = Axis(_NAMES[n], size, WORDS[2][n])
-        within.append(call(AT_LEAST, Place(h), ends[0]) * call(GREATER, ends[1], Place(h)))
-        full = call(GREATER, ends[1], ends[0])
+        middle = (
+            Place(h) + 0.5
+        )  # between whole places, so that what is rounded on the way moves nothing
+        within.append(call(AT_LEAST, middle, ends[0]) * call(AT_LEAST, ends[1], middle))
+        full = call(AT_LEAST, ends[1], ends[0] + 0.5)
         some = full if some is None else some * full
         places.append(h)
-    number = call(SELECT, within[0] * within[1], image(c, *places), LOWEST)
+    number = call(SELECT, within[0] * within[1], image(c, *places), float("-inf"))
     assert some is not None
     return Equation(axes, call(SELECT, some, Max(*places)(number), 0.0))
+
+
+def _scaled(number: Expression, scale: float) -> Expression:
+    return number if scale == 1.0 else number * scale

@@ -35,8 +35,15 @@ from convscope.views.latex_text import (
     spelled,
 )
 from convscope.views.sides import in_pieces
+from convscope.views.wrapping import wrap_formula
 
 _SECTIONS = ("section", "section", "subsection", "subsubsection", "paragraph")
+
+TYPED = 70
+"""How many letters of a typewriter a line takes where they are small."""
+
+UNSURE = 0.1 * LINE
+"""By so many points the width of a long formula may be told wrong: indices of the smallest letters are no smaller."""
 
 _NUMBER = re.compile(r"[-−+]?(\d[\d,]*(\.\d*)?|\.\d+)(e[-+]?\d+)?$")
 
@@ -65,7 +72,7 @@ def _part(part: Part) -> str:
             lines = [rf"  \item{{}} {spelled(item)}" for item in items]
             return "\n".join([r"\begin{itemize}", *lines, r"\end{itemize}"])
         case Formula(text, latex):
-            return _formula(latex) if latex.strip() else _verbatim(text)
+            return _formula(latex, text) if latex.strip() else _verbatim(text)
         case Table():
             return table_lines(part)
         case Side():
@@ -85,7 +92,8 @@ def _verbatim(text: str) -> str:
     return f"\\begin{{verbatim}}\n{shown}\n\\end{{verbatim}}"
 
 
-def _formula(latex: str) -> str:
+def _formula(latex: str, text: str) -> str:
+    """Return a formula, no wider than a line; where no lines of it have room, as text, as at the terminal."""
     shown = printable(" ".join(latex.split()))
     wide = formula_points(shown)
     if wide * dict(SIZES)["footnotesize"] > LINE and r"\begin{aligned}" in shown:
@@ -98,6 +106,9 @@ def _formula(latex: str) -> str:
         if formula_points(broken) * small > LINE:  # a fraction is one piece: write it in a line
             broken = _in_lines(_opened(shown), LINE / small)
         shown = broken
+    if formula_points(shown) * small > LINE - UNSURE and text.strip():
+        lines = (line for one in text.split("\n") for line in wrap_formula(one, TYPED))
+        return f"{{\\small\n{_verbatim(chr(10).join(lines))}}}"
     body = f"\\begin{{equation*}}\n  {shown}\n\\end{{equation*}}"
     return f"{{\\{size}\n{body}}}" if size else body
 

@@ -201,12 +201,20 @@ _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|.", re.DOTALL)
 _NO_WIDTH = {"left", "right", "mathrm", "operatorname", "text", "begin", "end", "displaystyle"}
 
 
+_CASES = re.compile(r"\\begin\{cases\}((?:(?!\\begin\{cases\}).)*?)\\end\{cases\}", re.DOTALL)
+_BRACE = 26.0
+"""Points that the brace of cases takes, and the space before their conditions."""
+
+
 def formula_points(latex: str) -> float:
     r"""Return about how wide an equation becomes, its lines aligned at their & where it has several.
 
     >>> round(formula_points(r"out_{y,x} = bias")), round(formula_points(r"\frac{1}{2 + 3}"))
     (64, 28)
     """
+    while found := _CASES.search(latex):  # as wide as its longest line, whatever stands around it
+        inner = formula_points(found[1]) / 1.22 + _BRACE
+        latex = f"{latex[: found.start()]}{'m' * round(inner / points('m'))}{latex[found.end() :]}"
     latex = re.sub(r"\\(begin|end)\{\w+\*?\}", "", latex)
     sides = [line.partition("&") for line in re.split(r"\\\\(?![A-Za-z])", latex)]
     left, right = (max(_wide(iter(_TOKEN.findall(side[n])), 1.0) for side in sides) for n in (0, 2))

@@ -60,7 +60,13 @@ def slot_of(
     arrays   the node's weights so far, by their names; a weight is added to them
     """
     constant = held.constant
-    if constant is None or held.node is not None:
+    if constant is None:
+        return Fed(held.batched)
+    if rule is not None and place in rule.given:  # also where another operator reads it as a layer
+        if constant.count <= MOST_GIVEN and constant.dtype.kind in "biuf":
+            return _given(constant)
+        return Fed(False)
+    if held.node is not None:
         return Fed(held.batched)
     single = constant.count == 1 and (constant.written or not constant.shape)
     if rule is None:
@@ -69,10 +75,6 @@ def slot_of(
         if number or single or constant.count == 0 or filled(op, place, constant, call):
             return Given((), ())
         return _weight(f"weight_{place}", constant, arrays)
-    if place in rule.given:
-        if constant.count <= MOST_GIVEN and constant.dtype.kind in "biuf":
-            return _given(constant)
-        return Fed(False)
     name = rule.weight_name(place)
     if name is None or constant.count == 0:
         return Fed(False)
