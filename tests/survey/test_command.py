@@ -59,7 +59,8 @@ def test_json_is_one_object_in_the_form_that_was_promised(there: Path, tmp_path:
 
 
 def test_csv_has_a_line_for_each_map(there: Path) -> None:
-    done = convscope(there / "net.onnx", there / "set", "--csv", "--layers", RELU)
+    twice = ("--layers", RELU, "--layers", f"{RELU}, {RELU}")
+    done = convscope(there / "net.onnx", there / "set", "--csv", *twice)
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert [row["map"] for row in rows if row["layer"] == RELU] == ["0", "1", "2", "3"]
     want = network().survey(np.delete(images()[0], 3, axis=0))["conv2d"]
@@ -88,6 +89,7 @@ def test_text_names_layers_data_and_classes(there: Path) -> None:
         (("set", "--out", "no/s.survey"), 1, "there is no folder"),
         (("set", "--page", "set"), 1, "is a folder: name a file"),
         (("set", "--layers", "conv9"), 2, "has no layer 'conv9'"),
+        (("set", "--workers", "2", "--scheduler", "tcp://there:1"), 2, "give that or --scheduler"),
         (("set", "--prepare", "gray"), 2, "there is no step 'gray'"),
         (("set", "--top", "0"), 2, "0 is not in the range"),
         (("set", "--pixels", "mean-std"), 2, "is about R, G and B"),

@@ -41,7 +41,8 @@ DATA_HELP = (
 )
 @click.option("--resume", is_flag=True, help="Go on with the survey in --out.")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
-@click.option("--layers", metavar="NAMES", help="Only these layers, with commas between them.")
+@click.option("--layers", multiple=True, metavar="NAMES",
+              help="Only these layers, with commas between them, or once for each.")  # fmt: skip
 @click.option("--top", type=click.IntRange(1, 1000), default=9, show_default=True,
               help="How many of the largest responses of each map are kept.")  # fmt: skip
 @click.option(
@@ -78,7 +79,7 @@ def command(
     out: Path | None,
     resume: bool,
     force: bool,
-    layers: str | None,
+    layers: tuple[str, ...],
     top: int,
     prepare: tuple[str, ...],
     histograms: str,
@@ -103,14 +104,17 @@ def command(
 
     if resume and out is None:
         raise click.UsageError("--resume goes on with a file: --out S.survey")
+    if workers is not None and scheduler is not None:
+        raise click.UsageError("--workers starts a scheduler of its own: give that or --scheduler")
     check_targets(force, page=(page, ".html"), parquet=(parquet, ".parquet"))
     if parquet is not None:
         arrow()
     network = open_network(model)
     network.pixels = pixels
     set_labels(network, model, labels)
-    named = None if layers is None else [layer_named(network, n.strip()) for n in layers.split(",")]
-    asked = Asked(None if named is None else tuple(named), top, histograms, prepare)
+    names = [name.strip() for text in layers for name in text.split(",")]
+    named = tuple(dict.fromkeys(layer_named(network, name) for name in names))
+    asked = Asked(named or None, top, histograms, prepare)
     with Bar() as bar:
         found = survey(
             network, data, asked, out=out, resume=resume, force=force, workers=workers,
@@ -120,14 +124,13 @@ def command(
         say(
             f"skipped {found.skipped:,} of {found.skipped + found.images:,} images; --json names them"
         )
-    if parquet is not None:
-        found.parquet(parquet)
-    if page is not None:
-        found.page(page)
     if form == "csv":
         emit(found.csv())
     else:
         show(Report(found), form, color)
-    for written in (out, parquet, page):
+    # a file that cannot be written takes nothing of what was printed with it
+    for written, write in ((out, None), (parquet, found.parquet), (page, found.page)):
         if written is not None:
+            if write is not None:
+                write(written)
             say(f"wrote {written}")
