@@ -347,6 +347,7 @@ CASES: list[Case] = [
     Case("cat", [(2, 3, 5), (2, 4, 5)], lambda x, y: torch.cat((x, y), 1)),
     Case("cat", [(2, 3, 5)], lambda x, y: torch.cat((y.expand(2, 1, 5), x), 1), [(1, 1, 5)]),
     Case("cat", [(2, 3, 5), (2, 2, 5)], lambda x, z, y: torch.cat((x, y.expand(2, 4, 5), z), 1), [(1, 4, 5)]),
+    Case("mul", [(2, 3, 5)], lambda x, y: x * y.repeat(2, 1, 1), [(1, 3, 5)]),
     Case("cat", [(1, 3, 5), (1, 3, 2)], lambda x, z, y: torch.cat((y, x, y[:, :, 1:], z), -1), [(1, 3, 4)]),
     Case("concat", [(2, 3, 5), (2, 3, 1)], lambda x, y: torch.concat((x, y), -1)),
     Case("concatenate", [(2, 3, 5), (1, 3, 5)], lambda x, y: torch.concatenate((x, y))),

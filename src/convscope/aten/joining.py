@@ -5,10 +5,13 @@ out[n, c, y, x] = (a[n, c, y, x] for c < 32, else b[n, c − 32, y, x])
 
 from __future__ import annotations
 
-from convscope.aten.rule import Call, NoEquation, Rule, Write, axes_of
+from collections.abc import Sequence
+
+from convscope.aten.rule import Call, Fed, NoEquation, Rule, Weight, Write, axes_of
 from convscope.equations import moving
 from convscope.equations.merging import concatenation, joined_shape, stacked
 from convscope.notation import Equation
+from convscope.notation.sizes import Shape
 from convscope.operators.elements import ALL
 
 MOST_PIECES = 1024
@@ -21,14 +24,34 @@ def _cat(given: Call) -> Equation:
     shapes = [given.shape(key) for key in keys]
     if len(keys) > MOST_PIECES:
         raise NoEquation(f"it puts {len(keys)} tensors together")
-    axes = axes_of(joined_shape(shapes, place, given.op, place))
+    axes = axes_of(joined_shape(_whole(given, keys, place), place, given.op, place))
     return concatenation([given.tensor(key) for key in keys], shapes, place, axes)
 
 
 def _write_cat(given: Call, form: Write) -> str:
     keys = [k for k in given.many("tensors") if given.shape(k) != (0,)]
     place = given.axis("dim", len(given.shape(keys[0])), 0)
-    return form.node("Concat", *map(form.input, keys), axis=place)
+    parts = [
+        form.input(key)
+        if given.shape(key) == shape
+        else form.node("Expand", form.input(key), form.whole(*map(int, shape)))
+        for key, shape in zip(keys, _whole(given, keys, place), strict=True)
+    ]
+    return form.node("Concat", *parts, axis=place)
+
+
+def _whole(given: Call, keys: Sequence[str], place: int) -> list[Shape]:
+    """Return the shapes of tensors, a weight of one row with as many as the batch has: it serves them all."""
+    shapes = [given.shape(key) for key in keys]
+    rows = next(
+        (s[0] for k, s in zip(keys, shapes, strict=True) if isinstance(given.slots[k], Fed)), 1
+    )
+    return [
+        (rows, *shape[1:])
+        if place != 0 and isinstance(given.slots[key], Weight) and shape[:1] == (1,)
+        else shape
+        for key, shape in zip(keys, shapes, strict=True)
+    ]
 
 
 def _stack(given: Call) -> Equation:

@@ -149,19 +149,22 @@ def write_instance(given: Call, form: Write) -> str:
 
 
 def write_group(given: Call, form: Write) -> str:
-    """As rows of a group each, which are normalised like maps; then each channel's scale and shift."""
     shape = tuple(map(int, given.shape()))
+    if len(shape) > 2:
+        return form.node(
+            "GroupNormalization",
+            form.input("input"),
+            _constant(given, form, "weight", 1.0, shape[1]),
+            _constant(given, form, "bias", 0.0, shape[1]),
+            num_groups=given.whole("num_groups"),
+            epsilon=given.number("eps"),
+        )
+    # rows of a group each, which are normalised like maps; then each channel's scale and shift
     groups = given.whole("num_groups")
     rows = form.node("Reshape", form.input("input"), form.whole(shape[0], groups, -1))
-    value = form.node(
-        "InstanceNormalization",
-        rows,
-        form.filled(1.0, (groups,)),
-        form.filled(0.0, (groups,)),
-        epsilon=given.number("eps"),
-    )
-    value = form.node("Reshape", value, form.whole(*shape))
-    return _scaled(given, form, value, len(shape))
+    ones, zeros = form.filled(1.0, (groups,)), form.filled(0.0, (groups,))
+    value = form.node("InstanceNormalization", rows, ones, zeros, epsilon=given.number("eps"))
+    return _scaled(given, form, form.node("Reshape", value, form.whole(*shape)), len(shape))
 
 
 def write_layer(given: Call, form: Write) -> str:

@@ -259,7 +259,8 @@ class Equation:
                 return tuple(counts)
         outputs: dict[Axis, Range] = {axis: (0, size - 1) for axis, size in sizes.items()}
         every = outputs | _running(bound)
-        held = _held(pieces, every) or every
+        # without a border it is there along the whole axis
+        held = every if read.padding is None else _held(pieces, every) or every
         after = [last for _, last in read.padding or ((0, 0),) * len(indices)]
         return tuple(
             tidy(1 + smallest(index.bounds(held)[1], index.bounds(every)[1] - last))

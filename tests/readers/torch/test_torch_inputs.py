@@ -204,3 +204,36 @@ def test_a_result_that_does_not_follow_from_the_input_is_said_to() -> None:
         cs.open(Over(), torch.rand(1, 3, 9, 8))
     with pytest.raises(SourceError, match="Nothing gives nothing that is computed"):
         cs.open(Nothing(), torch.rand(1, 3, 9, 8))
+
+
+def test_a_token_that_is_expanded_leaves_the_rows_of_a_batch_apart() -> None:
+    class Tokens(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.patch, self.head = nn.Conv2d(2, 6, 3, stride=2), nn.Linear(6, 5)
+            self.kept, self.place = (
+                nn.Parameter(torch.rand(1, 4, 6)),
+                nn.Parameter(torch.rand(1, 1, 6)),
+            )
+
+        def forward(self, x: Any) -> Any:
+            rows = self.patch(x).flatten(2).transpose(1, 2)
+            rows = torch.cat([self.kept.expand(len(x), -1, -1), rows], 1)
+            return self.head(rows + self.place.repeat(len(x), 1, 1))
+
+    module = Tokens().eval()
+    net = cs.open(module, torch.rand(3, 2, 7, 9))
+    alone = cs.open(module, torch.rand(1, 2, 7, 9))
+    assert net.warnings == []
+    assert net.graph.inputs == alone.graph.inputs == {"x": (2, 7, 9)}
+    assert str(net.explain("cat")) == str(alone.explain("cat"))
+    image = torch.rand(2, 7, 9)
+    run = net.run(image.numpy())
+    assert np.array_equal(run.output, module(image[None])[0].detach().numpy())
+    for layer, place in (("cat", (2, 3)), ("cat", (5, 1)), ("add", (3, 2))):
+        assert run.trace(layer, place).facts.agrees
+    wider = net.edit("patch", stride=1)
+    assert wider.run(image.numpy()).output.shape == (4 + 5 * 7, 5)
+    with pytest.warns(SourceWarning, match="Softmax mixes or moves the 3 rows"):
+        mixing = cs.open(nn.Softmax(0), torch.rand(3, 4))
+    assert mixing.graph.inputs == {"input": (3, 4)}

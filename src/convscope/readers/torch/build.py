@@ -223,7 +223,7 @@ class _Builder:
                 slot = _BATCHED if batched else _ALONE
                 batched_feed = batched_feed or batched
             else:
-                slot = self._constant(key, given, arrays, held, known)
+                slot = self._constant(call.op, key, given, arrays, held, known)
                 if given.call is not None:
                     folded += self._folded(given, arrays, held, known)
             slots.append((key, slot))
@@ -274,6 +274,7 @@ class _Builder:
 
     def _constant(
         self,
+        op: str,
         key: str,
         given: Value,
         arrays: dict[str, Callable[[], Any]],
@@ -299,12 +300,21 @@ class _Builder:
         while name in arrays:
             number += 1
             name = f"{base}_{number}"
+        if op in _ROW_BY_ROW and self._repeats(given):
+            tensor, shape = tensor[:1], (1, *shape[1:])
         arrays[name] = _Numbers(tensor, self.modules[path] if given.held else None, base)
         if parameter is not None:
             held.append((name, parameter[0]))
             self.counted.add(id(parameter[1]))
-        known[name] = given.name if given.held else id(tensor)
+        known[name] = given.name if given.held else id(given.tensor)
         return Weight(name, shape, kind is torch.bool)
+
+    def _repeats(self, given: Value) -> bool:
+        """Whether a constant is one row, again for every row of the batch: a class token, expanded."""
+        rows, tensor = self.result.rows, given.tensor
+        if given.call is None or rows == 1 or len(given.shape) < 2 or given.shape[0] != rows:
+            return False
+        return tensor.stride(0) == 0 or torch.equal(tensor, tensor[:1].expand_as(tensor))
 
     def _folded(
         self,
@@ -355,6 +365,9 @@ class _Builder:
 
 
 _BATCHED, _ALONE = Fed(True), Fed(False)
+
+_ROW_BY_ROW = frozenset(("add", "sub", "mul", "div", "cat", "concat", "concatenate"))
+"""Operators of which one row of a batch reads the same row of everything, or the only one."""
 
 _WORDS = {"other": "constant", "self": "constant", "value": "constant", "tensors": "constant"}
 

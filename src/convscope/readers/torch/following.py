@@ -99,6 +99,8 @@ def asked_shape(value: Value, use: Use, whole: Mapping[str, Shape]) -> Shape:
         if isinstance(given, Value):
             slot = slots.get(key)
             shape = whole[key] if key in whole else getattr(slot, "shape", given.shape)
+            if shape[:1] == (1,) and given.shape[:1] == (use.rows,):  # one row that serves them all
+                shape = (use.rows, *shape[1:])
             return torch.empty(tuple(shape), dtype=given.dtype, device="meta")
         if isinstance(given, torch.device):
             return torch.device("meta")

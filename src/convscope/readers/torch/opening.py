@@ -66,6 +66,11 @@ def graph_of(recording: Recording, module: Any, name: str) -> tuple[TorchGraph, 
     batched = not _alone(recording)
     graph = build(recording, module, name, batched)
     if batched and _mixed(graph) and recording.failure is None:
+        first = next(node for node in graph.nodes if node not in graph.batched)
+        recording.warnings.append(
+            f"{first} mixes or moves the {graph.rows} rows of the first axis, so that they are no batch here: shapes "
+            f"have that axis; of an example of one row, x[:1], it is left out"
+        )
         return build(recording, module, name, False), False
     return graph, batched
 
