@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from operator import is_
 
 from convscope.notation import Axis, Equation, Size, Tensor
 from convscope.notation.index import Quotient, Range
@@ -221,6 +222,8 @@ def through(equation: Equation, inputs: Mapping[str, Fields], steps: Steps) -> F
             new = fields
         else:
             new = tuple([_chain(field, equation, tensor, steps) for field in fields])
+            if all(map(is_, new, fields)):
+                new = fields
         if not united:
             united = new
         elif len(united) == len(new):

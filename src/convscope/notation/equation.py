@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 
 from convscope.errors import ShapeError, WindowError
 from convscope.notation.expression import (
@@ -45,7 +44,7 @@ from convscope.notation.sizes import (
     tidy,
 )
 from convscope.notation.spread import Spread, spread
-from convscope.typed import TYPE_CHECKING, Record
+from convscope.typed import TYPE_CHECKING, Record, cached_property
 
 if TYPE_CHECKING:
     from typing import TypeAlias

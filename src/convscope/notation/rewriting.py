@@ -64,19 +64,20 @@ class Rewriting:
 
     def expression(self, node: Expression) -> Expression:
         """Return what an expression becomes."""
-        match node:
-            case Read():
-                return self.read(node)
-            case Reduction():
-                return self.reduction(node)
-            case Place(index):
-                return Place(self.index(index))
-            case Inside(indices, sizes):
-                return Inside(tuple(map(self.index, indices)), sizes)
-            case Pieces(along, ends, bodies):
-                return Pieces(self.index(along), ends, tuple(map(self.expression, bodies)))
-        parts = node.parts()
-        return node.rebuilt(list(map(self.expression, parts))) if parts else node
+        if isinstance(node, Read):
+            return self.read(node)
+        if isinstance(node, Reduction):
+            return self.reduction(node)
+        if isinstance(node, Pieces):
+            bodies = tuple(map(self.expression, node.bodies))
+            return Pieces(self.index(node.along), node.ends, bodies)
+        if parts := node.parts():
+            return node.rebuilt([self.expression(part) for part in parts])
+        if isinstance(node, Place):
+            return Place(self.index(node.index))
+        if isinstance(node, Inside):
+            return Inside(tuple(map(self.index, node.indices)), node.sizes)
+        return node
 
     def local(self, item: Local) -> Local:
         """Return what a local becomes."""

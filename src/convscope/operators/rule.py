@@ -8,7 +8,6 @@ is then seen from the equation itself (`batch.settled`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import Any, TypeAlias
 
 from convscope.equations.layout import Layout
@@ -21,7 +20,7 @@ from convscope.notation import weight as given_weight
 from convscope.notation.expression import Number
 from convscope.notation.sizes import LARGEST, Shape, is_known, is_one, shape_text
 from convscope.operators.elements import FLOAT, FLOATS, Kind
-from convscope.typed import Record
+from convscope.typed import Record, cached_property
 
 ANYWHERE = (-(1 << 63), (1 << 63) - 1)
 """Positions may lie as far out as 64 bits can say: exporters write the largest number for "to the end"."""

@@ -71,6 +71,8 @@ def field(seen: Seen | None, detail: int = 0) -> str:
 
 
 def _axes(values: Sizes) -> str:
+    if len(values) == 2 and values[0] == values[1]:
+        return size(values[0])
     shown = [size(v) for v in values]
     return shown[0] if len(set(shown)) == 1 else f"({f',{NO_BREAK}'.join(shown)})"
 

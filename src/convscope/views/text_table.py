@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import accumulate
 
 from convscope.parts import NO_BREAK, Column, Span, Table, Words, spans
+from convscope.typed import cached_property
 from convscope.views.ansi import Pen, pad
 from convscope.views.characters import cells, marked, printable
 from convscope.views.wrapping import outline, widest_piece, wrap
