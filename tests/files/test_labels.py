@@ -8,7 +8,7 @@ import click
 import onnx
 import pytest
 
-from convscope.cli.shared import set_labels
+from convscope.cli.opening import set_labels
 from convscope.errors import ConvscopeError
 from convscope.files.labels import configured_labels, labels_beside, noted_labels, read_labels
 from convscope.model.graph import Graph

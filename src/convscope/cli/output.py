@@ -8,10 +8,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from convscope.errors import OutputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from convscope.parts import Document
+    from convscope.views.report import Report
 
 PAGER = "convscope.pager"
 """Where a command's context keeps whether it may use a pager."""
@@ -58,6 +65,64 @@ def _paged(text: str) -> bool:
     except (AttributeError, OSError, ValueError):
         return False
     return there and os.environ.get("TERM") != "dumb" and text.count("\n") >= height > 0
+
+
+def width() -> int:
+    """Return how wide the terminal is."""
+    from convscope.views.ansi import terminal_width
+
+    return terminal_width()
+
+
+def width_if_any() -> int | None:
+    """Return how wide the terminal is; None where there is none, and lines may be as long as they need."""
+    from convscope.views.ansi import said_width
+
+    return said_width()
+
+
+def show(report: Report[Any], form: str | None, color: bool) -> None:
+    """Print a report in one of the `formats`, as text by default."""
+    match form:
+        case "json":
+            emit(report.json())
+        case "markdown":
+            emit(report.markdown())
+        case "latex":
+            emit(report.latex())
+        case "html":
+            emit(report._repr_html_())
+        case _:
+            emit(report.text(width(), color))
+
+
+def text_of(document: Document, color: bool) -> str:
+    """Return a document as text for the terminal."""
+    from convscope.views.text import render
+
+    return render(document, width(), color)
+
+
+def check_target(file: Path, force: bool, option: str = "", suffix: str = "") -> None:
+    """Raise `OutputError` for a file that could not be written, before the work is done that it is to hold.
+
+    That is one that there is, unless it is to be replaced; one in a folder that there is not, or that is read-only;
+    and one that the option writes as `suffix`, if it is given, by another name.
+    """
+    from convscope.engine.writing import check_ending, check_place
+
+    if suffix:
+        check_ending(file, suffix, f"{option} is written as {suffix}")
+    check_place(file)
+    if file.exists() and not force:
+        raise OutputError(f"{file} exists already; --force replaces it")
+
+
+def check_targets(force: bool, **targets: tuple[Path | None, str]) -> None:
+    """Do so for every file that an option names: out=(path, ".npz")."""
+    for option, (file, suffix) in targets.items():
+        if file is not None:
+            check_target(file, force, f"--{option}", suffix)
 
 
 def say(message: object) -> None:

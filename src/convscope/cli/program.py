@@ -11,8 +11,8 @@ from typing import Any, TextIO
 import click
 
 from convscope.cli import commands
+from convscope.cli.options import color_option
 from convscope.cli.output import PAGER, discard, say
-from convscope.cli.shared import color_option
 from convscope.errors import (
     ConvscopeError,
     EngineError,

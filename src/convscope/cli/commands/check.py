@@ -7,19 +7,17 @@ from typing import Any
 
 import click
 
-from convscope.cli.output import working
-from convscope.cli.shared import (
+from convscope.cli.opening import open_network, set_pixels
+from convscope.cli.options import (
     MODEL_HELP,
     color_option,
     image_option,
     model_argument,
-    open_network,
     pixels_option,
     report_formats,
-    set_pixels,
-    show,
     survey_data_option,
 )
+from convscope.cli.output import show, working
 from convscope.errors import SettingError
 
 

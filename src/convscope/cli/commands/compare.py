@@ -6,19 +6,17 @@ from pathlib import Path
 
 import click
 
-from convscope.cli.output import say, working
-from convscope.cli.shared import (
+from convscope.cli.opening import open_network, set_pixels
+from convscope.cli.options import (
     MODEL_HELP,
     color_option,
     example_options,
     image_option,
-    open_network,
     pixels_option,
     report_formats,
-    set_pixels,
-    show,
     size_option,
 )
+from convscope.cli.output import say, show, working
 
 
 @click.command(

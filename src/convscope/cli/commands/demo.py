@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from convscope.cli.output import emit, working
-from convscope.cli.shared import color_option, text_of
+from convscope.cli.options import color_option
+from convscope.cli.output import emit, text_of, working
 
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 

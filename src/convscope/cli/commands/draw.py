@@ -6,21 +6,18 @@ from pathlib import Path
 
 import click
 
-from convscope.cli.output import emit, say, working
-from convscope.cli.shared import (
+from convscope.cli.opening import image_for, open_network, set_pixels
+from convscope.cli.options import (
     MODEL_HELP,
-    check_target,
     formats,
-    image_for,
     image_option,
     layers_of,
     loss_options,
     model_argument,
-    open_network,
     pixels_option,
-    set_pixels,
     target_given,
 )
+from convscope.cli.output import check_target, emit, say, working
 
 FIGURES = ("architecture", "content", "number", "question", "receptive", "kernels", "gradient")
 STYLES = ("plain", "paper", "lecture", "dark")

@@ -6,25 +6,20 @@ from pathlib import Path
 
 import click
 
-from convscope.cli.output import working
-from convscope.cli.shared import (
+from convscope.cli.opening import image_for, layer_named, open_network, read_position, set_pixels
+from convscope.cli.options import (
     MODEL_HELP,
     WithPosition,
     color_option,
     depth_option,
-    image_for,
     image_option,
     layer_argument,
-    layer_named,
     layers_option,
     model_argument,
-    open_network,
     pixels_option,
-    read_position,
     report_formats,
-    set_pixels,
-    show,
 )
+from convscope.cli.output import show, working
 
 
 @click.command(

@@ -7,23 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convscope.cli.output import emit, say
-from convscope.cli.shared import (
+from convscope.cli.opening import open_network, set_labels, set_pixels, surveyed, taken
+from convscope.cli.options import (
     MODEL_HELP,
     example_options,
     image_option,
     labels_option,
     lesson_option,
-    open_network,
     pixels_option,
-    set_labels,
-    set_pixels,
     size_option,
     survey_data_option,
     survey_option,
-    surveyed,
-    taken,
 )
+from convscope.cli.output import emit, say
 
 if TYPE_CHECKING:
     from convscope.network import Network

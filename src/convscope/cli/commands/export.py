@@ -6,24 +6,18 @@ from pathlib import Path
 
 import click
 
-from convscope.cli.output import say, working
-from convscope.cli.shared import (
+from convscope.cli.opening import image_for, open_network, set_labels, set_pixels, surveyed, taken
+from convscope.cli.options import (
     MODEL_HELP,
-    check_target,
-    image_for,
     image_option,
     labels_option,
     lesson_option,
     model_argument,
-    open_network,
     pixels_option,
-    set_labels,
-    set_pixels,
     survey_data_option,
     survey_option,
-    surveyed,
-    taken,
 )
+from convscope.cli.output import check_target, say, working
 
 
 @click.command(

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from convscope.cli.output import working
-from convscope.cli.shared import color_option, open_network, read_position, report_formats, show
+from convscope.cli.opening import open_network, read_position
+from convscope.cli.options import color_option, report_formats
+from convscope.cli.output import show, working
 
 
 @click.command("film", short_help="what a network learned, step by step, and why a weight moved")

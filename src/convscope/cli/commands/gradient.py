@@ -7,24 +7,19 @@ from typing import Any
 
 import click
 
-from convscope.cli.output import working
-from convscope.cli.shared import (
+from convscope.cli.opening import image_for, layer_named, open_network, read_position, set_pixels
+from convscope.cli.options import (
     MODEL_HELP,
     color_option,
-    image_for,
     image_option,
-    layer_named,
     layers_of,
     loss_options,
     model_argument,
-    open_network,
     pixels_option,
-    read_position,
     report_formats,
-    set_pixels,
-    show,
     target_given,
 )
+from convscope.cli.output import show, working
 
 
 @click.command(

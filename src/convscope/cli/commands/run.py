@@ -6,24 +6,19 @@ from pathlib import Path
 
 import click
 
-from convscope.cli.output import say, working
-from convscope.cli.shared import (
+from convscope.cli.opening import image_for, layer_named, open_network, set_pixels
+from convscope.cli.options import (
     MODEL_HELP,
-    check_targets,
     color_option,
     depth_option,
-    image_for,
     image_option,
-    layer_named,
     layers_of,
     layers_option,
     model_argument,
-    open_network,
     pixels_option,
     report_formats,
-    set_pixels,
-    show,
 )
+from convscope.cli.output import check_targets, say, show, working
 
 
 @click.command(

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import click
 
-from convscope.cli.output import emit, say, working
-from convscope.cli.shared import (
+from convscope.cli.opening import open_network
+from convscope.cli.options import (
     MODEL_HELP,
     color_option,
     depth_option,
     formats,
     layers_option,
     model_argument,
-    open_network,
-    show,
-    width_if_any,
 )
+from convscope.cli.output import emit, say, show, width_if_any, working
 
 
 @click.command(

@@ -6,20 +6,16 @@ from pathlib import Path
 
 import click
 
-from convscope.cli.output import emit, say
-from convscope.cli.shared import (
+from convscope.cli.opening import layer_named, open_network, set_labels
+from convscope.cli.options import (
     MODEL_HELP,
-    check_targets,
     color_option,
     formats,
     labels_option,
-    layer_named,
     model_argument,
-    open_network,
     pixels_option,
-    set_labels,
-    show,
 )
+from convscope.cli.output import check_targets, emit, say, show
 
 DATA_HELP = (
     "DATA is a folder of images (sub-folders are labels) or of .tar shards, a .zip or .tar of images, an "

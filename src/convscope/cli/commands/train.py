@@ -8,16 +8,9 @@ from typing import Any
 
 import click
 
-from convscope.cli.output import say, working
-from convscope.cli.shared import (
-    MODEL_HELP,
-    check_targets,
-    color_option,
-    model_argument,
-    open_network,
-    report_formats,
-    show,
-)
+from convscope.cli.opening import open_network
+from convscope.cli.options import MODEL_HELP, color_option, model_argument, report_formats
+from convscope.cli.output import check_targets, say, show, working
 
 REQUIRED = 0.95
 """What the demo network must reach on the digits that it has not seen."""

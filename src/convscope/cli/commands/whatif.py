@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import click
 
-from convscope.cli.output import working
-from convscope.cli.shared import (
+from convscope.cli.opening import layer_named, open_network
+from convscope.cli.options import (
     MODEL_HELP,
     color_option,
     depth_option,
-    layer_named,
     layers_option,
     model_argument,
-    open_network,
     report_formats,
-    show,
 )
+from convscope.cli.output import show, working
 
 
 @click.command(

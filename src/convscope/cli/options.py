@@ -1,4 +1,4 @@
-"""What the commands have in common: their arguments and options, opening a network, printing."""
+"""The arguments and options that commands have in common."""
 
 from __future__ import annotations
 
@@ -7,27 +7,18 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from convscope.cli.output import emit, say, working
-from convscope.errors import ConvscopeError, LayerLookupError, OutputError
-
-if TYPE_CHECKING:
-    from convscope.explorer.teaching import Lesson
-    from convscope.network import Network
-    from convscope.parts import Document
-    from convscope.views.report import Report
+from convscope.cli.opening import EXAMPLE, SIZE
+from convscope.errors import ConvscopeError
 
 MODEL_HELP = (
     "MODEL is a file (.onnx, .keras, .h5), file.py or module (with :attribute, a network or a function "
     "that returns one, where it has several; a PyTorch module or its class needs --shape), or demo, the "
     "network that comes along."
 )
-
-
-# -- options --------------------------------------------------------------------------------------
 
 
 def _colored(context: click.Context, _: click.Parameter, choice: str | None) -> None:
@@ -179,10 +170,6 @@ def _networks(context: click.Context, _: click.Parameter, incomplete: str) -> li
     return [*words, CompletionItem(incomplete, type="file")]
 
 
-_SIZE = "convscope.size"
-"""Where a command's context keeps the size that a network is to have."""
-
-
 def _size(context: click.Context, _: click.Parameter, text: str | None) -> None:
     """Keep the size of images: 224, or 224,320 for height and width."""
     if text is None:
@@ -190,7 +177,7 @@ def _size(context: click.Context, _: click.Parameter, text: str | None) -> None:
     if not re.fullmatch(r"\d{1,9}([,x×]\d{1,9})*", text):
         raise click.UsageError(f"--size is a number such as 224, or 224,320, not {text!r}")
     numbers = tuple(map(int, re.split("[,x×]", text)))
-    context.meta[_SIZE] = numbers[0] if len(numbers) == 1 else numbers
+    context.meta[SIZE] = numbers[0] if len(numbers) == 1 else numbers
 
 
 size_option = click.option(
@@ -200,10 +187,6 @@ size_option = click.option(
     callback=_size,
     help="Of images, where the network leaves it open: 224, or 224,320 for height and width.",
 )
-
-
-_EXAMPLE = "convscope.example"
-"""Where a command's context keeps what a PyTorch module is opened with."""
 
 
 def _shapes(context: click.Context, _: click.Parameter, given: tuple[str, ...]) -> None:
@@ -218,19 +201,19 @@ def _shapes(context: click.Context, _: click.Parameter, given: tuple[str, ...]) 
         return
     named = any("=" in text for text in given)
     many = list(found.values())
-    context.meta.setdefault(_EXAMPLE, {})["shape"] = (
+    context.meta.setdefault(EXAMPLE, {})["shape"] = (
         found if named else many if len(many) > 1 else many[0]
     )
 
 
 def _engine(context: click.Context, _: click.Parameter, engine: str | None) -> None:
     if engine is not None:
-        context.meta.setdefault(_EXAMPLE, {})["engine"] = engine
+        context.meta.setdefault(EXAMPLE, {})["engine"] = engine
 
 
 def _weights(context: click.Context, _: click.Parameter, weights: str | None) -> None:
     if weights is not None:
-        context.meta.setdefault(_EXAMPLE, {})["weights"] = weights
+        context.meta.setdefault(EXAMPLE, {})["weights"] = weights
 
 
 def example_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -308,193 +291,3 @@ depth_option = click.option(
     help="Fold networks nested deeper than this into a row each; 1 folds all, and where none is nested the blocks "
     "that come again.",
 )
-
-
-def open_network(model: str, parts: bool = False) -> Network:
-    """Return the network that MODEL names; what was left out of it is said on stderr.
-
-    parts   whether a PyTorch module without a shape will do: its parameters alone
-    """
-    import warnings
-
-    from convscope.errors import SourceWarning
-    from convscope.readers import open
-
-    with working(f"opening {model}"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", SourceWarning)
-        context = click.get_current_context(silent=True)
-        asked = {} if context is None else context.meta
-        network = open(model, **asked.get(_EXAMPLE, {}))
-        if _SIZE in asked:
-            network = network.sized(asked[_SIZE])
-    if getattr(network.backing, "arguments", network) is None:
-        if not parts:
-            raise click.UsageError(
-                f"{model} is a PyTorch module: give its input's --shape, as 3,224,224"
-            )
-        say(
-            "Note: parameters only; with --shape 3,224,224 (that of its input) all the rest is known too"
-        )
-    for remark in network.warnings:
-        say(f"Warning: {remark}")
-    return network
-
-
-def taken(lesson: str | None) -> Lesson | None:
-    """Return the lesson of --lesson, if there is one."""
-    if lesson is None:
-        return None
-    from convscope.explorer.teaching import lesson as read
-
-    return read(lesson)
-
-
-def set_labels(network: Network, model: str, labels: Path | None) -> None:
-    """Let the classes have their names: from the file named, or from one beside the model's if it has as many."""
-    from convscope.errors import ConvscopeError
-    from convscope.files.labels import labels_beside, read_labels
-
-    if labels is not None:
-        network.labels = read_labels(labels)
-        return
-    weights = click.get_current_context().meta.get(_EXAMPLE, {}).get("weights")
-    files = [Path(one) for one in (weights, model) if one is not None and Path(one).is_file()]
-    beside = labels_beside(files[0]) if files and not network.labels else None
-    if beside is None:
-        return
-    try:
-        found = read_labels(beside)
-    except ConvscopeError as error:
-        say(f"Warning: {beside} has no labels that can be read: {error}")
-        return
-    graph = network.graph
-    facts = [graph.facts[name] for name in graph.outputs[:1] if name in graph.facts]
-    if any(one.output_shape[-1:] == (len(found),) for one in facts):
-        network.labels = found
-
-
-def set_pixels(network: Network, pixels: str | None, image: Path | None = None) -> None:
-    """Let pixels go into a network as asked; say so on stderr where the network itself says how."""
-    if pixels is not None and image is not None and image.suffix.lower() == ".npy":
-        raise click.UsageError(f"--pixels is about pictures; the array in {image} goes in as it is")
-    network.pixels = pixels
-    if pixels is None and image is not None and image.suffix.lower() != ".npy":
-        found = network.pixel_scale()
-        if found.noticed and found.name != "0-1":
-            say(f"pixels go in as {found.name}: {found.why} (--pixels changes that)")
-
-
-def layer_named(network: Network, layer: str) -> str:
-    """Return the name of a LAYER: itself, or that of the layer at a place, counted from 1.
-
-    Raises `LayerLookupError` for a layer that there is not.
-    """
-    if layer not in network.graph.nodes and re.fullmatch(r"[0-9]{1,9}", layer):
-        names = list(network.graph.nodes)
-        if 1 <= int(layer) <= len(names):
-            return names[int(layer) - 1]
-        many = f"{len(names):,} layer{'s' if len(names) != 1 else ''}"
-        raise LayerLookupError(
-            f"{network.graph.name} has {many}, counted from 1: there is none at {layer}"
-        )
-    return network.graph.node(layer).name
-
-
-def image_for(model: str, image: Path | None) -> Path:
-    """Return the image that was named; the demo network has one of its own."""
-    if image is not None:
-        return image
-    if model.startswith("demo"):
-        from convscope.demo import digits
-        from convscope.readers.demo import NAMES
-
-        if model in NAMES:
-            return digits()["seven"]
-    raise click.UsageError("this needs an input: --image FILE (PNG, JPEG, …, or an array in .npy)")
-
-
-def read_position(*words: str) -> tuple[int, ...]:
-    """Return the indices of a POSITION such as 5,7,12."""
-    text = " ".join(words)
-    if len(words) > 1:
-        numbers = re.findall(r"-?\d+", text)
-        meant = f": {','.join(numbers)}" if numbers else ""
-        raise click.UsageError(f"POSITION is one word, its indices with commas between them{meant}")
-    try:
-        return tuple(int(part) for part in text.strip("()[] ").split(",") if part.strip())
-    except ValueError as error:
-        raise click.UsageError(
-            f"POSITION is whole numbers with commas, such as 5,7,12, not {text!r}"
-        ) from error
-
-
-# -- printing -------------------------------------------------------------------------------------
-
-
-def width() -> int:
-    """Return how wide the terminal is."""
-    from convscope.views.ansi import terminal_width
-
-    return terminal_width()
-
-
-def width_if_any() -> int | None:
-    """Return how wide the terminal is; None where there is none, and lines may be as long as they need."""
-    from convscope.views.ansi import said_width
-
-    return said_width()
-
-
-def show(report: Report[Any], form: str | None, color: bool) -> None:
-    """Print a report in one of the `formats`, as text by default."""
-    match form:
-        case "json":
-            emit(report.json())
-        case "markdown":
-            emit(report.markdown())
-        case "latex":
-            emit(report.latex())
-        case "html":
-            emit(report._repr_html_())
-        case _:
-            emit(report.text(width(), color))
-
-
-def text_of(document: Document, color: bool) -> str:
-    """Return a document as text for the terminal."""
-    from convscope.views.text import render
-
-    return render(document, width(), color)
-
-
-def check_target(file: Path, force: bool, option: str = "", suffix: str = "") -> None:
-    """Raise `OutputError` for a file that could not be written, before the work is done that it is to hold.
-
-    That is one that there is, unless it is to be replaced; one in a folder that there is not, or that is read-only;
-    and one that the option writes as `suffix`, if it is given, by another name.
-    """
-    from convscope.engine.writing import check_ending, check_place
-
-    if suffix:
-        check_ending(file, suffix, f"{option} is written as {suffix}")
-    check_place(file)
-    if file.exists() and not force:
-        raise OutputError(f"{file} exists already; --force replaces it")
-
-
-def check_targets(force: bool, **targets: tuple[Path | None, str]) -> None:
-    """Do so for every file that an option names: out=(path, ".npz")."""
-    for option, (file, suffix) in targets.items():
-        if file is not None:
-            check_target(file, force, f"--{option}", suffix)
-
-
-def surveyed(network: Network, survey: Path | None, data: str | None) -> dict[str, Any]:
-    """Return the survey that was named, beside its network, for the explorer's screen; {} without one."""
-    if survey is None and data is not None:
-        raise click.UsageError("--survey-data says where the images of --survey are")
-    if survey is None:
-        return {}
-    from convscope.survey.work import to_look_through
-
-    return to_look_through(network, survey, data)
