@@ -107,6 +107,7 @@ class About(Record):
     random    whether it draws random numbers
     shaped    whether it reads of its tensors how large they are, and none of their numbers
     ignored   whether it only asks about a tensor
+    higher    whether it takes functions
     trains    whether it changes its statistics too, where it is told to (its sixth argument)
     """
 
@@ -115,8 +116,9 @@ class About(Record):
     changes: tuple[tuple[int, str], ...]
     random: bool
     shaped: bool
-    ignored: bool
-    trains: bool
+    ignored: bool = False
+    trains: bool = False
+    higher: bool = False
 
 
 _IGNORED = ("prim::", "profiler::", "aten::sym_", "aten::is_", "aten::_has_", "aten::size", "aten::stride",
@@ -138,7 +140,9 @@ def about(func: Any) -> About:
 
 
 def _about(func: Any) -> About:
-    schema = func._schema
+    schema = getattr(func, "_schema", None)
+    if schema is None:
+        return About(func.name(), (), (), False, False, higher=True)
     arguments = []
     changes = []
     for place, argument in enumerate(schema.arguments):

@@ -75,11 +75,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if isinstance(func, torch._ops.HigherOrderOperator):
-            return self._higher(func, args, kwargs)
         told = about(func)
         if told.ignored:
             return func(*args, **kwargs)
+        if told.higher:
+            return self._higher(func, args, kwargs)
         tensors = self.tensors
         reads: list[Value] = []
         valued = tensors.valued
@@ -316,8 +316,12 @@ def _record(
     keep: bool, training: bool, sized: bool, below: bool,
 ) -> Recording:  # fmt: skip
     acting, every = shadowed(module, training)
-    names = {id(m): (path, type(m).__name__) for path, own, one in every for m in (own, one)}
-    leaves = {id(m) for _, own, one in every for m in (own, one) if is_leaf(one)}
+    names: dict[int, tuple[str, str]] = {}
+    leaves: set[int] = set()
+    for path, own, one in every:  # a closure may call the user's own
+        names[id(own)] = names[id(one)] = path, type(one).__name__
+        if is_leaf(one):
+            leaves.update((id(own), id(one)))
     recorder = Recorder(keep, names, leaves, sized)
     recorder.trained = {id(own) for _, own, one in every if own.training and not one.training}
     tensors = recorder.tensors
@@ -325,10 +329,10 @@ def _record(
     gradients = []
     for path, own, one in every:
         prefix = f"{path}." if path else ""
-        for held in (one._parameters, one._buffers):
+        for held, theirs in ((one._parameters, own._parameters), (one._buffers, own._buffers)):
             for name, tensor in held.items():
                 if tensor is not None:
-                    tensors.hold(tensor, prefix + name, own, name)
+                    tensors.hold(tensor, prefix + name, theirs[name])
                     if tensor.is_cuda:
                         cuda.add(tensor.device.index or 0)
                     if tensor.requires_grad and tensor.is_leaf:

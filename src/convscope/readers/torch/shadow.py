@@ -75,16 +75,14 @@ class _Copying:
             kind = type(value)
             if kind in PLAIN:
                 continue
+            if kind in FILLED and not value:  # most of what a module holds
+                own[name] = kind()
+                continue
             if (kind is OrderedDict or kind is dict) and name[:1] == "_":
-                if not value:
-                    own[name] = kind()
-                    continue
                 own[name] = value.copy()
                 if name in KEPT:
                     continue
-            if kind is set and not value:
-                own[name] = set()
-            elif (kind in HOLDERS and not _plain(value)) or isinstance(value, torch.nn.Module):
+            if (kind in HOLDERS and not _plain(value)) or isinstance(value, torch.nn.Module):
                 self.holding.append((own, name, own[name]))
         children = one._modules.items()
         own["_modules"] = {n: None if c is None else self.copied(c) for n, c in children}
@@ -112,6 +110,9 @@ def _slots(kind: type) -> tuple[str, ...]:
 
 
 KEPT = frozenset(("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "training"))
+
+FILLED = frozenset((list, set, dict, OrderedDict))
+"""What a forward may put things into."""
 
 HOLDERS = frozenset((list, tuple, set, dict, OrderedDict, types.MethodType, functools.partial))
 """What may hold modules."""

@@ -89,7 +89,7 @@ class Tracking:
     frame    the module that is being called
     saved    what was overwritten and is not ours: tensor, its numbers, its version
     moved    what was given other memory and is not ours: tensor, a face of the memory that it had, its version
-    waiting  what the module holds and nobody has read yet: id → tensor, its whole name, its owner, its name there
+    waiting  what the module holds and nobody has read yet: id → tensor, its whole name, the user's own
     """
 
     def __init__(self, keep: bool, frame: Frame) -> None:
@@ -99,24 +99,24 @@ class Tracking:
         self.memories: dict[int, Memory] = {}
         self.saved: list[tuple[Tensor, Tensor, int]] = []
         self.moved: list[tuple[Tensor, Tensor, int]] = []
-        self.waiting: dict[int, tuple[Tensor, str, Any, str]] = {}
+        self.waiting: dict[int, tuple[Tensor, str, Tensor]] = {}
         self._held: set[int] = set()
 
-    def hold(self, tensor: Tensor, whole: str, owner: Any, name: str) -> None:
+    def hold(self, tensor: Tensor, whole: str, original: Tensor) -> None:
         """Note a tensor of the module: it begins to be a value when it is first read.
 
-        owner, name   where its numbers are: what runs may hold a copy of a buffer
+        original   where its numbers are: what runs may hold a copy of a buffer
         """
         if id(tensor) not in self.waiting:
-            self.waiting[id(tensor)] = tensor, whole, owner, name
+            self.waiting[id(tensor)] = tensor, whole, original
             if tensor.layout is STRIDED:
                 self._held.add(tensor.untyped_storage()._cdata)
 
     def _begin_held(self, key: int) -> Entry:
         """Let a tensor of the module begin to be a value."""
-        tensor, whole, owner, name = self.waiting.pop(key)
+        tensor, whole, original = self.waiting.pop(key)
         value = Value(tensor, False, name=whole)
-        value.tensor = getattr(owner, name, tensor)
+        value.tensor = original
         return self.enter(tensor, value, ours=False)[0]
 
     def _begin_all(self) -> None:
