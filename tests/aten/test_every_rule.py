@@ -139,7 +139,9 @@ def test_its_onnx_form_gives_pytorchs_numbers(case: Case) -> None:
         assert case.unwritten in str(error)
         return
     assert not case.unwritten
-    session = ort.InferenceSession(model.SerializeToString())
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1  # starting others would take longer than the run
+    session = ort.InferenceSession(model.SerializeToString(), options)
     kinds = {
         one.name: np.float64 if "double" in one.type else np.float32 for one in session.get_inputs()
     }

@@ -411,3 +411,23 @@ def test_a_session_for_callers_does_not_spin(monkeypatch: pytest.MonkeyPatch) ->
             found.append(net.predict(x))
         assert ("session.intra_op.allow_spinning=0" in entries) is beside
     assert np.array_equal(*found)
+
+
+@pytest.mark.parametrize(("said", "threads"), [("3", 3), ("5,2", 5), ("", 0), ("many", 0)])
+def test_a_session_has_no_more_threads_than_are_allowed(
+    said: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from convscope.engine.native import onnxruntime
+
+    found: list[int] = []
+
+    class Noted(onnxruntime().InferenceSession):  # type: ignore[misc]
+        def __init__(self, model: bytes, options: Any, **more: Any) -> None:
+            found.append(options.intra_op_num_threads)
+            super().__init__(model, options, **more)
+
+    monkeypatch.setattr(onnxruntime(), "InferenceSession", Noted)
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    net = Sequential([Conv2D(3, 2, input_shape=(7, 6, 2))], seed=1)
+    net.predict(np.ones((1, 7, 6, 2), np.float32))
+    assert found == [threads]

@@ -164,6 +164,7 @@ def test_curves_and_tiles_light_one_another_and_sort(visit: OpenPage) -> None:
 
 def test_the_funnel_of_one_map_of_a_group_of_a_signal_and_of_a_volume(visit: OpenPage) -> None:
     """Curves begin at the tiles and end at the sum, at any width; few maps stand one by one."""
+    pages = {network: visit(network) for network in ("digits", "volumes", "groups")}
     for network, layer, at, tiles in (
         ("digits", "conv2d", (12, 14, 1), 1),
         ("volumes", "volume", (0, 0, 0, 0), 3),
@@ -171,7 +172,7 @@ def test_the_funnel_of_one_map_of_a_group_of_a_signal_and_of_a_volume(visit: Ope
         ("groups", "conv2d", (2, 2, 3), 7),
         ("digits", "max_pooling2d", (8, 7, 7), 1),
     ):
-        page = visit(network)
+        page = pages[network]
         for width in (1280, 700, 390):
             page.page.set_viewport_size({"width": width, "height": 800})
             shown = page.number(layer, at)

@@ -58,6 +58,12 @@ def for_callers(callers: int) -> Iterator[None]:
         _threads.reset(token)
 
 
+def _allowed() -> int:
+    """Return how many threads OMP_NUM_THREADS allows, which numpy and PyTorch keep to as well; 0 where it says none."""
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(first) if first.isdecimal() else 0
+
+
 def processors() -> int:
     """Return how many processors this process may use."""
     allowed = getattr(os, "sched_getaffinity", None)
@@ -152,8 +158,9 @@ class Session:
         # Its plan of one block for all values is for those that it can drop. Where most are kept, values
         # that take each other's places in memory are faster: they are still in the processor's cache.
         options.enable_mem_pattern = kept == 1
-        if threads := _threads.get():
+        if threads := _threads.get() or _allowed():
             options.intra_op_num_threads = threads
+        if _threads.get():
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return options
 
