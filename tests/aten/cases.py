@@ -146,6 +146,7 @@ CASES: list[Case] = [
     Case("layer_norm", [(2, 3, 5, 4)], lambda x, w, b: F.layer_norm(x, (5, 4), w, b), [(5, 4), (5, 4)]),
     Case("native_layer_norm", [(2, 3, 5)], lambda x: torch.native_layer_norm(x, (5,), None, None, 1e-4)[0], outputs=(0,)),
     Case("rms_norm", [(2, 3, 5)], lambda x, w: F.rms_norm(x, (5,), w, 1e-4), [(5,)]),
+    Case("rms_norm", [(2, 3, 5)], lambda x: F.rms_norm(x * 1e-3, (5,))),
     # -- one number at a time
     _plain("relu", F.relu),
     _plain("relu6", F.relu6),

@@ -88,10 +88,18 @@ def layer(given: Call) -> Equation:
 
 def root_mean_square(given: Call) -> Equation:
     axes, row = _row(given)
-    if given["eps"] is None:
-        raise NoEquation("its ε depends on the type of its numbers")
     scale, _ = _affine(given, *axes[len(row.stays) :])
-    return row.root_mean_square(given.tensor("input"), axes, given.number("eps"), scale)
+    return row.root_mean_square(given.tensor("input"), axes, _epsilon(given), scale)
+
+
+def _epsilon(given: Call) -> float:
+    """Return ε, or what stands for it where nobody says one: the distance from 1 to the next number."""
+    if given["eps"] is not None:
+        return given.number("eps")
+    steps = {"float32": 2.0**-23, "float64": 2.0**-52}
+    if given.dtype not in steps:
+        raise NoEquation(f"nobody says its ε, and its numbers are {given.dtype}")
+    return steps[given.dtype]
 
 
 # -- as ONNX --------------------------------------------------------------------------------------
@@ -187,7 +195,7 @@ def write_root_mean_square(given: Call, form: Write) -> str:
     x = form.input("input")
     axes = form.whole(*(-n for n in range(len(row.runs), 0, -1)))
     square = form.node("ReduceMean", form.node("Mul", x, x), axes)
-    root = form.node("Sqrt", form.node("Add", square, form.number(given.number("eps"))))
+    root = form.node("Sqrt", form.node("Add", square, form.number(_epsilon(given))))
     value = form.node("Div", x, root)
     return form.node("Mul", value, form.input("weight")) if given.has("weight") else value
 

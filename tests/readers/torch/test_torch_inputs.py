@@ -237,3 +237,10 @@ def test_a_token_that_is_expanded_leaves_the_rows_of_a_batch_apart() -> None:
     with pytest.warns(SourceWarning, match="Softmax mixes or moves the 3 rows"):
         mixing = cs.open(nn.Softmax(0), torch.rand(3, 4))
     assert mixing.graph.inputs == {"input": (3, 4)}
+
+
+def test_an_input_that_is_missing_is_asked_for() -> None:
+    with pytest.raises(
+        cs.errors.ForwardError, match=r"'row' \(every input is given: an example of each"
+    ):
+        cs.open(Pair(), IMAGE)

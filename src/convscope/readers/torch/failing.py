@@ -32,6 +32,8 @@ def forward_error(graph: TorchGraph, recording: Recording) -> ForwardError:
     text += f": {hint}" if hint else f": {type(error).__name__}: {lines[0]}"
     if hint:
         text += f" (PyTorch: {lines[0]})"
+    elif not frame.path and isinstance(error, TypeError) and "required" in lines[0]:
+        text += " (every input is given: an example of each, or its shape by name, {'x': (3, 224, 224), …})"
     network = Network(graph.name, graph=graph)
     found = ForwardError(text)
     if graph.nodes:
