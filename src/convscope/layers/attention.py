@@ -24,7 +24,21 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Attention(Layer):
+class Attending(Layer):
+    """A layer of attention, which may drop shares at random while a network learns."""
+
+    dropout: float
+
+    def learning(self, row: Axis, *shapes: Shape) -> Learning:
+        """Return what the layer always is; raise `UnsupportedError` where it would drop shares at random."""
+        if self.dropout:
+            raise UnsupportedError(
+                f"{self.name}: attention that drops shares in training is not trained"
+            )
+        return super().learning(row, *shapes)
+
+
+class Attention(Attending):
     """A weighed mean of values for each query: (T, d) and (S, o) → (T, o).
 
     >>> print(Attention().equation((5, 8), (7, 8)))
@@ -92,14 +106,6 @@ class Attention(Layer):
 
         total = attended(scored, lambda keys: b[(*before, *keys, o)], (*before, t), (s,))
         return Equation((*before, t, o), total)
-
-    def learning(self, row: Axis, *shapes: Shape) -> Learning:
-        """Return what the layer always is; raise `UnsupportedError` where it would drop shares at random."""
-        if self.dropout:
-            raise UnsupportedError(
-                f"{self.name}: attention that drops shares in training is not trained"
-            )
-        return super().learning(row, *shapes)
 
     def initializers(self) -> dict[str, Initializer]:
         found: dict[str, Initializer] = {"scale": ones} if self.use_scale else {}

@@ -15,9 +15,10 @@ from convscope.equations.attention import attended
 from convscope.equations.convolution import biased
 from convscope.equations.formulas import SIGMOID
 from convscope.equations.layout import axes_of
-from convscope.errors import SettingError, ShapeError, UnsupportedError
+from convscope.errors import SettingError, ShapeError
 from convscope.layers.arguments import axes_setting, flag, number, whole
-from convscope.layers.base import Form, Initializer, Layer, Learning, Sample, Value, tensor_names
+from convscope.layers.attention import Attending
+from convscope.layers.base import Form, Initializer, Sample, Value, tensor_names
 from convscope.layers.initializers import kept
 from convscope.notation import Axis, Equation, Expression, Local, Sum, call, local, source, weight
 from convscope.notation.sizes import Shape, shape_text, surely_differ
@@ -31,7 +32,7 @@ KEY_NAMES = ("s", "s2", "s3")
 """What the axes along which the keys lie are called."""
 
 
-class Heads(Layer):
+class Heads(Attending):
     """What layers of attention in heads share."""
 
     inputs_taken = (2, 3)
@@ -100,14 +101,6 @@ class Heads(Layer):
         kernel = weight(f"{OUTPUT}_kernel")[(h, e, *out)]
         bias = weight(f"{OUTPUT}_bias") if self.use_bias else None
         return Equation((*asked, *out), biased(Sum(h, e)(weighed * kernel), bias, *out))
-
-    def learning(self, row: Axis, *shapes: Shape) -> Learning:
-        """Return what the layer always is; raise `UnsupportedError` where it would drop shares at random."""
-        if self.dropout:
-            raise UnsupportedError(
-                f"{self.name}: attention that drops shares in training is not trained"
-            )
-        return super().learning(row, *shapes)
 
     def _out(self, query: Shape) -> tuple[Axis, ...]:
         sizes = self.out_sizes or (query[-1],)

@@ -20,7 +20,7 @@ from convscope.layers.base import Layer, drawn_from
 from convscope.layers.opaque import Opaque
 from convscope.model.graph import Graph, Node
 from convscope.model.settings import plain_setting
-from convscope.notation.sizes import UNKNOWN_SHAPE
+from convscope.notation.sizes import UNKNOWN_SHAPE, Shape
 from convscope.typed import Record
 
 LONGEST = 80
@@ -74,6 +74,20 @@ class EditError(Exception):
     def __init__(self, node: str, cause: ConvscopeError, graph: Graph | None = None) -> None:
         super().__init__(str(cause))
         self.node, self.cause, self.graph = node, cause, graph
+
+
+def spread_as(own: Shape, shape: Sequence[Any]) -> Shape:
+    """Return a shape that broadcasts with another as it did: sizes of 1 stay.
+
+    >>> spread_as((8, 1, 1), (5, 16, 7, 9))
+    (16, 1, 1)
+    """
+    if len(own) > len(shape):
+        return own
+    last = shape[len(shape) - len(own) :]
+    return tuple(
+        size if 1 in (size, wanted) else wanted for size, wanted in zip(own, last, strict=True)
+    )
 
 
 def shown(value: Any) -> str:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from math import isfinite
 from typing import Any
 
 from convscope.explorer.protocol import Answer
 from convscope.notation.sizes import is_known
+from convscope.views.strict_json import plain
 
 CHEAP_LAYERS, CHEAP_PARAMS = 60, 4_000_000
 """A network of no more than this is looked at without being asked: that takes a fraction of a second."""
@@ -89,19 +89,8 @@ class CheckScreen:
             found = marks.setdefault(finding.layer, [0, 0])
             found[rule.certainty != "fact"] += 1
         return {
-            **_plain(made.to_dict()),
+            **plain(made.to_dict()),
             "marks": marks,
             "image": None if newest is None else newest[2],
             "surveyed": None if shown is None else shown.survey.images,
         }
-
-
-def _plain(value: Any) -> Any:
-    """Return plain data that JSON has a way to say: what is no finite number as a text."""
-    if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    if isinstance(value, float) and not isfinite(value):
-        return str(value)
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

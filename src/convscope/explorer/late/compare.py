@@ -11,6 +11,7 @@ from typing import Any
 from convscope.errors import InputError, UnsupportedError
 from convscope.explorer.protocol import Answer
 from convscope.typed import Array
+from convscope.views.strict_json import plain
 
 LISTED = 48
 """So many terms of the two ledgers are listed, those that differ most; the others are added up."""
@@ -80,7 +81,7 @@ class CompareScreen:
     def _table(self) -> dict[str, Any]:
         from convscope.comparing.report import verdict
 
-        told: dict[str, Any] = _plain(self._made.to_dict())
+        told: dict[str, Any] = plain(self._made.to_dict())
         layers = self._made.layers
         for one, layer in zip(told["layers"], layers, strict=True):
             one["same"] = layer.same
@@ -152,7 +153,7 @@ def _ledgers(first: Any) -> list[dict[str, Any] | None]:
             steps.append(["bias", led.bias])
         steps.append(["pre-activation", led.preactivation])
         steps.append([" ∘ ".join(led.activation) or "value", led.value])
-        found.append({"equation": str(led.equation), "steps": _plain(steps), "terms": led.terms})
+        found.append({"equation": str(led.equation), "steps": plain(steps), "terms": led.terms})
     return found
 
 
@@ -165,7 +166,7 @@ def _terms(first: Any) -> dict[str, Any] | None:
         return None
     if one.groups is None or other.groups is None:
         pairs = list(zip(one.readings, other.readings, strict=False))
-        rows = [[_read(a), _number(a.value), _number(b.value)] for a, b in pairs[:LISTED]]
+        rows = [[_read(a), plain(a.value), plain(b.value)] for a, b in pairs[:LISTED]]
         return {"names": ["read", "", ""], "rows": rows, "rest": None, "all": len(pairs)}
     a, b = one.groups, other.groups
     if a.windows.shape != b.windows.shape or (a.products is None) != (b.products is None):
@@ -180,31 +181,18 @@ def _terms(first: Any) -> dict[str, Any] | None:
     for flat in order[:LISTED]:
         at = np.unravel_index(int(flat), apart.shape)
         place = ", ".join(map(str, (int(a.channels[at[0]]), *(int(p) for p in at[1:]))))
-        rows.append([place, *(_number(float(np.asarray(c)[at])) for c in columns)])
+        rows.append([place, *(plain(float(np.asarray(c)[at])) for c in columns)])
     rest = [math.fsum(np.asarray(c).reshape(-1)[order[LISTED:]].tolist()) for c in last]
     return {
         "names": [", ".join(("map", *a.axes)), *(["input", "weight", "product"] * 2 if len(columns) == 6 else ["", ""])],
         "rows": rows,
-        "rest": [_number(v) for v in rest] if len(order) > LISTED else None,
+        "rest": [plain(v) for v in rest] if len(order) > LISTED else None,
         "all": len(order),
     }  # fmt: skip
 
 
 def _read(reading: Any) -> str:
     return f"{reading.name}[{', '.join(map(str, reading.index))}]"
-
-
-def _number(value: float) -> float | str:
-    return float(value) if isfinite(value) else str(float(value))
-
-
-def _plain(value: Any) -> Any:
-    """Return plain data that JSON has a way to say: what is no finite number as a text."""
-    if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return _number(value) if isinstance(value, float) else value
 
 
 def _whole(question: Mapping[str, Any], key: str, below: int) -> int:

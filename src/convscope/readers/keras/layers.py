@@ -15,7 +15,7 @@ from convscope.layers.opaque import Opaque
 from convscope.notation.sizes import Shape, is_symbolic
 from convscope.readers.keras.adapted import adapted
 from convscope.readers.keras.config import CallArguments, Operand, Part, SizesSaid, inner, is_tensor
-from convscope.readers.keras.operations import spoken
+from convscope.readers.keras.operations import made, spoken
 from convscope.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class LayerMaker:
             self.remark(
                 part, f"{part.kind} changes images only in training; it passes them on here"
             )
-            return _made("Identity", trainable=False)
+            return made("Identity", trainable=False)
         if kind is None:
             return self.opaque(part)
         try:
@@ -217,16 +217,16 @@ class LayerMaker:
                 constant = next(o.number for o in given if o.place is None)
                 if constant is not None:
                     reverse = given[0].place is None
-                    return _made("Arithmetic", WITH_A_NUMBER[kind], constant, reverse=reverse)
+                    return made("Arithmetic", WITH_A_NUMBER[kind], constant, reverse=reverse)
             if kind in MERGING and pair and len(tensors) == 2:
-                return _made(kind)
+                return made(kind)
             if kind == "Concatenate" and set(settings) <= {"axis"} and settings.get("axis") != 0:
-                return _made(kind, axis=settings.get("axis", -1))
+                return made(kind, axis=settings.get("axis", -1))
             if kind in FUNCTIONS and len(given) == 1 and not settings:
-                return _made("Activation", FUNCTIONS[kind])
+                return made("Activation", FUNCTIONS[kind])
             shape = tensors[0].shape if len(tensors) == 1 else None
             if kind == "Mean" and settings.get("axis") == [1, 2] and shape and len(shape) == 3:
-                return _made("GlobalAveragePooling2D", keepdims=settings.get("keepdims", False))
+                return made("GlobalAveragePooling2D", keepdims=settings.get("keepdims", False))
             if part.kind != LAMBDA and raw is not None:
                 return spoken(part.kind, settings, raw, shape)
         except (ConvscopeError, TypeError, ValueError) as error:
@@ -279,12 +279,6 @@ def _policy(part: Part) -> tuple[str, bool]:
     policy = policy if isinstance(policy, dict) else {}
     quantised = dtype.get("class_name") == "QuantizedDTypePolicy"
     return str(policy.get("mode" if quantised else "name") or "float32")[:40], quantised
-
-
-def _made(kind: str, *arguments: Any, **settings: Any) -> Layer:
-    found = find(kind)
-    assert found is not None
-    return found(*arguments, **settings)
 
 
 WRAPPED = ("__numpy__", "__tensor__")

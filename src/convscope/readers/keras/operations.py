@@ -79,7 +79,8 @@ def _value(value: Any) -> Any:
 # -- operations that are layers -------------------------------------------------------------------
 
 
-def _made(kind: str, *arguments: Any, **settings: Any) -> Layer:
+def made(kind: str, *arguments: Any, **settings: Any) -> Layer:
+    """Return a layer of a kind that there is."""
     found = find(kind)
     assert found is not None
     return found(*arguments, **settings)
@@ -95,7 +96,7 @@ def _permuted(order: list[int]) -> Layer:
     """Return the axes in another order, the batch staying in front."""
     if order[:1] != [0] or sorted(order) != list(range(len(order))):
         raise SettingError("it moves the batch")
-    return _made("Permute", tuple(order[1:]))
+    return made("Permute", tuple(order[1:]))
 
 
 def _transposed(options: Mapping[str, Any], rank: int | None) -> Layer:
@@ -131,14 +132,14 @@ def _reshaped(options: Mapping[str, Any], rank: int | None) -> Layer:
         raise SettingError(f"it gives {shape!r:.60}, where the batch is a number")
     if None in shape[1:] or (shape[0] == -1 and -1 in shape[1:]):
         raise SettingError(f"it gives {shape!r:.60}, which is not known before it runs")
-    return _made("Reshape", tuple(shape[1:]))
+    return made("Reshape", tuple(shape[1:]))
 
 
 def _softmax(options: Mapping[str, Any], rank: int | None) -> Layer:
     axis = options.get("axis", -1)
     if axis is None:
         raise SettingError("it goes over the whole batch")
-    return _made("Softmax", tuple(axis) if isinstance(axis, list) else axis)
+    return made("Softmax", tuple(axis) if isinstance(axis, list) else axis)
 
 
 def _last(name: str) -> Callable[[Mapping[str, Any], int | None], Layer]:
@@ -147,7 +148,7 @@ def _last(name: str) -> Callable[[Mapping[str, Any], int | None], Layer]:
     def make(options: Mapping[str, Any], rank: int | None) -> Layer:
         if options.get("axis", -1) not in (-1, rank):
             raise SettingError("it runs along another axis than the last")
-        return _made("Activation", name)
+        return made("Activation", name)
 
     return make
 
@@ -157,7 +158,7 @@ def _pool(kind: str) -> Callable[[Mapping[str, Any], int | None], Layer]:
         if rank not in (2, 3, 4):
             raise SettingError("nobody says how many axes its input has")
         settings = {n: tuple(v) if isinstance(v, list) else v for n, v in options.items()}
-        return _made(f"{kind}{rank - 1}D", **settings)
+        return made(f"{kind}{rank - 1}D", **settings)
 
     return make
 
@@ -167,7 +168,7 @@ def _resized(options: Mapping[str, Any], rank: int | None) -> Layer:
     size = settings.pop("size", None)
     if not isinstance(size, list) or len(size) != 2 or find("Resizing") is None:
         raise SettingError(f"its size is {size!r:.40}")
-    return _made("Resizing", *size, **settings)
+    return made("Resizing", *size, **settings)
 
 
 AS_LAYERS: dict[str, Callable[[Mapping[str, Any], int | None], Layer | None]] = {

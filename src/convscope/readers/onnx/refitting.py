@@ -14,6 +14,7 @@ import numpy as np
 
 from convscope.errors import ConvscopeError, SettingError, ShapeError, SourceError
 from convscope.layers.initializers import constant, initializer, zeros
+from convscope.model.editing import spread_as
 from convscope.notation.sizes import is_known
 from convscope.readers.onnx.build import Builder, Doubts, OpenedGraph
 from convscope.readers.onnx.settings import OUTPUTS, attribute, outputs_of
@@ -141,7 +142,7 @@ def _wanted(
         return {place: (shape[1],) for place in PER_CHANNEL[op] if place in held}
     weight = held.get(1)
     if op in BROADCASTING:
-        return {p: _spread(own, shape) for p, own in held.items()}
+        return {p: spread_as(own, shape) for p, own in held.items()}
     if weight is None:
         return {}
     found: dict[int, Whole] = {}
@@ -164,18 +165,8 @@ def _wanted(
         many = outputs or weight[-1]
         found[1] = (*weight[:-2], shape[-1], many)
     if found and 2 in held and outputs:
-        found[2] = _spread(held[2], (outputs,)) if op == "Gemm" else (outputs,)
+        found[2] = spread_as(held[2], (outputs,)) if op == "Gemm" else (outputs,)
     return found
-
-
-def _spread(own: Whole, shape: Sequence[int]) -> Whole:
-    """Return a shape that broadcasts with another as it did: sizes of 1 stay."""
-    if len(own) > len(shape):
-        return own
-    last = shape[len(shape) - len(own) :]
-    return tuple(
-        size if 1 in (size, wanted) else wanted for size, wanted in zip(own, last, strict=True)
-    )
 
 
 def _drawing(

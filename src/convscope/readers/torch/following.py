@@ -12,6 +12,7 @@ import torch
 from convscope.aten.layer import Use
 from convscope.aten.rule import Weight
 from convscope.errors import SettingError, ShapeError
+from convscope.model.editing import spread_as
 from convscope.notation.sizes import Shape, shape_text
 from convscope.readers.torch.calls import Value
 from convscope.readers.torch.settings import settings_of, spatial
@@ -56,7 +57,7 @@ def weights_for(
     if use.op == "prelu":
         return {key: own if own == (1,) else (x[1],) for key, own in held.items()}, settings
     if use.op in BROADCASTING:
-        return {key: _spread(own, x) for key, own in held.items()}, settings
+        return {key: spread_as(own, x) for key, own in held.items()}, settings
     if use.op in ("matmul", "mm") and "self" in whole:
         key = next(iter(held), "")
         return {key: (*held[key][:-2], x[-1], held[key][-1])} if len(
@@ -73,16 +74,6 @@ def weights_for(
             for key, own in held.items()
         }, settings
     return {}, settings
-
-
-def _spread(own: Shape, shape: Shape) -> Shape:
-    """Return a shape that broadcasts with another as it did: sizes of 1 stay."""
-    if len(own) > len(shape):
-        return own
-    last = shape[len(shape) - len(own) :]
-    return tuple(
-        size if 1 in (size, wanted) else wanted for size, wanted in zip(own, last, strict=True)
-    )
 
 
 def asked_shape(value: Value, use: Use, whole: Mapping[str, Shape]) -> Shape:

@@ -141,10 +141,12 @@ class TorchModule(RecordedGraph):
             self.module, arguments.args, arguments.kwargs, arguments.inputs, True, self.training
         )
         if found.failure is not None:
+            from convscope.engine.child import first_line
+
             error = found.failure.error
             where = f" in {found.failure.frame.path}" if found.failure.frame.path else ""
             raise EngineError(
-                f"the forward of {graph.name} failed{where}: {type(error).__name__}: {_first(error)}"
+                f"the forward of {graph.name} failed{where}: {type(error).__name__}: {first_line(error)}"
             ) from error
         return found
 
@@ -306,8 +308,3 @@ def _equal(a: Array, b: Array) -> bool:
     import numpy as np
 
     return a is b or np.array_equal(a, b, equal_nan=True)
-
-
-def _first(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
