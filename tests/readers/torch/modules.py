@@ -248,7 +248,8 @@ class Rebinding(nn.Module):
         y = self.conv(x)
         self.mean.data = 0.9 * self.mean.data + 0.1 * y.mean((0, 2, 3))
         with torch.no_grad():
-            self.scale.set_(torch.arange(5.0))
+            scale: Any = self.scale
+            scale.set_(torch.arange(5.0))
         return y * self.scale[:, None, None] - self.mean[:, None, None]
 
 
@@ -287,6 +288,8 @@ class Chosen(nn.Module):
         return y + rows + y.view(torch.int32).bool()
 
 
+jit: Any = torch.jit
+
 TRAPS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "branches": (Branches, (1, 3, 8, 9)),
     "functional": (Functional, (1, 3, 9, 8)),
@@ -304,7 +307,7 @@ TRAPS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "slotted": (Slotted, (1, 3, 6, 7)),
     "chosen": (Chosen, (1, 3, 6, 7)),
     "traced": (
-        lambda: torch.jit.trace(nn.Conv2d(3, 5, 3, stride=(1, 2)).eval(), torch.rand(1, 3, 6, 7)),
+        lambda: jit.trace(nn.Conv2d(3, 5, 3, stride=(1, 2)).eval(), torch.rand(1, 3, 6, 7)),
         (1, 3, 6, 7),
     ),
     "parallel": (lambda: nn.DataParallel(Shared()), (1, 4, 6, 7)),

@@ -106,6 +106,15 @@ def test_whole_numbers_stay_whole() -> None:
             net.run(wrong)
 
 
+def test_what_is_empty_is_read_as_such() -> None:
+    class Joining(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return torch.cat([x.flatten() * 3, x[:0].flatten()])
+
+    run = cs.open(Joining(), IMAGE).run(IMAGE)
+    assert run["flatten:2"].shape == (0,) and run.trace("cat", (5,)).facts.agrees
+
+
 def test_inputs_that_do_not_fit_are_named() -> None:
     net = cs.open(Pair(), IMAGE, ROW)
     with pytest.raises(InputError, match="row"):

@@ -104,7 +104,8 @@ def test_what_torch_compiles_elsewhere_is_called_and_a_lambda_that_trains_is_sai
             self.call_it = lambda y: self.norm(y)
 
         def forward(self, x: Any) -> Any:
-            y = torch.cond(x.sum() > 0, self.conv, lambda z: self.conv(z) * 2, (x,))
+            cond: Any = torch.cond
+            y = cond(x.sum() > 0, self.conv, lambda z: self.conv(z) * 2, (x,))
             return self.call_it(y)
 
     module, x = Choosing(), torch.rand(1, 3, 6, 7)
@@ -137,7 +138,8 @@ def test_sparse_and_complex_weights_are_shown_as_they_are() -> None:
     assert np.array_equal(held["turn"], module.turn.detach().numpy())
     with torch.no_grad():
         assert np.array_equal(net.run(x).output, module(x).numpy())
-    str(net.explain()), net.summary(file=io.StringIO())
+    str(net.explain())
+    net.summary(file=io.StringIO())
 
 
 def test_flags_are_kept_where_training_is_asked_for() -> None:
