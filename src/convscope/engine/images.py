@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -25,19 +26,25 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 
 
 def as_input(
-    given: Any, shape: Shape, channels_last: bool, name: str, pixels: str = "0-1"
+    given: Any,
+    shape: Shape,
+    channels_last: bool,
+    name: str,
+    pixels: str = "0-1",
+    kind: str = "float32",
 ) -> Array:
     """Return one input of the network, shape (1, *shape), its numbers as they were given.
 
     given    a path of an image or of an .npy array, a Pillow image, or an array of one input, with or without the
              batch axis of size 1, and without the channel axis where there is one channel
     pixels   how pixels of an image become numbers: a name of `pixels.SCALES`, divided by 255 by default
+    kind     the type of numbers that the network takes: complex ones are refused where it is of others
 
     An array is taken as it is. Nothing is resized, cropped or
     converted: what does not fit raises `InputError`, which says what would.
     """
     if isinstance(given, (str, os.PathLike)) and Path(given).suffix.lower() == ".npy":
-        return as_input(stored_array(Path(given)), shape, channels_last, name)
+        return as_input(stored_array(Path(given)), shape, channels_last, name, pixels, kind)
     if isinstance(given, (str, os.PathLike)):
         return _fitted(
             _pixels(open_image(Path(given), str(given)), channels_last, str(given), pixels),
@@ -48,13 +55,13 @@ def as_input(
     if hasattr(given, "getbands"):
         what = "the image"
         return _fitted(_pixels(given, channels_last, what, pixels), shape, what, channels_last)
-    array = _array(given, name, "an image or an array of numbers")
+    array = _array(given, name, "an image or an array of numbers", kind)
     return _fitted(array, shape, "the array", channels_last)
 
 
-def as_batch(given: Any, shape: Shape, name: str) -> Array:
+def as_batch(given: Any, shape: Shape, name: str, kind: str = "float32") -> Array:
     """Return a batch of inputs, shape (n, *shape), as it was given; raises `InputError` if it is not one."""
-    array = _array(given, name, "an array of numbers")
+    array = _array(given, name, "an array of numbers", kind)
     if array.ndim != len(shape) + 1 or not _matches(array.shape[1:], shape):
         hint = ""
         if _matches(array.shape, shape):
@@ -66,15 +73,16 @@ def as_batch(given: Any, shape: Shape, name: str) -> Array:
     return array
 
 
-def _array(given: Any, name: str, what: str) -> Array:
+def _array(given: Any, name: str, what: str, kind: str) -> Array:
     """Return what is given as an array: its own numbers, of its own type; PyTorch's tensors too."""
     try:
-        if hasattr(given, "detach"):  # a tensor: bfloat16, which numpy does not have, is widened
-            given = given.detach()
-            given = given.float() if str(given.dtype) == "torch.bfloat16" else given
-            given = given.resolve_neg().cpu()
+        torch: Any = sys.modules.get("torch")
+        if torch is not None and isinstance(given, torch.Tensor):
+            given = given.detach().cpu().resolve_conj().resolve_neg()
+            if given.dtype is torch.bfloat16:  # numpy does not have it
+                given = given.float()
         array = np.asarray(given)
-        if array.dtype.kind not in "fiub":
+        if array.dtype.kind not in ("fiubc" if kind.startswith("complex") else "fiub"):
             raise TypeError(f"its items are {array.dtype}")
     except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
         raise InputError(f"{name} must be {what}: {error}") from error
@@ -86,14 +94,15 @@ def as_taken(array: Array, kind: str, name: str) -> Array:
 
     Raises `InputError` for numbers that a type of whole numbers does not hold.
     """
+    if kind.startswith("complex"):
+        return array.astype(kind, copy=False)
     if kind == "float16":
         return array.astype(np.float16).astype(np.float32)
     if kind == "bfloat16":  # numpy does not have it: the upper half of a float32, rounded to even
         bits = array.astype(np.float32).view(np.uint32)
-        up = np.where(np.isnan(bits.view(np.float32)), 0, 0x7FFF + (bits >> 16 & 1)).astype(
-            np.uint32
-        )
-        return ((bits + up) & np.uint32(0xFFFF0000)).view(np.float32)
+        up = np.where(np.isnan(array), 0, 0x7FFF + (bits >> 16 & 1))
+        found = ((bits + up) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+        return found
     if not is_whole(kind):
         return array.astype("float64" if kind == "float64" else "float32", copy=False)
     with np.errstate(invalid="ignore"):

@@ -79,7 +79,8 @@ class Network(Trainable):
             self._engine(names, graph) if names else None
         )  # refuses what memory is too small for
         values = {} if engine is None else engine.run(given)
-        found = {n: a[0] for n, a in given.items()} | {n: a[0] for n, a in values.items()}
+        real = {n: a for n, a in given.items() if a.dtype.kind != "c"}
+        found = {n: a[0] for n, a in (real | values).items()}
         by = self.backing.elsewhere(graph)
         return Run(self, graph, found, missing, {n: who for n, who in by.items() if who})
 

@@ -164,7 +164,8 @@ class Runnable:
                 raise EngineError(
                     f"the output {name} of {self.name} has no shape before it runs: use run(image)"
                 )
-        given = {n: as_batch(a, graph.inputs[n], n) for n, a in self._by_name(x).items()}
+        kinds = {n: graph.takes.get(n, "float32") for n in graph.inputs}
+        given = {n: as_batch(a, graph.inputs[n], n, kinds[n]) for n, a in self._by_name(x).items()}
         counts = {len(a) for a in given.values()}
         if len(counts) != 1:
             raise InputError(f"the inputs hold different numbers of rows: {sorted(counts)}")
@@ -205,7 +206,8 @@ class Runnable:
         found, pixels = {}, self.pixel_scale().name
         for name, one in self._by_name(image).items():
             try:
-                found[name] = as_input(one, graph.inputs[name], last, name, pixels)
+                kind = graph.takes.get(name, "float32")
+                found[name] = as_input(one, graph.inputs[name], last, name, pixels, kind)
             except InputError as error:
                 raise InputError(
                     f"{name}: {error}" if len(graph.inputs) > 1 else str(error)

@@ -106,12 +106,25 @@ def test_whole_numbers_stay_whole() -> None:
             net.run(wrong)
 
 
+def test_complex_numbers_go_in_where_they_are_taken() -> None:
+    class Turning(nn.Module):
+        def forward(self, z: Any) -> Any:
+            return torch.fft.ifft(z).abs() * 2
+
+    z = torch.randn(1, 3, 8, dtype=torch.complex64)
+    run = cs.open(Turning(), z).run(z)
+    assert np.array_equal(run.output, Turning()(z)[0].numpy())
+    assert run.trace("mul", (1, 2)).facts.agrees
+
+
 def test_what_is_empty_is_read_as_such() -> None:
     class Joining(nn.Module):
         def forward(self, x: Any) -> Any:
             return torch.cat([x.flatten() * 3, x[:0].flatten()])
 
     run = cs.open(Joining(), IMAGE).run(IMAGE)
+    with pytest.raises(InputError, match="its items are complex64"):
+        run.network.run(IMAGE + 1j)
     assert run["flatten:2"].shape == (0,) and run.trace("cat", (5,)).facts.agrees
 
 
