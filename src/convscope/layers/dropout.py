@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from convscope.errors import SettingError, ShapeError
-from convscope.layers.arguments import data_format as checked_format
 from convscope.layers.arguments import number, whole
-from convscope.layers.base import Learning, Sample, expect_rank
+from convscope.layers.base import Learning, Sample
 from convscope.layers.elementwise import Elementwise
+from convscope.layers.spatial import Spatial
 from convscope.notation import Axis, Equation, Index, Tensor, source
 from convscope.notation.sizes import Shape
 from convscope.typed import TYPE_CHECKING
@@ -30,11 +30,8 @@ class Disturbance(Elementwise):
 
     only_trained = ("rate", "noise_shape", "seed")
 
-    rate: float
-    seed: Any
-
-    def set_rate(self, rate: object, seed: object) -> None:
-        """Check and keep the share that is dropped, and the seed."""
+    def __init__(self, rate: float, seed: Any = None, **common: Any) -> None:
+        super().__init__(**common)
         self.rate = number(rate, f"{self.kind}: rate", 0, 1)
         self.seed = seed
 
@@ -71,8 +68,7 @@ class Dropout(Disturbance):
     def __init__(
         self, rate: float, noise_shape: Any = None, seed: Any = None, **common: Any
     ) -> None:
-        super().__init__(**common)
-        self.set_rate(rate, seed)
+        super().__init__(rate, seed, **common)
         self.noise_shape = checked_noise_shape(noise_shape, self.kind)
 
     def mask_shape(self, row: Axis, shape: Shape) -> tuple[int, ...]:
@@ -94,7 +90,7 @@ class Dropout(Disturbance):
         yield Sample(cls(0.25, (None, 1, 1, 4), 7), ((3, 5, 4),))
 
 
-class AlphaDropout(Disturbance):
+class AlphaDropout(Dropout):
     """Every number as it is; during training a share is set to where selu saturates.
 
     >>> print(AlphaDropout(0.1).equation((128,)))
@@ -102,13 +98,6 @@ class AlphaDropout(Disturbance):
 
     Keras's arguments. No weights.
     """
-
-    def __init__(
-        self, rate: float, noise_shape: Any = None, seed: Any = None, **common: Any
-    ) -> None:
-        super().__init__(**common)
-        self.set_rate(rate, seed)
-        self.noise_shape = checked_noise_shape(noise_shape, self.kind)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -123,10 +112,6 @@ class GaussianDropout(Disturbance):
 
     Keras's arguments. No weights.
     """
-
-    def __init__(self, rate: float, seed: Any = None, **common: Any) -> None:
-        super().__init__(**common)
-        self.set_rate(rate, seed)
 
     def drawn(self, shape: tuple[int, ...], rng: Generator) -> Array:
         deviation = (self.rate / (1.0 - self.rate)) ** 0.5 if self.rate < 1 else 0.0
@@ -190,10 +175,8 @@ class ActivityRegularization(Elementwise):
         yield Sample(cls(0.1), ((3, 5, 4),))
 
 
-class SpatialDropout(Disturbance):
+class SpatialDropout(Disturbance, Spatial):
     """What the dropouts of whole maps share."""
-
-    rank: int
 
     def mask_shape(self, row: Axis, shape: Shape) -> tuple[int, ...]:
         channel = len(shape) if self.channels_last else 1
@@ -202,7 +185,7 @@ class SpatialDropout(Disturbance):
 
     def equation(self, *shapes: Shape) -> Equation:
         (shape,) = shapes
-        expect_rank(self, shape, self.rank + 1, str((*(28,) * self.rank, 3)))
+        self.split(shape)
         return super().equation(shape)
 
 
@@ -216,10 +199,6 @@ class SpatialDropout1D(SpatialDropout):
     """
 
     rank = 1
-
-    def __init__(self, rate: float, seed: Any = None, **common: Any) -> None:
-        super().__init__(**common)
-        self.set_rate(rate, seed)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -240,10 +219,8 @@ class SpatialDropout2D(SpatialDropout):
     def __init__(
         self, rate: float, data_format: str | None = None, seed: Any = None, **common: Any
     ) -> None:
-        super().__init__(**common)
-        self.set_rate(rate, seed)
-        self.data_format = checked_format(data_format)
-        self.channels_last = self.data_format == "channels_last"
+        super().__init__(rate, seed, **common)
+        self.set_format(data_format)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -265,10 +242,8 @@ class SpatialDropout3D(SpatialDropout):
     def __init__(
         self, rate: float, data_format: str | None = None, seed: Any = None, **common: Any
     ) -> None:
-        super().__init__(**common)
-        self.set_rate(rate, seed)
-        self.data_format = checked_format(data_format)
-        self.channels_last = self.data_format == "channels_last"
+        super().__init__(rate, seed, **common)
+        self.set_format(data_format)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
