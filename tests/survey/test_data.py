@@ -266,7 +266,7 @@ def test_rows_by_name_and_batches_are_taken_apart() -> None:
     from torch.utils.data import DataLoader, TensorDataset
 
     loader = DataLoader(TensorDataset(torch.from_numpy(x), torch.from_numpy(y)), batch_size=4)
-    named = [{"image": one, "label": label} for one, label in zip(x, y, strict=True)]
+    named: Any = [{"image": one, "label": label} for one, label in zip(x, y, strict=True)]
     both = network().survey((x, y))
     for given in (loader, named, (one for one in named), DataLoader(named, batch_size=None)):
         found = network().survey(given)

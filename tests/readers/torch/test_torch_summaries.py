@@ -133,6 +133,11 @@ def test_a_failing_forward_says_where_and_what_would_fit(
     [
         (nn.Conv2d(3, 5, 3), (4, 8, 9), "in_channels=4 would fit"),
         (nn.Conv2d(3, 5, 3), (8, 9, 3), "channels-last"),
+        (
+            nn.Conv2d(3, 5, 3),
+            (8, 9),
+            "1 channel and .* with a batch an input has 4 axes, and this one has 3",
+        ),
         (nn.Conv2d(3, 5, 7), (3, 5, 9), "padding=1 would fit"),
         (nn.Conv2d(3, 5, 3), (7,), "has 2 axes and it takes 4"),
         (nn.Linear(6, 5), (7,), "in_features=7 would fit"),
@@ -246,6 +251,8 @@ def test_the_drop_in_takes_torchinfos_options() -> None:
 
 def test_the_drop_in_lists_what_only_holds_modules() -> None:
     class Lists(nn.Module):
+        used: Any = 3
+
         def __init__(self) -> None:
             super().__init__()
             self.many = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
@@ -257,7 +264,8 @@ def test_the_drop_in_lists_what_only_holds_modules() -> None:
             return self.deep[1](self.deep[0](x))
 
     module = Lists()
-    for module.used in (3, 2):
+    for used in (3, 2):
+        module.used = used
         for depth in (1, 2, 3):
             columns = [name for name in COLUMNS if name != "mult_adds"]  # a list has none there
             options: dict[str, Any] = {"col_names": columns, "depth": depth, "verbose": 0}
@@ -265,7 +273,7 @@ def test_the_drop_in_lists_what_only_holds_modules() -> None:
                 one(module, (2, 4), **options) for one in (cs.summary, torchinfo.summary)
             )
             assert ours.total_params == sum(p.numel() for p in module.parameters())
-            if module.used == 3:
+            if used == 3:
                 tables = [str(one).partition("Total mult")[0] for one in (ours, theirs)]
                 assert tables[0].split() == tables[1].split()
 

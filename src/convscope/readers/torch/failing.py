@@ -6,7 +6,7 @@ from typing import Any
 
 from convscope.errors import ForwardError
 from convscope.network import Network
-from convscope.notation.sizes import shape_text
+from convscope.notation.sizes import counted, shape_text
 from convscope.readers.torch.build import TorchGraph
 from convscope.readers.torch.calls import Failure, Recording, Value
 
@@ -85,9 +85,13 @@ def _hint(failure: Failure) -> str:
         if isinstance(groups, int) and channels != weight.shape[1] * groups:
             last = x.shape[-1] == weight.shape[1] * groups
             turned = "; the input looks channels-last, and PyTorch takes (batch, channels, rows, columns)"
+            alone = (
+                f"; with a batch an input has {spatial + 2} axes, and this one has {spatial + 1}"
+            )
+            more = turned if last else alone if len(x.shape) == spatial + 1 else ""
             return (
-                f"its input has {channels} channels and it takes {weight.shape[1] * groups}: "
-                f"in_channels={channels} would fit{turned if last else ''}"
+                f"its input has {counted(channels, 'channel')} and it takes {weight.shape[1] * groups}: "
+                f"in_channels={channels} would fit{more}"
             )
         return _small(named, x, weight.shape[2:], spatial)
     return _types(named)
@@ -103,7 +107,7 @@ def _channels(named: dict[str, Any], op: str) -> str:
         if len(x.shape) in (spatial + 1, spatial + 2):
             channels = x.shape[-spatial - 1]
             if channels != weight.shape[0]:
-                return f"its input has {channels} channels and it takes {weight.shape[0]}: in_channels={channels} would fit"
+                return f"its input has {counted(channels, 'channel')} and it takes {weight.shape[0]}: in_channels={channels} would fit"
         return ""
     normalised = named.get("normalized_shape")
     if op == "layer_norm" and isinstance(normalised, (tuple, list)):
@@ -127,7 +131,7 @@ def _channels(named: dict[str, Any], op: str) -> str:
         parts = f"num_groups={' or '.join(fit)}"
     if setting and made != channels:
         fits = f"{setting}={channels}" + (f" and {parts}" if parts else "")
-        return f"its input has {channels} channels and it takes {made}: {fits} would fit"
+        return f"its input has {counted(channels, 'channel')} and it takes {made}: {fits} would fit"
     return f"{channels} channels do not make {groups} groups: {parts} would fit" if parts else ""
 
 
