@@ -103,6 +103,19 @@ def test_a_kernel_shape_that_is_not_that_of_the_weight(tmp_path: Path) -> None:
     assert one.layer == "first" and "kernel_shape says (3, 3), and it is (3, 2)" in one.words
 
 
+@pytest.mark.filterwarnings("ignore:first .Conv. has no equation")
+@pytest.mark.parametrize("kind", [1, 2])
+def test_a_kernel_shape_that_is_no_shape_says_nothing(kind: int, tmp_path: Path) -> None:
+    """A single number, and a setting of a function around it: the check ended in a TypeError."""
+    model = exported(tmp_path)
+    _kernel(model)
+    (conv,) = [node for node in model.graph.node if node.name == "first"]
+    (said,) = [a for a in conv.attribute if a.name == "kernel_shape"]
+    del said.ints[:]
+    said.type, said.i = (2, 3) if kind == 2 else (0, 0)
+    assert not [one for one in found_in(open(model)) if "kernel_shape" in one.words]
+
+
 def test_sizes_that_are_open_contradict_nothing_and_a_run_keeps_the_finding(tmp_path: Path) -> None:
     model = exported(tmp_path)
     for dim in model.graph.input[0].type.tensor_type.shape.dim[1:3]:

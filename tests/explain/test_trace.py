@@ -210,6 +210,16 @@ def test_tiny_numbers_are_shown_in_a_unit_of_theirs(power: int) -> None:
     assert sum(map(round, (1e6 * x for x in shown))) == round(1e6 * float(total.replace("−", "-")))
 
 
+@pytest.mark.parametrize("large", [1e12, 1e15, 1e38])
+def test_digits_that_a_float64_does_not_hold_are_not_shown(large: float) -> None:
+    model = Sequential([Dense(1, use_bias=False, input_shape=(3,))])
+    model.set_weights([np.array([[large], [2.5], [3.25]])])
+    said = str(model.run(np.ones(3)).trace("dense", (0,)))
+    assert "in 10" in said
+    shown = re.findall(r" (\d+\.\d{6})", said[: said.index("✓")])
+    assert {float(x) for x in shown} <= {0.0, 1.0, 10.0}  # 2.5 and 3.25 are nothing in that unit
+
+
 def test_numbers_below_what_float64_holds_in_full_are_told() -> None:
     values = {"in": np.array([1e-160, 3e-160]), "kernel": np.array([[2e-160], [1e-160]])}
     found = ledger(Dense(1, use_bias=False).equation((2,)), (0,), values, "float64")

@@ -127,7 +127,7 @@ def agrees(net: Network, run: Callable[[Any], Any], first: int = 1) -> None:
         seen = []
         for place in range(size):
             spoilt = image.copy()
-            spoilt[(*(slice(None),) * (axis + first), place)] = np.nan
+            np.moveaxis(spoilt, axis + first, 0)[place] = np.nan
             seen.append(np.isnan(run(spoilt)))
         reached = np.stack(seen)
         assert reached.shape[1:] == net.graph.shape(last)

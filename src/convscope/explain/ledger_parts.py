@@ -88,7 +88,7 @@ def _side(led: Ledger, groups: Groups, n: int, column: _Column) -> Side:
     """Return window × slice = products, and what they come to; the products add up as shown."""
     muted = _rows(~groups.inside[n])
     partial = float(groups.partials[n])
-    result = column.shown.get(n, decimal(partial * 10.0**-column.power))
+    result = column.shown.get(n, decimal(_within(partial, column.power)))
     grids = [_grid(f"map {groups.channels[n]}{_places(groups, n)}", groups.windows[n], muted)]
     signs: tuple[str, ...] = ()
     if groups.kernels is not None and groups.products is not None:
@@ -96,7 +96,7 @@ def _side(led: Ledger, groups: Groups, n: int, column: _Column) -> Side:
         which = next((f"filter {p}" for axis, p in axes if axis.role == "out"), "its weights")
         name = f"slice {_slice(led, n)} of {which}" if len(groups.channels) > 1 else which
         products = groups.products[n]
-        scaled = products * 10.0**-column.power
+        scaled = _within(products, column.power)
         cells = _numbers(scaled)
         if np.isfinite(products).all():
             texts, _ = adding_up(scaled.ravel().tolist(), _read(result), 6)
@@ -133,18 +133,26 @@ def _places(groups: Groups, n: int) -> str:
 def _grid(name: str, array: Array, muted: tuple[tuple[bool, ...], ...] = ()) -> Grid:
     """Return numbers as a grid; tiny ones in a unit that its name says, so that their digits show."""
     power = _power(array)
-    return Grid(f"{name}{_unit(power)}", _numbers(array * 10.0**-power), muted)
+    return Grid(f"{name}{_unit(power)}", _numbers(_within(array, power)), muted)
 
 
 def _power(values: Any) -> int:
-    """Return the power of ten in which numbers are shown: 0, unless the largest has no digit in three decimals.
+    """Return the power of ten in which numbers are shown: 0, unless the largest has no digit in three decimals, or
+    so many that six decimals are more than a float64 holds.
 
-    >>> _power([0.002, -0.001]), _power([3e-9, -2e-10]), _power([0.0])
-    (0, -9, 0)
+    >>> _power([0.002, -0.001]), _power([3e-9, -2e-10]), _power([0.0]), _power([3e12, 2.5])
+    (0, -9, 0, 12)
     """
     sizes = np.abs(np.asarray(values, np.float64))
     largest = float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
-    return max(floor(log10(largest)), LEAST_POWER) if 0 < largest < 1e-3 else 0
+    if 1e-3 <= largest < 1e9 or largest == 0:
+        return 0
+    return max(floor(log10(largest)), LEAST_POWER)
+
+
+def _within(values: Any, power: int) -> Any:
+    """Return numbers in a power of ten."""
+    return values * 10.0**-power if power < 0 else values / 10.0**power
 
 
 def _unit(power: int) -> str:
@@ -191,7 +199,7 @@ def _column(led: Ledger, groups: Groups, order: Sequence[int]) -> _Column:
         values.append(led.bias)
         names.append(words.bias)
     power = _power(values)
-    values = [value * 10.0**-power for value in values]
+    values = [_within(value, power) for value in values]
     if np.isfinite(values).all():
         texts, total = adding_up(values, sum(values), 6)
     else:

@@ -94,6 +94,10 @@ def tens(power: int) -> str:
     return f"10{str(power).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
+FIGURES = 15
+"""A float64 holds whole numbers of so many figures, and what is added up as it is shown is whole numbers."""
+
+
 def adding_up(values: Sequence[float], total: float, places: int) -> tuple[list[str], str]:
     """Return numbers rounded so that what is shown adds up to the shown total, exactly.
 
@@ -120,12 +124,26 @@ def adding_up(values: Sequence[float], total: float, places: int) -> tuple[list[
 
 
 def adding_up_shown(values: Sequence[float], total: float) -> tuple[list[str], str]:
-    """Return numbers that add up as they are shown, with six digits of the largest."""
+    """Return numbers that add up as they are shown, with six digits of the largest.
+
+    Those that would take many more figures than that are all in one power of ten:
+
+    >>> adding_up_shown([1e-45, 3e-45], 4e-45)
+    (['1.00000·10⁻⁴⁵', '3.00000·10⁻⁴⁵'], '4.00000·10⁻⁴⁵')
+    >>> adding_up_shown([1e38, 1e-45], 1e38)
+    (['1.00000·10³⁸', '0.00000·10³⁸'], '1.00000·10³⁸')
+    """
     if not all(map(isfinite, (*values, total))):
         return [exact(v) for v in values], exact(total)
     largest = max((abs(v) for v in (*values, total)), default=0.0)
-    places = 6 if largest == 0 else min(max(6, 5 - floor(log10(largest))), 40)
-    return adding_up(values, sum(values), places)
+    power = floor(log10(largest)) if largest else 0
+    if abs(power) < FIGURES:
+        return adding_up(values, sum(values), min(max(6, 5 - power), FIGURES - power))
+    from decimal import Decimal
+
+    scaled = [float(Decimal(v).scaleb(-power)) for v in values]
+    texts, shown = adding_up(scaled, sum(scaled), 5)
+    return [f"{text}·{tens(power)}" for text in texts], f"{shown}·{tens(power)}"
 
 
 def join(items: Sequence[Any], word: str = "and") -> str:

@@ -113,7 +113,7 @@ export const grouped = (value) =>
 /** How many decimals show a number of this size well. @param {number} largest */
 export function places(largest) {
 	const size = Math.abs(largest);
-	return size > 0 && size < Infinity ? between(5 - Math.floor(Math.log10(size)), 2, 60) : 6;
+	return size > 0 && size < Infinity ? between(5 - Math.floor(Math.log10(size)), size < 1e13 ? 2 : 0, 60) : 6;
 }
 
 /** A number that `decimal` wrote. @param {string} text */

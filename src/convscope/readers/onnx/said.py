@@ -66,8 +66,9 @@ def _kernels(node: NodeProto, graph: OpenedGraph, layers: dict[str, str]) -> Ite
     kernel = graph.source.weights.get(node.input[place]) if len(node.input) > place else None
     for attribute in node.attribute:
         if attribute.name == "kernel_shape" and kernel is not None and name is not None:
-            said = tuple(setting(attribute))
-            yield Said(name, "its kernel_shape", said, tuple(kernel.shape[2:]), False)
+            said = setting(attribute)
+            if isinstance(said, tuple):  # else it is named elsewhere, or no window at all
+                yield Said(name, "its kernel_shape", said, tuple(kernel.shape[2:]), False)
 
 
 def _same(stored: Shape | None, now: Shape) -> bool:
