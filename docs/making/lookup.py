@@ -231,11 +231,17 @@ def table(samples: list[Any]) -> str:
 
 def operators() -> None:
     """Write a page for each ONNX operator with a rule, from the nodes that the tests run."""
+    from onnx.defs import get_all_schemas
     from operators.cases import CASES
     from operators.test_every_rule import model_of
 
     import convscope
     from convscope.operators import rules
+
+    known = {
+        schema.name for schema in get_all_schemas() if not schema.domain and not schema.deprecated
+    }
+    others = ", ".join(f"`{name}`" for name in sorted(known - set(rules())))
 
     def shown(name: str) -> Iterator[tuple[Any, str, str]]:
         for case in [c for c in CASES if c.op == name][:MOST]:
@@ -253,7 +259,8 @@ def operators() -> None:
         "ONNX's operator `{}`. What it computes is ONNX's own documentation's to say; this is what convscope derives from it.",
         shown,
         "operators of ONNX have an equation. The nodes on each page are those that the tests compare with ONNX Runtime, "
-        "and whose gradients they compare with differences. Any other operator is opaque: it keeps its name, shapes and values.",
+        "and whose gradients they compare with differences. Any other operator is opaque: it keeps its name, shapes and values. "
+        f"Of the standard's own these are {others}. What depends on constants or shapes alone is worked out when a file is opened.",
     )
 
 

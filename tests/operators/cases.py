@@ -167,6 +167,7 @@ CASES: list[Case] = [
     Case("GroupNormalization", [(1, 6, 5, 4)], [(6,), (6,)], {"num_groups": 2}, opset=21),
     Case("LayerNormalization", [(1, 3, 5, 4)], [(5, 4), (5, 4)], {"axis": -2}),
     Case("RMSNormalization", [(1, 3, 5)], [(5,)], {"epsilon": 1e-3}, opset=23),
+    _one("LpNormalization", axis=1), _one("LpNormalization", p=1),
     Case("LRN", [(1, 6, 5, 4)], (), {"size": 3, "alpha": 0.2, "bias": 2.0}),
     Case("MeanVarianceNormalization", [(1, 3, 5, 4)], (), {"axes": [0, 2, 3]}),
     # reductions

@@ -17,6 +17,7 @@ from convscope.equations.normalising import (
     whole_maps,
 )
 from convscope.equations.stating import NoEquation, all_known
+from convscope.equations.unit import unit
 from convscope.errors import SettingError, ShapeError
 from convscope.notation import Axis, Equation, Index
 from convscope.notation.sizes import LARGEST
@@ -120,7 +121,16 @@ def by_mean_and_variance(node: Node) -> Equation:
 
 _ALL: Mapping[int | str, str] = {1: "scale", 2: "bias"}
 
+
+def by_length(node: Node) -> Equation:
+    """LpNormalization: rows divided by their length, of order 1 or 2; rows of zeros stay."""
+    axes = node.layout.axes(node.shape())
+    place = node.axis(node.whole("axis", -1, -LARGEST), len(axes))
+    return Equation(axes, unit(node.tensor(), axes, (place,), None, order=node.whole("p", 2, 1, 2)))
+
+
 RULES = {
+    "LpNormalization": Rule(by_length),
     "BatchNormalization": Rule(batch, {1: "scale", 2: "bias", 3: "mean", 4: "variance"}),
     "InstanceNormalization": Rule(instance, _ALL),
     "GroupNormalization": Rule(group, _ALL),
