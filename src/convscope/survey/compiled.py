@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from convscope.survey import compiled_blocks
-from convscope.survey.compiling import EXPONENT, OUTSIDE, compiled, place_of
+from convscope.survey.compiling import EXPONENT, OUTSIDE, compiled, inner, place_of
 from convscope.survey.counting import LANES, Room, Top
 from convscope.survey.exact import BINS, BITS, HEAD, LOW, ExactSums, Histograms
 from convscope.typed import Array
@@ -111,7 +111,7 @@ def _enter(
             values[m, rank], images[m, rank], places[m, rank] = new, of, place[n, m]
 
 
-@compiled
+@inner
 def _ordered(bits: Any) -> Any:
     """Return a float32's bits as a whole number that is larger where the number is larger."""
     signed = np.int32(bits)
@@ -188,7 +188,7 @@ def _pass(
     return (smallest + 1) >> EXPONENT, largest >> EXPONENT
 
 
-@compiled
+@inner
 def _add(numbers: Array, start: Any, size: Any, one: Array, two: Array) -> Any:
     """Add numbers to the sums side by side, and their squares."""
     whole = size // LANES * LANES
@@ -203,7 +203,7 @@ def _add(numbers: Array, start: Any, size: Any, one: Array, two: Array) -> Any:
         two[np.uint64(lane)] += wide * wide
 
 
-@compiled
+@inner
 def _folded(lanes: Array, places: Any) -> Any:
     """Return the sums side by side as one: the upper half is added to the lower, again and again."""
     if places > FEW:
@@ -217,7 +217,7 @@ def _folded(lanes: Array, places: Any) -> Any:
     return even + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
 
 
-@compiled
+@inner
 def _finite(numbers: Array, bits: Array, one: Array, two: Array) -> Any:
     """Add up the finite numbers alone; return the smallest, the largest, and how many are not finite."""
     one[:] = two[:] = 0

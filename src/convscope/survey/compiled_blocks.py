@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from convscope.survey.compiling import EXPONENT, OUTSIDE, compiled, place_of, prefetch
+from convscope.survey.compiling import EXPONENT, OUTSIDE, compiled, inner, place_of, prefetch
 from convscope.survey.counting import LANES, Room
 from convscope.survey.exact import BINS, HEAD, Histograms
 from convscope.typed import Array
 
-PIECE = 256
+PIECE = 512
 """So many places of a block are looked at together."""
 
 ROWS = 8
@@ -92,6 +92,7 @@ def _pass(
     lanes, rows = span * side, ROWS * side
     one, two = np.empty(lanes), np.empty(lanes)
     least, most = np.empty(rows, np.float32), np.empty(rows, np.float32)
+    best = np.empty(rows, np.float32)
     nothing, none = np.zeros(rows, np.uint16), np.empty(rows, np.int32)
     found = 0
     for block in range(blocks):
@@ -141,14 +142,15 @@ def _pass(
                     _enter_all(table[0], to, numbers, ahead)
             _fold(one, lanes // 2, side)
             _fold(two, lanes // 2, side)
-            _most(most, rows // 2, side)
+            best[:] = most
+            _most(best, rows // 2, side)
             sums[start : start + here] += one[:here]
             squares[start : start + here] += two[:here]
-            value[n, start : start + here], place[n, start : start + here] = most[:here], 0
+            value[n, start : start + here], place[n, start : start + here] = best[:here], 0
             for c in range(here):
-                if most[c] >= worst[start + c] and np.isfinite(two[c]):
+                if best[c] >= worst[start + c] and np.isfinite(two[c]):
                     whole = numbers[begin : begin + places * side]
-                    place[n, start + c] = _first(whole, c, side, most[c])
+                    place[n, start + c] = _first(whole, most, c, side, best[c])
         for i in range(rows):
             least[i] = -least[i]
         _most(least, rows // 2, side)
@@ -163,7 +165,7 @@ def _pass(
     return found
 
 
-@compiled
+@inner
 def _keys(bits: Array, first: Any, half: Any, aside: Array, at: Array) -> Any:
     """Find each number's place in the histogram: aside for 0, `OUTSIDE` without a bin; return the largest."""
     largest, bound = np.uint32(0), np.uint32(min(half, np.uint32(MOST * BINS)))
@@ -180,7 +182,7 @@ def _keys(bits: Array, first: Any, half: Any, aside: Array, at: Array) -> Any:
     return largest
 
 
-@compiled
+@inner
 def _enter(
     row: Array, other: Array, at: Array, c: Any, d: Any, side: Any, numbers: Array, ahead: Any
 ) -> None:
@@ -196,14 +198,14 @@ def _enter(
         other[at[np.uint64(p) * np.uint64(side) + np.uint64(d)]] += np.uint32(1)
 
 
-@compiled
+@inner
 def _enter_one(row: Array, at: Array, c: Any, side: Any) -> None:
     """Count the numbers of one map of a block."""
     for p in range(len(at) // side):
         row[at[np.uint64(p) * np.uint64(side) + np.uint64(c)]] += np.uint32(1)
 
 
-@compiled
+@inner
 def _enter_all(row: Array, at: Array, numbers: Array, ahead: Any) -> None:
     """Count numbers of all maps of a block together."""
     for line in range(len(at) // LINE):
@@ -214,7 +216,7 @@ def _enter_all(row: Array, at: Array, numbers: Array, ahead: Any) -> None:
         row[at[np.uint64(i)]] += np.uint32(1)
 
 
-@compiled
+@inner
 def _add(piece: Array, one: Array, two: Array) -> None:
     """Add numbers to the sums side by side, and their squares; four rows of them at a time."""
     width, i = len(one), 0
@@ -233,7 +235,7 @@ def _add(piece: Array, one: Array, two: Array) -> None:
         i += width
 
 
-@compiled
+@inner
 def _add_four(p: Array, q: Array, r: Array, s: Array, one: Array, two: Array) -> None:
     for i in range(len(one)):
         a, b, c, d = np.float64(p[i]), np.float64(q[i]), np.float64(r[i]), np.float64(s[i])
@@ -241,7 +243,7 @@ def _add_four(p: Array, q: Array, r: Array, s: Array, one: Array, two: Array) ->
         two[i] = (((two[i] + a * a) + b * b) + c * c) + d * d
 
 
-@compiled
+@inner
 def _add_one(p: Array, one: Array, two: Array) -> None:
     for i in range(len(p)):
         wide = np.float64(p[i])
@@ -249,7 +251,7 @@ def _add_one(p: Array, one: Array, two: Array) -> None:
         two[i] += wide * wide
 
 
-@compiled
+@inner
 def _fold(lanes: Array, half: Any, side: Any) -> None:
     """Add the upper half of the sums side by side to the lower one, until each map has one."""
     while half >= side:
@@ -259,7 +261,7 @@ def _fold(lanes: Array, half: Any, side: Any) -> None:
         half //= 2
 
 
-@compiled
+@inner
 def _most(most: Array, half: Any, side: Any) -> None:
     while half >= side:
         low, high = most[:half], most[half : 2 * half]
@@ -268,7 +270,7 @@ def _most(most: Array, half: Any, side: Any) -> None:
         half //= 2
 
 
-@compiled
+@inner
 def _bound(piece: Array, least: Array, most: Array) -> None:
     """Note the smallest and the largest numbers; NaN is passed over."""
     width, i = len(least), 0
@@ -287,7 +289,7 @@ def _bound(piece: Array, least: Array, most: Array) -> None:
         i += width
 
 
-@compiled
+@inner
 def _bound_four(p: Array, q: Array, r: Array, s: Array, least: Array, most: Array) -> None:
     for i in range(len(least)):
         a, b, c, d = p[i], q[i], r[i], s[i]
@@ -299,7 +301,7 @@ def _bound_four(p: Array, q: Array, r: Array, s: Array, least: Array, most: Arra
         most[i] = max(most[i], high)
 
 
-@compiled
+@inner
 def _bound_one(p: Array, least: Array, most: Array) -> None:
     for i in range(len(p)):
         a = p[i]
@@ -307,7 +309,7 @@ def _bound_one(p: Array, least: Array, most: Array) -> None:
         most[i] = max(most[i], a)
 
 
-@compiled
+@inner
 def _count_zeros(at: Array, few: Array, none: Array) -> None:
     """Count the numbers that were put aside; in 16 bits, which hold what a piece has."""
     width = len(few)
@@ -320,16 +322,20 @@ def _count_zeros(at: Array, few: Array, none: Array) -> None:
         few[j] = 0
 
 
-@compiled
-def _first(numbers: Array, c: Any, side: Any, wanted: Any) -> Any:
-    """Return where a map of a block has a number first."""
-    for p in range(len(numbers) // side):
-        if numbers[p * side + c] == wanted:
-            return p
-    return 0
+@inner
+def _first(numbers: Array, most: Array, c: Any, side: Any, wanted: Any) -> Any:
+    """Return where a map of a block has its largest number first: in which rows it is, is known."""
+    found = np.uint64(len(numbers))
+    for i in range(c, len(most), side):
+        if most[i] == wanted:
+            at = np.uint64(i)
+            while numbers[at] != wanted:
+                at = np.uint64(at + np.uint64(len(most)))
+            found = min(found, at)
+    return found // np.uint64(side)
 
 
-@compiled
+@inner
 def _finite(
     x: Array,
     block: Any,

@@ -28,6 +28,11 @@ def compiled(function: Callable[..., Any]) -> Any:
         return numba.njit(function, nogil=True)
 
 
+def inner(function: Callable[..., Any]) -> Any:
+    """Compile a function with whoever calls it: what lies on disk cannot become a part of another."""
+    return numba.njit(function, nogil=True)
+
+
 def _prefetch(context: Any, array: Any, index: Any) -> Any:
     """Have a number's line brought into the second cache; beyond the end of an array nothing happens."""
 
@@ -49,7 +54,7 @@ def _prefetch(context: Any, array: Any, index: Any) -> Any:
 prefetch: Any = intrinsic(_prefetch)
 
 
-@compiled
+@inner
 def place_of(bits: Any, first: Any, half: Any) -> Any:
     """Return where the bin of a float32 is in a table whose bins begin at a key, so many of each sign.
 

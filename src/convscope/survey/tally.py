@@ -7,6 +7,7 @@ number of layers. A `Plan` says which place belongs to which map.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import nlargest
 from typing import Any
 
 import numpy as np
@@ -136,7 +137,7 @@ class Tally:
         rows = [layer.maps if plan.histograms == "maps" else 1 for layer in plan.layers]
         self.histograms = [Histograms(count) for count in rows]
         self.samples: dict[int, Array] = {}
-        self._known: dict[int, int] = {}
+        self._lots: dict[int, int] = {}
         self.skipped = 0
         self.bad: dict[int, tuple[str, str]] = {}
         self.seen: dict[int, tuple[str, str | None]] = {}
@@ -222,26 +223,23 @@ class Tally:
 
     def _chosen(self, numbers: Sequence[int]) -> list[int]:
         """Return those of some images that may be among the lowest drawn so far; `_trim_samples` tells which are."""
-        if len(self.samples) + len(numbers) <= self.plan.sampled:
-            return list(numbers)
-        worst = max(self._lots(self.samples).values(), default=0)
-        full = len(self.samples) == self.plan.sampled
-        return [n for n, lot in self._lots(numbers).items() if lot <= worst or not full]
-
-    def _lots(self, numbers: Iterable[int]) -> dict[int, int]:
-        """Return what some images drew, which is remembered of those that are sampled."""
-        found = {n: self._known.get(n) for n in numbers}
-        if new := [n for n, lot in found.items() if lot is None]:
-            (lots,) = _drawn(new)
-            found |= zip(new, lots.tolist(), strict=True)
-        return found  # type: ignore[return-value]  # None of them is left
+        self._trim_samples()
+        (lots,) = _drawn(numbers)
+        drawn = dict(zip(numbers, lots.tolist(), strict=True))
+        if len(self.samples) == self.plan.sampled:
+            worst = max(self._lots.values())
+            drawn = {number: lot for number, lot in drawn.items() if lot <= worst}
+        self._lots |= drawn
+        return list(drawn)
 
     def _trim_samples(self) -> None:
         """Keep those that drew the lowest lots, as many as are sampled."""
-        self._known = lots = self._lots(self.samples)
-        if len(lots) > self.plan.sampled:
-            kept = sorted(lots, key=lambda n: (lots[n], n))[: self.plan.sampled]
-            self.samples = {n: self.samples[n] for n in kept}
+        if self._lots.keys() != self.samples.keys():
+            (lots,) = _drawn(self.samples)
+            self._lots = dict(zip(self.samples, lots.tolist(), strict=True))
+        more = len(self.samples) - self.plan.sampled
+        for _, last in nlargest(more, zip(self._lots.values(), self._lots, strict=True)):
+            del self.samples[last], self._lots[last]
 
     def _trim_bad(self) -> None:
         if len(self.bad) > MOST_NAMED:
