@@ -15,7 +15,7 @@ from convscope.equations.looking_up import named_row
 from convscope.equations.stating import NoEquation, all_known
 from convscope.errors import ShapeError
 from convscope.notation import Axis, Equation, Expression
-from convscope.notation.sizes import is_one, shape_text
+from convscope.notation.sizes import counted, is_one, shape_text
 from convscope.operators.elements import NUMBERS
 from convscope.operators.rule import Node, Rule
 from convscope.operators.windows import check_groups, kernel_of, pooled, window
@@ -39,7 +39,7 @@ def deformable(node: Node) -> Equation:
     for place, many, what, out in wanted:
         if shape[1] % groups or node.shape(place)[1:] != (many, *out):
             raise ShapeError(
-                f"{node.op}: {what} of shape {shape_text(node.shape(place))} is not that of {taps} taps in {groups} groups "
+                f"{node.op}: {what} of shape {shape_text(node.shape(place))} is not that of {taps} taps in {counted(groups, 'group')} "
                 f"for an output of {shape_text(out)} and {shape[1]} channels"
             )
     n, mask = node.layout.lead[0], node.tensor(4) if node.has(4) else None
