@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from convscope.errors import LayerLookupError, SettingError, ShapeError, UnsupportedError
 from convscope.layers.activations import Activation
 from convscope.layers.base import Layer, checked_shape
-from convscope.layers.input_layer import InputLayer
 from convscope.layers.wire import Calling, Wire, wires_of
 from convscope.model.graph import Graph
 from convscope.model.naming import Names, snake
@@ -119,7 +118,7 @@ class Sequential(Written):
                 f"{layer.name} is already part of {self.name}; a layer that is used twice needs the "
                 f"graph form: Model(inputs, outputs)"
             )
-        if isinstance(layer, InputLayer):
+        if layer.kind == "InputLayer":
             self._start(layer)
             return
         name = layer.name
@@ -175,7 +174,7 @@ class Sequential(Written):
         self._taken.add(part)
         self._stacks[part] = other
 
-    def _start(self, layer: InputLayer) -> None:
+    def _start(self, layer: Layer) -> None:
         if self._layers or self._graph is not None:
             raise SettingError(f"an input layer must come first; {self.name} already has layers")
         if layer.input_shape is None:
@@ -355,6 +354,8 @@ def Input(
     batch_shape: Sequence[Any] | None = None,
 ) -> Wire:
     """Return the start of a graph: an input of this shape (without the batch)."""
+    from convscope.layers.input_layer import InputLayer
+
     layer = InputLayer(shape=shape, batch_shape=batch_shape, name=name)
     if layer.input_shape is None:
         raise SettingError("Input needs a shape, as in Input((28, 28, 1))")

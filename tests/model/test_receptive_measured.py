@@ -17,8 +17,8 @@ from convscope.building import Sequential
 from convscope.engine.runtime import Engine
 from convscope.layers import kinds
 from convscope.layers.base import Layer
+from convscope.model.field import ReceptiveField
 from convscope.model.graph import Graph
-from convscope.model.receptive import ReceptiveField
 from convscope.notation import UNKNOWN, symbol
 from convscope.notation.sizes import is_symbolic, tidy
 

@@ -19,9 +19,9 @@ from convscope.layers.convolution import Conv2D
 from convscope.layers.depthwise import DepthwiseConv2D
 from convscope.layers.merging import Add
 from convscope.layers.pooling import AveragePooling2D, MaxPooling2D
+from convscope.model.field import ReceptiveField
 from convscope.model.graph import Graph
 from convscope.model.naming import Names
-from convscope.model.receptive import ReceptiveField
 
 
 class Builder:

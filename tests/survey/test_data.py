@@ -6,7 +6,7 @@ import gzip
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -268,7 +268,12 @@ def test_rows_by_name_and_batches_are_taken_apart() -> None:
     loader = DataLoader(TensorDataset(torch.from_numpy(x), torch.from_numpy(y)), batch_size=4)
     named: Any = [{"image": one, "label": label} for one, label in zip(x, y, strict=True)]
     both = network().survey((x, y))
-    for given in (loader, named, (one for one in named), DataLoader(named, batch_size=None)):
+    for given in (
+        loader,
+        named,
+        (one for one in named),
+        DataLoader(cast(Any, named), batch_size=None),
+    ):
         found = network().survey(given)
         assert (figures(found), found.confusion) == (figures(both), both.confusion)
     with pytest.raises(InputError, match="a row of a, b has no image"):

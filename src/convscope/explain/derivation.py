@@ -15,9 +15,9 @@ from convscope.explain.selection import selected
 from convscope.explain.summary import summarise
 from convscope.explain.words import dots, grouped, join, shape_in_words, sliced, times, worked
 from convscope.model.facts import Facts
+from convscope.model.field import ReceptiveField
 from convscope.model.graph import Graph
 from convscope.model.naming import called
-from convscope.model.receptive import ReceptiveField
 from convscope.notation import Equation, Size, macs, other_work
 from convscope.notation.expression import Local, lengths
 from convscope.notation.printing import latex, text

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 
 from convscope.explain.folding import Fold, folds, leaving
 from convscope.model.facts import Facts
+from convscope.model.field import ReceptiveField
 from convscope.model.graph import Graph, Node
-from convscope.model.receptive import ReceptiveField
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, plain, tidy
 from convscope.parts import Figure, Folded, Shown, Sizes, Summary, SummaryRow, SummaryTotals
 from convscope.typed import TYPE_CHECKING, Record

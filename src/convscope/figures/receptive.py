@@ -10,8 +10,8 @@ from convscope.figures.blocks import role_of, titled
 from convscope.figures.lettering import shortened, wide
 from convscope.figures.scene import Group, Paint, Part, Scene, Text, hatched, line, named, rectangle
 from convscope.figures.styles import Style, colour_of
+from convscope.model.field import ReceptiveField
 from convscope.model.graph import Graph
-from convscope.model.receptive import ReceptiveField
 from convscope.notation.sizes import is_known
 from convscope.typed import TYPE_CHECKING, Record
 from convscope.views.characters import printable

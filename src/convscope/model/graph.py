@@ -8,17 +8,8 @@ from convscope.equations.layout import Layout
 from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowError, did_you_mean
 from convscope.layers.base import Layer, drawn_from, tensor_names
 from convscope.model.facts import NONE, Facts, facts_of
-from convscope.model.receptive import (
-    MOST_LOOKED_AT,
-    Fields,
-    ReceptiveField,
-    Steps,
-    ends,
-    image_fields,
-    patch,
-    readable,
-    through,
-)
+from convscope.model.field import Fields, ReceptiveField, ends, image_fields, patch, readable
+from convscope.model.receptive import MOST_LOOKED_AT, Steps, through
 from convscope.notation import Size
 from convscope.notation.index import Range
 from convscope.notation.sizes import (

@@ -101,7 +101,7 @@ def test_what_torch_compiles_elsewhere_is_called_and_a_lambda_that_trains_is_sai
             super().__init__()
             self.conv = nn.Conv2d(3, 5, 3)
             self.norm = nn.BatchNorm2d(5)
-            self.call_it = lambda y: self.norm(y)
+            self.call_it: Any = lambda y: self.norm(y)
 
         def forward(self, x: Any) -> Any:
             cond: Any = torch.cond
