@@ -282,3 +282,28 @@ def test_what_onnx_has_no_operator_for_is_not_run() -> None:
     both = cs.open(Odd(), x, engine="onnxruntime").run(x.numpy()[0])
     assert both.taken == {"special_i0": "PyTorch", "fc": "PyTorch"}
     assert both.trace("fc", (1, 2, 3)).facts.agrees
+
+
+def test_weights_that_change_later_are_those_of_the_next_run() -> None:
+    torch.manual_seed(8)
+    module, x = (
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3)).eval(),
+        torch.rand(1, 3, 8, 9),
+    )
+    both, edited = (
+        cs.open(module, x, engine="onnxruntime"),
+        cs.open(module, x).edit("2", out_channels=5),
+    )
+    first: Any = module[0]
+    for change in (
+        lambda: None,
+        lambda: first.weight.data.mul_(2),
+        lambda: first.bias.data.sub_(1),
+    ):
+        change()
+        with torch.no_grad():
+            expected = first(x)[0].numpy()
+        for net in (both, edited):  # ONNX Runtime has weights of its own
+            run = net.run(x)
+            assert run.engine == "ONNX Runtime" and run.trace("0", (3, 2, 1)).facts.agrees
+            np.testing.assert_allclose(run["0"], expected, atol=1e-6)

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 
 
 class RecordedGraph:
-    """A recorded graph. One that was edited no module computes: ONNX Runtime does."""
+    """A recorded graph. One that was edited no module computes: ONNX Runtime does.
+
+    live   whether its weights are a module's, which may change
+    """
+
+    def __init__(self, live: bool = False) -> None:
+        self.live = live
 
     _seen: tuple[Graph, Mapping[str, str]] | None = None
 
@@ -53,10 +59,10 @@ class RecordedGraph:
 
     def runner(self, graph: Graph, keep: tuple[str, ...], many: bool) -> Runner:
         """Return ONNX Runtime on the graph."""
-        from convscope.readers.torch.onnx_form import engine_of
+        from convscope.readers.torch.onnx_form import LiveEngine, engine_of
 
         assert isinstance(graph, TorchGraph)
-        return engine_of(graph, keep)
+        return LiveEngine(graph, keep) if self.live else engine_of(graph, keep)
 
     def write(self, graph: Graph, path: Path) -> None:
         """Write the graph as ONNX."""
@@ -93,6 +99,7 @@ class TorchModule(RecordedGraph):
     def __init__(
         self, module: Any, arguments: Arguments | None, batched: bool, training: bool
     ) -> None:
+        super().__init__(live=True)
         self.module, self.arguments = module, arguments
         self.batched, self.training = batched, training
         self._latest = threading.local()
@@ -196,7 +203,7 @@ class TorchModule(RecordedGraph):
     def edited(self, graph: Graph, edits: Sequence[Edit], seed: int) -> tuple[Backing, Edited]:
         """Return the recorded graph with settings changed, which ONNX Runtime runs."""
         self.needs_example(graph)
-        return RecordedGraph().edited(graph, edits, seed)
+        return RecordedGraph(live=True).edited(graph, edits, seed)
 
     def write(self, graph: Graph, path: Path) -> None:
         """Write the recorded graph as ONNX."""
@@ -234,13 +241,13 @@ class _Compared:
     """Runs a module in PyTorch, and its graph in ONNX Runtime."""
 
     def __init__(self, backing: BothEngines, graph: TorchGraph, keep: tuple[str, ...]) -> None:
-        from convscope.readers.torch.onnx_form import engine_of
+        from convscope.readers.torch.onnx_form import LiveEngine
 
         self.backing = backing
         self.own = _Recorded(backing, graph, keep)
         apart = backing.elsewhere(graph)
         both = tuple(name for name in keep if name not in apart)
-        self.other = engine_of(graph, both) if both else None
+        self.other = LiveEngine(graph, both) if both else None
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return ONNX Runtime's values; raise `EngineError` where PyTorch's are others."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 
@@ -40,6 +41,22 @@ def engine_of(graph: TorchGraph, keep: Sequence[str]) -> Runner:
     material = Material(graph.name, data, feeds, frozenset(keep), {}, alone, checked=True)
     engine = StoredEngine(material, fetched, keep[-1], allowance(graph, keep))
     return engine if graph.rows == 1 else _OneOf(engine, graph)
+
+
+class LiveEngine:
+    """ONNX Runtime on a recorded graph whose weights are a module's: made anew when they have changed."""
+
+    def __init__(self, graph: TorchGraph, keep: Sequence[str]) -> None:
+        self.graph, self.keep = graph, tuple(keep)
+        self._ready: tuple[tuple[int, ...], Runner] | None = None
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the kept activations for a batch: name → array with a batch axis."""
+        weights = [a for layer in self.graph.layers for a in layer.weights.values()]
+        now = tuple(crc32(np.ascontiguousarray(a).reshape(-1).view(np.uint8).data) for a in weights)
+        if self._ready is None or self._ready[0] != now:
+            self._ready = now, engine_of(self.graph, self.keep)
+        return self._ready[1].run(inputs)
 
 
 class _OneOf:
