@@ -33,6 +33,9 @@ IN_PLACE_FROM = 1 << 24
 ONNX Runtime packs smaller ones into a copy, which makes products of many rows up to twice as fast.
 """
 
+MOST_WRITTEN = 1 << 28
+"""A network of so many bytes is written to a file and opened again, to have `Blocks`; of a larger one that takes more than it saves."""
+
 READY_SECONDS = 60.0
 """Making a session ready may always take so long: of a large network it takes seconds."""
 
@@ -120,7 +123,8 @@ class Session:
         self._quick: set[Any] = set()
         try:
             self._session, self._held = self._ready(model, apart, matrices, kept)
-            if blocks:
+            size = len(model) + sum(array.nbytes for array in apart.values())
+            if blocks and size <= MOST_WRITTEN:
                 self._leave(model, apart, kept)
         except ConvscopeError:
             raise
