@@ -114,13 +114,19 @@ def as_taken(array: Array, kind: str, name: str) -> Array:
     return found
 
 
+def unread(error: Exception) -> str:
+    """Return why numpy could not read an array, in its own words where it has any for people."""
+    if isinstance(error, (ValueError, OSError)) and str(error):
+        return str(error)
+    return "its header is none that numpy writes, or says more than memory holds"
+
+
 def stored_array(path: Path) -> Array:
     _regular(path, "file")
     try:  # mapped, not read: a header that promises more than the file holds costs nothing
         found: Array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:
-        said = str(error) or type(error).__name__
-        raise InputError(f"{path} cannot be read as a .npy array: {said}") from error
+        raise InputError(f"{path} cannot be read as a .npy array: {unread(error)}") from error
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from convscope.engine.images import unread
 from convscope.errors import InputError
 from convscope.survey.data import Source
 from convscope.survey.data.given import of_arrays
@@ -37,7 +38,7 @@ def read(data: str) -> Source:
     try:
         loaded = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:
-        raise InputError(f"{path} cannot be read: {str(error) or type(error).__name__}") from error
+        raise InputError(f"{path} cannot be read: {unread(error)}") from error
     spec = os.path.abspath(path) + (f":{asked}" if asked else "")
     if isinstance(loaded, np.ndarray):
         return of_arrays(loaded, None, os.path.basename(path), spec)
@@ -50,8 +51,7 @@ def read(data: str) -> Source:
         except InputError:
             raise
         except Exception as error:
-            said = str(error) or type(error).__name__
-            raise InputError(f"{path} cannot be read: {said}") from error
+            raise InputError(f"{path} cannot be read: {unread(error)}") from error
     if labels is not None and len(np.atleast_1d(labels)) != len(arrays[name]):
         labels = None
     told = f"{name} of {os.path.basename(path)}"
