@@ -205,3 +205,18 @@ def test_bounds_hold_where_maps_lie_last_in_a_channels_first_network() -> None:
     fires = module(torch.rand(64, 5, 20, 30)).amax(dim=(0, 2, 3)) > 0
     assert fires.tolist() == [True, True, False, True]
     assert [one.numbers["filters"] for one in found] in ([], [[2]])
+
+
+def test_no_bounds_are_kept_of_more_channels_than_memory_is_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An input of 2³¹ channels, which a file of 136 bytes states, took 32 GiB."""
+    from convscope import Conv2D, Sequential
+    from convscope.checks import bounds
+    from convscope.checks.subject import Subject
+
+    monkeypatch.setattr(bounds, "MOST_CHANNELS", 4)
+    net = Sequential([Conv2D(6, 2, input_shape=(5, 4, 3)), Conv2D(2, 2)])
+    found = bounds.all_bounds(Subject(net.graph, net.backing))
+    assert [len(found[name][0].low) for name in net.graph.nodes] == [1, 2]
+    assert all(np.isinf(one.low).all() for pair in found.values() for one in pair)

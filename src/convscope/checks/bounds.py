@@ -60,6 +60,10 @@ MOST_PLACES = 64
 """Layers whose outputs have so few positions are evaluated at all of them; others in the middle."""
 
 
+MOST_CHANNELS = 1 << 22
+"""Of more channels no bounds are kept: a file may say any size."""
+
+
 class Bounds(Record):
     """The smallest and largest that each channel can be, as far as is known.
 
@@ -94,18 +98,25 @@ def all_bounds(subject: Subject) -> dict[str, tuple[Bounds, Bounds]]:
     stated = {node.name for node, _, _ in subject.stated()}
     for node in graph.nodes.values():
         nothing = _open(subject, node.name)
-        found = _through(subject, node, after, nothing) if node.name in stated else None
+        few = all(_channels(subject, name) <= MOST_CHANNELS for name in (node.name, *node.inputs))
+        found = _through(subject, node, after, nothing) if few and node.name in stated else None
         known[node.name] = found or (nothing, nothing)
         after[node.name] = known[node.name][1]
     return known
 
 
 def _open(subject: Subject, name: str) -> Bounds:
-    """Return bounds that say nothing, for as many channels as a node or an input has."""
+    """Return bounds that say nothing, for as many channels as a node or an input has, or for one if they are too many."""
+    count = _channels(subject, name)
+    count = count if count <= MOST_CHANNELS else 1
+    return Bounds(subject.channel_axis(name) or 0, np.full(count, -np.inf), np.full(count, np.inf))
+
+
+def _channels(subject: Subject, name: str) -> int:
+    """Return how many channels a node or an input has; 1 where nobody knows."""
     shape = subject.graph.shape(name)
     axis = subject.channel_axis(name) or 0
-    count = int(shape[axis]) if len(shape) and is_known(shape[axis]) else 1
-    return Bounds(axis, np.full(count, -np.inf), np.full(count, np.inf))
+    return int(shape[axis]) if len(shape) and is_known(shape[axis]) else 1
 
 
 def _through(
