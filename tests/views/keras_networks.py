@@ -17,7 +17,7 @@ def build(name: str) -> Any:
     """Return the Keras model of that name; its weights take no memory."""
     import keras
 
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     with keras.device("meta"):
         return BUILDERS[name](keras, keras.layers)
 
