@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,3 +91,56 @@ def test_numbers_that_are_none_are_written_and_read() -> None:
     places = list(np.ndindex(*run[last].shape))
     assert np.isnan(run[last]).any()
     assert False not in [run.trace(last, place).facts.agrees for place in places]
+
+
+class Masked(nn.Module):
+    def __init__(self, use: Callable[[Any, Tensor], Tensor], mask: Tensor, rows: Tensor) -> None:
+        super().__init__()
+        self.use = use
+        self.register_buffer("mask", mask)
+        self.register_buffer("rows", rows)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.use(self, x) * 2
+
+
+def _put(module: Any, x: Any) -> Any:
+    y = x.unflatten(3, (5, 1)) * 1
+    y[:, module.mask] = module.rows
+    return y
+
+
+@pytest.mark.filterwarnings("ignore:indexing with dtype torch.uint8")  # PyTorch's own
+@pytest.mark.parametrize("mask", [[1, 1, 1], [0, 2, 1], [[0, 1, 3, 1, 0, 0, 0]] * 3])
+def test_small_whole_numbers_are_a_mask_as_for_pytorch(mask: list[int]) -> None:
+    held = torch.tensor(mask, dtype=torch.uint8)
+    module = Masked(lambda m, x: x[:, m.mask], held, torch.zeros(1))
+    net = convscope.open(module, IMAGE, engine="onnxruntime")
+    run = net.run(IMAGE[0].numpy())
+    assert np.array_equal(run.output, module(IMAGE)[0].numpy())
+    assert net.graph.facts["index"].equation is not None
+    for at in list(np.ndindex(*run["index"].shape))[::7]:
+        assert run.trace("index", at).facts.agrees
+
+
+@pytest.mark.filterwarnings("ignore:indexing with dtype torch.uint8")
+def test_a_mask_of_small_whole_numbers_that_is_computed_has_no_equation() -> None:
+    module = Masked(lambda m, x: x[(x[:, :, 0, 0] * 0 + 1).byte()], torch.ones(1), torch.ones(1))
+    net = convscope.open(module, IMAGE)
+    assert "uint8 for a mask" in str(net.explain("index"))
+
+
+@pytest.mark.parametrize("rows", [(5, 1), (7, 5, 1), (2, 1, 5, 1)])
+def test_fewer_axes_are_written_under_a_mask_than_lie_behind_it(rows: tuple[int, ...]) -> None:
+    held = torch.tensor([True, False, True])
+    module = Masked(_put, held, torch.rand(rows))
+    run = convscope.open(module, IMAGE, engine="onnxruntime").run(IMAGE[0].numpy())
+    assert np.array_equal(run.output, module(IMAGE)[0].numpy())
+
+
+def test_a_mask_that_holds_nowhere_gives_nothing() -> None:
+    module = Masked(
+        lambda m, x: torch.cat([x, x[:, m.mask]], 1), torch.zeros(3).bool(), torch.ones(1)
+    )
+    net = convscope.open(module, IMAGE)
+    assert "its output is empty" in str(net.explain("index"))

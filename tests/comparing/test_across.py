@@ -249,3 +249,31 @@ def test_padding_at_the_other_side_of_pytorchs_is_named() -> None:
     for made in (model.compare(opened(module), image), opened(module).compare(model, turned)):
         assert made.first is not None
         assert "on the other side" in str(made.first.cause)
+
+
+def test_numbers_of_64_bits_are_held_to_64_bits() -> None:
+    torch = pytest.importorskip("torch")
+    one = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.ReLU()).double()
+    other = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.ReLU()).double()
+    other.load_state_dict(one.state_dict())
+    x = RNG.random((2, 7, 6))
+    left, right = (convscope.open(net, torch.from_numpy(x[None])) for net in (one, other))
+    assert left.compare(right, x).agree
+    with torch.no_grad():
+        other[0].bias += 1e-11
+    report = left.compare(right, x)
+    assert report.agree is False and "its bias differ" in str(report)
+
+
+def test_what_is_nan_in_both_is_not_said_to_agree() -> None:
+    def made() -> Network:
+        return Sequential([Conv2D(4, 3, input_shape=(7, 6, 2), name="conv"), Flatten(), Dense(3, name="dense")])  # fmt: skip
+
+    one, other = made(), made()
+    x = np.full((7, 6, 2), np.nan, np.float32)
+    assert one.compare(other, x).agree  # their weights are equal
+    weights = other.get_layer("dense").get_weights()
+    other.get_layer("dense").set_weights([w + 2 for w in weights])
+    report = one.compare(other, x)
+    assert {row.one: row.agrees for row in report.layers}["dense"] is None and not report.agree
+    assert "every number that was" in str(report) and "agrees" not in str(report)

@@ -431,3 +431,20 @@ def test_a_session_has_no_more_threads_than_are_allowed(
     net = Sequential([Conv2D(3, 2, input_shape=(7, 6, 2))], seed=1)
     net.predict(np.ones((1, 7, 6, 2), np.float32))
     assert found == [threads]
+
+
+def test_where_nothing_can_be_written_values_come_as_they_did(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from convscope.engine import blocks
+
+    def nowhere(*_: object, **__: object) -> None:
+        raise FileNotFoundError("no usable temporary directory")
+
+    net = wired((9, 8, 2), ("conv", Conv2D(20, 3), "image"))
+    monkeypatch.setattr(blocks, "TemporaryDirectory", nowhere)
+    given = {"image": np.ones((2, 9, 8, 2), np.float32)}
+    plain = Engine(net, ("conv",), many=True).run(given)
+    with blocks.in_blocks():
+        found = Engine(net, ("conv",), many=True).run(given)
+    assert np.array_equal(found["conv"], plain["conv"])

@@ -336,3 +336,20 @@ def test_a_program_that_ends_while_others_still_run_networks_ends_as_it_says() -
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_asks_while_the_program_ends_is_answered() -> None:
+    """A function that was registered before convscope was loaded is called after native work was told to stop."""
+    code = (
+        "import atexit\n"
+        "@atexit.register\n"
+        "def last():\n"
+        "    print(net.run(np.ones((9, 8, 2), np.float32)).output.shape)\n"
+        "import numpy as np\n"
+        "from convscope import Conv2D, Sequential\n"
+        "net = Sequential([Conv2D(5, 3, input_shape=(9, 8, 2))])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert (done.stdout, done.stderr) == ("(7, 6, 5)\n", "")

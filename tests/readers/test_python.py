@@ -140,3 +140,16 @@ def test_a_file_is_known_by_its_name_while_it_runs(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"wrong.py, line 2: JSONDecodeError"):
         convscope.open(tmp_path / "wrong.py")
     assert "wrong" not in sys.modules
+
+
+def test_a_file_does_not_stand_in_for_a_library(tmp_path: Path) -> None:
+    line = f"from convscope import *\nnet = {NETWORK.format(5, 'ours')}"
+    for name in ("colorsys", "starlette"):
+        kept = sys.modules.pop(name, None)
+        (tmp_path / f"{name}.py").write_text(line)
+        try:
+            assert convscope.open(tmp_path / f"{name}.py").count_params() == 5 * 18 + 5
+            assert name not in sys.modules
+        finally:
+            if kept is not None:
+                sys.modules[name] = kept

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 
-from convscope.aten.rule import Call, Given, NoEquation, Rule, Write, axes_of
+from convscope.aten.rule import Call, Fed, Given, NoEquation, Rule, Write, axes_of
 from convscope.equations import masking, moving, scattering
 from convscope.equations.layout import window_axes
 from convscope.equations.looking_up import gathered, gathered_each
@@ -122,6 +122,8 @@ def _places(given: Call) -> _Places:
 def _mask(given: Call) -> tuple[str, int] | None:
     """Return the one mask by which a tensor is indexed, and from which axis on it lies over it; None where there is none."""
     keys = given.many("indices")
+    if "uint8" in given.reads and any(isinstance(given.slots[key], Fed) for key in keys):
+        raise NoEquation("PyTorch takes what is uint8 for a mask")
     masks = [key for key in keys if given.is_truth(key)]
     if not masks:
         return None
@@ -364,12 +366,11 @@ def _write_index_put(given: Call, form: Write) -> str:
             raise NoEquation("it writes the next number wherever its mask holds")
         wide = form.whole(*(1,) * ahead, *map(int, over), *(1,) * behind)
         holds = form.node("Greater", form.node("Reshape", form.input(key), wide), form.number(0.0))
-        lead = (
-            (*(1,) * (len(own) - behind), *own[len(own) - behind :]) if behind else (1,) * len(own)
-        )
-        if ahead and any(not is_one(s) for s in own[: max(len(own) - behind, 0)]):
+        before = max(len(own) - behind, 0)
+        if any(not is_one(s) for s in own[:before]):
             raise NoEquation("it writes numbers of their own before its mask")
-        values = form.node("Reshape", values, form.whole(*map(int, lead)))
+        lead = (1,) * before + tuple(map(int, own[before:]))
+        values = form.node("Reshape", values, form.whole(*lead))
         if given["accumulate"]:
             values = form.node("Add", form.input("self"), values)
         return form.node("Where", holds, values, form.input("self"))

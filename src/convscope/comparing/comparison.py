@@ -18,6 +18,7 @@ from convscope.comparing.units import Unit, Units, unlike, written
 from convscope.errors import ConvscopeError
 from convscope.model.graph import Graph
 from convscope.notation.ledger import Ledger
+from convscope.notation.rounding import ROUNDING
 from convscope.notation.sizes import is_known
 from convscope.typed import Array
 
@@ -377,6 +378,9 @@ class _Comparing:
         found = found._replace(
             own=_apart(x, y), room=x.rounding + y.rounding, agrees=agrees, position=positions[worst]
         )
+        if agrees and all(np.isnan(x.value) for x, _ in values):
+            why = "every number that was tried is NaN in both"
+            return found._replace(agrees=None, why_not=why), None
         if agrees or not wanted:
             return found, None
         cause = self._cause(one, other, given, there, [x for x, _ in values])
@@ -464,9 +468,10 @@ def _numbers(
 ) -> list[tuple[BoundedNumber, BoundedNumber]]:
     """Return pairs of numbers with their rooms; where two are nearer than one rounding, that is room enough."""
     xs, ys = left.values(positions, given[0]), right.values(there, given[1])
+    unit = min(ROUNDING[left.dtype], ROUNDING[right.dtype])
     found: list[tuple[BoundedNumber, BoundedNumber]] = []
     for x, y in zip(map(float, xs), map(float, ys), strict=True):
-        least = 2.0**-24 * min(abs(x), abs(y))
+        least = unit * min(abs(x), abs(y))
         found.append((BoundedNumber(x, least), BoundedNumber(y, least)))
     far = [
         n

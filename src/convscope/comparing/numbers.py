@@ -1,4 +1,4 @@
-"""One number of a unit from given arrays, in float64, and how far float32 may be off: its own error, not what it inherited."""
+"""One number of a unit from given arrays, in float64, and how far its engine may be off: its own error, not what it inherited."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from convscope.notation.cone import Link, cone
 from convscope.notation.evaluation import AT_ONCE, evaluate, evaluate_all, gathered
 from convscope.notation.expression import Reduction
 from convscope.notation.ledger import Ledger, ledger
+from convscope.notation.rounding import ROUNDING
 from convscope.notation.scattered import Positions, bounded, numbers
 from convscope.notation.sizes import is_known, product
 from convscope.typed import Array
@@ -25,7 +26,7 @@ Equations = Mapping[str, Equation]
 
 
 class BoundedNumber(NamedTuple):
-    """A number by the equations, and how far an engine in float32 may be from it."""
+    """A number by the equations, and how far an engine may be from it that computes in the unit's types."""
 
     value: float
     rounding: float
@@ -35,6 +36,8 @@ class Computing:
     """What is needed to compute numbers of one unit from what feeds it, by the equations alone.
 
     equations, weights   of nodes that shall have others than their own
+
+    `dtype` is the coarsest type in which one of its nodes computes.
     """
 
     def __init__(
@@ -63,6 +66,8 @@ class Computing:
             feeds = dict(zip(tensor_names(len(node.inputs)), node.inputs, strict=True))
             own = {**node.layer.weights, **((weights or {}).get(name) or {})}
             self.links[name] = Link(equation, feeds, own)
+        kinds = {graph.nodes[name].layer.dtype for name in self.links}
+        self.dtype = max(kinds, key=ROUNDING.__getitem__, default="float32")
 
     @property
     def weighted(self) -> list[str]:
@@ -93,7 +98,7 @@ class Computing:
         alone = all(len(self.links[name].feeds) == 1 for name in names[1:])
         if not alone or not self._together(positions):
             return [self._at(position, given) for position in positions]
-        found = bounded(self.links, names, positions, given)
+        found = bounded(self.links, names, positions, given, self.dtype)
         return [BoundedNumber(*map(float, pair)) for pair in zip(*found, strict=True)]
 
     def _together(self, positions: Positions) -> bool:
@@ -119,7 +124,7 @@ class Computing:
             link = self.links[name]
             if len(link.feeds) > 1 or not at_own_place(link.equation):
                 return self._mixed(nodes[n:], position, given, room)
-            value, room = _led_on(link, position, value, room)
+            value, room = _led_on(link, position, value, room, self.dtype)
         return BoundedNumber(value, room)
 
     def _mixed(
@@ -134,7 +139,7 @@ class Computing:
 
     def _ledger_of(self, name: str, position: Sequence[int], given: Mapping[str, Array]) -> Ledger:
         return ledger(
-            self.links[name].equation, position, self._of(name, position, given), "float32"
+            self.links[name].equation, position, self._of(name, position, given), self.dtype
         )
 
     def _of(
@@ -172,7 +177,9 @@ class Computing:
         return self._found[1]
 
 
-def _led_on(link: Link, position: Sequence[int], value: float, room: float) -> BoundedNumber:
+def _led_on(
+    link: Link, position: Sequence[int], value: float, room: float, dtype: str
+) -> BoundedNumber:
     """Return what a node makes of the one number that it reads, and of how far that may be off."""
     tensor, shape = next(iter(link.feeds)), tuple(link.equation.shape)
 
@@ -182,5 +189,5 @@ def _led_on(link: Link, position: Sequence[int], value: float, room: float) -> B
     now, low, high = (
         evaluate(link.equation, position, values(n)) for n in (value, value - room, value + room)
     )
-    own = ledger(link.equation, position, values(value), "float32").rounding
+    own = ledger(link.equation, position, values(value), dtype).rounding
     return BoundedNumber(now, max(abs(low - now), abs(high - now)) + own)

@@ -97,7 +97,8 @@ def as_taken(array: Array, kind: str, name: str) -> Array:
     if kind.startswith("complex"):
         return array.astype(kind, copy=False)
     if kind == "float16":
-        return array.astype(np.float16).astype(np.float32)
+        with np.errstate(over="ignore"):  # beyond 65,504 they are infinite, in PyTorch too
+            return array.astype(np.float16).astype(np.float32)
     if kind == "bfloat16":  # numpy does not have it: the upper half of a float32, rounded to even
         bits = array.astype(np.float32).view(np.uint32)
         up = np.where(np.isnan(array), 0, 0x7FFF + (bits >> 16 & 1))

@@ -152,7 +152,10 @@ class Session:
         def write(options: Any) -> None:
             self._session, self._held = self._opened(model, apart, [], kept, options)
 
-        found = reopened(write, lambda: self._options(kept))
+        try:
+            found = reopened(write, lambda: self._options(kept))
+        except OSError:  # there is nowhere to write it to
+            return write(None)
         if found is not None:
             (self._session, self._left), self._held = found, []
 

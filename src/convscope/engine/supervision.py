@@ -79,6 +79,8 @@ def supervised(
         finally:
             done.set()
 
+    if _over.is_set():  # what else ends with the program may still ask; no thread begins any more
+        return watched(work, stop)
     until = None if seconds is None else time.monotonic() + seconds
     try:
         threading.Thread(target=body, name="convscope engine", daemon=True).start()

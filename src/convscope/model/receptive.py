@@ -118,7 +118,10 @@ def _chain(inner: Field | None, equation: Equation, tensor: Tensor, steps: Steps
     if not numbers and not _is_whole(step):  # how many divisions come out whole is open
         return None
     if not surely_less(0, step):
-        return _uneven(inner, low, high, _moving(equation, tensor, inner.axis)) if numbers else None
+        if not numbers:
+            return None
+        low, high = _first_window(equation, tensor, inner.axis) or (low, high)
+        return _uneven(inner, low, high, _moving(equation, tensor, inner.axis))
     axis = moving[0]
     place = equation.axes.index(axis)
     shifted = not (is_known(spread.shift) and spread.shift == 0)
@@ -341,6 +344,24 @@ def _one_each(equation: Equation, tensor: Tensor, dimension: int) -> bool:
         return False
     first = tidy(found[0][0].at(dict.fromkeys(found[0][0].axes(), 0)))
     return is_known(first) and first == 0
+
+
+def _first_window(equation: Equation, tensor: Tensor, dimension: int) -> Range | None:
+    """Return what output 0 reads along a dimension, where all outputs read as much; None where that cannot be told."""
+    found = [
+        (indices[dimension], bound)
+        for read, indices, bound in equation.inlined
+        if read.tensor.name == tensor.name
+    ]
+    if len(found) != 1:
+        return None
+    index, bound = found[0]
+    for atom, _ in index.terms:
+        runs = {axis in bound for axis in atom.axes()}
+        if len(runs) > 1:
+            return None
+    low, high = equation.bounds(tensor.name, dimension, {})
+    return (low, high) if low <= high else None
 
 
 def _union(a: Field | None, b: Field | None, steps: Steps) -> Field | None:

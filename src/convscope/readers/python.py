@@ -201,7 +201,12 @@ def _is_taken(name: str, path: str) -> bool:
     """Whether a module of that name is another one than a file."""
     if name in sys.stdlib_module_names:
         return True
-    return name in sys.modules and getattr(sys.modules[name], "__file__", None) != path
+    if name in sys.modules:
+        return getattr(sys.modules[name], "__file__", None) != path
+    from importlib.util import find_spec
+
+    there = find_spec(name) if name.isidentifier() else None  # onnx.py is none of ONNX's own
+    return there is not None and os.path.realpath(there.origin or "") != path
 
 
 def _module(name: str) -> ModuleType:

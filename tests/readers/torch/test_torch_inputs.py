@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import convscope as cs
-from convscope.errors import InputError, SourceError, SourceWarning
+from convscope.errors import EngineError, InputError, SourceError, SourceWarning
 
 from .modules import unchanged
 
@@ -272,3 +272,25 @@ def test_an_input_that_is_missing_is_asked_for() -> None:
         cs.errors.ForwardError, match=r"'row' \(every input is given: an example of each"
     ):
         cs.open(Pair(), IMAGE)
+
+
+def test_what_is_expanded_on_the_meta_device_is_not_compared() -> None:
+    class Shifted(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return x + torch.ones(len(x), 1, device=x.device) * 3
+
+    with pytest.warns(SourceWarning, match="the 2 rows"):
+        net = cs.open(Shifted().to("meta"), torch.rand(2, 5, device="meta"))
+    assert net.graph.inputs == {"x": (2, 5)}
+
+
+def test_numbers_beyond_halves_become_infinite_without_a_word() -> None:
+    net = cs.open(nn.Conv2d(2, 3, 1).half(), torch.rand(1, 2, 4, 5).half())
+    assert not np.isfinite(net.run(np.full((2, 4, 5), 1e6)).output).all()
+
+
+def test_float64_in_onnx_runtime_says_what_would_run() -> None:
+    module = nn.Conv2d(2, 3, 1).double()
+    net = cs.open(module, torch.rand(1, 2, 4, 5).double(), engine="onnxruntime")
+    with pytest.raises(EngineError, match=r"float64.*module.float\(\) would run"):
+        net.run(np.ones((2, 4, 5)))

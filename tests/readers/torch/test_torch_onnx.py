@@ -102,3 +102,19 @@ def test_tokens_see_their_patch_and_after_attention_all() -> None:
     assert found["lin"] == found["cat"] == patch and found["add"] == found["select"] == image
     alike = [getattr(found[name], "alike", None) for name in ("lin", "cat", "select")]
     assert alike == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("module", "size", "start"),
+    [
+        (nn.Unfold((3, 2), padding=1, stride=2), (1, 1), (-1, -1)),
+        (nn.Sequential(nn.Conv2d(3, 4, (3, 2), stride=2), nn.Unfold((2, 3), padding=(1, 0))), (3, 2), (-2, 0)),
+    ],
+)  # fmt: skip
+def test_a_number_of_a_column_sees_one_place_of_what_is_unfolded(
+    module: nn.Module, size: tuple[int, int], start: tuple[int, int]
+) -> None:
+    net = cs.open(module, shape=(3, 9, 8))
+    last = list(net.graph.nodes)[-1]
+    field = net.graph.receptive_field(last)
+    assert field is not None and (field.size, field.start) == (size, start)

@@ -102,7 +102,7 @@ export function table(head, rows, foot) {
 	const row = (/** @type {(Child | Child[])[]} */ cells) => h("tr", cells.map((cell, n) => {
 		if (cell instanceof HTMLTableCellElement) return cell;
 		if (!n) return h("th", { scope: "row" }, cell);
-		return h(typeof cell === "string" && /^[+\[−\d]?[\d.,∞]+/.test(cell) ? "td.cs-figure" : "td", null, cell);
+		return h(typeof cell === "string" && /^(NaN$|[+\[−\d]?[\d.,∞]+)/.test(cell) ? "td.cs-figure" : "td", null, cell);
 	}));
 	return h("table.cs-data",
 		head && h("thead", h("tr", head.map((cell) => (cell ? h("th", { scope: "col" }, cell) : h("td"))))),

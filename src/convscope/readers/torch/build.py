@@ -283,6 +283,8 @@ class _Builder:
     ) -> Slot:
         """Return how a tensor that depends on no input is seen."""
         tensor, shape, kind = given.tensor, given.shape, given.dtype
+        if key.startswith("indices.") and kind is torch.uint8:  # PyTorch takes them for a mask
+            tensor, kind = tensor != 0, torch.bool
         parameter = self.parameters.get(given.name) if given.name else None
         if parameter is None and not (kind.is_floating_point and shape):
             whole = not kind.is_floating_point and not kind.is_complex and kind is not torch.bool
@@ -290,8 +292,8 @@ class _Builder:
             few = (whole and prod(shape) <= most) or not shape
             if few and 0 not in shape and tensor.device.type != "meta":
                 return Given(tuple(tensor.detach().reshape(-1).tolist()), shape)
-        if key.startswith("indices") and kind is torch.bool and len(shape) == 1:
-            places = tensor.nonzero().reshape(-1).tolist()
+        masks = key.startswith("indices.") and kind is torch.bool
+        if masks and len(shape) == 1 and (places := tensor.nonzero().reshape(-1).tolist()):
             return Given(tuple(places), (len(places),))
         path, _, base = (given.name or "").rpartition(".")
         if not base:
@@ -302,7 +304,8 @@ class _Builder:
             name = f"{base}_{number}"
         if op in _ROW_BY_ROW and self._repeats(given):
             tensor, shape = tensor[:1], (1, *shape[1:])
-        arrays[name] = _Numbers(tensor, self.modules[path] if given.held else None, base)
+        own = given.held and given.dtype is kind
+        arrays[name] = _Numbers(tensor, self.modules[path] if own else None, base)
         if parameter is not None:
             held.append((name, parameter[0]))
             self.counted.add(id(parameter[1]))
@@ -313,6 +316,8 @@ class _Builder:
         """Whether a constant is one row, again for every row of the batch: a class token, expanded."""
         rows, tensor = self.result.rows, given.tensor
         if given.call is None or rows == 1 or len(given.shape) < 2 or given.shape[0] != rows:
+            return False
+        if tensor.layout is not torch.strided or tensor.is_meta:
             return False
         return tensor.stride(0) == 0 or torch.equal(tensor, tensor[:1].expand_as(tensor))
 

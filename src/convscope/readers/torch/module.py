@@ -11,6 +11,7 @@ import torch
 
 from convscope.errors import EngineError, NotBuiltError
 from convscope.model.graph import Graph
+from convscope.notation.sizes import shape_text
 from convscope.readers.torch.build import TorchGraph, build
 from convscope.readers.torch.calls import Recording, Value
 from convscope.readers.torch.inputs import Arguments, as_tensor
@@ -256,6 +257,11 @@ class _Compared:
         ours = self.own.run(inputs)
         theirs = self.other.run(inputs) if self.other is not None else {}
         for name in theirs:
+            if ours[name].shape != theirs[name].shape:
+                raise EngineError(
+                    f"PyTorch and ONNX Runtime differ at {name}: {shape_text(ours[name].shape)} in the one, "
+                    f"{shape_text(theirs[name].shape)} in the other"
+                )
             size = float(np.abs(ours[name]).max())
             away = float(np.abs(ours[name] - theirs[name]).max()) / max(size, 1e-30)
             self.backing.differences[name] = away

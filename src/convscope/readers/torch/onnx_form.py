@@ -54,9 +54,17 @@ class LiveEngine:
         """Return the kept activations for a batch: name → array with a batch axis."""
         weights = [a for layer in self.graph.layers for a in layer.weights.values()]
         now = tuple(crc32(np.ascontiguousarray(a).reshape(-1).view(np.uint8).data) for a in weights)
-        if self._ready is None or self._ready[0] != now:
-            self._ready = now, engine_of(self.graph, self.keep)
-        return self._ready[1].run(inputs)
+        try:
+            if self._ready is None or self._ready[0] != now:
+                self._ready = now, engine_of(self.graph, self.keep)
+            return self._ready[1].run(inputs)
+        except EngineError as error:
+            if self.graph.number == "float64":
+                raise EngineError(
+                    f"{error} (it computes in float64, for which ONNX Runtime has few operators: module.float() "
+                    f"would run there, and without engine='onnxruntime' PyTorch runs it as it is)"
+                ) from error
+            raise
 
 
 class _OneOf:

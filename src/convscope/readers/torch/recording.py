@@ -386,12 +386,13 @@ def seldom_gathered() -> Iterator[None]:
     Those that are met by a few such looks count as old, and Python then goes through everything that there is.
     """
     before = gc.get_threshold()
-    if 0 < before[0] < SELDOM:
+    ours = 0 < before[0] < SELDOM
+    if ours:
         gc.set_threshold(SELDOM, *before[1:])
     try:
         yield
     finally:
-        if gc.get_threshold()[0] == SELDOM:
+        if ours and gc.get_threshold()[0] == SELDOM:
             gc.set_threshold(*before)
 
 

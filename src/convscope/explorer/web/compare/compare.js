@@ -165,7 +165,7 @@ function sign({ layers: [one, other], agrees, same_equation: alike, unlike, why_
 }
 
 /** @param {number | string | null} value */
-const size = (value) => (value === null ? "∞" : typeof value === "string" ? value : value === 0 ? "0" : Math.abs(value) >= 0.001 && Math.abs(value) < 1e6 ? String(Number(value.toPrecision(4))) : scientific(value));
+const size = (value) => (value === null || value === "Infinity" ? "∞" : typeof value === "string" ? value : value === 0 ? "0" : Math.abs(value) >= 0.001 && Math.abs(value) < 1e6 ? String(Number(value.toPrecision(4))) : scientific(value));
 
 /** @param {number | string | null} value */
 const said = (value) => (typeof value === "number" ? exact(value) : (value ?? ""));
