@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from convscope.engine.native import onnxruntime
+from convscope.engine.writing import removed_when_ended
 from convscope.typed import Array, Record
 
 _asked: ContextVar[bool] = ContextVar("convscope blocks", default=False)
@@ -72,15 +74,18 @@ class Left(Record):
 
 
 def reopened(
-    write: Callable[[Any], object], options: Callable[[], Any]
-) -> tuple[Any, Mapping[str, Left]] | None:
-    """Return a session that leaves values in blocks, and which; None where no value is moved out of them.
+    write: Callable[[Any], Any], again: Callable[[str, Any], Any], options: Callable[[], Any]
+) -> tuple[Any, Mapping[str, Left]]:
+    """Return a session that leaves values in blocks, and which: none, where none is moved out of them.
 
     write     opens the model with options that have its optimised graph written
+    again     opens that, a file
     options   gives new ones
     """
-    ort = onnxruntime()
-    with TemporaryDirectory(prefix="convscope", ignore_cleanup_errors=True) as folder:
+    with (
+        TemporaryDirectory(prefix="convscope-", ignore_cleanup_errors=True) as folder,
+        removed_when_ended(lambda: rmtree(folder, ignore_errors=True)),
+    ):
         path = Path(folder) / "graph.onnx"
         writing = options()
         writing.optimized_model_filepath = str(path)
@@ -88,13 +93,13 @@ def reopened(
             writing.add_session_config_entry(
                 f"session.optimized_model_external_initializers_{what}", value
             )
-        write(writing)
-        left = _left(path)
-        if not left:
-            return None
-        again = options()
-        again.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        return ort.InferenceSession(str(path), again, providers=["CPUExecutionProvider"]), left
+        session, left = write(writing), _left(path)
+        if left:
+            del session  # its weights take the room of the next one's
+            plain = options()
+            plain.graph_optimization_level = onnxruntime().GraphOptimizationLevel.ORT_DISABLE_ALL
+            session = again(str(path), plain)
+        return session, left
 
 
 def _left(path: Path) -> dict[str, Left]:
@@ -144,12 +149,11 @@ def side() -> int:
         found.log_severity_level = 4
         return found
 
-    def write(options: Any) -> None:
-        ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    def opened(model: bytes | str, options: Any) -> Any:
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
-    found = reopened(write, options)
-    if found is None:
+    session, left = reopened(lambda options: opened(model, options), opened, options)
+    if not left:
         return 1
-    session, left = found
     (filled,) = session.run([left["out"].name], {"in": np.ones(shape, np.float32)})
     return {32: 16, 24: 8, 20: 4}[filled.shape[1]]

@@ -81,11 +81,14 @@ class StoredEngine:
     ) -> None:
         self.material, self.keep = material, dict(keep)
         self.needed, self.limit = needed, limit
-        fetched = [k.tensor for k in keep.values() if k.known is None]
-        self._fetched = [t for t in dict.fromkeys(fetched) if t not in material.inputs]
+        computed = [k for k in keep.values() if k.known is None]
+        self._fetched = [
+            t for t in dict.fromkeys(k.tensor for k in computed) if t not in material.inputs
+        ]
         self._session: AnySession | None = None
         if self._fetched:
-            self._session = _opened(material, self._fetched, many, limit, memory)
+            batched = all(k.batched for k in computed)  # blocks are
+            self._session = _opened(material, self._fetched, many, limit, memory, batched)
             trim(len(material.data) if not material.external else WORTH_TRIMMING)
 
     @property
@@ -143,7 +146,7 @@ def _numbers(value: Any) -> Array | None:
 
 
 def _opened(
-    material: Material, fetched: list[str], many: bool, limit: float, memory: int
+    material: Material, fetched: list[str], many: bool, limit: float, memory: int, batched: bool
 ) -> AnySession:
     """Return a session on the model's bytes, with these tensors among its outputs."""
     from onnx import GraphProto, ModelProto, ValueInfoProto
@@ -153,6 +156,6 @@ def _opened(
     apart = {name: aligned(get()) for name, get in material.external.items()}
     model, products, name = material.data + added, material.matrices, material.name
     if material.checked:
-        blocks = asked() and not material.alone
+        blocks = asked() and batched and not material.alone
         return Session(model, apart, products, len(fetched), many, name, limit, blocks)
     return SessionApart(model, apart, products, len(fetched), many, name, limit, memory)

@@ -117,15 +117,17 @@ class Session:
     ) -> None:
         self.name, self.seconds = name, seconds
         self._left: Mapping[str, Left] = {}
+        self._held: list[Any] = []
         matrices = [name for name in apart if name in products]
         if many or sum(apart[name].nbytes for name in matrices) < IN_PLACE_FROM:
             matrices = []
         self._quick: set[Any] = set()
         try:
-            self._session, self._held = self._ready(model, apart, matrices, kept)
             size = len(model) + sum(array.nbytes for array in apart.values())
             if blocks and size <= MOST_WRITTEN:
-                self._leave(model, apart, kept)
+                self._session, self._left = self._in_blocks(model, apart, kept)
+            else:
+                self._session, self._held = self._ready(model, apart, matrices, kept)
         except ConvscopeError:
             raise
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
@@ -145,19 +147,18 @@ class Session:
             # an optimiser pass wanted to read a matrix, of which the model only knows the shape
             return self._opened(model, apart, [], kept)
 
-    def _leave(self, model: bytes, apart: Mapping[str, Array], kept: int) -> None:
-        """Open it again so that values stay in blocks, where any are moved out of them."""
-        del self._session  # its weights take the room of the next one's
+    def _in_blocks(
+        self, model: bytes, apart: Mapping[str, Array], kept: int
+    ) -> tuple[Any, Mapping[str, Left]]:
+        """Return an inference session that leaves values in blocks, and which."""
 
-        def write(options: Any) -> None:
-            self._session, self._held = self._opened(model, apart, [], kept, options)
+        def write(options: Any) -> Any:
+            return self._opened(model, apart, [], kept, options)[0]
 
         try:
-            found = reopened(write, lambda: self._options(kept))
+            return reopened(write, self._made, lambda: self._options(kept))
         except OSError:  # there is nowhere to write it to
-            return write(None)
-        if found is not None:
-            (self._session, self._left), self._held = found, []
+            return write(self._options(kept)), {}
 
     def _options(self, kept: int) -> Any:
         options = onnxruntime().SessionOptions()
@@ -197,22 +198,28 @@ class Session:
             options.add_initializer(name, values[name])
         if in_place:
             options.add_session_config_entry("session.disable_prepacking", "1")
-        opened = self._supervised(
+        # it would read the matrices, to make one product of two
+        without = ["MatMul_BatchNormalization_Fusion"] if in_place else None
+        opened = self._made(model, options, without)
+        for name in copied:
+            let_go(apart[name])
+        return opened, [(values[name], apart[name]) for name in in_place]
+
+    def _made(self, model: bytes | str, options: Any, without: Sequence[str] | None = None) -> Any:
+        """Return an inference session of a model or its file, made `without` some optimisers, in the time that there is."""
+        ort = onnxruntime()
+        return self._supervised(
             lambda: ort.InferenceSession(
                 model,
                 options,
                 providers=["CPUExecutionProvider"],
-                # it would read the matrices, to make one product of two
-                disabled_optimizers=["MatMul_BatchNormalization_Fusion"] if in_place else None,
+                disabled_optimizers=without,
             ),
             # ONNX Runtime 1.20 cannot be told
             lambda: getattr(options, "set_load_cancellation_flag", bool)(True),
             f"making {self.name} ready in ONNX Runtime",
             None if self.seconds is None else max(self.seconds, READY_SECONDS),
         )
-        for name in copied:
-            let_go(apart[name])
-        return opened, [(values[name], apart[name]) for name in in_place]
 
     def run(self, fetched: Sequence[str], given: Mapping[str, Array]) -> list[Any]:
         """Return the values of tensors; raises `EngineError`, also when the time is up."""

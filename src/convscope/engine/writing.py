@@ -6,7 +6,7 @@ import os
 import secrets
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ def complete(path: str | Path, suffix: str, what: str) -> Iterator[Path]:
     # a name that nobody can guess, so that no link is planted there
     part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
     try:
-        with _removed_when_ended(part):
+        with removed_when_ended(lambda: part.unlink(missing_ok=True)):
             only_new = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
             os.close(os.open(part, only_new, 0o666))
             yield part
@@ -71,15 +71,15 @@ def complete(path: str | Path, suffix: str, what: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _removed_when_ended(part: Path) -> Iterator[None]:
-    """Remove a file also when the process is told to end, as Python does not; then it ends as it would."""
+def removed_when_ended(remove: Callable[[], object]) -> Iterator[None]:
+    """Remove a file or a folder also when the process is told to end, as Python does not; then it ends as it would."""
     told = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     here = threading.current_thread() is threading.main_thread()
     plain = [s for s in told if here and signal.getsignal(s) == signal.SIG_DFL]
 
     def end(number: int, frame: object) -> None:
         with suppress(OSError):
-            part.unlink(missing_ok=True)
+            remove()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 

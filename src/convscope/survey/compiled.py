@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from convscope.survey import compiled_blocks
-from convscope.survey.compiling import EXPONENT, OUTSIDE, compiled, inner, place_of
+from convscope.survey.compiling import EXPONENT, OUTSIDE, compiled, inner, place_of, reach
 from convscope.survey.counting import LANES, Room, Top
 from convscope.survey.exact import BINS, BITS, HEAD, LOW, ExactSums, Histograms
 from convscope.typed import Array
@@ -34,6 +34,8 @@ def count(x: Array, histograms: Histograms, room: Room) -> None:
     x = np.require(x, np.float32, ["C", "A", "W"])  # a kind of array each would be compiled for
     bits = x.view(np.uint32)
     images, maps, places = x.shape
+    if histograms.empty:
+        histograms.reach(*reach(bits.reshape(-1)))
     table, low = histograms.ready(images * places * (maps // histograms.rows))
     zeros = np.zeros(maps, np.int64)
     least, most = _pass(x, bits, table, low, zeros, *room[:4], *room[5:])

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.survey.compiling import EXPONENT, OUTSIDE, compiled, inner, place_of, prefetch
+from convscope.survey.compiling import EXPONENT, OUTSIDE, compiled, inner, place_of, prefetch, reach
 from convscope.survey.counting import LANES, Room
 from convscope.survey.exact import BINS, HEAD, Histograms
 from convscope.typed import Array
@@ -44,13 +44,15 @@ def count(x: Array, histograms: Histograms, room: Room) -> None:
     x = np.require(x, np.float32, ["C", "A", "W"])
     bits, maps = x.view(np.uint32), len(room.sums)
     images, _, places, side = x.shape
+    if histograms.empty:
+        histograms.reach(*reach(bits.reshape(-1)))
     table, low = histograms.ready(images * places * (maps // histograms.rows))
     zeros = np.zeros(maps, np.int64)
     which, beyond = np.empty(BEYOND, np.int64), np.empty(BEYOND, np.uint32)
     found = _pass(x, bits, table, low, _aside(side), zeros, which, beyond, *room[:4], *room[5:])
-    if found > BEYOND:  # as a rule the first time: there are no bins at all
+    if found > BEYOND:
         before = low, low + min((table.shape[1] - HEAD) // (2 * BINS), MOST)
-        histograms.reach(*_reach(bits, maps))
+        histograms.reach(*reach(bits.reshape(-1)))
         table, low = histograms.ready(0)
         _others(bits, table, low, *before, maps)
     elif found:
@@ -371,21 +373,6 @@ def _finite(
         _fold(two, LANES // 2, 1)
         sums[m] += one[0]
         squares[m] += two[0]
-
-
-@compiled
-def _reach(bits: Array, maps: Any) -> Any:
-    """Return the lowest and the highest exponent of the numbers beside 0."""
-    images, _, places, side = bits.shape
-    least, most = np.int64(256), np.int64(0)
-    for n in range(images):
-        for m in range(maps):
-            for p in range(places):
-                size = np.uint32(bits[n, m // side, p, m % side] << np.uint32(1))
-                if size:
-                    exponent = np.int64(size >> np.uint32(EXPONENT))
-                    least, most = min(least, exponent), max(most, exponent)
-    return least, most
 
 
 @compiled

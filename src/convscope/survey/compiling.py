@@ -12,6 +12,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from convscope.survey.exact import HEAD
+from convscope.typed import Array
 
 EXPONENT = 24
 """Where the exponent stands in the bits of a float32 once the sign was pushed out of them."""
@@ -52,6 +53,17 @@ def _prefetch(context: Any, array: Any, index: Any) -> Any:
 
 
 prefetch: Any = intrinsic(_prefetch)
+
+
+@compiled
+def reach(bits: Array) -> Any:
+    """Return the lowest and the highest exponent of the numbers beside 0, from 256 to 0 where there are none."""
+    least, most = np.uint32(0xFFFFFFFF), np.uint32(0)
+    for i in range(len(bits)):
+        size = np.uint32(bits[i] << np.uint32(1))
+        least = min(least, np.uint32(size - np.uint32(1)))  # 0 becomes the largest
+        most = max(most, size)
+    return (np.int64(least) + 1) >> EXPONENT, np.int64(most) >> EXPONENT
 
 
 @inner

@@ -144,8 +144,15 @@ class Histograms:
         """How many bins there are of one sign."""
         return int(self._table.shape[1] - HEAD) // 2
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no bin yet."""
+        return self._high < 0
+
     def reach(self, low: int, high: int) -> None:
-        """Let the table reach from one exponent to another, at least."""
+        """Let the table reach from one exponent to another, at least; none, from a higher to a lower one."""
+        if low > high:
+            return
         low, high = min(low, self._low), max(high, self._high)
         if (low, high) == (self._low, self._high):
             return

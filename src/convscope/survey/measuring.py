@@ -106,8 +106,9 @@ class Measuring:
         self._running = Semaphore(self.callers)
         self._first = first
         self.plan = self._plan(self._runner.run({self.input: first}), wanted)
-        each = 4 * sum(layer.maps * layer.places for layer in self.plan.layers)
-        fit = max(1, min(MOST_TOGETHER, TOGETHER // each), min(BATCH, LITTLE // each))
+        self._each = sum(layer.numbers for layer in self.plan.layers)
+        size = 4 * self._each
+        fit = max(1, min(MOST_TOGETHER, TOGETHER // size), min(BATCH, LITTLE // size))
         self.rows = 1 << (fit.bit_length() - 1)  # so that groups of a batch are of one size
         self._by: Counting = counting
         self._numbers = 0
@@ -175,8 +176,11 @@ class Measuring:
                     if not coming:
                         break
                     turn, done = coming.popleft()
+                    before = self._numbers
                     turn.set_result(True)
                     reached = done.result()
+                    if before < COMPILED_FROM <= self._numbers:
+                        self._compile()  # in this thread, which hears when the program is told to end
                     if reached % BATCH == 0:
                         yield reached
             finally:
@@ -217,7 +221,7 @@ class Measuring:
             found = self._runner.run({self.input: np.concatenate([array for _, array in good])})
         for layer in self.plan.layers if good else ():
             array = found.get(layer.name)
-            if array is None or array.size != len(good) * layer.maps * layer.places:
+            if array is None or array.size != len(good) * layer.numbers:
                 raise EngineError(
                     f"{layer.name} gave {getattr(array, 'shape', 'nothing')} for {len(good)} images, and "
                     f"{layer.maps} maps of {layer.places} places were expected: leave it out, --layers"
@@ -233,16 +237,9 @@ class Measuring:
         if items:
             names = [(item.name, item.label) for item in items]
             numbers = [item.number for item in items]
-            tally.add(numbers, names, found, self._counting(len(items)), over)
+            tally.add(numbers, names, found, self._by, over)
+            self._numbers += len(items) * self._each
         return int(reached)
-
-    def _counting(self, images: int) -> Counting:
-        """Return what counts the next images."""
-        before = self._numbers
-        self._numbers += images * sum(layer.maps * layer.places for layer in self.plan.layers)
-        if before < COMPILED_FROM <= self._numbers:
-            self._compile()
-        return self._by
 
     def _compile(self) -> None:
         """Let Numba count from here on, if there is one, and have what convolutions give as they leave it."""
@@ -278,7 +275,7 @@ class Measuring:
         for layer in self.plan.layers:
             one, other = layer.arranged(had[layer.name]), has[layer.name]
             now = other.plain() if isinstance(other, Blocks) else layer.arranged(other)
-            if one.tobytes() != now.tobytes():
+            if one.shape != now.shape or one.tobytes() != now.tobytes():
                 return False
         return True
 

@@ -51,6 +51,11 @@ class Measured(Record):
         return count
 
     @property
+    def numbers(self) -> int:
+        """How many numbers it has for one image."""
+        return self.maps * self.places
+
+    @property
     def slice(self) -> slice:
         return slice(self.first, self.first + self.maps)
 
@@ -94,9 +99,7 @@ class Plan(Record):
     @property
     def largest_first(self) -> list[int]:
         """The places of the layers, that of the most numbers first: threads that take one after another end together."""
-        return sorted(
-            range(len(self.layers)), key=lambda n: -self.layers[n].maps * self.layers[n].places
-        )
+        return sorted(range(len(self.layers)), key=lambda n: -self.layers[n].numbers)
 
     @property
     def sampled(self) -> int:
