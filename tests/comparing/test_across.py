@@ -277,3 +277,23 @@ def test_what_is_nan_in_both_is_not_said_to_agree() -> None:
     report = one.compare(other, x)
     assert {row.one: row.agrees for row in report.layers}["dense"] is None and not report.agree
     assert "every number that was" in str(report) and "agrees" not in str(report)
+
+
+def test_what_a_module_is_opened_with_is_not_for_its_export(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    code = "import torch\ntorch.manual_seed(3)\nnet = torch.nn.Conv2d(2, 3, 3)"
+    (tmp_path / "made.py").write_text(code)
+    torch.manual_seed(3)
+    net = convscope.open(torch.nn.Conv2d(2, 3, 3), shape=(2, 7, 6))
+    net.export(tmp_path / "net.onnx")
+    np.save(tmp_path / "x.npy", RNG.random((2, 7, 6)))
+    names = [str(tmp_path / name) for name in ("made.py:net", "net.onnx", "x.npy")]
+    asked = ["--shape", "2,7,6", "--image", names[2]]
+    assert CliRunner().invoke(main, ["compare", *names[:2], *asked]).exit_code == 0
+    refused = CliRunner().invoke(main, ["compare", names[1], names[1], *asked])
+    assert refused.exit_code == 2 and "are for PyTorch modules, not for" in refused.output
+    (tmp_path / "own.py").write_text(
+        "from convscope import *\nnet = Sequential([Dense(3, input_shape=(4,))])"
+    )
+    refused = CliRunner().invoke(main, ["summary", str(tmp_path / "own.py"), "--shape", "4"])
+    assert refused.exit_code == 2 and "a network of convscope's own" in refused.output

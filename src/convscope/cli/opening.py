@@ -22,10 +22,27 @@ SIZE = "convscope.size"
 """Where a command's context keeps the size that a network is to have."""
 
 
-def open_network(model: str, parts: bool = False) -> Network:
+def open_both(model: str, other: str) -> tuple[Network, Network]:
+    """Return two networks; what a PyTorch module is opened with is for whichever of them takes it."""
+    from convscope.readers.example import ExampleRefused
+
+    found, refused = [], []
+    for name in (model, other):
+        try:
+            found.append(open_network(name))
+        except ExampleRefused as error:
+            refused.append(error)
+            found.append(open_network(name, example=False))
+    if len(refused) == len(found):
+        raise refused[0]
+    return found[0], found[1]
+
+
+def open_network(model: str, parts: bool = False, example: bool = True) -> Network:
     """Return the network that MODEL names; what was left out of it is said on stderr.
 
-    parts   whether a PyTorch module without a shape will do: its parameters alone
+    parts     whether a PyTorch module without a shape will do: its parameters alone
+    example   whether it is opened with what is given for PyTorch modules
     """
     import warnings
 
@@ -36,7 +53,7 @@ def open_network(model: str, parts: bool = False) -> Network:
         warnings.simplefilter("ignore", SourceWarning)
         context = click.get_current_context(silent=True)
         asked = {} if context is None else context.meta
-        network = open(model, **asked.get(EXAMPLE, {}))
+        network = open(model, **(asked.get(EXAMPLE, {}) if example else {}))
         if SIZE in asked:
             network = network.sized(asked[SIZE])
     if getattr(network.backing, "arguments", network) is None:

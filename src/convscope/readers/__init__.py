@@ -7,9 +7,9 @@ import warnings
 from functools import partial
 from importlib import import_module
 
-from convscope.errors import SettingError, SourceError, SourceWarning
+from convscope.errors import SourceError, SourceWarning
 from convscope.network import Network
-from convscope.readers.example import NOTHING, Example
+from convscope.readers.example import NOTHING, Example, ExampleRefused
 from convscope.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -74,11 +74,12 @@ def open(
     """
     given = Example(example, shape, keywords, training, engine, weights)
     if isinstance(source, Network):
-        _none_taken(given, "a network that is open already")
-        return source
+        return read(source, given)
     network = read(source, given)
     if isinstance(source, (str, os.PathLike)):
         how = {"shape": shape, "training": training, "engine": engine, **keywords}
+        if weights is not None:
+            how["weights"] = os.path.abspath(weights)
         network.opening = partial(open, _anywhere(os.fspath(source)), *example, **how)
     for remark in network.warnings:
         warnings.warn(remark, SourceWarning, stacklevel=2)
@@ -87,6 +88,9 @@ def open(
 
 def read(source: Any, given: Example = NOTHING) -> Network:
     """Return the network that a source names or holds, as `open` does; nothing is warned of."""
+    if isinstance(source, Network):
+        _none_taken(given, f"{source.name}, which is a network of convscope's own")
+        return source
     if isinstance(source, (str, os.PathLike)):
         from convscope.readers.foreign import refused
 
@@ -117,6 +121,6 @@ def _anywhere(source: str) -> str:
 
 def _none_taken(given: Example, what: str) -> None:
     if given != NOTHING:
-        raise SettingError(
+        raise ExampleRefused(
             f"an example, a shape, training, engine and weights are for PyTorch modules, not for {what}"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from convscope.errors import SettingError
 from convscope.typed import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -36,3 +37,7 @@ class Example(Record):
 
 
 NOTHING = Example()
+
+
+class ExampleRefused(SettingError):
+    """An example, or what goes with one, was given for a network that takes none."""

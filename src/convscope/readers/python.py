@@ -41,8 +41,7 @@ def read(source: str | os.PathLike[str], example: Example = NOTHING) -> Network:
     """
     from convscope.readers import read
 
-    found = made_by(str(source))
-    return found if isinstance(found, Network) and example == NOTHING else read(found, example)
+    return read(made_by(str(source)), example)
 
 
 def made_by(source: str) -> Any:

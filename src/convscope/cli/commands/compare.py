@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from convscope.cli.opening import open_network, set_pixels
+from convscope.cli.opening import open_both, set_pixels
 from convscope.cli.options import (
     MODEL_HELP,
     color_option,
@@ -72,7 +72,7 @@ def command(
         raise click.UsageError(
             "--page shows an image going through both: give it one, --image FILE"
         )
-    one, two = open_network(model), open_network(other)
+    one, two = open_both(model, other)
     for network in (one, two):
         set_pixels(network, pixels, image)
     with working(f"comparing {one.name} with {two.name}"):
