@@ -15,7 +15,7 @@ from convscope import Conv2D, Dense, Flatten, Sequential
 from convscope.cli import main
 from convscope.engine import estimate
 from convscope.engine.estimate import bytes_of_run
-from convscope.errors import EngineError
+from convscope.errors import EngineError, UnsupportedError
 
 pytestmark = pytest.mark.filterwarnings("default")  # Keras's own conversions warn with numpy 2
 
@@ -55,6 +55,18 @@ def test_one_number_of_it_can_still_be_had() -> None:
     kernel, bias = model.get_layer("a").get_weights()
     found = model.trace(HUGE, "a", (99_997, 5, 1)).facts.value
     assert np.isclose(found, 0.5 * kernel[..., 1].sum() + bias[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("units", [1 << 20, 1 << 31])
+def test_weights_that_no_memory_holds_are_refused(units: int) -> None:
+    model = Sequential([Dense(units, input_shape=(1 << 31,))])
+    assert model.graph.totals.params == units * ((1 << 31) + 1)
+    assert f"(2147483648,) from input  →  ({units},)" in str(model.explain("dense"))
+    image = np.broadcast_to(np.float32(1), (1 << 31,))
+    said = rf"the kernel of dense, \(2147483648, {units}\), takes [\d,]+\.0 GiB, and there is no memory"
+    for asked in (model.get_weights, lambda: model.trace(image, "dense", (3,))):
+        with pytest.raises(UnsupportedError, match=said):
+            asked()
 
 
 def test_a_keras_file_and_an_onnx_file(tmp_path: Path) -> None:

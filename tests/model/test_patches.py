@@ -11,6 +11,7 @@ import numpy as np
 import onnx_models
 import pytest
 from onnx import helper
+from work import calls
 
 import convscope
 from convscope import (
@@ -22,10 +23,14 @@ from convscope import (
     Flatten,
     Input,
     Model,
+    ReLU,
+    Reshape,
     Sequential,
     UpSampling2D,
 )
+from convscope.model.graph import Graph
 from convscope.network import Network
+from convscope.notation import seen
 
 NETWORKS: dict[str, list[Any]] = {
     "enlarged": [UpSampling2D(2), Conv2D(2, 3, use_bias=False)],
@@ -254,3 +259,80 @@ def test_a_map_of_a_joined_tensor_sees_what_its_own_branch_does() -> None:
     agrees(net, lambda x: net.run(x).output, first=0)
     assert net.graph.patch("concatenate", (0, 6, 1)) == ((0, 0), (6, 6))
     assert net.graph.patch("concatenate", (0, 6, 2)) == ((-2, 2), (5, 7))
+
+
+def test_a_map_made_of_rows_has_a_border_of_its_own() -> None:
+    """What lies beyond it is beyond no border of the image: place −1 of a row is the end of the row before."""
+    model = Sequential(
+        [Reshape((72, 2)), Reshape((9, 8, 2)), Conv2D(3, 3, padding="same", use_bias=False)]
+    )
+    model.build((None, 9, 8, 2))
+    agrees(model, lambda x: model.run(x).output, first=0)
+    assert model.graph.patch("conv2d", (0, 4, 1)) == ((0, 1), (3, 5))
+    assert model.graph.patch("conv2d", (4, 7, 0)) == ((3, 5), (6, 7))
+
+
+# -- what it costs ----------------------------------------------------------------------------------
+
+
+def test_a_number_is_taken_apart_without_looking_up_what_it_sees(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = Input((9, 7, 2))
+    model = Model(image, Concatenate()([Conv2D(2, 1)(image), Conv2D(3, 3, padding="same")(image)]))
+    run = model.run(np.ones((9, 7, 2), np.float32))
+    asked = []
+    own = Graph.patch
+    monkeypatch.setattr(Graph, "patch", lambda *args: asked.append(args[1:]) or own(*args))
+    report = run.trace("concatenate", (4, 3, 2))
+    assert report.facts.agrees and asked == []
+    assert report.to_dict()["patch"] == [[3, 5], [2, 4]] and "rows 3 … 5" in str(report)
+    assert asked == [("concatenate", (4, 3, 2))]
+
+
+def test_a_layer_that_is_no_longer_there_is_not_asked() -> None:
+    model = Sequential([Conv2D(2, 3, input_shape=(9, 8, 1)), Conv2D(3, 3, name="last")])
+    facts = model.run(np.ones((9, 8, 1), np.float32)).trace("last", (1, 2, 1)).facts
+    model.pop()
+    model.add(Conv2D(3, 5, name="last"))
+    assert facts.patch == () and facts.layer == "last"
+
+
+def test_a_dense_network_of_40_blocks_is_looked_through_in_little_work() -> None:
+    x = image = Input((33, 31, 3))
+    for _ in range(40):
+        x = Concatenate()([x, Conv2D(5, 3, padding="same")(ReLU()(x))])
+    graph = convscope.open(Model(image, x)).graph
+    graph.receptive_field(graph.outputs[0])
+    seen._KNOWN.clear()
+    assert calls(lambda: graph.patch(graph.outputs[0], (16, 15, 202))) < 12_000
+    assert calls(lambda: graph.patch("conv2d_39", (16, 15, 2))) < 6_000
+
+
+def test_shifted_windows_are_looked_through_in_little_work() -> None:
+    """As in Swin: rolled, cut into windows in which all rows see each other, and put together again; four times."""
+    torch = pytest.importorskip("torch")
+
+    class Shifted(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def forward(self, x: Any) -> Any:
+            for shift in (0, 3, 0, 3):
+                y = torch.roll(x, (-shift, -shift), (2, 3)).view(1, 3, 8, 7, 8, 7)
+                rows = y.permute(0, 2, 4, 3, 5, 1).reshape(64, 49, 3)
+                rows = torch.softmax(rows @ rows.transpose(1, 2), -1) @ rows
+                y = rows.view(1, 8, 8, 7, 7, 3).permute(0, 5, 1, 3, 2, 4).reshape(1, 3, 56, 56)
+                x = x + torch.roll(y, (shift, shift), (2, 3))
+            return x
+
+    module, image = Shifted().eval(), torch.rand(1, 3, 56, 56)
+    graph = convscope.open(module, image).graph
+    last, at = graph.outputs[0], (0, 1, 23, 24)
+    graph.receptive_field(last)
+    seen._KNOWN.clear()
+    assert calls(lambda: graph.patch(last, at)) < 80_000
+    rows = []
+    for row in range(56):
+        spoilt = image.clone()
+        spoilt[0, :, row] = np.nan
+        if bool(module(spoilt)[at].isnan()):
+            rows.append(row)
+    assert graph.patch(last, at)[0] == (rows[0], rows[-1])

@@ -108,7 +108,7 @@ def as_taken(array: Array, kind: str, name: str) -> Array:
         return array.astype("float64" if kind == "float64" else "float32", copy=False)
     with np.errstate(invalid="ignore"):
         found = array.astype(kind, copy=False)
-    if not np.array_equal(found, array):
+    if found is not array and not np.array_equal(found, array):
         raise InputError(
             f"{name} takes whole numbers ({kind}), and {shape_text(array.shape)} holds others"
         )

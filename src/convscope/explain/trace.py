@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from convscope.engine.images import as_taken
-from convscope.equations.layout import WORDS
+from convscope.equations.layout import WORDS, Layout
 from convscope.errors import NotBuiltError, UnsupportedError
 from convscope.explain.ledger_parts import ledger_parts
 from convscope.explain.words import (
@@ -22,7 +22,7 @@ from convscope.explain.words import (
 )
 from convscope.model.graph import Graph, Node, tensor_names
 from convscope.model.naming import called
-from convscope.notation import Size
+from convscope.notation import Equation, Size
 from convscope.notation.cone import Cone, Link, cone
 from convscope.notation.index import Range
 from convscope.notation.ledger import Ledger, ledger
@@ -35,7 +35,7 @@ from convscope.parts import (
     Part,
     Span,
 )
-from convscope.typed import Array
+from convscope.typed import Array, cached_property
 
 
 @dataclass(frozen=True)
@@ -45,24 +45,55 @@ class Trace:
     engine_value   what the engine computed; None when the network was not run
     engine         what that engine is called
     cone           by the cone: how many numbers were computed, and the patch of the image
-    patch          what of the image it sees: the first and the last position along each axis, the padding
-                   included; None along an axis where that is not known
     doubtful       whether an infinity or NaN among the layer's inputs may reach the number in an engine
     taken          the layers before it that have no equation, each with who computed their numbers
     """
 
-    layer: str
-    kind: str
+    graph: Graph = field(repr=False, compare=False)
+    node: Node = field(repr=False)
     ledger: Ledger
     engine_value: float | None
-    activation: str
     cone: Cone | None = None
     image: str = ""
     engine: str = ""
     doubtful: bool = False
-    patch: tuple[Range | None, ...] = ()
-    image_size: tuple[Size, ...] = ()
     taken: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def layer(self) -> str:
+        """What the layer is called."""
+        return self.node.name
+
+    @property
+    def kind(self) -> str:
+        """The layer's kind."""
+        return self.node.layer.kind
+
+    @property
+    def activation(self) -> str:
+        """What the layer calls its activation."""
+        found = getattr(self.node.layer, "activation", None)
+        return self.kind.lower() if found is None else str(found.name)
+
+    @cached_property
+    def patch(self) -> tuple[Range | None, ...]:
+        """What of the image it sees: the first and the last position along each axis, the padding included.
+
+        None along an axis where that is not known; () where there is no one image, or the layer is no longer there.
+        Looked up when it is asked for.
+        """
+        if self.graph.nodes.get(self.layer) is not self.node:
+            return ()
+        found = self.graph.patch(self.layer, self.position)
+        return found if len(found) == len(self.image_size) else ()
+
+    @property
+    def image_size(self) -> tuple[Size, ...]:
+        """The image's size, where there is one image."""
+        if len(self.graph.inputs) != 1:
+            return ()
+        (shape,) = self.graph.inputs.values()
+        return Layout(self.graph.image_layout == "channels_last").split(shape)[0]
 
     @property
     def value(self) -> float:
@@ -277,33 +308,12 @@ def trace(
         (tensor, activations[name])
         for tensor, name in zip(tensor_names(len(node.inputs)), node.inputs, strict=True)
     )
-    found = ledger(equation, position, values, node.layer.dtype, node.layer.narrows)
+    found = _ledger(node, equation, position, values)
     value = float(activations[node.name][tuple(position)])
     doubtful = isfinite(found.value) != isfinite(value) and not all(
         np.isfinite(activations[name]).all() for name in node.inputs
     )
-    return Trace(
-        node.name,
-        node.layer.kind,
-        found,
-        value,
-        _activation(node),
-        engine=engine,
-        doubtful=doubtful,
-        taken=taken or {},
-        **_patch(graph, node.name, position),
-    )
-
-
-def _patch(graph: Graph, layer: str, position: Sequence[int]) -> dict[str, Any]:
-    """Return what of the image a number sees, and the image's size, where there is one image."""
-    if len(graph.inputs) != 1:
-        return {}
-    (shape,) = graph.inputs.values()
-    last = (graph.image_layout or graph.layout) == "channels_last"
-    found = graph.patch(layer, position)
-    size = shape[:-1] if last else shape[1:]
-    return {"patch": found, "image_size": size} if len(found) == len(size) else {}
+    return Trace(graph, node, found, value, engine=engine, doubtful=doubtful, taken=taken or {})
 
 
 def trace_by_cone(
@@ -332,14 +342,18 @@ def trace_by_cone(
         return as_taken(patch, graph.takes.get(name, "float32"), name)
 
     seen = cone(links, node.name, position, images, taken)
-    equation, own = links[node.name].equation, node.layer
-    found = ledger(equation, position, seen.values, own.dtype, own.narrows)
+    found = _ledger(node, links[node.name].equation, position, seen.values)
     image = next((name for name in images if name in seen.boxes), "")
-    where = _patch(graph, node.name, position)
-    return Trace(node.name, node.layer.kind, found, None, _activation(node), seen, image, **where)
+    return Trace(graph, node, found, None, seen, image)
 
 
-def _activation(node: Node) -> str:
-    """Return what the layer calls its activation."""
-    found = getattr(node.layer, "activation", None)
-    return node.layer.kind.lower() if found is None else str(found.name)
+def _ledger(
+    node: Node, equation: Equation, position: Sequence[int], values: Mapping[str, Any]
+) -> Ledger:
+    try:
+        return ledger(equation, position, values, node.layer.dtype, node.layer.narrows)
+    except MemoryError as error:
+        where = ", ".join(map(str, position))
+        raise UnsupportedError(
+            f"there is no memory for all that the number of {node.name} at ({where}) is made of"
+        ) from error

@@ -319,7 +319,13 @@ class Layer:
 
     def _array(self, name: str, shape: Shape, number: int) -> Array:
         if name not in self._arrays:
-            self._arrays[name] = self._draw(name, shape, number)
+            try:
+                self._arrays[name] = self._draw(name, shape, number)
+            except MemoryError as error:
+                raise UnsupportedError(
+                    f"the {name} of {self.name}, {shape_text(shape)}, takes {4 * product(shape) / 2**30:,.1f} GiB, "
+                    f"and there is no memory for it: shapes and counts are all that can be asked"
+                ) from error
         return self._arrays[name]
 
     def _draw(self, name: str, shape: Shape, number: int) -> Array:
@@ -333,6 +339,8 @@ class Layer:
                 f"the {name} of {self.name} has the symbolic shape {shape_text(shape)}: "
                 f"numbers can be drawn only when every size is a number"
             )
+        if product(shape) >= 1 << 60:  # numpy has other errors for these
+            raise MemoryError
         rng = np.random.default_rng([*self._seed, number])
         return self.initializers()[name](tuple(shape), rng)
 

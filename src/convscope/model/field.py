@@ -222,7 +222,7 @@ def ends(
     moved = {field.axis for field in fields if field is not None}
     for part in (*parts.inside, *parts.beyond):
         for n, (places, size) in enumerate(zip(part, shape or (), strict=bool(shape))):
-            if len(places) != (int(places[-1] - places[0]) + 1 if n in moved else size):
+            if len(places) != (places[-1] - places[0] + 1 if n in moved else size):
                 return None
     found: list[list[int]] = []
     for field in fields:
@@ -233,7 +233,7 @@ def ends(
             for part in some:
                 window = field.windows[0]
                 if field.axis is not None:
-                    window = field.at(int(part[field.axis][0]), int(part[field.axis][-1]))
+                    window = field.at(part[field.axis][0], part[field.axis][-1])
                 if window is None:
                     continue
                 low, high = window

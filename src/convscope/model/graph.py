@@ -9,7 +9,7 @@ from convscope.errors import LayerLookupError, SettingError, ShapeError, WindowE
 from convscope.layers.base import Layer, drawn_from, tensor_names
 from convscope.model.facts import NONE, Facts, facts_of
 from convscope.model.field import Fields, ReceptiveField, ends, image_fields, patch, readable
-from convscope.model.receptive import MOST_LOOKED_AT, Steps, through
+from convscope.model.receptive import Steps, through
 from convscope.notation import Size
 from convscope.notation.index import Range
 from convscope.notation.sizes import (
@@ -426,18 +426,14 @@ class Graph:
 
         turning   the nodes on the way, the last one that of the position, with `_turns` of each
         """
-        import numpy as np
+        from convscope.notation.seen import Allowance, Parts, seen
 
-        from convscope.notation.seen import Parts, seen
-
-        take = Steps(MOST_LOOKED_AT).take
+        allowance = Allowance()
         plain: set[str] = set(self.inputs)  # what comes before them is told in full by their fields
         for name, turns in turning.items():
             if not turns and all(fed in plain for fed in self.nodes[name].inputs):
                 plain.add(name)
-        first = Parts()
-        first.add(tuple(np.array([int(p)]) for p in position), False)
-        reached = {name: first}
+        reached = {name: Parts([tuple(range(int(p), int(p) + 1) for p in position)])}
         found: list[list[int]] = [[] for _ in range(rank)]
         for name in (*reversed(turning), *self.inputs):
             fields = self._fields[name]
@@ -454,7 +450,7 @@ class Graph:
                 return (None,) * rank
             fed = self.nodes[name].inputs
             tensors = dict(zip(tensor_names(len(fed)), fed, strict=True))
-            for tensor, some in seen(equation, parts, take).items():
+            for tensor, some in seen(equation, parts, allowance).items():
                 reached.setdefault(tensors[tensor], Parts()).join(some)
         return tuple((min(axis), max(axis)) if axis else None for axis in found)
 
@@ -483,10 +479,11 @@ class Graph:
     @property
     def totals(self) -> Totals:
         """The whole network's parameters (shared ones once), MACs (every use) and bytes."""
-        once = [facts for _, facts in self.counted_once()]
+        counted = list(self.counted_once())
+        once = [facts for _, facts in counted]
         again = [part for parts in self.again.values() for part in parts.values()]
         params = tidy(sum((f.params for f in once), -sum(part.numbers for part in again)))
-        held = sum((bytes_of(node.layer, facts) for node, facts in self.counted_once()), 0)
+        held = sum((bytes_of(node.layer, facts) for node, facts in counted), 0)
         trainable = tidy(sum((f.trainable for f in once), 0))
         work = tidy(sum((f.macs for f in self.facts.values() if f.macs is not None), 0))
         return Totals(

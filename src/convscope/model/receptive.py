@@ -39,9 +39,6 @@ Behind an up-sampling by 1,000,000 the windows of a million outputs differ. A Fl
 16,384 steps.
 """
 
-MOST_LOOKED_AT = 1 << 22
-"""So many places are looked at for the patch of one output where outputs differ in what they read."""
-
 
 class Steps:
     """How many windows may still be worked out."""

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from convscope.learning.trainer import Trainer
     from convscope.network.network import Network
 
+LARGE = 1 << 28
+"""Inputs of so many bytes are converted only once it is known that memory is there for the run."""
+
 
 class Runnable:
     """What a network is made of, and what runs it: the part of `Network` that the others rest on."""
@@ -217,9 +220,15 @@ class Runnable:
         return found
 
     def _as_taken(self, given: Mapping[str, Array]) -> dict[str, Array]:
-        """Return inputs in the types that the network takes."""
+        """Return inputs in the types that the network takes; refused first, where they are large, if memory is too small."""
         from convscope.engine.images import as_taken
 
+        if sum(array.nbytes for array in given.values()) >= LARGE:
+            from convscope.engine.backing import at_sizes
+            from convscope.engine.estimate import check_run
+
+            graph, count = self.graph, max(map(len, given.values()))
+            check_run(at_sizes(graph, given), graph.outputs, count, count)
         takes = self.graph.takes
         return {n: as_taken(a, takes.get(n, "float32"), n) for n, a in given.items()}
 
