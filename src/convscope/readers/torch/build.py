@@ -115,18 +115,18 @@ class TorchGraph(Graph):
         )
 
 
-def build(recording: Recording, module: Any, name: str, batched: bool = True) -> TorchGraph:
+def build(recording: Recording, name: str, batched: bool = True) -> TorchGraph:
     """Return the graph of a recording."""
-    return _Builder(recording, module, name, batched).graph()
+    return _Builder(recording, name, batched).graph()
 
 
 class _Builder:
-    def __init__(self, recording: Recording, module: Any, name: str, batched: bool) -> None:
+    def __init__(self, recording: Recording, name: str, batched: bool) -> None:
         self.recording = recording
         rows = {v.shape[0] for v in recording.inputs.values() if len(v.shape) > 1}
         self.rows = rows.pop() if len(rows) == 1 else 1
         self.nodes: dict[int, str] = {}
-        self.modules: dict[str, Any] = tree(module)
+        self.modules = recording.modules
         shapes: dict[str, Shape] = {}
         rowed: set[str] = set()
         takes: dict[str, str] = {}
@@ -147,6 +147,7 @@ class _Builder:
         self.parameters = {
             f"{path}.{name}" if path else name: (parameter.requires_grad, parameter)
             for path, one in self.modules.items()
+            if one._parameters
             for name, parameter in one._parameters.items()
             if parameter is not None
         }
@@ -500,7 +501,9 @@ def _counts(modules: Iterable[Any]) -> tuple[int, int, int, int]:
     buffers: dict[int, Any] = {}
     for one in modules:
         for found, held in ((every, one._parameters), (buffers, one._buffers)):
-            found.update((id(t), t) for t in held.values() if t is not None)
+            for tensor in held.values():
+                if tensor is not None:
+                    found[id(tensor)] = tensor
     numbers = trained = size = 0
     for parameter in every.values():
         count = parameter.numel()

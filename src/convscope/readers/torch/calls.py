@@ -182,14 +182,16 @@ class Recording:
     outputs   the values that the module returned, by their place in what it returned ("" for one tensor)
     result    what it returned, as it was
     frames    every call of a module, in order
+    modules   every module by its path
     """
 
     def __init__(
         self, calls: list[Call], inputs: dict[str, Value], outputs: dict[str, Value], result: Any,
-        frames: list[Frame], warnings: list[str], failure: Failure | None = None,
+        frames: list[Frame], warnings: list[str], modules: dict[str, Any], failure: Failure | None = None,
     ) -> None:  # fmt: skip
         self.calls, self.inputs, self.outputs, self.result = calls, inputs, outputs, result
         self.frames, self.warnings, self.failure = frames, warnings, failure
+        self.modules = modules
 
     def settle(self) -> None:
         """Forget what only building a graph needs, so that nothing here holds itself.

@@ -25,6 +25,7 @@ from convscope.notation.sizes import shape_text
 from convscope.readers.torch.calls import Call, Frame, Recording, Value, about
 from convscope.readers.torch.module import RecordedGraph
 from convscope.readers.torch.opening import graph_of
+from convscope.readers.torch.shadow import tree
 
 SCHEMA = 8
 """The version of the program's form that is read, which PyTorch 2.8 to 2.13 write."""
@@ -59,7 +60,7 @@ def read_exported(source: str | os.PathLike[str]) -> Network:
         program = _Program(file, archive)
         recording = program.recording()
         name = os.path.basename(file.path).rpartition(".")[0] or program.root
-        graph, _ = graph_of(recording, program.module, name)
+        graph, _ = graph_of(recording, name)
     return Network(name, graph=graph, backing=RecordedGraph(), warnings=program.warnings)
 
 
@@ -100,7 +101,6 @@ class _Program:
         self.warnings: list[str] = []
         self.frames: dict[str, Frame] = {}
         self.called: dict[str, int] = {}
-        self.module: Any = None
 
     # -- weights ----------------------------------------------------------------------------------
 
@@ -194,7 +194,7 @@ class _Program:
     # -- the program ------------------------------------------------------------------------------
 
     def recording(self) -> Recording:
-        """Return the program as a recording; `module` is the tree of its modules from then on."""
+        """Return the program as a recording."""
         stored = self._stored()
         metas, inputs = self.graph["tensor_values"], {}
         held: dict[str, tuple[Any, bool, bool]] = {}
@@ -224,14 +224,14 @@ class _Program:
         inner = {path.rpartition(".")[0] for path in self.kinds}
         for frame in self.frames.values():
             frame.leaf = frame.path not in inner
-        self.module = self._tree(held)
         outputs = {}
         specs = zip(self.signature["output_specs"], self.graph["outputs"], strict=True)
         for number, (spec, told) in enumerate(specs):
             name = (told.get("as_tensor") or {}).get("name")
             if "user_output" in spec and name is not None:
                 outputs[str(number)] = self.values[name]
-        return Recording(calls, inputs, outputs, None, list(self.frames.values()), [])
+        frames = list(self.frames.values())
+        return Recording(calls, inputs, outputs, None, frames, [], tree(self._tree(held)))
 
     def _value(
         self,

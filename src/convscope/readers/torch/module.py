@@ -16,7 +16,7 @@ from convscope.readers.torch.build import TorchGraph, build
 from convscope.readers.torch.calls import Recording, Value
 from convscope.readers.torch.inputs import Arguments, as_tensor
 from convscope.readers.torch.recording import record
-from convscope.readers.torch.shadow import parameters
+from convscope.readers.torch.shadow import parameters, tree
 from convscope.typed import Array
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class TorchModule(RecordedGraph):
         if self._known is not None and self._known[0].nodes is graph.nodes:
             fetched = self._known[1].followed(recording)
         if fetched is None:
-            found = build(recording, self.module, graph.name, self.batched)
+            found = build(recording, graph.name, self.batched)
             if not graph.same_as(found):
                 recording.settle()
                 return found
@@ -165,7 +165,7 @@ class TorchModule(RecordedGraph):
                 f"{graph.name} was opened without an example, so that only its parameters are known: "
                 f"open(module, shape=(3, 224, 224)) or open(module, example)"
             )
-        if any(t.is_meta for t in parameters(self.module)):
+        if any(t.is_meta for t in parameters(tree(self.module))):
             raise EngineError(
                 f"the parameters of {graph.name} are on the meta device: they have shapes, but no "
                 f"numbers to run with"

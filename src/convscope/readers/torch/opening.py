@@ -13,7 +13,7 @@ from convscope.readers.torch.calls import Recording
 from convscope.readers.torch.inputs import arguments
 from convscope.readers.torch.module import BothEngines, TorchModule
 from convscope.readers.torch.recording import record, seldom_gathered
-from convscope.readers.torch.shadow import initialised, parameters, plain
+from convscope.readers.torch.shadow import initialised, parameters, plain, tree
 
 
 def opened(source: Any, example: Example) -> Network:
@@ -27,16 +27,17 @@ def opened(source: Any, example: Example) -> Network:
     if example.engine not in (None, "torch", "onnxruntime"):
         raise SettingError(f"engine is torch or onnxruntime, not {example.engine!r}")
     backs = BothEngines if example.engine == "onnxruntime" else TorchModule
-    initialised(module)
+    modules = tree(module)
+    initialised(modules)
     if not example.given:
         backing = backs(module, None, True, example.training)
         return Network(name, graph=skeleton(module, name), backing=backing)
     given = arguments(module, example)
-    if any(p.is_meta for p in parameters(module)):
+    if any(p.is_meta for p in parameters(modules)):
         given = given.with_inputs({n: t.to("meta") for n, t in given.inputs.items()})
     with seldom_gathered():
         recording = record(module, given.args, given.kwargs, given.inputs, False, example.training)
-        graph, batched = graph_of(recording, module, name)
+        graph, batched = graph_of(recording, name)
         recording.settle()
     if recording.failure is not None:
         from convscope.readers.torch.failing import forward_error
@@ -61,17 +62,17 @@ def opened(source: Any, example: Example) -> Network:
     return network
 
 
-def graph_of(recording: Recording, module: Any, name: str) -> tuple[TorchGraph, bool]:
+def graph_of(recording: Recording, name: str) -> tuple[TorchGraph, bool]:
     """Return the graph of a recording, and whether its inputs have a batch whose rows stay apart."""
     batched = not _alone(recording)
-    graph = build(recording, module, name, batched)
+    graph = build(recording, name, batched)
     if batched and _mixed(graph) and recording.failure is None:
         first = next(node for node in graph.nodes if node not in graph.batched)
         recording.warnings.append(
             f"{first} mixes or moves the {graph.rows} rows of the first axis, so that they are no batch here: shapes "
             f"have that axis; of an example of one row, x[:1], it is left out"
         )
-        return build(recording, module, name, False), False
+        return build(recording, name, False), False
     return graph, batched
 
 

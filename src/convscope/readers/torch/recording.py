@@ -318,18 +318,20 @@ def _record(
     acting, every = shadowed(module, training)
     names: dict[int, tuple[str, str]] = {}
     leaves: set[int] = set()
-    for path, own, one in every:  # a closure may call the user's own
-        names[id(own)] = names[id(one)] = path, type(one).__name__
-        if is_leaf(one):
-            leaves.update((id(own), id(one)))
     recorder = Recorder(keep, names, leaves, sized)
     recorder.trained = {id(own) for _, own, one in every if own.training and not one.training}
     tensors = recorder.tensors
     cuda = set()
     gradients = []
     for path, own, one in every:
-        prefix = f"{path}." if path else ""
+        # a closure may call the user's own
+        names[id(own)] = names[id(one)] = path, type(one).__name__
+        if is_leaf(one):
+            leaves.update((id(own), id(one)))
         for held, theirs in ((one._parameters, own._parameters), (one._buffers, own._buffers)):
+            if not held:
+                continue
+            prefix = f"{path}." if path else ""
             for name, tensor in held.items():
                 if tensor is not None:
                     tensors.hold(tensor, prefix + name, theirs[name])
@@ -365,7 +367,10 @@ def _record(
             failure = Failure(error, where, op, named)
     outputs = {name: tensors.value(tensor) for name, tensor in tensors_of(result)}
     said = list(recorder.warnings)
-    return Recording(tensors.calls, values, outputs, result, recorder.frames, said, failure)
+    modules = {path: own for path, own, _ in every}
+    return Recording(
+        tensors.calls, values, outputs, result, recorder.frames, said, modules, failure
+    )
 
 
 def _put_back(gradients: Sequence[tuple[Tensor, Tensor]]) -> None:

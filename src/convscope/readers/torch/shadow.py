@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import types
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -31,13 +31,12 @@ def shadow(module: Any, training: bool) -> Any:
 def shadowed(module: Any, training: bool) -> tuple[Any, list[tuple[str, Any, Any]]]:
     """Return a module's shadow, and every module of its tree: its path, itself and its copy."""
     copying = _Copying(training)
-    result, made = copying.copied(module), copying.made
+    result = copying.copied(module, "")
     for held, name, value in copying.holding:
-        held[name] = _followed(value, made, DEEPEST)
-    originals = tree(module)
-    if all(id(one) in made for one in originals.values()):
-        return result, [(path, one, made[id(one)]) for path, one in originals.items()]
-    copies = tree(result)  # what is in a scripted one was copied with it
+        held[name] = _followed(value, copying.made, DEEPEST)
+    if not copying.scripted:
+        return result, copying.every
+    originals, copies = tree(module), tree(result)  # what is in a scripted one was copied with it
     return result, [(path, originals.get(path, copy), copy) for path, copy in copies.items()]
 
 
@@ -45,31 +44,35 @@ class _Copying:
     """Copies a tree of modules.
 
     made      id of a module → its copy
+    every     each module in the order of its tree: its first path, itself and its copy
+    scripted  whether there are some of which the copies are not ours
     holding   attributes that may hold modules: whose, its name, what it is
     """
 
     def __init__(self, training: bool) -> None:
         self.training = training
         self.made: dict[int, Any] = {}
+        self.every: list[tuple[str, Any, Any]] = []
+        self.scripted = False
         self.holding: list[tuple[dict[str, Any], str, Any]] = []
 
-    def copied(self, one: Any) -> Any:
+    def copied(self, one: Any, path: str) -> Any:
         """Return the copy of a module, the same one every time."""
-        import torch
-
         if id(one) in self.made:
             return self.made[id(one)]
-        if (
-            written := plain(one)
-        ) is not one:  # a compiled one calls what was compiled, not its copy
-            self.made[id(one)] = self.copied(written)
-            return self.made[id(one)]
-        if isinstance(
-            one, torch.jit.ScriptModule
-        ):  # it lives in C++: a copy with weights of its own
+        of: Any = type(one)
+        scripted, slots, module = _told(of)
+        if scripted:  # it lives in C++: a copy with weights of its own
+            self.scripted = True
             self.made[id(one)] = other = deepcopy(one)
             return other if self.training else other.eval()
-        self.made[id(one)] = other = object.__new__(type(one))
+        children = one._modules
+        if children and (written := plain(one)) is not one:
+            # a compiled one calls what was compiled, not its copy
+            self.made[id(one)] = other = self.copied(written, path)
+            return other
+        self.made[id(one)] = other = object.__new__(of)
+        self.every.append((path, one, other))
         own = dict(one.__dict__)
         for name, value in own.items():
             kind = type(value)
@@ -82,10 +85,13 @@ class _Copying:
                 own[name] = value.copy()
                 if name in KEPT:
                     continue
-            if (kind in HOLDERS and not _plain(value)) or isinstance(value, torch.nn.Module):
+            if (kind in HOLDERS and not _plain(value)) or isinstance(value, module):
                 self.holding.append((own, name, own[name]))
-        children = one._modules.items()
-        own["_modules"] = {n: None if c is None else self.copied(c) for n, c in children}
+        if children:
+            before = f"{path}." if path else ""
+            own["_modules"] = {
+                n: None if c is None else self.copied(c, before + n) for n, c in children.items()
+            }
         if not self.training:
             own["training"] = False
         elif any(m.training for m in one.modules()):
@@ -94,19 +100,21 @@ class _Copying:
             }
         own.pop("_compiled_call_impl", None)
         object.__setattr__(other, "__dict__", own)
-        of: Any = type(one)
-        for name in _slots(of):
+        for name in slots:
             if hasattr(one, name):
                 object.__setattr__(other, name, getattr(one, name))
         return other
 
 
-@functools.cache
-def _slots(kind: type) -> tuple[str, ...]:
-    """Return the attributes of a class that lie beside its dictionary."""
+@functools.lru_cache(maxsize=1024)
+def _told(kind: type) -> tuple[bool, tuple[str, ...], type]:
+    """Return whether a class lives in C++, its attributes beside its dictionary, and what modules are."""
+    import torch
+
     said = [one.__dict__.get("__slots__", ()) for one in kind.__mro__]
     names = [n for slots in said for n in ((slots,) if isinstance(slots, str) else slots)]
-    return tuple(n for n in names if n not in ("__dict__", "__weakref__"))
+    beside = tuple(n for n in names if n not in ("__dict__", "__weakref__"))
+    return issubclass(kind, torch.jit.ScriptModule), beside, torch.nn.Module
 
 
 KEPT = frozenset(("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "training"))
@@ -153,20 +161,23 @@ def tree(module: Any) -> dict[str, Any]:
     stack = [("", module)]
     while stack:
         path, one = stack.pop()
-        one = plain(one)
         if one is None or id(one) in met:
             continue
+        inside = one._modules
+        if inside:
+            if (written := plain(one)) is not one:
+                stack.append((path, written))
+                continue
+            before = f"{path}." if path else ""
+            stack += reversed([(before + n, child) for n, child in inside.items()])
         met.add(id(one))
         found[path] = one
-        if one._modules:
-            inside = [(f"{path}.{n}" if path else n, child) for n, child in one._modules.items()]
-            stack += reversed(inside)
     return found
 
 
-def parameters(module: Any) -> Iterator[Any]:
+def parameters(modules: Mapping[str, Any]) -> Iterator[Any]:
     """Yield the parameters of a tree of modules; one that several hold comes several times."""
-    for one in tree(module).values():
+    for one in modules.values():
         for parameter in one._parameters.values():
             if parameter is not None:
                 yield parameter
@@ -184,14 +195,14 @@ def plain(module: Any) -> Any:
     return module
 
 
-def initialised(module: Any) -> None:
-    """Raise `SourceError` for a module whose lazy parameters have no shape yet."""
+def initialised(modules: Mapping[str, Any]) -> None:
+    """Raise `SourceError` for a tree of modules whose lazy parameters have no shape yet."""
     import torch
 
     kind = torch.nn.parameter.UninitializedTensorMixin  # type: ignore[attr-defined]
     waiting = [
         f"{path}.{name}" if path else name
-        for path, one in tree(module).items()
+        for path, one in modules.items()
         for held in (one._parameters, one._buffers)
         for name, tensor in held.items()
         if isinstance(tensor, kind)
@@ -199,6 +210,6 @@ def initialised(module: Any) -> None:
     if waiting:
         shown = ", ".join(waiting[:3]) + (" …" if len(waiting) > 3 else "")
         raise SourceError(
-            f"{type(module).__name__} has parameters without a shape ({shown}): call it once on an example, "
+            f"{type(modules['']).__name__} has parameters without a shape ({shown}): call it once on an example, "
             f"module(example), and then open it"
         )

@@ -15,7 +15,7 @@ from convscope.readers.example import Example
 from convscope.readers.torch.calls import Frame
 from convscope.readers.torch.inputs import arguments
 from convscope.readers.torch.recording import record
-from convscope.readers.torch.shadow import initialised, plain
+from convscope.readers.torch.shadow import initialised, plain, tree
 from convscope.readers.torch.structures import mapped
 from convscope.readers.torch.weights import on_device
 
@@ -221,7 +221,7 @@ def statistics(
     module = plain(module)
     if not isinstance(module, torch.nn.Module):
         raise SettingError(f"summary takes a torch.nn.Module, not {type(module).__name__}")
-    initialised(module)
+    initialised(tree(module))
     if input_size is not None and input_data is not None:
         raise SettingError("give input_size or input_data, not both")
     if mode not in (None, "eval", "train", "same"):
@@ -272,7 +272,7 @@ def statistics(
         from convscope.readers.torch.build import build
         from convscope.readers.torch.failing import forward_error
 
-        raise forward_error(build(found, module, type(module).__name__), found)
+        raise forward_error(build(found, type(module).__name__), found)
     called: dict[int, list[Frame]] = {}
     for frame in found.frames:
         called.setdefault(id(frame.outer), []).append(frame)

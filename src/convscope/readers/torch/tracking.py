@@ -90,6 +90,7 @@ class Tracking:
     saved    what was overwritten and is not ours: tensor, its numbers, its version
     moved    what was given other memory and is not ours: tensor, a face of the memory that it had, its version
     waiting  what the module holds and nobody has read yet: id → tensor, its whole name, the user's own
+    begun    what the module holds and was read, and whose memory nobody else was met in
     """
 
     def __init__(self, keep: bool, frame: Frame) -> None:
@@ -100,6 +101,7 @@ class Tracking:
         self.saved: list[tuple[Tensor, Tensor, int]] = []
         self.moved: list[tuple[Tensor, Tensor, int]] = []
         self.waiting: dict[int, tuple[Tensor, str, Tensor]] = {}
+        self.begun: list[tuple[Tensor, Entry, Value]] = []
         self._held: set[int] = set()
 
     def hold(self, tensor: Tensor, whole: str, original: Tensor) -> None:
@@ -115,14 +117,20 @@ class Tracking:
     def _begin_held(self, key: int) -> Entry:
         """Let a tensor of the module begin to be a value."""
         tensor, whole, original = self.waiting.pop(key)
-        value = Value(tensor, False, name=whole)
+        value = Value(tensor, False, None, 0, whole)
         value.tensor = original
-        return self.enter(tensor, value, ours=False)[0]
+        entry = self.entries[key] = Entry(tensor, value)
+        self.begun.append((tensor, entry, value))
+        return entry
 
     def _begin_all(self) -> None:
-        """Let all of them begin: another face of the memory of one was met."""
+        """Let all of them begin, and note their memory: another face of that of one was met, or one is written into."""
+        self._held.clear()
         while self.waiting:
             self._begin_held(next(iter(self.waiting)))
+        for tensor, entry, value in self.begun:
+            self._lies(tensor, entry, value, ours=False)
+        self.begun.clear()
 
     def begin(self, tensor: Tensor, fed: bool, name: str, ours: bool = False) -> Value:
         """Note a tensor that is there before the forward begins."""
@@ -135,7 +143,7 @@ class Tracking:
         if tensor.layout is not STRIDED:
             return None
         key = tensor.untyped_storage()._cdata
-        if ours and self.waiting and key in self._held:
+        if key in self._held:
             self._begin_all()
         found = self.memories.get(key)
         if found is None or not found.alive:
@@ -145,13 +153,18 @@ class Tracking:
     def enter(self, tensor: Tensor, value: Value, ours: bool = True) -> tuple[Entry, Memory | None]:
         """Note what a tensor is. `ours` says that its memory is new: nobody else sees what is written there."""
         entry = Entry(tensor, value)
-        memory = self._memory(tensor, ours)
+        memory = self._lies(tensor, entry, value, ours)
         self.entries[id(tensor)] = entry
+        return entry, memory
+
+    def _lies(self, tensor: Tensor, entry: Entry, value: Value, ours: bool) -> Memory | None:
+        """Note in which memory a tensor lies."""
+        memory = self._memory(tensor, ours)
         if memory is not None:
             memory.entries.append(entry)
             if value.tensor is not None:
                 memory.kept.append(value)
-        return entry, memory
+        return memory
 
     def fresh(self, call: Call, tensor: Tensor, fed: bool) -> bool:
         """Note a call and what it gave, where that lies in memory of its own; return whether it does."""
@@ -159,7 +172,7 @@ class Tracking:
             return False
         key = tensor.untyped_storage()._cdata
         known = self.memories.get(key)
-        if (known is not None and known.alive) or (self.waiting and key in self._held):
+        if (known is not None and known.alive) or key in self._held:
             return False
         value = Value(tensor, fed, call)
         kept = self.keep or not fed
@@ -182,13 +195,14 @@ class Tracking:
             if entry.stale:
                 self._derive(entry)
             return entry
-        if self.waiting:
-            if id(tensor) in self.waiting:
-                return self._begin_held(id(tensor))
-            self._begin_all()
+        if id(tensor) in self.waiting:
+            return self._begin_held(id(tensor))
         memory = None
         if tensor.layout is STRIDED:
-            memory = self.memories.get(tensor.untyped_storage()._cdata)
+            key = tensor.untyped_storage()._cdata
+            if key in self._held:
+                self._begin_all()
+            memory = self.memories.get(key)
         if memory is not None:
             # another face of memory that is known: parameter.data, a tensor made by detach outside
             shape = _geometry(tensor)
@@ -251,11 +265,12 @@ class Tracking:
 
     def valued(self, given: Any, reads: list[Value]) -> Any:
         """Return an argument with values in the places of tensors, which are put among those that are read."""
+        entry = self.entries.get(id(given))
+        if entry is not None and not entry.stale and entry.ref() is given:
+            reads.append(entry.value)
+            return entry.value
         if isinstance(given, torch.Tensor):
-            entry = self.entries.get(id(given))
-            if entry is None or entry.stale or entry.ref() is not given:
-                entry = self._entry(given)
-            value = entry.value
+            value = self._entry(given).value
             reads.append(value)
             return value
         if isinstance(given, (list, tuple)):
