@@ -189,7 +189,10 @@ class Operator(Foreign):
         self.use, self.called = use, called
         super().__init__()
         self.name, self.dtype = name, use.dtype if use.dtype in FLOATS else "float32"
-        self.narrows = use.dtype in FLOATS and any(_finer(one, use) for one in use.reads)
+        alike = use.reads == (use.dtype,)
+        self.narrows = (
+            not alike and use.dtype in FLOATS and any(_finer(one, use) for one in use.reads)
+        )
         self.arrays, self.held = arrays, held
         self.explained, self.shape, self.folded = explained, shape, folded
         self.reason = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from convscope.errors import ConvscopeError, InputError
@@ -46,14 +47,19 @@ def configured_labels(module: object) -> list[str]:
     if not isinstance(found, Mapping) or list(found) != list(range(len(found))):
         return []
     labels = list(found.values())
-    if not all(isinstance(one, str) for one in labels):
+    if _made_up(labels) or not all(isinstance(one, str) for one in labels):
         return []
-    return [] if _made_up(labels) else labels
+    return labels
 
 
 def _made_up(labels: list[str]) -> bool:
     """Whether labels are what stands where nobody gave any: LABEL_0, LABEL_1, …"""
-    return labels == [f"LABEL_{n}" for n in range(len(labels))]
+    return labels == _standing(len(labels))
+
+
+@lru_cache(maxsize=1)
+def _standing(count: int) -> list[str]:
+    return [f"LABEL_{n}" for n in range(count)]
 
 
 KEYS = ("labels", "classes", "class_names", "names", "id2label")

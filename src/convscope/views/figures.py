@@ -19,7 +19,7 @@ def count(value: Figure) -> str:
     >>> count(53600), count("9*k1 + k1"), count(None)
     ('53,600', '9·k1 + k1', '–')
     """
-    plain = figure(value)
+    plain = value if type(value) is int else figure(value)
     if isinstance(plain, int):
         return f"{plain:,}".replace("-", "−")
     return NONE if plain is None else _symbolic(str(plain))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, repeat
 
 from convscope.parts import NO_BREAK, Column, Span, Table, Words, spans
 from convscope.typed import cached_property
@@ -38,21 +38,23 @@ class MeasuredColumn:
 
     def __init__(self, told: Column, given: Sequence[Words]) -> None:
         self.told = told
-        self.cells: list[Cell] = [c if type(c) is str else spans(c) for c in given]
+        self.cells: list[Cell] = [
+            c if type(c) is str else (c,) if type(c) is Span else spans(c) for c in given
+        ]
         self.title = marked(told.title, "")
         self.texts: dict[Cell, str] = {}
         self.sizes: dict[Cell, int] = {}
         self.often = {self.title: 1}
         for cell, number in Counter(self.cells).items():
             text = self.texts[cell] = _text(cell)
-            self.sizes[cell] = cells(text)
+            self.sizes[cell] = len(text) if text.isascii() else cells(text)
             self.often[text] = self.often.get(text, 0) + number
         self.natural = max(cells(self.title), *self.sizes.values(), 0)
 
     @cached_property
-    def choices(self) -> dict[int, int]:
+    def choices(self) -> Mapping[int, int]:
         """The widths worth considering, and what each costs."""
-        return _choices(self.often, self.natural)
+        return _choices(tuple(self.often.items()), self.natural)
 
     def taller(self, width: int) -> dict[Cell, int]:
         """Return the cells that take several lines where the column is so wide, and how many."""
@@ -71,14 +73,15 @@ def measured(table: Table) -> list[MeasuredColumn]:
     return [MeasuredColumn(told, given) for told, given in zip(table.columns, columns, strict=True)]
 
 
-def widths_of(columns: Sequence[MeasuredColumn], width: int) -> list[int]:
+def widths_of(columns: Sequence[MeasuredColumn], width: int) -> Sequence[int]:
     """Return how wide the columns of a table of this width are."""
     natural = [column.natural for column in columns]
     room = width - len(GAP) * (len(columns) - 1)
     if sum(natural) <= room:
         return natural
     fair = _fair(room, len(columns))
-    return _fewest([{c.natural: 0} if c.natural <= fair else c.choices for c in columns], room)
+    choices = ({c.natural: 0} if c.natural <= fair else c.choices for c in columns)
+    return _fewest(tuple([tuple(choice.items()) for choice in choices]), room)
 
 
 def height(columns: Sequence[MeasuredColumn], width: int, footer: bool) -> int:
@@ -90,8 +93,7 @@ def height(columns: Sequence[MeasuredColumn], width: int, footer: bool) -> int:
     for column, size in zip(columns, widths_of(columns, width), strict=True):
         heads = max(heads, _height(column.title, size, column.told.align))
         if taller := column.taller(size):
-            each = zip(rows, column.cells, strict=True)
-            rows = [max(row, taller.get(cell, 1)) for row, cell in each]
+            rows = list(map(max, rows, map(taller.get, column.cells, repeat(1))))
     return heads + sum(rows) + (2 if footer else 1)
 
 
@@ -201,16 +203,17 @@ def _joined(rows: Sequence[tuple[tuple[str, ...], ...]], widths: Sequence[int]) 
 # -- widths ---------------------------------------------------------------------------------------
 
 
-def fitting(columns: Sequence[Mapping[str, int]], natural: list[int], room: int) -> list[int]:
+def fitting(columns: Sequence[Mapping[str, int]], natural: list[int], room: int) -> Sequence[int]:
     """Return column widths whose sum fits the room, broken into the fewest lines.
 
     columns   text → how many cells say it
     """
     fair = _fair(room, len(columns))
-    pairs = zip(columns, natural, strict=True)
-    return _fewest(
-        [{whole: 0} if whole <= fair else _choices(c, whole) for c, whole in pairs], room
+    choices = (
+        {whole: 0} if whole <= fair else _choices(tuple(column.items()), whole)
+        for column, whole in zip(columns, natural, strict=True)
     )
+    return _fewest(tuple([tuple(choice.items()) for choice in choices]), room)
 
 
 def _fair(room: int, count: int) -> int:
@@ -218,21 +221,21 @@ def _fair(room: int, count: int) -> int:
     return min(room // count, 8)
 
 
-def _fewest(choices: Sequence[Mapping[int, int]], room: int) -> list[int]:
+@lru_cache(maxsize=32)
+def _fewest(choices: tuple[tuple[tuple[int, int], ...], ...], room: int) -> Sequence[int]:
     """Return a width for each column whose sum fits the room, at the least cost.
 
     choices   for each column its widths, narrowest first, and what each costs
     """
-    least = [min(choice) for choice in choices]
+    least = tuple([choice[0][0] for choice in choices])
     if sum(least) >= room:
         return least
     # for each room taken so far: the least cost, and the widths that have it
     best: dict[int, tuple[int, tuple[int, ...]]] = {0: (0, ())}
     most = room - sum(least)
-    for choice, narrowest in zip(choices, least, strict=True):
+    for pairs, narrowest in zip(choices, least, strict=True):
         most += narrowest  # the columns behind it need the rest
         found: dict[int, tuple[int, tuple[int, ...]]] = {}
-        pairs = tuple(choice.items())
         for used, (cost, chosen) in best.items():
             for width, extra in pairs:
                 total = used + width
@@ -246,16 +249,19 @@ def _fewest(choices: Sequence[Mapping[int, int]], room: int) -> list[int]:
         )
         # what takes more room than another, and costs more, is never the best
         best = {total: one for total, one in found.items() if one[0] <= least_so_far[total]}
-    return list(min(best.values())[1]) if best else least
+    return min(best.values())[1] if best else least
 
 
-def _choices(column: Mapping[str, int], natural: int) -> dict[int, int]:
+@lru_cache(maxsize=32)
+def _choices(column: tuple[tuple[str, int], ...], natural: int) -> Mapping[int, int]:
     """Return the widths worth considering, and what each costs.
+
+    column   each text, and how many cells say it
 
     A cell's second line costs 1, its third 2, …: two cells of two lines are better than one of three.
     """
     amounts: dict[str, int] = {}
-    for text, number in column.items():
+    for text, number in column:
         text = outline(text)
         amounts[text] = amounts.get(text, 0) + number
     least = max(map(widest_piece, amounts))

@@ -155,7 +155,7 @@ class _Builder:
         self.single = {
             id(frame): frame
             for frame in recording.frames
-            if frame.leaf and sum(map(bool, map(_fed, frame.calls))) == 1
+            if frame.leaf and len([1 for call in frame.calls if _fed(call)]) == 1
         }
 
     def graph(self) -> TorchGraph:
@@ -501,14 +501,15 @@ def _counts(modules: Iterable[Any]) -> tuple[int, int, int, int]:
     buffers: dict[int, Any] = {}
     for one in modules:
         for found, held in ((every, one._parameters), (buffers, one._buffers)):
-            for tensor in held.values():
+            for tensor in held.values() if held else ():
                 if tensor is not None:
                     found[id(tensor)] = tensor
     numbers = trained = size = 0
     for parameter in every.values():
         count = parameter.numel()
         numbers += count
-        trained += count * parameter.requires_grad
+        if parameter.requires_grad:
+            trained += count
         size += count * parameter.element_size()
     return numbers, trained, sum(b.numel() for b in buffers.values()), size
 

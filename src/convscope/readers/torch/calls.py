@@ -88,9 +88,9 @@ class Call:
         """Return every argument by its name in the operator's schema, defaults filled in."""
         if self.func is None:
             return dict(self.kwargs)
-        arguments, given = about(self.func).arguments, self.args
-        found = {name: value for (name, _), value in zip(arguments, given, strict=False)}
-        for name, default in arguments[len(given) :]:
+        told, given = about(self.func), self.args
+        found = dict(zip(told.names, given, strict=False))
+        for name, default in told.arguments[len(given) :]:
             value = self.kwargs.get(name, default)
             if value is not _NONE:
                 found[name] = value
@@ -103,6 +103,8 @@ _NONE = object()
 class About(Record):
     """What an operator's schema says.
 
+    names     of its arguments
+    arguments each with its default
     changes   places and names of the arguments that it changes
     random    whether it draws random numbers
     shaped    whether it reads of its tensors how large they are, and none of their numbers
@@ -112,6 +114,7 @@ class About(Record):
     """
 
     name: str
+    names: tuple[str, ...]
     arguments: tuple[tuple[str, Any], ...]
     changes: tuple[tuple[int, str], ...]
     random: bool
@@ -142,7 +145,7 @@ def about(func: Any) -> About:
 def _about(func: Any) -> About:
     schema = getattr(func, "_schema", None)
     if schema is None:
-        return About(func.name(), (), (), False, False, higher=True)
+        return About(func.name(), (), (), (), False, False, higher=True)
     arguments = []
     changes = []
     for place, argument in enumerate(schema.arguments):
@@ -163,7 +166,8 @@ def _about(func: Any) -> About:
     random = torch.Tag.nondeterministic_seeded in func.tags
     shaped = ours and name in _SHAPED
     trains = name in ("batch_norm", "instance_norm")
-    return About(name, tuple(arguments), tuple(changes), random, shaped, ignored, trains)
+    names = tuple([argument for argument, _ in arguments])
+    return About(name, names, tuple(arguments), tuple(changes), random, shaped, ignored, trains)
 
 
 class Failure(Record):

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -66,7 +67,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.frames: list[Frame] = []
         self.counts: dict[str, int] = {}
         self.warnings: dict[str, None] = {}
-        self.thread = threading.get_ident()
+        self.thread = get_ident()
         self.trained: set[int] = set()
         self.failed: tuple[str, dict[str, Any], Frame] | None = None
         self.raised: tuple[BaseException, Frame] | None = None
@@ -185,7 +186,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def enter_module(self, module: Any, given: Any) -> None:
         """A module is called."""
-        if threading.get_ident() != self.thread:
+        if get_ident() != self.thread:
             return
         outer = self.tensors.frame
         path, kind = self.names.get(id(module), ("", ""))
@@ -208,7 +209,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def leave_module(self, module: Any, given: Any, out: Any) -> None:
         """A module returns."""
-        if threading.get_ident() != self.thread:
+        if get_ident() != self.thread:
             return
         tensors = self.tensors
         frame = tensors.frame
@@ -251,7 +252,7 @@ def _watched(recorder: Recorder) -> Iterator[None]:
     before = {name: torch.Tensor.__dict__.get(name) for name in (*OUTSIDE, "data")}
 
     def rebound(tensor: Tensor, other: Tensor) -> None:
-        if threading.get_ident() == recorder.thread:
+        if get_ident() == recorder.thread:
             recorder.tensors.rebound(tensor, other)
         else:
             DATA.__set__(tensor, other)
@@ -259,12 +260,12 @@ def _watched(recorder: Recorder) -> Iterator[None]:
     cond = torch.cond
 
     def chosen(*args: Any, **kwargs: Any) -> Any:
-        ours = threading.get_ident() == recorder.thread
+        ours = get_ident() == recorder.thread
         return (recorder.chosen if ours else cond)(*args, **kwargs)
 
     def telling(name: str, method: Any) -> Any:
         def told(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
-            if threading.get_ident() == recorder.thread:
+            if get_ident() == recorder.thread:
                 recorder.left(tensor, f".{name}()")
             return method(tensor, *args, **kwargs)
 

@@ -76,15 +76,16 @@ class _Copying:
         own = dict(one.__dict__)
         for name, value in own.items():
             kind = type(value)
-            if kind in PLAIN:
-                continue
-            if kind in FILLED and not value:  # most of what a module holds
-                own[name] = kind()
-                continue
-            if (kind is OrderedDict or kind is dict) and name[:1] == "_":
-                own[name] = value.copy()
-                if name in KEPT:
+            if kind in FILLED:
+                if not value:  # most of what a module holds
+                    own[name] = kind()
                     continue
+                if kind in MAPPINGS and name[:1] == "_":
+                    own[name] = value.copy()
+                    if name in KEPT:
+                        continue
+            elif kind in PLAIN:
+                continue
             if (kind in HOLDERS and not _plain(value)) or isinstance(value, module):
                 self.holding.append((own, name, own[name]))
         if children:
@@ -118,6 +119,8 @@ def _told(kind: type) -> tuple[bool, tuple[str, ...], type]:
 
 
 KEPT = frozenset(("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "training"))
+
+MAPPINGS = frozenset((dict, OrderedDict))
 
 FILLED = frozenset((list, set, dict, OrderedDict))
 """What a forward may put things into."""
