@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 NO_BREAK = "\u00a0"
 """A space at which no line is broken; printed as an ordinary one at the terminal."""
 
+NONE = "–"
+"""Where there is no figure."""
+
+
+def at_least(text: str, unknown: int) -> str:
+    """Return a sum's text where the work of so many layers is not in it: "≥ 12", and of 0 nothing."""
+    if not unknown or text == NONE:
+        return text
+    return NONE if text == "0" else f"≥{NO_BREAK}{text}"
+
+
 Style: TypeAlias = "Literal['', 'code', 'strong', 'good', 'bad', 'dim']"
 
 

@@ -215,17 +215,25 @@ def test_on_the_command_line(model: Network, image: np.ndarray, tmp_path: Path) 
 def test_what_has_no_equation_is_not_said_to_agree(tmp_path: Path) -> None:
     keras = pytest.importorskip("keras")
 
-    def made(seed: int) -> Any:
+    def made(seed: int, activation: str = "tanh") -> Any:
         keras.utils.set_random_seed(seed)
         layers = [
             keras.Input((6, 3)),
-            keras.layers.LSTM(4, name="lstm"),
+            keras.layers.LSTM(4, activation, name="lstm"),
             keras.layers.Dense(2, kernel_initializer="ones"),
         ]
         return keras.Sequential(layers, name="net")
 
     x = RNG.random((6, 3), dtype=np.float32)
-    one, other = (convscope.open(made(seed)) for seed in (1, 2))
+    one, other = convscope.open(made(1)), convscope.open(made(2))
+    assert one.compare(other).agree is one.compare(other, x).agree is False  # its kernels differ
+    other = convscope.open(made(1, "relu"))
+    report = one.compare(other)
+    assert report.agree is None and "lstm (there is no equation)" in str(report)
+    assert "layers, 98 parameters" not in str(report) and "≥ 8 MACs" in str(report).replace(
+        "\xa0", " "
+    )
+    assert one.compare(one).agree
     report = one.compare(other, x)
     assert report.agree is None and [layer.one for layer in report.untold] == ["lstm"]
     assert "cannot be told" in str(report) and "They agree" not in str(report)

@@ -19,10 +19,14 @@ from convscope import (
     Conv3D,
     Dense,
     DepthwiseConv2D,
+    Embedding,
+    LayerNormalization,
     LeakyReLU,
     MaxPooling2D,
+    PReLU,
     ReLU,
     Rescaling,
+    SeparableConv2D,
     Sequential,
     Softmax,
     UpSampling2D,
@@ -234,3 +238,27 @@ def test_the_ledgers_are_those_of_what_differs() -> None:
         assert "sqrt(" in str(ours.equation)
         told = [number.value for number in first.values]
         assert np.allclose([ours.value, theirs.value], told, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SeparableConv2D(7, (3, 2), depth_multiplier=2, input_shape=IMAGE),
+        lambda: Embedding(9, 5, input_shape=(6,)),
+        lambda: PReLU(input_shape=IMAGE),
+        lambda: LayerNormalization(axis=(-2, -1), input_shape=IMAGE),
+        lambda: DepthwiseConv2D((3, 2), depth_multiplier=2, input_shape=IMAGE),
+    ],
+)
+def test_no_weight_may_differ_unseen(make: Callable[[], Any]) -> None:
+    """Without an image, of all weights of a layer, however many dimensions they have."""
+    network = _drawn(Sequential([make()], seed=4))
+    weights = network.layers[0].get_weights()
+    for place in range(len(weights)):
+        twin, changed = Sequential([make()]), [array.copy() for array in weights]
+        twin.layers[0].set_weights(changed)
+        assert network.compare(twin).agree
+        changed[place].flat[-1] += 1
+        twin.layers[0].set_weights(changed)
+        report = network.compare(twin)
+        assert report.agree is False and "The weights of 1 layer differ" in str(report)

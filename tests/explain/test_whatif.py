@@ -27,6 +27,7 @@ from convscope.explain.dropped import dropped
 from convscope.layers import kinds
 from convscope.layers.base import Layer
 from convscope.layers.input_layer import InputLayer
+from convscope.layers.opaque import Opaque
 from convscope.model.editing import with_settings
 from convscope.model.facts import facts_of
 from convscope.model.settings import editable, read_edit, read_value
@@ -140,6 +141,13 @@ def test_what_if_compares_with_the_network_that_is_asked() -> None:
     again = edited.edit("conv2d_1", strides=2).changes().facts.layers
     old = {row.name: row for row in again}["conv2d_1"].old
     assert old.output_shape[-1] == 64
+
+
+def test_work_that_is_not_all_known_is_at_least_so_much() -> None:
+    layers = [Conv2D(3, 5, input_shape=(9, 8, 2)), Opaque("Lambda", (5, 4, 3)), Conv2D(7, 2)]
+    found = Sequential(layers).whatif([("conv2d", "strides", 2)])
+    assert str(found).replace("\xa0", " ").count("≥ ") == 2
+    assert found.to_dict()["totals"]["new"]["uncounted_layers"] > 0
 
 
 def test_unknown_and_symbolic_sizes_stay_so() -> None:

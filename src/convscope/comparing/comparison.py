@@ -11,7 +11,7 @@ import numpy as np
 
 from convscope.comparing.causes import trials
 from convscope.comparing.layouts import Way, ways
-from convscope.comparing.matching import Pair, kernel, matched, rows
+from convscope.comparing.matching import Pair, kernel, matched, others, rows
 from convscope.comparing.numbers import BoundedNumber, Computing
 from convscope.comparing.streaming import Numbers, stretches
 from convscope.comparing.units import Unit, Units, unlike, written
@@ -224,10 +224,9 @@ class _Comparing:
         return self._run(found, one, other, wanted)
 
     def _weights(self, one: Unit, other: Unit) -> WeightsCompared | None:
-        found, rows = self._kernels(one, other), self._rows(one, other)
-        if rows is None or (found is not None and found.how not in ("equal", "close")):
-            return found
-        return rows if found is None or rows.how == "different" else found
+        found = (self._kernels(one, other), self._rows(one, other), self._others(one, other))
+        some = [weights for weights in found if weights is not None]
+        return min(some, key=lambda weights: _AS_FAR.get(weights.how, 0), default=None)
 
     def _rows(self, one: Unit, other: Unit) -> WeightsCompared | None:
         """Compare biases, means, variances …; None where one has other rows than its partner, as a folded one has."""
@@ -236,10 +235,16 @@ class _Comparing:
             return None
         if sorted(v.tobytes() for v in ours) == sorted(v.tobytes() for v in theirs):
             return WeightsCompared("equal", 0.0)
-        pairs = list(zip(ours, theirs, strict=True))
-        close = all(np.allclose(x, y, rtol=2e-6, atol=1e-9, equal_nan=True) for x, y in pairs)
-        largest = max(float(np.abs(x - y).max(initial=0)) for x, y in pairs)
-        return WeightsCompared("close" if close else "different", largest)
+        return _weights_apart(ours, theirs)
+
+    def _others(self, one: Unit, other: Unit) -> WeightsCompared | None:
+        """Compare weights of several dimensions beside the kernel; None where they are not written in the same order of axes."""
+        ours, theirs = others(self.a.graph, one), others(self.b.graph, other)
+        if not ours or written(self.a, one) != written(self.b, other):
+            return None
+        if [v.shape for v in ours.values()] != [v.shape for v in theirs.values()]:
+            return WeightsCompared("different", None)
+        return _weights_apart(list(ours.values()), list(theirs.values()))
 
     def _kernels(self, one: Unit, other: Unit) -> WeightsCompared | None:
         ours, theirs = kernel(self.a.graph, one), kernel(self.b.graph, other)
@@ -275,12 +280,14 @@ class _Comparing:
         self, found: Compared, one: Unit, other: Unit, wanted: bool
     ) -> tuple[Compared, First | None]:
         """Look without an image for a setting that differs: by numbers that are drawn, which never prove that none does."""
-        if written(self.a, one) == written(self.b, other) or not found.same:
+        if not found.same:
             return found, None
-        if any(self.a.equation_of(n) is None for n in one.nodes) or any(
-            self.b.equation_of(n) is None for n in other.nodes
-        ):
+        opaque = [n for n in one.nodes if self.a.equation_of(n) is None]
+        opaque += [n for n in other.nodes if self.b.equation_of(n) is None]
+        if opaque and self._layers(self.a, one) != self._layers(self.b, other):
             return found._replace(why_not="there is no equation"), None
+        if written(self.a, one) == written(self.b, other):
+            return found, None
         first: tuple[Way, tuple[dict[str, Array], dict[str, Array]]] | None = None
         try:
             for way, given in self._drawings(one, other):
@@ -293,6 +300,10 @@ class _Comparing:
             return self._own(found, one, other, *first, _spread(first[0].shape), wanted)
         except ConvscopeError as error:
             return found._replace(why_not=str(error)), None
+
+    @staticmethod
+    def _layers(units: Units, unit: Unit) -> list[int]:
+        return [id(units.graph.nodes[name].layer) for name in unit.nodes]
 
     def _drawings(
         self, one: Unit, other: Unit
@@ -442,6 +453,19 @@ def _ledger(side: Side, name: str) -> Ledger | None:
         return None
 
 
+_AS_FAR = {"close": 1, "equal": 2}
+"""What is said of several weights of a layer is of those that are furthest apart; other words come before these."""
+
+
+def _weights_apart(ours: Sequence[Array], theirs: Sequence[Array]) -> WeightsCompared:
+    pairs = list(zip(ours, theirs, strict=True))
+    if all(x.tobytes() == y.tobytes() for x, y in pairs):
+        return WeightsCompared("equal", 0.0)
+    close = all(np.allclose(x, y, rtol=2e-6, atol=1e-9, equal_nan=True) for x, y in pairs)
+    largest = max(float(np.abs(x - y).max(initial=0)) for x, y in pairs)
+    return WeightsCompared("close" if close else "different", largest)
+
+
 def _same_numbers(ours: Array, theirs: Array) -> bool:
     """Whether two arrays hold the same numbers in any order."""
     if ours.size != theirs.size or (ours.min(), ours.max()) != (theirs.min(), theirs.max()):
@@ -535,4 +559,5 @@ def _kind(units: Units, unit: Unit) -> str:
 
 def _totals(graph: Graph) -> dict[str, Any]:
     totals = graph.totals
-    return {"layers": len(graph.nodes), "params": totals.params, "macs": totals.macs}
+    unknown = {"uncounted_layers": totals.uncounted} if totals.uncounted else {}
+    return {"layers": len(graph.nodes), "params": totals.params, "macs": totals.macs, **unknown}

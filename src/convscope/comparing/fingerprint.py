@@ -13,7 +13,8 @@ def fingerprint(graph: Graph) -> str:
     """Return 64 hexadecimal digits that say what a network computes, its weights' numbers aside.
 
     Two networks have the same where their layers compute the same in the same order: names, the format and the
-    order of axes do not matter; a setting, a size or a connection does.
+    order of axes do not matter; a setting, a size or a connection does. Of a layer without an equation its kind
+    and its shape are all that counts.
     """
     units = Units(graph)
     known: dict[str, bytes] = {}

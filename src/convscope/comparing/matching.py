@@ -117,6 +117,17 @@ def rows(graph: Graph, unit: Unit) -> list[Array]:
     return [array for array in weights if array.ndim == 1]
 
 
+def others(graph: Graph, unit: Unit) -> dict[str, Array]:
+    """Return a unit's other weights: a depthwise kernel beside a pointwise one, a table, what nobody states an equation of."""
+    main = order(graph, unit)
+    return {
+        f"{name}.{weight}": array
+        for name in unit.nodes
+        for weight, array in graph.nodes[name].layer.weights.items()
+        if array.ndim != 1 and (main is None or (name, weight) != main[:2])
+    }
+
+
 def order(graph: Graph, unit: Unit) -> tuple[str, str, tuple[int, ...]] | None:
     """Return the node and weight of a sum's kernel, and in which order its axes are (filters, inputs, *window)."""
     name = unit.nodes[0]

@@ -9,6 +9,7 @@ from convscope.explain.ledger_parts import ledger_parts
 from convscope.explain.words import exact, grouped, join, scientific, times
 from convscope.notation.sizes import is_known
 from convscope.parts import (
+    NONE,
     Column,
     Document,
     Formula,
@@ -18,6 +19,7 @@ from convscope.parts import (
     Span,
     Table,
     Words,
+    at_least,
     figure,
 )
 
@@ -89,7 +91,10 @@ def verdict(made: Comparison) -> Words:
             f"{' and more' if len(made.untold) > 8 else ''} are not equal, and no equation says why."
         )
     if made.agree:
-        return f"All {grouped(count)} layers are alike in what they compute and in their weights. With an image their numbers are compared, too."
+        said = f"All {grouped(count)} layers are alike in what they compute and in their weights."
+        if count == 1:
+            said = "The one layer is alike in what it computes and in its weights."
+        return f"{said} With an image their numbers are compared, too."
     words: list[str | Span] = [Span("They differ.", "bad")]
     if made.first is not None:
         words.append(f" The first layer whose own arithmetic differs is {made.first.compared.one}.")
@@ -172,13 +177,17 @@ def _shape(layer: Compared) -> str:
     return f"{times(ours)} | {times(theirs)}"
 
 
-_CALLED = {"params": "parameters", "macs": "MACs"}
-
-
 def _footer(made: Comparison) -> Iterator[tuple[Words, ...]]:
     for name, totals in zip(made.names, made.totals, strict=True):
-        said = [f"{grouped(v)} {_CALLED.get(k, k)}" for k, v in totals.items() if is_known(v)]
-        yield (name, ", ".join(said), "", "", "", "", "")
+        said = {name: grouped(v) for name, v in totals.items() if is_known(v)}
+        if "macs" in said:
+            said["macs"] = at_least(said["macs"], totals.get("uncounted_layers", 0))
+        words = [
+            f"{said[name]} {word}{'' if said[name] == '1' else 's'}"
+            for name, word in (("layers", "layer"), ("params", "parameter"), ("macs", "MAC"))
+            if said.get(name, NONE) != NONE
+        ]
+        yield (name, ", ".join(words), "", "", "", "", "")
 
 
 def to_dict(made: Comparison) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from convscope.parts import (
     SummaryTotals,
     Table,
     Words,
+    at_least,
     figure,
 )
 from convscope.typed import Record
@@ -372,7 +373,7 @@ def _in_lines(changed: Sequence[LayerChange], old: SummaryTotals, new: SummaryTo
     cells = [
         (layer, _cells(layer.old, short=True), _cells(layer.new, short=True)) for layer in changed
     ]
-    totals = {2: (_count(old.params), _count(new.params)), 3: (_count(old.macs), _count(new.macs))}
+    totals = {2: (_count(old.params), _count(new.params)), 3: (_work(old), _work(new))}
     places = [n for n in range(len(FIGURES)) if any(a[n] != b[n] for _, a, b in cells)]
     rows = [
         (
@@ -417,7 +418,7 @@ def _cells(row: SummaryRow | None, short: bool = False) -> tuple[str, ...]:
         "?" if row.output_shape is None else _sizes(row.output_shape[1:]),
         weights or "–",
         _count(row.params),
-        _count(row.macs),
+        at_least(_count(row.macs), row.inside.uncounted if row.inside else 0),
         _size_seen(row.receptive_field) if short else _field(row.receptive_field),
     )
 
@@ -453,8 +454,8 @@ def _field(seen: Seen | None) -> str:
 
 
 def _footer(old: SummaryTotals, new: SummaryTotals) -> tuple[tuple[Words, ...], ...]:
-    was = ("total", "was", "", "", _count(old.params), _count(old.macs), "")
-    numbers = [(_count(old.params), _count(new.params)), (_count(old.macs), _count(new.macs))]
+    was = ("total", "was", "", "", _count(old.params), _work(old), "")
+    numbers = [(_count(old.params), _count(new.params)), (_work(old), _work(new))]
     now = [_beside(a, b) for a, b in numbers]
     return was, ("", Span("now", NEW), "", "", *now, "")
 
@@ -471,6 +472,10 @@ def _short(sizes: Sizes) -> str:
 
 def _text(size: Any) -> str:
     return f"{size:g}".replace("-", "−") if isinstance(size, float) else show(size)
+
+
+def _work(totals: SummaryTotals) -> str:
+    return at_least(_count(totals.macs), totals.uncounted)
 
 
 def _count(value: Figure) -> str:

@@ -9,6 +9,7 @@ from math import prod
 from convscope.errors import SettingError, did_you_mean
 from convscope.parts import (
     NO_BREAK,
+    NONE,
     Column,
     Document,
     Figure,
@@ -19,12 +20,12 @@ from convscope.parts import (
     SummaryTotals,
     Table,
     Words,
+    at_least,
     figure,
 )
 from convscope.typed import TYPE_CHECKING, Record
 from convscope.views import figures
 from convscope.views.characters import printable
-from convscope.views.figures import NONE
 from convscope.views.wrapping import pieces
 
 if TYPE_CHECKING:
@@ -342,18 +343,12 @@ _AROUND = 6
 def _total(summary: Summary, name: str) -> str:
     """Return a total as its column shows it: MACs are "≥" where a layer's work is not known."""
     text = figures.count(getattr(summary.totals, name))
-    return _at_least(text, summary.totals.uncounted) if name == "macs" else text
+    return at_least(text, summary.totals.uncounted) if name == "macs" else text
 
 
 def _macs(row: SummaryRow) -> str:
     """Return a row's MACs: "≥" those that are known where it stands for layers of unknown work."""
-    return _at_least(figures.count(row.macs), row.inside.uncounted if row.inside else 0)
-
-
-def _at_least(text: str, uncounted: int) -> str:
-    if not uncounted or text == NONE:
-        return text
-    return NONE if text == "0" else f"≥{NO_BREAK}{text}"
+    return at_least(figures.count(row.macs), row.inside.uncounted if row.inside else 0)
 
 
 def checked(columns: Sequence[str] | None) -> tuple[str, ...]:

@@ -162,7 +162,8 @@ function whatIf(app) {
 			const [before, after] = [old, now].map((row) => (row && text(row)) || "–");
 			return before === after ? h("td", after) : h("td.cs-changed", h("s", before), " ", h("b", after));
 		};
-		const costs = (/** @type {any} */ of) => [cell(of, ({ params }) => grouped(params)), cell(of, ({ macs }) => grouped(macs))];
+		const costs = (/** @type {any} */ of) => [cell(of, ({ params }) => grouped(params)),
+			cell(of, ({ macs, uncounted_layers }) => (uncounted_layers && macs ? `≥ ${grouped(macs)}` : uncounted_layers ? null : grouped(macs)))];
 		const most = 400;
 		// of a large network those that change, so that nobody has to look for them
 		const others = layers.filter(({ changed }) => changed);
