@@ -20,7 +20,7 @@ from onnx import helper
 from work import PATIENCE
 
 import convscope
-from convscope.engine import child
+from convscope.engine import child, supervision
 from convscope.engine.child import Child, ChildDied, lent, receive, send
 from convscope.engine.supervision import TookTooLong, supervised
 from convscope.errors import EngineError
@@ -63,8 +63,19 @@ def test_an_interrupt_stops_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told.is_set()
 
 
+def test_work_that_does_not_listen_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not again when the program ends."""
+    monkeypatch.setattr(supervision, "GRACE", 0.1)
+    ends = threading.Event()
+    with pytest.raises(TookTooLong):
+        supervised(lambda: ends.wait(PATIENCE), lambda: None, 0.1)
+    assert not supervision._at_work
+    ends.set()
+
+
 def test_making_a_session_ready_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convscope.engine.sessions.READY_SECONDS", 0.1)
+    monkeypatch.setattr("convscope.readers.onnx.build.MOST_FIXED_WORK", 1 << 40)
     net = convscope.open(hostile_onnx.long_constants(3))
     net.backing.time_limit = 0.1  # type: ignore[attr-defined]
     assert net.graph.material.checked  # type: ignore[attr-defined]
@@ -74,8 +85,10 @@ def test_making_a_session_ready_is_stopped(monkeypatch: pytest.MonkeyPatch) -> N
         net.run(np.ones((1,), np.float32))
 
 
-def test_constants_that_grow_far_are_made_apart() -> None:
-    net = convscope.open(hostile_onnx.long_constants())
+@pytest.mark.parametrize("times", [2, 60])
+def test_constants_that_grow_far_or_take_long_are_made_apart(times: int) -> None:
+    """Few numbers may take many products, in the midst of which nothing stops the engine."""
+    net = convscope.open(hostile_onnx.long_constants(times))
     assert not net.graph.material.checked  # type: ignore[attr-defined]
 
 

@@ -270,9 +270,7 @@ def _advice(array: Array, shape: Shape, channels_last: bool) -> str:
             return ": three channels where one is wanted; convert it to grey first"
         if (channels, wanted_channels) == (1, 3):
             return ": one channel where three are wanted; convert it to RGB first"
-        return (
-            f": {channels} channel{'s' if channels != 1 else ''} where {wanted_channels} are wanted"
-        )
+        return f": {channels} channel{'s' if channels != 1 else ''} where {wanted_channels} {'is' if wanted_channels == 1 else 'are'} wanted"
     if all(map(is_known, wanted)) and tuple(space) != tuple(wanted):
         rows, columns = wanted
         return f": resize it to {rows} rows and {columns} columns first"

@@ -19,7 +19,10 @@ from convscope.errors import EngineError, InputError
 from convscope.typed import Array
 
 TIME_LIMIT = 120.0
-"""After so many seconds a run is stopped: a Loop in a file need not end."""
+"""After so many seconds a run of a file is stopped."""
+
+UNCHECKED_LIMIT = 45.0
+"""After so many one of which nobody knows what it takes: a Loop in a file need not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Material:
     external   tensor name → what gives the array that the model only refers to
     alone      whether images must go through it one by one: its batch is fixed to 1, or mixed
     matrices   which of the external arrays are matrices that only products read
-    checked    whether every operator has an equation, and what constants make is small: then it runs in
+    checked    whether every operator has an equation, and what constants make is small and soon made: then it runs in
                this process, else in one of its own
     """
 
@@ -66,7 +69,7 @@ class StoredEngine:
 
     needed   the layer whose value has to be an array of numbers: the network's output
     memory   how many bytes a run may take, where nobody could check what it takes
-    limit    seconds after which a run is stopped
+    limit    seconds after which a run is stopped; by default `TIME_LIMIT`, or `UNCHECKED_LIMIT`
     many     whether inputs come in batches of several; see `Engine`
     """
 
@@ -76,11 +79,12 @@ class StoredEngine:
         keep: Mapping[str, Fetched],
         needed: str,
         memory: int,
-        limit: float = TIME_LIMIT,
+        limit: float | None = None,
         many: bool = False,
     ) -> None:
         self.material, self.keep = material, dict(keep)
-        self.needed, self.limit = needed, limit
+        self.needed = needed
+        self.limit = limit or (TIME_LIMIT if material.checked else UNCHECKED_LIMIT)
         computed = [k for k in keep.values() if k.known is None]
         self._fetched = [
             t for t in dict.fromkeys(k.tensor for k in computed) if t not in material.inputs
@@ -88,7 +92,7 @@ class StoredEngine:
         self._session: AnySession | None = None
         if self._fetched:
             batched = all(k.batched for k in computed)  # blocks are
-            self._session = _opened(material, self._fetched, many, limit, memory, batched)
+            self._session = _opened(material, self._fetched, many, self.limit, memory, batched)
             trim(len(material.data) if not material.external else WORTH_TRIMMING)
 
     @property

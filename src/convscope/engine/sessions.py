@@ -36,7 +36,7 @@ ONNX Runtime packs smaller ones into a copy, which makes products of many rows u
 MOST_WRITTEN = 1 << 28
 """A network of so many bytes is written to a file and opened again, to have `Blocks`; of a larger one that takes more than it saves."""
 
-READY_SECONDS = 60.0
+READY_SECONDS = 45.0
 """Making a session ready may always take so long: of a large network it takes seconds."""
 
 

@@ -42,7 +42,7 @@ def watched(work: Callable[[], Result], stop: Callable[[], object]) -> Result:
     try:
         return work()
     finally:
-        del _at_work[token]
+        _at_work.pop(token, None)
         _go_no_further()
 
 
@@ -89,7 +89,9 @@ def supervised(
                 raise TookTooLong
     except BaseException:
         stop()
-        done.wait(GRACE)
+        if not done.wait(GRACE):  # nor is it waited for again when the program ends
+            for token in [token for token, told in _at_work.items() if told is stop]:
+                _at_work.pop(token, None)
         raise
     if failed:
         raise failed[0]

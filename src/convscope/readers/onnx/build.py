@@ -13,6 +13,7 @@ from convscope.engine.onnx_file import Feed, Fetched, Material
 from convscope.errors import SettingError, ShapeError, SourceError
 from convscope.model.graph import Again, Graph, Said
 from convscope.model.naming import Names, snake
+from convscope.notation.counting import products
 from convscope.notation.sizes import LARGEST, UNKNOWN, Shape, is_known, shape_text
 from convscope.operators import rule_of
 from convscope.operators.elements import ONNX
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 
 MOST_FIXED = 1 << 26
 """Numbers that operators may make of constants alone, together, in the engine that makes them at once."""
+
+MOST_FIXED_WORK = 1 << 32
+"""Products that operators may make of constants alone, together: about a second, in which nothing stops the engine."""
 
 LONGEST_NAME = 200
 
@@ -166,7 +170,7 @@ class Builder:
         # whether all is known of what the engine will do; what depends on no input, and how much it makes
         self.checked = not source.model.graph.sparse_initializer
         self.fixed: set[str] = set()
-        self.made = 0
+        self.made = self.worked = 0
         self.unlearned = {
             node.input[place]
             for node in self.proto.node
@@ -254,7 +258,9 @@ class Builder:
             self.source.external,
             self.alone,
             self._matrices(),
-            self.checked and self.made <= MOST_FIXED + 2 * stored,
+            self.checked
+            and self.made <= MOST_FIXED + 2 * stored
+            and self.worked <= MOST_FIXED_WORK,
         )
         return self.result
 
@@ -424,6 +430,8 @@ class Builder:
             if all(feed in self.fixed for feed in feeds):
                 self.fixed.add(layer_name)
                 self.made += math.prod(s if is_known(s) else MOST_FIXED for s in shape)
+                work = sum(products(facts.equation)) if facts.equation is not None else 0
+                self.worked += work if is_known(work) else MOST_FIXED_WORK
         # what joins the rows of a batch, or may do so unseen, is right for one image at a time
         self.alone = self.alone or (not batched and any(h.batched for h in held_inputs))
         self.tensors[tensor] = KnownTensor(layer_name, shape, batched, element)

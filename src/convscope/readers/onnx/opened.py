@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from convscope.engine.backing import at_sizes
 from convscope.engine.estimate import MANY, allowance
-from convscope.engine.onnx_file import TIME_LIMIT, StoredEngine
+from convscope.engine.onnx_file import StoredEngine
 from convscope.errors import OutputError
 from convscope.files.labels import noted_labels
 from convscope.layers.mapped import check_whole
@@ -47,7 +47,7 @@ class OnnxModel:
     """An ONNX model behind a network, which runs as it was stored.
 
     edited       the model with its edits, where there are any
-    time_limit   seconds after which a run is stopped, since a Loop in a file need not end
+    time_limit   seconds after which a run is stopped; None for those of `engine.onnx_file`
     """
 
     engine = "ONNX Runtime"
@@ -56,7 +56,8 @@ class OnnxModel:
     def __init__(self, source: Source, edited: Editable | None = None) -> None:
         self.source = source
         self._edited = edited
-        self.time_limit = TIME_LIMIT
+        self._stored: Editable | None = None
+        self.time_limit: float | None = None
 
     def at(self, graph: Graph, given: Mapping[str, Any]) -> Graph:
         """Return the graph at the sizes of these inputs."""
@@ -100,7 +101,9 @@ class OnnxModel:
     def _model(self) -> Editable:
         from convscope.readers.onnx.editing import Editable
 
-        return self._edited or Editable(self.source)
+        if self._stored is None:  # kept: where its nodes are is found by going through all of them
+            self._stored = Editable(self.source)
+        return self._edited or self._stored
 
     def _data(self) -> bytes:
         """Return the bytes that are run: those of the file, unless it was edited."""
