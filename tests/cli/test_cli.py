@@ -273,6 +273,7 @@ BAD = [
     (("explain", "net.py:model", "--json", "--latex"), "--json and --latex are two forms"),
     (("summary", "net.py:model", "--style", "keras", "--csv"), "--csv goes without it"),
     (("trace", "net.py:model", "conv2d_1", "3", "4", "5", "--image", "x.npy"), ": 3,4,5"),
+    (("explain", "net.py:model", "-1"), "small has 4 layers, counted from 1: there is none at -1"),
     (("explain", "net.py:model", "9"), "small has 4 layers, counted from 1: there is none at 9"),
     (("run", "net.py:model", "--image", "x.npy", "--pixels", "caffe"), "x.npy goes in as it is"),
     (("explain", "net.py:model", "2", "--depth", "1"), "--depth is about several"),

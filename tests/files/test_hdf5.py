@@ -78,6 +78,12 @@ def test_a_file_that_is_none_and_one_that_ends_early(path: Path, tmp_path: Path)
     other.write_bytes(b"no HDF5 at all, though long enough to be one" * 9)
     with pytest.raises(SourceError, match=r"other\.h5, HDF5, its start"):
         Hdf5(SourceFile(other))
+    tree = path.read_bytes().index(b"TREE")
+    other.write_bytes(path.read_bytes().replace(b"TREE", b"TREF"))
+    with pytest.raises(SourceError, match=r"is damaged near byte [0-9,]+: what lies there") as said:
+        Hdf5(SourceFile(other)).walk()
+    near = int(str(said.value).split("near byte ")[1].split(":")[0].replace(",", ""))
+    assert abs(near - tree) < 2048 and "AssertionError" not in str(said.value)
     other.write_bytes(path.read_bytes()[:700])
     with pytest.raises(SourceError, match=r"other\.h5, HDF5"):
         Hdf5(SourceFile(other)).walk()

@@ -118,7 +118,9 @@ def layer_named(network: Network, layer: str) -> str:
 
     Raises `LayerLookupError` for a layer that there is not.
     """
-    if layer not in network.graph.nodes and re.fullmatch(r"[0-9]{1,9}", layer):
+    if negative := re.fullmatch(r"\((-[0-9]{1,9})\)", layer):  # as WithPosition writes it
+        layer = negative[1]
+    if layer not in network.graph.nodes and re.fullmatch(r"-?[0-9]{1,9}", layer):
         names = list(network.graph.nodes)
         if 1 <= int(layer) <= len(names):
             return names[int(layer) - 1]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convscope.explain.words import grouped, times, worked
+from convscope.explain.words import article, grouped, times, worked
 from convscope.notation.anatomy import Main
 from convscope.notation.expression import lengths
 from convscope.notation.sizes import is_known, product
@@ -83,7 +83,11 @@ def account(main: Main) -> Account:
     elif each == 1:
         said = f"It reads {numbers}, {'' if total == 1 else 'all '}from map {{first}} of {{source}}, and {how} one number."
     else:
-        window = f"a {times(sizes)} window" if len(sizes) > 1 else f"a window of {times(sizes)}"
+        window = (
+            f"{article(times(sizes))} {times(sizes)} window"
+            if len(sizes) > 1
+            else f"a window of {times(sizes)}"
+        )
         channels = main.channels
         maps = f"every one of the {gathered} maps of {{source}}"
         if is_known(channels) and is_known(each) and channels > each:

@@ -13,7 +13,16 @@ from convscope.explain.overview import FULL, overview
 from convscope.explain.reading import MainSum, main_reduction, main_sum
 from convscope.explain.selection import selected
 from convscope.explain.summary import summarise
-from convscope.explain.words import dots, grouped, join, shape_in_words, sliced, times, worked
+from convscope.explain.words import (
+    article,
+    dots,
+    grouped,
+    join,
+    shape_in_words,
+    sliced,
+    times,
+    worked,
+)
 from convscope.model.facts import Facts
 from convscope.model.field import ReceptiveField
 from convscope.model.graph import Graph
@@ -221,7 +230,7 @@ class LayerExplanation:
             )
         words: list[str | Span] = [
             (
-                f"One filter is {times(shape)}, not {flat}: a {piece} for {each}. "
+                f"One filter is {times(shape)}, not {flat}: {article(piece)} {piece} for {each}. "
                 f"One output multiplies {worked(shape, terms)} pairs and adds them "
             ),
             Span("all", "strong"),

@@ -14,7 +14,7 @@ from typing import Any
 
 from convscope.errors import UnsupportedError
 from convscope.explain.reading import MainSum, main_sum
-from convscope.explain.words import brief, grouped, sliced, times, worked
+from convscope.explain.words import article, brief, grouped, sliced, times, worked
 from convscope.model.graph import Graph
 from convscope.model.naming import called
 from convscope.notation import Axis, Equation, Expression, Read, Size, macs
@@ -305,7 +305,7 @@ def _of_filters(
         ),
         Picture(
             "real", f"A slice for each map{of_group}, added up",
-            f"A filter is {deep}: a {flat} for every map{of_group}, and all {grouped(main.terms)} "
+            f"A filter is {deep}: {article(flat)} {flat} for every map{of_group}, and all {grouped(main.terms)} "
             f"products are added into one number.{others}",
             equation, _kernel(equation, main), equation.params, where, True,
         ),
@@ -355,7 +355,7 @@ def _of_depthwise(equation: Equation, main: MainSum, where: tuple[int, ...]) -> 
         ),
         Picture(
             "added", "A slice for each map, added up",
-            f"A filter is {times((*(a.size for a in main.window), count))}: a {flat} for every map, "
+            f"A filter is {times((*(a.size for a in main.window), count))}: {article(flat)} {flat} for every map, "
             f"and all products are added into one number, as in an ordinary convolution.",
             added, _kernel(added, main), added.params, (*where[:place], at_few, *where[place + 1 :]), False,
         ),

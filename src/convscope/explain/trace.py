@@ -14,6 +14,7 @@ from convscope.equations.layout import WORDS, Layout
 from convscope.errors import NotBuiltError, UnsupportedError
 from convscope.explain.ledger_parts import ledger_parts
 from convscope.explain.words import (
+    article,
     exact,
     grouped,
     join,
@@ -195,7 +196,7 @@ class Trace:
             if self.cone is not None and self.image:
                 patch = times(high - low + 1 for low, high in self.cone.boxes[self.image])
                 words.append(
-                    f", computed from a {patch} patch of {self.image} and {grouped(self.cone.numbers)} "
+                    f", computed from {article(patch)} {patch} patch of {self.image} and {grouped(self.cone.numbers)} "
                     f"numbers on the way; the network was not run."
                 )
             return Paragraph(words)

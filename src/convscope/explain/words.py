@@ -42,6 +42,19 @@ def sliced(window: Iterable[Size]) -> str:
     return f"slice of {times(sizes)}" if len(sizes) == 1 else f"{times(sizes)} slice"
 
 
+def article(text: str) -> str:
+    """Return "a" or "an", as what follows is spoken; a size, or a letter that stands for one.
+
+    >>> article("8×8 slice"), article("11×3"), article("3×3"), article("k×k"), article("h×w"), article("1,100")
+    ('an', 'an', 'a', 'a', 'an', 'a')
+    """
+    word = text.partition("×")[0].partition(" ")[0]
+    number = word.partition(",")[0]
+    if number.isdecimal():
+        return "an" if number[0] == "8" or number in ("11", "18") else "a"
+    return "an" if word.startswith(tuple("aefhilmnorsx" if len(word) == 1 else "aeio")) else "a"
+
+
 def _tight(size: Size) -> str:
     text = f"{size:g}" if isinstance(size, float) else show(size)
     closed = text.startswith("⌊") and text.find("⌋") == len(text) - 1

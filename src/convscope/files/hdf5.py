@@ -123,8 +123,11 @@ class Hdf5:
         except MemoryError as error:
             raise SourceError(f"{self.source}, HDF5, {what}: it declares too much") from error
         except Exception as error:  # a bad file can make it raise anything
-            detail = f"{type(error).__name__}: {error}".rstrip(": ")
-            raise SourceError(f"{self.source}, HDF5, {what} is damaged ({detail})") from error
+            at = f"near byte {self._start + self._window.tell():,}"
+            detail = f": {error}" if str(error) and not isinstance(error, AssertionError) else ""
+            raise SourceError(
+                f"{self.source}, HDF5, {what} is damaged {at}: what lies there is not what HDF5 has there{detail}"
+            ) from error
 
     def group(self, path: str) -> Any | None:
         """Return the group at a path, through hard links only; None if there is none."""

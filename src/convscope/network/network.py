@@ -536,6 +536,10 @@ class Network(Trainable):
         """
         from convscope.model.editing import Edit
 
+        if isinstance(edits, (str, Mapping)):
+            raise SettingError(
+                f'edits are a list, as [("conv2d", "kernel_size", 5)], not {edits!r:.80}'
+            )
         given = [tuple(edit) for edit in edits]
         for one in given:
             if len(one) != 3 or not all(isinstance(word, str) for word in one[:2]):
