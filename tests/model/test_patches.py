@@ -281,9 +281,14 @@ def test_a_number_is_taken_apart_without_looking_up_what_it_sees(
     image = Input((9, 7, 2))
     model = Model(image, Concatenate()([Conv2D(2, 1)(image), Conv2D(3, 3, padding="same")(image)]))
     run = model.run(np.ones((9, 7, 2), np.float32))
-    asked = []
+    asked: list[Any] = []
     own = Graph.patch
-    monkeypatch.setattr(Graph, "patch", lambda *args: asked.append(args[1:]) or own(*args))
+
+    def patch(*args: Any) -> Any:
+        asked.append(args[1:])
+        return own(*args)
+
+    monkeypatch.setattr(Graph, "patch", patch)
     report = run.trace("concatenate", (4, 3, 2))
     assert report.facts.agrees and asked == []
     assert report.to_dict()["patch"] == [[3, 5], [2, 4]] and "rows 3 … 5" in str(report)
