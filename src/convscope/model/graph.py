@@ -463,6 +463,9 @@ class Graph:
 
     # -- totals -----------------------------------------------------------------------------------
 
+    def look_again(self) -> None:
+        """Take notice of what a live network's owner may have changed since: which of its parameters learn."""
+
     def counted_once(self) -> Iterable[tuple[Node, Facts]]:
         """Yield the first use of each layer: what its weights are counted at."""
         seen: set[int] = set()

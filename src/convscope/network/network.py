@@ -330,6 +330,7 @@ class Network(Trainable):
         """
         from convscope.explain.summary import summarise
 
+        self.graph.look_again()
         return summarise(self.graph, depth, layers)
 
     def explain(

@@ -294,3 +294,15 @@ def test_float64_in_onnx_runtime_says_what_would_run() -> None:
     net = cs.open(module, torch.rand(1, 2, 4, 5).double(), engine="onnxruntime")
     with pytest.raises(EngineError, match=r"float64.*module.float\(\) would run"):
         net.run(np.ones((2, 4, 5)))
+
+
+def test_what_learns_is_what_learns_now() -> None:
+    module = nn.Sequential(nn.Conv2d(2, 3, (3, 2)), nn.BatchNorm2d(3), nn.ReLU())
+    for net in (cs.open(module, shape=(2, 7, 6)), cs.open(module)):
+        assert net.facts().totals.trainable == 3 * 12 + 3 + 6
+        module[0].weight.requires_grad_(False)
+        found = net.facts()
+        assert (found.totals.trainable, found.totals.non_trainable) == (3 + 6, 3 * 12)
+        assert [row.trainable for row in found.rows][:2] == [3, 6]
+        module[0].weight.requires_grad_(True)
+        assert net.facts().totals.trainable == 3 * 12 + 3 + 6

@@ -39,6 +39,8 @@ class TorchGraph(Graph):
     counts      parameters in all, trained ones, numbers in buffers, bytes of both
     rows        how many rows the batch of the recording has
     batched     the inputs and nodes whose first axis is the batch
+    owners      the module that was recorded, and those in it, by path; {} of an edited graph
+    flags       which of their parameters learn, when that was last looked at
     modules     node → the module that does nothing else, by its name
     origins     node → weight → what the module calls it: layer1.0.conv1.weight
     """
@@ -51,6 +53,8 @@ class TorchGraph(Graph):
         self.rows = 1
         self.batched: set[str] = set()
         self.modules: dict[str, str] = {}
+        self.owners: dict[str, Any] = {}
+        self.flags: list[bool] = []
         self.origins: dict[str, dict[str, str]] = {}
 
     def without_nodes(self) -> TorchGraph:
@@ -74,6 +78,23 @@ class TorchGraph(Graph):
         """The type of its numbers where it runs as ONNX: float64, or float32 (halves are widened)."""
         kinds = {layer.use.dtype for layer in self.layers if isinstance(layer, Operator)}
         return "float64" if "float64" in kinds else "float32"
+
+    def look_again(self) -> None:
+        """Take notice of which parameters learn now: their requires_grad may have been set since."""
+        flags = _flags(self.owners)
+        if flags == self.flags:
+            return
+        self.flags, self.counts = flags, _counts(self.owners.values())
+        for name, node in self.nodes.items():
+            layer, facts = node.layer, self.facts[name]
+            if isinstance(layer, Operator) and layer.held:
+                numbers: Any = layer.arrays
+                layer.held = tuple([(n, numbers[n].now.requires_grad) for n, _ in layer.held])
+                learned = [facts.weights.get(n, (0,)) for n, learns in layer.held if learns]
+                self.facts[name] = facts._replace(trainable=sum(map(prod, learned)))
+            elif isinstance(layer, NotRun):
+                layer.trained = sum(p.numel() for p in layer.own.values() if p.requires_grad)
+                self.facts[name] = facts._replace(trainable=layer.trained)
 
     def whole_shape(self, name: str) -> Shape:
         """Return the shape of a node's output or of an input, with the batch where it has one."""
@@ -183,7 +204,8 @@ class _Builder:
                     outputs.append(name)
         if outputs:
             result.outputs = tuple(dict.fromkeys(outputs))
-        result.counts = _counts(self.modules.values())
+        result.counts, result.owners = _counts(self.modules.values()), self.modules
+        result.flags = _flags(self.modules)
         called = {frame.path for frame in self.recording.frames}
         met: set[int] = set()
         uncalled = []
@@ -464,7 +486,8 @@ def skeleton(module: Any, name: str) -> TorchGraph:
         layer = NotRun(path or name, type(one).__name__, own, met)
         met.update(id(p) for p in own.values())
         result.add(path or name, layer, ())
-    result.counts = _counts(modules.values())
+    result.counts, result.owners = _counts(modules.values()), modules
+    result.flags = _flags(modules)
     result.outputs = ()
     result.nested = {p: type(m).__name__ for p, m in modules.items() if p not in result.nodes}
     return result
@@ -479,7 +502,7 @@ class NotRun(Layer):
     def __init__(self, name: str, called: str, own: Mapping[str, Any], met: Container[int]) -> None:
         self.called = called
         super().__init__()
-        self.name = name
+        self.name, self.own = name, own
         self.shapes = {n: tuple(p.shape) for n, p in own.items()}
         self.trained = sum(p.numel() for p in own.values() if p.requires_grad)
 
@@ -493,6 +516,12 @@ class NotRun(Layer):
 
     def opaque_facts(self, shapes: Sequence[Shape]) -> tuple[Shape, dict[str, Shape], Size]:
         return UNKNOWN_SHAPE, self.shapes, self.trained
+
+
+def _flags(modules: Mapping[str, Any]) -> list[bool]:
+    """Return which parameters of modules learn, in their order."""
+    held = [one._parameters for one in modules.values()]
+    return [own[n].requires_grad for own in held for n in own if own[n] is not None]
 
 
 def _counts(modules: Iterable[Any]) -> tuple[int, int, int, int]:
@@ -529,9 +558,13 @@ class _Numbers:
         self.tensor, self.owner, self.name = tensor, owner, name
         self._kept: Any = None
 
+    @property
+    def now(self) -> Any:
+        """The tensor itself."""
+        return self.tensor if self.owner is None else getattr(self.owner, self.name, self.tensor)
+
     def __call__(self) -> Any:
-        tensor = self.tensor if self.owner is None else getattr(self.owner, self.name, self.tensor)
-        tensor = tensor.detach()
+        tensor = self.now.detach()
         if tensor.is_quantized:
             tensor = tensor.dequantize()
         if tensor.layout is not torch.strided:
