@@ -192,8 +192,13 @@ RESIDENT = """
 import resource, sys
 import numpy as np
 from convscope import Conv2D, MaxPooling2D, Sequential
+from convscope.survey import measuring
 
 what, images = sys.argv[1], int(sys.argv[2])
+if sys.argv[3] == "compiled":
+    from convscope.survey import compiled
+    compiled.ready()
+    measuring.COMPILED_FROM = 1
 net = Sequential([Conv2D(16, 3, activation="relu", input_shape=(120, 130, 1)), MaxPooling2D(2), Conv2D(8, 3)], seed=1)
 rng = np.random.default_rng(1)
 if what == "survey":
@@ -206,12 +211,13 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
-def test_the_whole_process_stays_as_small_as_a_plain_run_of_one_batch() -> None:
+@pytest.mark.parametrize("by", ["counting", pytest.param("compiled", marks=pytest.mark.full)])
+def test_the_whole_process_stays_as_small_as_a_plain_run_of_one_batch(by: str) -> None:
     """What ONNX Runtime holds is in it: 20 batches take what one takes, and no more than one that is kept."""
-    pytest.importorskip("resource")
+    pytest.importorskip("resource" if by == "counting" else "numba")
 
     def largest(what: str, batches: int) -> int:
-        command = [sys.executable, "-c", RESIDENT, what, str(batches * measuring.BATCH)]
+        command = [sys.executable, "-c", RESIDENT, what, str(batches * measuring.BATCH), by]
         return int(subprocess.run(command, check=True, capture_output=True).stdout)
 
     plain, one, twenty = largest("run", 1), largest("survey", 1), largest("survey", 20)
