@@ -377,6 +377,9 @@ def test_ctrl_c_while_it_is_still_being_imported(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
     )
     assert (done.returncode, done.stderr) == (130, "stopped\n")
+    first = "import sys, convscope.cli; print({'typing', 'contextlib', 're'} & {*sys.modules})"
+    command = [sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}; {first}"]
+    assert subprocess.check_output(command, text=True) == "set()\n"  # nothing long before that
 
 
 def shown_at_a_terminal(words: str, environment: dict[str, str]) -> tuple[str, int]:

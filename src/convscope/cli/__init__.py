@@ -7,9 +7,12 @@ agree with the engine; 2 wrong usage or something unreadable; 130 on Ctrl-C.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+
+from convscope.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from convscope.cli.program import main as main
 
 
