@@ -481,6 +481,6 @@ def test_wrong_uses_are_said() -> None:
         net.whatif([("conv2d", "strides")])
     for edits in ("conv2d.strides=2", {"conv2d": {"strides": 2}}):
         with pytest.raises(SettingError, match=r"edits are a list, as .* not .*conv2d.*strides"):
-            net.whatif(edits)  # type: ignore[arg-type]
+            net.whatif(edits)
     with pytest.raises(NotBuiltError):
         Sequential([Conv2D(3, 3)]).edit("conv2d", strides=2)

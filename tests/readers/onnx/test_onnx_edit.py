@@ -252,10 +252,12 @@ def test_settings_of_all_layers_take_one_way_through_the_model(
 ) -> None:
     """A page asks for those of every layer: of 1,500 layers that took ten minutes."""
     ways = []
-    monkeypatch.setattr(
-        "convscope.readers.onnx.editing.passed_through",
-        lambda source: ways.append(source) or passed_through(source),
-    )
+
+    def passed(source: Any) -> Any:
+        ways.append(source)
+        return passed_through(source)
+
+    monkeypatch.setattr("convscope.readers.onnx.editing.passed_through", passed)
     net = convscope.open(several())
     assert {bool(net.editable(name)) for name in net.graph.nodes} == {True}
     assert len(ways) == 1
