@@ -314,6 +314,16 @@ def test_a_dense_network_of_40_blocks_is_looked_through_in_little_work() -> None
     assert calls(lambda: graph.patch("conv2d_39", (16, 15, 2))) < 6_000
 
 
+def test_what_would_take_too_long_to_look_up_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = Input((9, 7, 2))
+    x = Concatenate(axis=1)([Conv2D(2, 3, padding="same")(image), image])
+    graph = convscope.open(Model(image, x)).graph
+    assert graph.patch("concatenate", (8, 1, 0)) == ((7, 9), (0, 2))
+    seen._KNOWN.clear()
+    monkeypatch.setattr(seen, "MOST_LOOKED_AT", 50)
+    assert graph.patch("concatenate", (8, 1, 0)) == (None, None)
+
+
 def test_shifted_windows_are_looked_through_in_little_work() -> None:
     """As in Swin: rolled, cut into windows in which all rows see each other, and put together again; four times."""
     torch = pytest.importorskip("torch")

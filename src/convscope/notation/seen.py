@@ -119,18 +119,19 @@ def seen(equation: Equation, outputs: Parts, allowance: Allowance) -> dict[str, 
     """
     every = tuple([range(size) if is_known(size) else () for size in equation.shape])
     if outputs.inside == [every] and outputs.beyond:
-        both = seen(equation, Parts([every]), allowance)
-        found = {name: Parts(parts.inside, parts.beyond) for name, parts in both.items()}
-        for name, parts in seen(equation, Parts((), outputs.beyond), allowance).items():
-            found.setdefault(name, Parts()).join(parts)
-        return found
+        both: dict[str, Parts] = {}
+        for half in (Parts([every]), Parts((), outputs.beyond)):
+            for name, parts in seen(equation, half, allowance).items():
+                both.setdefault(name, Parts()).join(parts)
+        return both
     known = _KNOWN.setdefault(equation, {})
     key = (*outputs.inside, None, *outputs.beyond)
-    if key not in known:
+    found = known.get(key)
+    if found is None:
         if len(known) >= MOST_KNOWN:
             known.clear()
-        known[key] = _looked(equation, outputs)
-    cost, read = known[key]
+        found = known[key] = _looked(equation, outputs)
+    cost, read = found
     allowance.take(BOX if outputs.inside == [every] else cost)
     if read is None:
         raise TooMuch
