@@ -144,11 +144,17 @@ class Layer:
     only what an equation calls its axes, and who builds a channels-first network sets it."""
 
     def __init__(self, **common: Any) -> None:
-        given = common.pop("weights", None)
-        self.name: str | None = _name(common.pop("name", None))
-        self.trainable: bool | None = bool(common.pop("trainable", True))
-        self.dtype: str = _dtype(common.pop("dtype", None))
-        self.input_shape: Shape | None = _first_shape(self.kind, common) if common else None
+        given: list[Array] | None = None
+        self.name: str | None = None
+        self.trainable: bool | None = True
+        self.dtype = "float32"
+        self.input_shape: Shape | None = None
+        if common:
+            given = common.pop("weights", None)
+            self.name = _name(common.pop("name", None))
+            self.trainable = bool(common.pop("trainable", True))
+            self.dtype = _dtype(common.pop("dtype", None))
+            self.input_shape = _first_shape(self.kind, common)
         if common:
             unknown = next(iter(common))
             known = [*self.parameters(), "name", "input_shape", "trainable", "dtype"]
@@ -160,7 +166,7 @@ class Layer:
         self.weight_shapes: dict[str, Shape] | None = None
         self._seed: tuple[int, ...] = (0,)
         self._arrays: dict[str, Array] = {}
-        self._given: list[Array] | None = given
+        self._given = given
         self._stored: Callable[[str], Array] | None = None
         self.version = 0  # counts changes of weights, so that a compiled engine knows it is stale
 
