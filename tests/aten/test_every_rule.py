@@ -39,9 +39,9 @@ def recorded(case: Case) -> tuple[Called, TorchGraph, tuple[torch.Tensor, ...], 
     recording = record(module, inputs, {}, named, keep=True)
     assert recording.failure is None, recording.failure
     rows = {shape[0] for shape in case.given}
-    graph = build(recording, module, "net", len(rows) == 1 and len(case.given[0]) > 1)
+    graph = build(recording, "net", len(rows) == 1 and len(case.given[0]) > 1)
     if set(graph.nodes) - graph.batched:  # it joins the rows of the batch
-        graph = build(recording, module, "net", False)
+        graph = build(recording, "net", False)
     values = {name: value.tensor.detach().numpy() for name, value in graph.fetched.items()}
     return module, graph, inputs, values | {n: x.numpy() for n, x in named.items()}
 
