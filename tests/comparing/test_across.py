@@ -15,6 +15,7 @@ from convscope import (
     BatchNormalization,
     Conv2D,
     Dense,
+    DepthwiseConv2D,
     Flatten,
     MaxPooling2D,
     ReLU,
@@ -161,6 +162,18 @@ def test_a_folded_normalisation_is_the_same_layer(model: Network, image: np.ndar
     report = model.compare(folded, image)
     assert report.agree, str(report)
     assert [(one.one, one.other) for one in report.layers][2] == ("re_lu", "conv2d_1")
+
+
+def test_a_kernel_in_another_order_is_the_same_kernel(tmp_path: Path) -> None:
+    """Without an image: Keras keeps two filters for a map beside one another, ONNX after one another."""
+    net = Sequential([DepthwiseConv2D((3, 2), depth_multiplier=2, input_shape=(9, 8, 4))], seed=3)
+    net.export(tmp_path / "net.onnx")
+    other = convscope.open(str(tmp_path / "net.onnx"))
+    assert net.compare(other).agree and other.compare(net).agree
+    changed = net.layers[0].get_weights()
+    changed[0] = changed[0][..., ::-1]
+    net.layers[0].set_weights(changed)
+    assert net.compare(other).agree is False
 
 
 def test_what_has_no_partner_is_shown(model: Network, image: np.ndarray) -> None:

@@ -280,7 +280,9 @@ class _Comparing:
         self, found: Compared, one: Unit, other: Unit, wanted: bool
     ) -> tuple[Compared, First | None]:
         """Look without an image for a setting that differs: by numbers that are drawn, which never prove that none does."""
-        if not found.same:
+        # another format may keep the same numbers in another order, which those that are drawn will tell
+        turned = found.alike and found.weights is not None and found.weights.how == "permuted"
+        if not (found.same or turned):
             return found, None
         opaque = [n for n in one.nodes if self.a.equation_of(n) is None]
         opaque += [n for n in other.nodes if self.b.equation_of(n) is None]
@@ -294,7 +296,7 @@ class _Comparing:
                 first = first or (way, given)
                 tried, _ = self._own(found, one, other, way, given, _spread(way.shape), False)
                 if tried.agrees:
-                    return found, None
+                    return found._replace(agrees=True) if turned else found, None
             if first is None:
                 return found._replace(why_not="its sizes are unknown, or not its partner's"), None
             return self._own(found, one, other, *first, _spread(first[0].shape), wanted)
