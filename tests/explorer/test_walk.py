@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+import networks
 import numpy as np
 import pytest
 from explorer.test_access import SCREENS
@@ -130,7 +131,7 @@ def kept(page: Visit) -> dict[str, float]:
     ("warm", "count"), [(40, 24), pytest.param(150, 200, marks=pytest.mark.full)]
 )
 def test_random_actions_leave_heap_and_nodes_flat(visit: OpenPage, warm: int, count: int) -> None:
-    page = visit("digits", "l=conv2d_1&o=7&y=15&x=17")
+    page = visit(networks.digits, "l=conv2d_1&o=7&y=15&x=17")  # of its own: it chooses images, too
     page.expected += ["400 (Bad Request)"]  # an edit that cannot be
     rng = np.random.default_rng(17)
     for layer in ("conv2d_1", "dense"):  # what is kept once is kept: answers, pictures, screens

@@ -520,8 +520,10 @@ class NotRun(Layer):
 
 def _flags(modules: Mapping[str, Any]) -> list[bool]:
     """Return which parameters of modules learn, in their order."""
-    held = [one._parameters for one in modules.values()]
-    return [own[n].requires_grad for own in held for n in own if own[n] is not None]
+    held = [
+        p for one in modules.values() for _, p in one._parameters.items()
+    ]  # TorchScript's is no dict
+    return [p.requires_grad for p in held if p is not None]
 
 
 def _counts(modules: Iterable[Any]) -> tuple[int, int, int, int]:

@@ -135,7 +135,6 @@ function whatIf(app) {
 			? small("undo all", () => reset()) : dim("Change a setting: the figures of every layer after it follow at once."));
 		try {
 			await tableOf(edits);
-			fill(problem);
 		} catch (error) {
 			// beside the table as it was, which says what it is of: old numbers never stand under new words
 			attributes(result, { "aria-busy": null });
@@ -152,6 +151,7 @@ function whatIf(app) {
 		const { facts } = await newest(app.link.ask({ ask: "whatif", edits }));
 		tabled = edits;
 		fill(of);
+		fill(problem); // here: what is drawn beside comes later, when there may be another
 		draw(facts);
 		await beside.show(edits, facts);
 	}
