@@ -127,10 +127,10 @@ def absent(file: Path) -> frozenset[str]:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            names.append(node.module or "")
+            names += [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
     found: set[str] = set()
     for name in names:
-        home = SOURCE if name.startswith("convscope.readers.") else HELPERS
+        home = SOURCE if name.startswith(("convscope.readers.", "convscope.survey.")) else HELPERS
         helper = home / f"{name.replace('.', '/')}.py"
         top = name.partition(".")[0]
         if helper.exists():

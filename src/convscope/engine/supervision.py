@@ -83,8 +83,10 @@ def supervised(
         return watched(work, stop)
     until = None if seconds is None else time.monotonic() + seconds
     try:
-        threading.Thread(target=body, name="convscope engine", daemon=True).start()
-        while not done.wait(LOOK if until is None else max(0, min(LOOK, until - time.monotonic()))):
+        apart = _begun(body)
+        while apart and not done.wait(
+            LOOK if until is None else max(0, min(LOOK, until - time.monotonic()))
+        ):
             if until is not None and time.monotonic() >= until:
                 raise TookTooLong
     except BaseException:
@@ -93,6 +95,17 @@ def supervised(
             for token in [token for token, told in _at_work.items() if told is stop]:
                 _at_work.pop(token, None)
         raise
+    if not apart:
+        return watched(work, stop)
     if failed:
         raise failed[0]
     return found[0]
+
+
+def _begun(body: Callable[[], None]) -> bool:
+    """Start a thread; False where none begins any more: the program is ending, and this was loaded since."""
+    try:
+        threading.Thread(target=body, name="convscope engine", daemon=True).start()
+    except RuntimeError:
+        return False
+    return True
