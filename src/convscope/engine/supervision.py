@@ -106,6 +106,8 @@ def _begun(body: Callable[[], None]) -> bool:
     """Start a thread; False where none begins any more: the program is ending, and this was loaded since."""
     try:
         threading.Thread(target=body, name="convscope engine", daemon=True).start()
-    except RuntimeError:
+    except RuntimeError as error:
+        if "shutdown" not in str(error):  # no room for another: nothing is done without a limit
+            raise
         return False
     return True
