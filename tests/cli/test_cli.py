@@ -244,6 +244,7 @@ BAD = [
     (("summary", "nothing_of_the_kind"), "there is no file 'nothing_of_the_kind'"),
     (("summary", "nett.py"), "there is no file nett.py"),
     (("summary", "x.npy"), "--image x.npy"),
+    (("summary", ""), "'' is not a network: give a file"),
     (("summary", "."), ". is a folder, not a network"),
     (("summary", "ends.py"), "ends.py, line 2: it ended itself with SystemExit (3)"),
     (("summary", "no_such_module:model"), "there is no module no_such_module"),

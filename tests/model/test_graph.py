@@ -130,6 +130,8 @@ def test_an_unknown_layer_names_the_nearest() -> None:
     )
     many = chain((9, 11, 4), *(Conv2D(2, 1) for _ in range(40)))
     assert refused(LayerLookupError, lambda: many.node("x")).endswith("conv2d_11 … (40 layers)")
+    assert many.node(1).name == "conv2d_1"
+    refused(LayerLookupError, lambda: many.node(True))
 
 
 def test_weights_that_depend_on_a_size_nobody_knows() -> None:

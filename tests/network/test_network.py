@@ -317,6 +317,7 @@ def test_a_kernel_larger_than_the_map_says_which_layer_shrank_it() -> None:
         (lambda: small().predict(np.ones((2, 9, 11, 2)), batch_size=0), InputError, "batch_size"),
         (lambda: small().run([["a"]]), InputError, "array of numbers"),
         (lambda: small().run(np.ones((9, 11, 2))).trace("conv2d", (7, 0, 0)), PositionError, "0 … 6"),
+        (lambda: small().run(np.ones((9, 11, 2))).trace("conv2d", (True, 0, 0)), PositionError, "whole numbers"),
         (lambda: small().run(np.ones((9, 11, 2)))["conv"], LayerLookupError, "did you mean 'conv2d'"),
     ],
 )  # fmt: skip

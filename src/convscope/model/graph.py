@@ -241,7 +241,7 @@ class Graph:
                     return node
             layer = layer.name or layer.kind
             raise LayerLookupError(f"{self.name} does not use that layer, {layer!r}")
-        if not isinstance(layer, str) and hasattr(layer, "__index__"):
+        if not isinstance(layer, (str, bool)) and hasattr(layer, "__index__"):
             place = layer.__index__()
             if -len(names) <= place < len(names):
                 return self.nodes[names[place]]

@@ -53,8 +53,9 @@ def position_of(position: Sequence[int], shape: Sequence[int], what: str) -> tup
 
 def _whole(position: Sequence[int]) -> tuple[int, ...]:
     try:
-        return tuple(p.__index__() for p in position)
-    except (TypeError, AttributeError) as error:
-        raise PositionError(
-            f"a position is whole numbers such as (5, 7, 12), not {position!r}"
-        ) from error
+        where = tuple(position)
+        if not any(isinstance(p, bool) for p in where):
+            return tuple(p.__index__() for p in where)
+    except (TypeError, AttributeError):
+        pass
+    raise PositionError(f"a position is whole numbers such as (5, 7, 12), not {position!r}")

@@ -88,6 +88,8 @@ def _name(name: str) -> str | None:
     from pathlib import Path
 
     path = Path(name)
+    if not name:
+        return "'' is not a network: give a file, a module or \"demo\""
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
             return (
