@@ -1,4 +1,4 @@
-"""Layers counted by several threads at once: the same bytes as by one, and a fault in one is no other's."""
+"""Groups, and layers of a group, counted by several threads at once: the same bytes as by one, and a fault in one is no other's."""
 
 from __future__ import annotations
 
@@ -34,10 +34,12 @@ def surveyed(out: Path, **how: Any) -> bytes:
     return out.read_bytes()
 
 
+@pytest.mark.parametrize("processors", [2, 6])  # two groups; three, and two threads for each
 @pytest.mark.parametrize("by", ["counting", "compiled"])
 def test_several_threads_write_the_file_that_one_writes(
-    by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    by: str, processors: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(measuring, "LITTLE", 1)  # groups of 8, so that a batch is several
     if by == "compiled":
         pytest.importorskip("numba")
         monkeypatch.setattr(measuring, "COMPILED_FROM", 1)
@@ -45,17 +47,17 @@ def test_several_threads_write_the_file_that_one_writes(
     alone = surveyed(tmp_path / "alone.survey")
 
     module = import_module(f"convscope.survey.{by}")
-    met, calls, count = threading.Barrier(2), iter(range(2)), module.count
+    met, calls, count = threading.Barrier(2), iter(range(3)), module.count
 
     def together(*given: Any) -> None:
-        if next(calls, None) is not None:
+        if next(calls, None):
             met.wait(PATIENCE)  # returns where two layers are counted at the same time
         count(*given)
 
     if by == "compiled":
         monkeypatch.setattr(module, "ready", lambda: None)
     monkeypatch.setattr(module, "count", together)
-    monkeypatch.setattr(measuring, "processors", lambda: 6)  # three groups, and two for each
+    monkeypatch.setattr(measuring, "processors", lambda: processors)
     assert surveyed(tmp_path / "together.survey") == alone
     assert next(calls, None) is None
 

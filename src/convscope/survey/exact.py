@@ -8,6 +8,7 @@ mantissa. A bin is then 1/128 of its lower end wide, less than 0.8 %, and counts
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,7 @@ class Histograms:
     zeros     how many numbers of each row are 0, or −0: they stand apart, and in the bin at 0 when it is told
     octaves   which signs and exponents came: the upper 9 bits; each has 128 bins
     counts    (rows, octaves, 128)
+    busy      held by whoever counts
 
     While numbers are counted, a row has all bins from the lowest exponent that came to the highest, so that the
     place of a number's bin is its upper bits less a constant: first `HEAD` columns, then the bins of positive
@@ -113,7 +115,7 @@ class Histograms:
         counts: Array | None = None,
         zeros: Array | None = None,
     ) -> None:
-        self.rows = rows
+        self.rows, self.busy = rows, Lock()
         self._low, self._high, self._most = EXPONENTS, -1, 0
         self._table: Array = np.zeros((rows, HEAD), np.uint32)
         self.zeros: Array = np.zeros(rows, np.int64)

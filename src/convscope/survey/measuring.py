@@ -157,43 +157,53 @@ class Measuring:
     def measure(self, tally: Tally, first: int, last: int | None) -> Iterator[int]:
         """Add the images of these numbers to a tally; yield after each batch the number that comes next.
 
-        Whoever runs a group also counts it, while it is still near the processor; groups are counted in order.
+        Whoever runs a group also counts it, while it is still near the processor. Groups of a batch are counted as
+        they come, those of the next one after it was yielded: what is in the tally then is whole batches.
         """
         with (
             ThreadPoolExecutor(max(self.callers, 2), "convscope survey") as aside,
-            ThreadPoolExecutor(self.counters, "convscope count") as counters,
+            ThreadPoolExecutor(self.callers * self.counters, "convscope count") as counters,
         ):
             over = counters.map if self.counters > 1 else map
-            coming: deque[tuple[Future[bool], Future[int]]] = deque()
+            coming: deque[tuple[Future[bool], Future[tuple[int, int]]]] = deque()
             groups = self._groups(self.source.items(first, last))
-            reached = 0
+            reached, batch = 0, -1
+            turn: Future[bool]  # of a batch
             try:
                 while True:
                     while len(coming) < max(self.callers, 2) and (group := next(groups, None)):
-                        turn: Future[bool] = Future()
+                        if batch != group[0].number // BATCH:
+                            batch, turn = group[0].number // BATCH, Future()
                         done = aside.submit(self._done, group, tally, turn, over)
                         coming.append((turn, done))
                     if not coming:
                         break
-                    turn, done = coming.popleft()
-                    before = self._numbers
-                    turn.set_result(True)
-                    reached = done.result()
+                    now, done = coming.popleft()
+                    if not now.done():
+                        now.set_result(True)
+                    reached, images = done.result()
+                    before, self._numbers = self._numbers, self._numbers + images * self._each
                     if before < COMPILED_FROM <= self._numbers:
                         self._compile()  # in this thread, which hears when the program is told to end
                     if reached % BATCH == 0:
                         yield reached
             finally:
                 for turn, _ in coming:
-                    turn.set_result(False)
+                    if not turn.done():
+                        turn.set_result(False)
             if reached % BATCH:
                 yield reached
 
-    def _done(self, group: list[Item], tally: Tally, turn: Future[bool], over: Any) -> int:
-        """Run a group and, when it is its turn, count it; return the number of the image that comes next."""
+    def _done(
+        self, group: list[Item], tally: Tally, turn: Future[bool], over: Any
+    ) -> tuple[int, int]:
+        """Run a group and, when its batch has its turn, count it.
+
+        Return the number of the image that comes next, and how many were counted.
+        """
         with self._running:
             give = self._ran(group)
-        return self._count(tally, give, over) if turn.result() else 0
+        return self._count(tally, give, over) if turn.result() else (0, 0)
 
     def _groups(self, items: Iterable[Item]) -> Iterator[list[Item]]:
         """Yield the images that go through together: by their numbers, within a batch."""
@@ -229,8 +239,8 @@ class Measuring:
         kept = [(group[-1].number + 1, [item for item, _ in good], bad, found)]
         return kept.pop
 
-    def _count(self, tally: Tally, give: Callable[[], Any], over: Any) -> int:
-        """Add what came out of a group to a tally; return the number of the image that comes next."""
+    def _count(self, tally: Tally, give: Callable[[], Any], over: Any) -> tuple[int, int]:
+        """Add what came out of a group to a tally; see `_done`."""
         reached, items, bad, found = give()
         for item, why in bad:
             tally.skip(item.number, item.name, why)
@@ -238,8 +248,7 @@ class Measuring:
             names = [(item.name, item.label) for item in items]
             numbers = [item.number for item in items]
             tally.add(numbers, names, found, self._by, over)
-            self._numbers += len(items) * self._each
-        return int(reached)
+        return reached, len(items)
 
     def _compile(self) -> None:
         """Let Numba count from here on, if there is one, and have what convolutions give as they leave it."""

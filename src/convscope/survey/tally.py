@@ -7,7 +7,7 @@ number of layers. A `Plan` says which place belongs to which map.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from heapq import nlargest
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -123,6 +123,8 @@ class Tally:
     skipped   how many images could not be taken; `bad` names the first: number → (name, why)
     seen      number of an image → (name, label), of those among the largest responses
     confusion label → how often each class was the largest output
+
+    Several threads may add to it at once: each layer is counted by one at a time, and so is what is of all layers.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -140,7 +142,8 @@ class Tally:
         rows = [layer.maps if plan.histograms == "maps" else 1 for layer in plan.layers]
         self.histograms = [Histograms(count) for count in rows]
         self.samples: dict[int, Array] = {}
-        self._lots: dict[int, int] = {}
+        self._bound: int | None = None
+        self._alone = Lock()
         self.skipped = 0
         self.bad: dict[int, tuple[str, str]] = {}
         self.seen: dict[int, tuple[str, str | None]] = {}
@@ -150,13 +153,20 @@ class Tally:
     def _top(self) -> Top:
         return Top(self.top_value, self.top_image, self.top_place)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: held for name, held in vars(self).items() if name != "_alone"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _alone=Lock())
+
     # -- adding -----------------------------------------------------------------------------------
 
     def skip(self, number: int, name: str, why: str) -> None:
         """Note an image that cannot be taken."""
-        self.skipped += 1
-        self.bad[number] = (name, why)
-        self._trim_bad()
+        with self._alone:
+            self.skipped += 1
+            self.bad[number] = (name, why)
+            self._trim_bad()
 
     def add(
         self,
@@ -175,39 +185,43 @@ class Tally:
         place = np.empty((images, plan.maps), np.int64)
         sums, squares = np.empty(plan.maps), np.empty(plan.maps)
         chosen = self._chosen(numbers)
+        of_chosen = [numbers[row] for row in chosen]
         drawn = np.empty((len(chosen), SAMPLED_PLACES, plan.maps), np.float32)
-        rows = np.array([numbers.index(n) for n in chosen], np.int64)[:, None]
-        lots = np.stack([*_drawn(chosen, SAMPLED_PLACES)][1:], axis=1)
+        lots = np.stack([*_drawn(of_chosen, SAMPLED_PLACES)][1:], axis=1)
 
         def count(of: int) -> None:
-            layer = plan.layers[of]
+            layer, histograms = plan.layers[of], self.histograms[of]
             x, at = layer.arranged(activations[layer.name]), layer.slice
-            if chosen:
+            if of_chosen:
                 where = (lots % np.uint64(layer.places)).astype(np.int64)
                 # of blocks: (chosen, places, blocks, maps of a block)
-                drawn[:, :, at] = x[rows, :, where].reshape(*where.shape, -1)[..., : layer.maps]
-            by.count(
-                x, self.histograms[of],
-                Room(
-                    value[:, at], place[:, at], sums[at], squares[at],
-                    self.zeros[at], self.odd[at], self.low[at], self.top_value[at, -1],
-                ),
-            )  # fmt: skip
+                taken = x[chosen[:, None], :, where].reshape(*where.shape, -1)
+                drawn[:, :, at] = taken[..., : layer.maps]
+            with histograms.busy:
+                by.count(
+                    x, histograms,
+                    Room(
+                        value[:, at], place[:, at], sums[at], squares[at],
+                        self.zeros[at], self.odd[at], self.low[at], self.top_value[at, -1],
+                    ),
+                )  # fmt: skip
 
         for _ in over(count, plan.largest_first):
             pass
-        self.low += np.float32(0)  # −0 and 0 are one number
-        self.high = np.maximum(self.high, value.max(axis=0)) + np.float32(0)
-        by.add(self.sums, sums)
-        by.add(self.squares, squares)
-        by.enter(self._top, value + np.float32(0), np.array(numbers, np.int64), place)
-        self._predict(names, activations)
-        self.samples |= {n: one.copy() for n, one in zip(chosen, drawn, strict=True)}
-        self._trim_samples()
-        self.seen |= dict(zip(numbers, names, strict=True))
-        self.images += images
-        if len(self.seen) > 2 * (images + self.top_image.size):
-            self._trim_seen()
+        value += np.float32(0)  # −0 and 0 are one number
+        with self._alone:
+            np.maximum(self.high, value.max(axis=0), out=self.high)
+            by.add(self.sums, sums)
+            by.add(self.squares, squares)
+            by.enter(self._top, value, np.array(numbers, np.int64), place)
+            self._predict(names, activations)
+            if of_chosen:
+                self.samples |= {n: one.copy() for n, one in zip(of_chosen, drawn, strict=True)}
+                self._trim_samples()
+            self.seen |= dict(zip(numbers, names, strict=True))
+            self.images += images
+            if len(self.seen) > 2 * (images + self.top_image.size):
+                self._trim_seen()
 
     def _predict(
         self, names: Sequence[tuple[str, str | None]], activations: dict[str, Array]
@@ -224,25 +238,20 @@ class Tally:
 
     # -- drawing a sample -------------------------------------------------------------------------
 
-    def _chosen(self, numbers: Sequence[int]) -> list[int]:
-        """Return those of some images that may be among the lowest drawn so far; `_trim_samples` tells which are."""
-        self._trim_samples()
+    def _chosen(self, numbers: Sequence[int]) -> Array:
+        """Return the rows of those of some images that may be among the lowest drawn so far; `_trim_samples` tells which are."""
         (lots,) = _drawn(numbers)
-        drawn = dict(zip(numbers, lots.tolist(), strict=True))
-        if len(self.samples) == self.plan.sampled:
-            worst = max(self._lots.values())
-            drawn = {number: lot for number, lot in drawn.items() if lot <= worst}
-        self._lots |= drawn
-        return list(drawn)
+        bound = self._bound
+        return np.arange(len(lots)) if bound is None else np.flatnonzero(lots < np.uint64(bound))
 
     def _trim_samples(self) -> None:
-        """Keep those that drew the lowest lots, as many as are sampled."""
-        if self._lots.keys() != self.samples.keys():
-            (lots,) = _drawn(self.samples)
-            self._lots = dict(zip(self.samples, lots.tolist(), strict=True))
-        more = len(self.samples) - self.plan.sampled
-        for _, last in nlargest(more, zip(self._lots.values(), self._lots, strict=True)):
-            del self.samples[last], self._lots[last]
+        """Keep those that drew the lowest lots, as many as are sampled; no two images draw the same."""
+        numbers, most = list(self.samples), self.plan.sampled
+        (lots,) = _drawn(numbers)
+        order = np.argsort(lots)
+        for row in order[most:].tolist():
+            del self.samples[numbers[row]]
+        self._bound = int(lots[order[most - 1]]) if len(order) >= most else None
 
     def _trim_bad(self) -> None:
         if len(self.bad) > MOST_NAMED:
@@ -279,6 +288,7 @@ class Tally:
 
     def settle(self) -> None:
         """Bring the figures into the one form that the same figures have, whatever the way to them."""
+        self.low += np.float32(0)  # −0 and 0 are one number
         self.sums.settle()
         self.squares.settle()
         self._trim_seen()
