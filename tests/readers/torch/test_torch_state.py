@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import gc
 import io
 import threading
 import warnings
+import weakref
 from typing import Any
 
 import numpy as np
@@ -95,18 +97,19 @@ def test_the_runs_values_are_those_of_modules_themselves() -> None:
         assert np.array_equal(run[name], value[0].numpy()), name
 
 
-def test_what_torch_compiles_elsewhere_is_called_and_a_lambda_that_trains_is_said() -> None:
+def test_what_torch_compiles_elsewhere_is_called_and_what_trains_past_its_owner_is_said() -> None:
     class Choosing(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.conv = nn.Conv2d(3, 5, 3)
             self.norm = nn.BatchNorm2d(5)
-            self.call_it: Any = lambda y: self.norm(y)
+            self.held = weakref.ref(self.norm)
 
         def forward(self, x: Any) -> Any:
             cond: Any = torch.cond
             y = cond(x.sum() > 0, self.conv, lambda z: self.conv(z) * 2, (x,))
-            return self.call_it(y)
+            norm: Any = self.held()
+            return norm(y)
 
     module, x = Choosing(), torch.rand(1, 3, 6, 7)
     cond = torch.cond
@@ -114,11 +117,134 @@ def test_what_torch_compiles_elsewhere_is_called_and_a_lambda_that_trains_is_sai
         net = cs.open(module, x)
     assert torch.cond is cond and list(net.graph.nodes) == ["sum", "gt", "conv", "norm"]
     words = " ".join(str(one.message) for one in said)
-    assert "torch.cond" in words and "norm past its own attributes" in words
+    assert "torch.cond" in words and "norm past what it holds" in words
     module.eval()
     with torch.no_grad():
         expected = module.norm(module.conv(x))
     assert np.array_equal(opened(module, x).run(x).output, expected[0].numpy())
+
+
+class Helping:
+    """Somebody's own object: it holds a module that no other has registered, and counts."""
+
+    def __init__(self, held: nn.Module) -> None:
+        self.held, self.calls = [held], 0
+
+    def __call__(self, x: Any) -> Any:
+        self.calls += 1
+        return self.held[0](x) * self.calls
+
+
+FOUND: dict[Any, Any] = {}
+
+
+class Gathering(nn.Module):
+    """Hooks and functions that know the module from outside its attributes, and what counts as it is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 5, 3), nn.Conv2d(5, 4, 2)
+        self.found, self.kept = FOUND, dict[Any, Any]()
+        self.late: Any = collections.deque(maxlen=2)
+        self.lists: Any = collections.defaultdict(list)
+        self.helper = Helping(nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)))
+        self.generators = torch.Generator().manual_seed(3), np.random.default_rng(4)
+        self.seen = np.zeros(2)
+        calls = 0
+
+        def counting(x: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            return self.head(x) * calls
+
+        self.counting, self.calls = counting, lambda: calls
+        self.conv.register_forward_hook(lambda m, given, out: self.kept.update({m: out}))
+        self.conv.register_forward_hook(outside)
+
+    def forward(self, x: Any) -> Any:
+        self.conv(x)
+        y = self.counting(self.kept[self.conv] + self.found["conv"])
+        self.late.append(y)
+        self.lists["maps"].append(y)
+        self.seen += 1
+        y = self.helper(y) + torch.rand(1, generator=self.generators[0])
+        return y * self.generators[1].random() * self.seen[0]
+
+
+def outside(module: Any, given: Any, out: Any) -> None:
+    FOUND["conv"] = out * 3
+
+
+def test_what_attributes_and_hooks_hold_is_changed_in_a_copy() -> None:
+    def gathering() -> Any:
+        torch.manual_seed(5)
+        return Gathering().eval()
+
+    module, twin, x = gathering(), gathering(), torch.rand(1, 3, 6, 7)
+    with torch.no_grad():
+        expected = twin(x)
+    FOUND.clear()
+    with unchanged(module, x):
+        net = opened(module, x)
+        runs = [net.run(x.numpy()[0]).output for _ in range(2)]
+    assert all(np.array_equal(run, expected.numpy()) for run in runs)  # normalised over the batch
+    assert not FOUND and not module.kept and not module.late and not module.lists
+    assert module.helper.calls == module.calls() == module.seen.max() == 0
+    assert module.helper.held[0][1].num_batches_tracked == 0
+    first, second = module.generators
+    assert torch.equal(first.get_state(), torch.Generator().manual_seed(3).get_state())
+    assert second.random() == np.random.default_rng(4).random()
+
+
+def test_an_object_among_the_arguments_is_as_it_was_when_the_module_was_opened() -> None:
+    class Kept:
+        def __init__(self) -> None:
+            self.rows = [torch.ones(1, 1, 4)]
+
+    class Remembers(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lin = nn.Linear(4, 5)
+
+        def forward(self, x: Any, cache: Any) -> Any:
+            cache.rows.append(x)
+            return self.lin(torch.cat(cache.rows, 1))
+
+    module, cache, x = Remembers(), Kept(), torch.rand(1, 3, 4)
+    net = cs.open(module, x, cache)
+    expected = module.lin(torch.cat([*cache.rows, x], 1)).detach().numpy()[0]
+    assert len(cache.rows) == 1
+    cache.rows[0].zero_()
+    cache.rows.clear()
+    for _ in range(2):
+        assert np.array_equal(net.run(x.numpy()).output, expected)
+
+
+def test_random_numbers_of_their_own_are_the_same_layer_in_every_run() -> None:
+    class Noisy(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return x + torch.rand(1)
+
+    net = cs.open(Noisy(), torch.rand(1, 3, 4))
+    run = net.run(torch.rand(3, 4))
+    assert list(net.graph.nodes) == list(run.graph.nodes) == ["rand", "add"]
+
+
+def test_a_module_that_is_a_dictionary_too_is_copied() -> None:
+    class Both(nn.Module, dict):  # type: ignore[type-arg]
+        def __init__(self) -> None:
+            nn.Module.__init__(self)
+            self["conv"] = self.conv = nn.Conv2d(3, 5, 3)
+
+        def __hash__(self) -> int:  # type: ignore[override]
+            return id(self)
+
+        def forward(self, x: Any) -> Any:
+            self["seen"] = x
+            return self.conv(x)
+
+    module, x = Both(), torch.rand(1, 3, 6, 7)
+    assert list(cs.open(module, x).graph.nodes) == ["conv"] and list(module) == ["conv"]
 
 
 def test_sparse_and_complex_weights_are_shown_as_they_are() -> None:

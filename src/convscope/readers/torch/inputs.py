@@ -11,6 +11,7 @@ import torch
 
 from convscope.errors import InputError
 from convscope.readers.example import Example
+from convscope.readers.torch.shadow import kept
 from convscope.readers.torch.structures import mapped, tensors_of
 from convscope.typed import Record
 
@@ -145,7 +146,7 @@ class _Copies:
         ):
             value = torch.from_numpy(value.copy())
         if not isinstance(value, torch.Tensor):
-            return value
+            return value if isinstance(value, torch.nn.Module) else kept(value)
         if id(value) not in self.known:
             copy = value.detach().clone()
             if self.device is not None and copy.device != self.device:

@@ -124,6 +124,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for place, tensor in enumerate(several):
             if not isinstance(tensor, torch.Tensor):
                 continue
+            if told.name == "detach" and _drawn(call.args[0]):
+                # what makes random tensors detaches those that somebody keeps: us
+                tensors.enter(tensor, call.args[0])
+                return
             if any(tensor is a for a in given) and not told.random:
                 # contiguous, to, dropout that passes on: nothing new
                 value = Value(tensor, fed, call, place)
@@ -196,7 +200,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 path = f"{outer.path}.{kind}" if outer.path else kind
         if id(module) in self.trained:
             self.warnings.setdefault(
-                f"the forward calls {path or kind} past its own attributes (a lambda, a closure), so that it trains: "
+                f"the forward calls {path or kind} past what it holds (a weak reference, a global name), so that it trains: "
                 f"module.eval() before would let all of it evaluate"
             )
         number = self.counts.get(path, 0)
@@ -229,6 +233,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 tensors.frame = frame
                 tensors.note(call)
         tensors.frame = frame.outer or self.root
+
+
+def _drawn(value: Value) -> bool:
+    """Whether a value was drawn by a random generator."""
+    call = value.call
+    return call is not None and call.func is not None and about(call.func).random
 
 
 def _sizes(given: Any) -> tuple[tuple[int, ...], int] | None:
@@ -316,7 +326,7 @@ def _record(
     module: Any, args: Sequence[Any], kwargs: Mapping[str, Any], inputs: Mapping[str, Tensor],
     keep: bool, training: bool, sized: bool, below: bool,
 ) -> Recording:  # fmt: skip
-    acting, every = shadowed(module, training)
+    acting, every, (args, kwargs) = shadowed(module, training, tuple(args), dict(kwargs))
     names: dict[int, tuple[str, str]] = {}
     leaves: set[int] = set()
     recorder = Recorder(keep, names, leaves, sized)

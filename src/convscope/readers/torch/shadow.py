@@ -1,18 +1,20 @@
 """A copy of a module's tree to run in its place: whatever a forward changes, it changes here.
 
 The parameters are the same tensors. Every module's own attributes, buffers in training, hooks and flags are
-the copy's own; what the attributes hold (lists, dictionaries, methods of modules) is followed as far as
-modules are in it.
+the copy's own, and so is what the attributes and hooks hold: lists, dictionaries, objects, generators of random
+numbers, methods, and what functions have closed over. What two of them share, their copies share.
 """
 
 from __future__ import annotations
 
 import functools
 import types
-from collections import OrderedDict
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any
+
+import torch
 
 from convscope.errors import SourceError
 
@@ -28,30 +30,41 @@ def shadow(module: Any, training: bool) -> Any:
     return shadowed(module, training)[0]
 
 
-def shadowed(module: Any, training: bool) -> tuple[Any, list[tuple[str, Any, Any]]]:
-    """Return a module's shadow, and every module of its tree: its path, itself and its copy."""
-    copying = _Copying(training)
+def shadowed(
+    module: Any, training: bool, *given: Any
+) -> tuple[Any, list[tuple[str, Any, Any]], tuple[Any, ...]]:
+    """Return a module's shadow, every module of its tree (its path, itself and its copy), and copies of what is given.
+
+    Tensors that are given stay the same.
+    """
+    copying = _Copying(training, {})
     result = copying.copied(module, "")
-    for held, name, value in copying.holding:
-        held[name] = _followed(value, copying.made, DEEPEST)
+    following = _Following(copying.made)
+    following.follow(copying.holding, DEEPEST)
+    arguments = tuple([following.copied(one, DEEPEST) for one in given])
     if not copying.scripted:
-        return result, copying.every
+        return result, copying.every, arguments
     originals, copies = tree(module), tree(result)  # what is in a scripted one was copied with it
-    return result, [(path, originals.get(path, copy), copy) for path, copy in copies.items()]
+    every = [(path, originals.get(path, copy), copy) for path, copy in copies.items()]
+    return result, every, arguments
+
+
+def kept(value: Any) -> Any:
+    """Return an object as it is now, its tensors too, whatever becomes of it."""
+    return _Following({}, clone=True).copied(value, DEEPEST)
 
 
 class _Copying:
     """Copies a tree of modules.
 
-    made      id of a module → its copy
+    made      id of a module, and of what its attributes hold → its copy
     every     each module in the order of its tree: its first path, itself and its copy
     scripted  whether there are some of which the copies are not ours
-    holding   attributes that may hold modules: whose, its name, what it is
+    holding   attributes whose values are copied after the modules: whose, its name, what it is
     """
 
-    def __init__(self, training: bool) -> None:
-        self.training = training
-        self.made: dict[int, Any] = {}
+    def __init__(self, training: bool, made: dict[int, Any]) -> None:
+        self.training, self.made = training, made
         self.every: list[tuple[str, Any, Any]] = []
         self.scripted = False
         self.holding: list[tuple[dict[str, Any], str, Any]] = []
@@ -61,7 +74,7 @@ class _Copying:
         if id(one) in self.made:
             return self.made[id(one)]
         of: Any = type(one)
-        scripted, slots, module = _told(of)
+        scripted, slots, _ = _told(of)
         if scripted:  # it lives in C++: a copy with weights of its own
             self.scripted = True
             self.made[id(one)] = other = deepcopy(one)
@@ -71,23 +84,31 @@ class _Copying:
             # a compiled one calls what was compiled, not its copy
             self.made[id(one)] = other = self.copied(written, path)
             return other
-        self.made[id(one)] = other = object.__new__(of)
+        try:
+            other = object.__new__(of)
+        except TypeError:  # it is a dictionary too, say
+            other = copy(one)
+        self.made[id(one)] = other
         self.every.append((path, one, other))
         own = dict(one.__dict__)
         for name, value in own.items():
-            kind = type(value)
-            if kind in FILLED:
-                if not value:  # most of what a module holds
-                    own[name] = kind()
-                    continue
-                if kind in MAPPINGS and name[:1] == "_":
-                    own[name] = value.copy()
-                    if name in KEPT:
-                        continue
-            elif kind in PLAIN:
+            kind: Any = type(value)
+            if kind in PLAIN:
                 continue
-            if (kind in HOLDERS and not _plain(value)) or isinstance(value, module):
-                self.holding.append((own, name, own[name]))
+            if kind in FILLED and not value:  # most of what a module holds
+                own[name] = empty = kind()
+                if name not in USUAL:
+                    self.made[id(value)] = empty
+                continue
+            if name in KEPT:
+                own[name] = value.copy()
+                continue
+            if kind in ROWS and PLAIN.issuperset(map(type, value)):
+                if kind is list:
+                    own[name] = self.made[id(value)] = value.copy()
+                continue
+            if kind in HOLDERS or _is_followed(kind):
+                self.holding.append((own, name, value))
         if children:
             before = f"{path}." if path else ""
             own["_modules"] = {
@@ -108,53 +129,200 @@ class _Copying:
 
 
 @functools.lru_cache(maxsize=1024)
-def _told(kind: type) -> tuple[bool, tuple[str, ...], type]:
-    """Return whether a class lives in C++, its attributes beside its dictionary, and what modules are."""
-    import torch
-
+def _told(kind: type) -> tuple[bool, tuple[str, ...], bool]:
+    """Return whether a class lives in C++, its attributes beside its dictionary, and whether it is one of modules."""
     said = [one.__dict__.get("__slots__", ()) for one in kind.__mro__]
     names = [n for slots in said for n in ((slots,) if isinstance(slots, str) else slots)]
     beside = tuple(n for n in names if n not in ("__dict__", "__weakref__"))
-    return issubclass(kind, torch.jit.ScriptModule), beside, torch.nn.Module
+    return issubclass(kind, torch.jit.ScriptModule), beside, issubclass(kind, torch.nn.Module)
 
 
 KEPT = frozenset(("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "training"))
 
-MAPPINGS = frozenset((dict, OrderedDict))
+USUAL = frozenset(torch.nn.Module().__dict__)
+"""What every module holds: nobody shares it."""
 
 FILLED = frozenset((list, set, dict, OrderedDict))
 """What a forward may put things into."""
 
-HOLDERS = frozenset((list, tuple, set, dict, OrderedDict, types.MethodType, functools.partial))
-"""What may hold modules."""
+HOLDERS = frozenset((*FILLED, tuple, deque, defaultdict, Counter))
+"""What may hold modules, or be changed itself."""
 
 PLAIN = frozenset((bool, int, float, str, type(None)))
 """What holds nothing."""
 
 
-def _plain(value: Any) -> bool:
-    """Whether it is a tuple that holds nothing else; a list, which a forward may change, is copied."""
-    return type(value) is tuple and PLAIN.issuperset(map(type, value))
+ROWS = frozenset((list, tuple))
+
+NUMBERS = frozenset((
+    "random.Random", "numpy.ndarray", "numpy.random._generator.Generator", "numpy.random.mtrand.RandomState",
+))  # fmt: skip
+"""What changes in place, and can be copied whole."""
 
 
-def _followed(value: Any, made: dict[int, Any], deep: int) -> Any:
-    """Return what an attribute holds, with the copies in the places of the modules."""
-    if id(value) in made:
-        return made[id(value)]
-    if deep == 0:
+@functools.lru_cache(maxsize=1024)
+def _is_followed(kind: Any) -> bool:
+    """Whether values of a class are copied, beside containers."""
+    callables = (types.FunctionType, types.MethodType, functools.partial)
+    return (
+        kind in callables
+        or _told(kind)[2]
+        or _is_object(kind)
+        or _whole(kind) in NUMBERS
+        or _draws(kind)
+    )
+
+
+def _whole(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _draws(kind: type) -> bool:
+    """Whether it is PyTorch's generator of random numbers, which each draw changes."""
+    return _whole(kind) == "torch._C.Generator"
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_object(kind: type) -> bool:
+    """Whether a class is somebody's own, with attributes alone, and has no word of its own on being copied."""
+    usual = all(
+        getattr(kind, name, None) is getattr(object, name, None)
+        for name in (
+            "__new__",
+            "__reduce__",
+            "__reduce_ex__",
+            "__getstate__",
+            "__copy__",
+            "__deepcopy__",
+        )
+    )
+    said = any(one.__dict__.get("__slots__") for one in kind.__mro__)
+    library = kind.__module__.partition(".")[0] == "torch"
+    return usual and not said and not library and kind.__dictoffset__ != 0
+
+
+class _Following:
+    """Copies what attributes hold.
+
+    made   id of what was met → its copy
+    met    what was met, so that no other takes its id
+    clone  whether tensors are copied too
+    """
+
+    def __init__(self, made: dict[int, Any], clone: bool = False) -> None:
+        self.made, self.clone = made, clone
+        self.met: list[Any] = []
+
+    def follow(self, holding: list[tuple[dict[str, Any], str, Any]], deep: int) -> None:
+        """Let copies hold copies: functions last, which may know what else is copied by its global name."""
+        for functions in (False, True):
+            for held, name, value in holding:
+                if (name[-6:] == "_hooks" or type(value) is types.FunctionType) is functions:
+                    held[name] = self.copied(value, deep)
+
+    def copied(self, value: Any, deep: int) -> Any:
+        """Return what an attribute holds as the copy's own."""
+        kind: Any = type(value)
+        if kind in PLAIN:
+            return value
+        if id(value) in self.made:
+            return self.made[id(value)]
+        if deep == 0:
+            return value
+        deep -= 1
+        if kind is tuple:
+            return tuple([self.copied(v, deep) for v in value])
+        if kind is types.MethodType:
+            owner = self.copied(value.__self__, deep)
+            return value if owner is value.__self__ else types.MethodType(value.__func__, owner)
+        if kind is functools.partial:
+            given = [self.copied(v, deep) for v in value.args]
+            named = {k: self.copied(v, deep) for k, v in value.keywords.items()}
+            return functools.partial(self.copied(value.func, deep), *given, **named)
+        if kind is types.FunctionType:
+            return self._function(value, deep)
+        if kind in HOLDERS:
+            other = copy(value)
+            self._know(value, other)
+            if isinstance(value, dict):
+                if not PLAIN.issuperset(map(type, (*value, *value.values()))):
+                    other.clear()
+                    for key, one in value.items():
+                        other[self.made.get(id(key), key)] = self.copied(one, deep)
+            elif not PLAIN.issuperset(map(type, value)):
+                other.clear()
+                inside = [self.copied(v, deep) for v in value]
+                (other.update if kind is set else other.extend)(inside)
+            return other
+        if _told(kind)[2]:  # in nobody's tree: eval() does not reach it either
+            beside = _Copying(True, self.made)
+            other = beside.copied(value, "")
+            self.met.append(value)
+            self.follow(beside.holding, deep)
+            return other
+        if _is_object(kind):
+            other = object.__new__(kind)
+            self._know(value, other)
+            held = {n: self.copied(v, deep) for n, v in value.__dict__.items()}
+            object.__setattr__(other, "__dict__", held)
+            return other
+        if self.clone and isinstance(value, torch.Tensor):
+            other = value.detach().clone()
+            self._know(value, other)
+            return other
+        if _whole(kind) in NUMBERS or _draws(kind):
+            other = value.clone_state() if _draws(kind) else deepcopy(value)
+            self._know(value, other)
+            return other
         return value
-    kind = type(value)
-    if kind in (list, tuple, set):
-        return kind(_followed(v, made, deep - 1) for v in value)
-    if kind in (dict, OrderedDict):
-        return kind((k, _followed(v, made, deep - 1)) for k, v in value.items())
-    if kind is types.MethodType and id(value.__self__) in made:
-        return types.MethodType(value.__func__, made[id(value.__self__)])
-    if kind is functools.partial:
-        arguments = (_followed(v, made, deep - 1) for v in value.args)
-        named = {k: _followed(v, made, deep - 1) for k, v in value.keywords.items()}
-        return functools.partial(_followed(value.func, made, deep - 1), *arguments, **named)
-    return value
+
+    def _know(self, value: Any, other: Any) -> None:
+        self.made[id(value)] = other
+        self.met.append(value)
+
+    def _function(self, function: Any, deep: int) -> Any:
+        """Return a function that has closed over copies, and that knows by their global names what was copied before."""
+        whole = function.__globals__
+        if function.__module__ is None or function.__module__.partition(".")[0] == "torch":
+            return function
+        known = {
+            name: self.made[id(whole[name])]
+            for name in _names(function.__code__)
+            if name in whole and id(whole[name]) in self.made
+        }
+        cells = tuple([self._cell(cell, deep) for cell in function.__closure__ or ()])
+        if not known and not cells:
+            return function
+        other = types.FunctionType(
+            function.__code__,
+            {**whole, **known} if known else whole,
+            function.__name__,
+            function.__defaults__,
+            cells,
+        )
+        other.__kwdefaults__ = function.__kwdefaults__
+        other.__dict__.update(function.__dict__)
+        self._know(function, other)
+        return other
+
+    def _cell(self, cell: Any, deep: int) -> Any:
+        if id(cell) not in self.made:
+            other = types.CellType()
+            self._know(cell, other)
+            try:
+                held = cell.cell_contents
+            except ValueError:  # empty as yet
+                return other
+            other.cell_contents = self.copied(held, deep)
+        return self.made[id(cell)]
+
+
+def _names(code: Any) -> Iterator[str]:
+    """Yield the global names that a function, and those in it, may read."""
+    yield from code.co_names
+    for one in code.co_consts:
+        if isinstance(one, types.CodeType):
+            yield from _names(one)
 
 
 def tree(module: Any) -> dict[str, Any]:
@@ -200,8 +368,6 @@ def plain(module: Any) -> Any:
 
 def initialised(modules: Mapping[str, Any]) -> None:
     """Raise `SourceError` for a tree of modules whose lazy parameters have no shape yet."""
-    import torch
-
     kind = torch.nn.parameter.UninitializedTensorMixin  # type: ignore[attr-defined]
     waiting = [
         f"{path}.{name}" if path else name
