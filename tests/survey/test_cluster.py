@@ -23,6 +23,8 @@ from work import PATIENCE
 import convscope as cs
 from convscope.errors import EngineError, InputError, UnsupportedError
 from convscope.survey import cluster
+from convscope.survey.measuring import Asked
+from convscope.survey.work import survey
 
 distributed = pytest.importorskip("distributed")
 
@@ -152,9 +154,21 @@ def test_what_is_wrong_with_workers_is_said(
             patch.setattr("convscope.survey.measuring.identity", lambda graph: "another")
             with pytest.raises(InputError, match="opened another network, or other weights"):
                 net.survey(data, scheduler=address)
-        monkeypatch.setattr(cluster, "__version__", "9.9")
-        with pytest.raises(EngineError, match=r"the same convscope as here, 9\.9: tcp://\S+ has"):
-            net.survey(data, scheduler=address)
+        with monkeypatch.context() as patch:
+            patch.setattr(cluster, "__version__", "9.9")
+            with pytest.raises(
+                EngineError, match=r"the same convscope as here, 9\.9: tcp://\S+ has"
+            ):
+                net.survey(data, scheduler=address)
+        with distributed.Client(address) as client:
+            pid = client.run_on_scheduler(os.getpid)
+
+        def ends(progress: Any) -> None:
+            os.kill(pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+
+        np.savez(data, x=np.zeros((600, 9, 8), np.uint8), y=np.zeros(600))
+        with pytest.raises(EngineError, match=r"went away; .* holds 256 of 600 images: --resume"):
+            survey(net, data, Asked(), out=tmp_path / "s.survey", scheduler=address, progress=ends)
 
 
 def test_a_scheduler_without_workers(

@@ -104,6 +104,18 @@ def test_what_cannot_be_is_one_line(
     assert "Traceback" not in done.output and not done.stdout
 
 
+def test_a_full_disk_takes_nothing_of_what_is_printed(
+    there: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("convscope.survey.stored.os.fsync", full)
+    done = convscope(there / "net.onnx", there / "set", "--json", "--out", tmp_path / "s.survey")
+    assert done.exit_code == 1 and "s.survey: No space left on device" in done.stderr
+    assert json.loads(done.stdout)["images"] == 44 and not list(tmp_path.iterdir())
+
+
 def test_an_existing_file_is_kept_and_gone_on_with(there: Path, tmp_path: Path) -> None:
     out = tmp_path / "s.survey"
     words = (there / "net.onnx", there / "set", "--out", out)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import io
 import struct
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
+from PIL import Image
 from survey.sets import COUNT, folder, images, png, shards, zipped
 
 from convscope import Conv2D, Dense, Flatten, Sequential
@@ -163,7 +166,14 @@ def test_nothing_is_changed_unasked(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"Nothing is changed unasked: --prepare rgb would do"):
         network(3).survey(data)
     asked = network(3).survey(data, prepare=["rgb"])
-    assert asked.state.facts["prepared"]["steps"][0] == "rgb: R = G = B = grey"
+    said = asked.state.facts["prepared"]["steps"]
+    assert said[0] == "rgb: where it is grey, R = G = B = grey"
+    # of every image, whatever the first one needs: 9×8 fits, 6×5 does not
+    sizes = [np.zeros((9, 8), np.uint8), np.zeros((6, 5), np.uint8)]
+    resized = network().survey(sizes, prepare=["resize"])
+    assert resized.images == 2
+    (said, _) = resized.state.facts["prepared"]["steps"]
+    assert said.startswith("resize: where it is not 9×8, all of it → 9×8: smaller by the means")
     with pytest.raises(InputError, match="--prepare crop-and-resize would do"):
         network(1, (7, 7)).survey(data)
     assert network(1, (7, 7)).survey(data, prepare=["crop-and-resize"]).images == COUNT
@@ -205,6 +215,57 @@ def test_nothing_is_changed_unasked(tmp_path: Path) -> None:
 def test_bad_data_are_one_clear_error(tmp_path: Path, make: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         network().survey(make(tmp_path))
+
+
+def test_links_lead_into_folders_once_and_no_image_is_passed_over(tmp_path: Path) -> None:
+    data, other = tmp_path / "set", tmp_path / "elsewhere"
+    for place, names in ((data / "cat", ["1.png", "2.JFIF"]), (other, ["3.png"])):
+        place.mkdir(parents=True)
+        for name in names:
+            Image.fromarray(images()[0][len(name)]).save(place / name, format="PNG")
+    try:
+        (data / "owl").symlink_to(other)
+        (data / "cat" / "round").symlink_to(data)
+        (other / "back").symlink_to(data / "cat")  # which links back: this may have no end
+    except OSError:
+        pytest.skip("this system makes no links")
+    (data / "cat" / "4.tiff").write_bytes(b"II*\0")
+    found = open_data(data)
+    here = ["cat/1.png", "cat/2.JFIF", "cat/4.tiff"]
+    assert list(found.names) == [*here, "owl/3.png", *(f"owl/back/{n[4:]}" for n in here)]
+    survey = network().survey(data)
+    assert survey.images == 5 and survey.bad[2][0] == "cat/4.tiff"
+    assert "cannot be read as an image (PNG, JPEG, WEBP, BMP, GIF)" in survey.bad[2][1]
+
+
+def test_names_in_a_tar_may_begin_anywhere(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name in ("/cat/1.png", "./owl/2.png", "owl/3.png"):
+            info, data = tarfile.TarInfo(name), png(images()[0][3])
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    found = open_data(tmp_path / "a.tar")
+    assert sorted(zip(found.names, found.labels or (), strict=True)) == [
+        ("cat/1.png", "cat"), ("owl/2.png", "owl"), ("owl/3.png", "owl"),
+    ]  # fmt: skip
+
+
+def test_labels_that_belong_to_other_images_are_an_error(tmp_path: Path) -> None:
+    x, y = images()
+    np.savez(tmp_path / "a.npz", images=x, labels=y[:7])
+    with pytest.raises(InputError, match=r"labels holds 7 labels for the 45 images of images"):
+        open_data(tmp_path / "a.npz")
+    np.savez(
+        tmp_path / "b.npz", x_test=x[:9], x_train=x, y=y
+    )  # whose they are the name does not say
+    assert not open_data(f"{tmp_path}/b.npz:x_test").labelled
+    assert open_data(f"{tmp_path}/b.npz:x_train").labelled
+    idx(tmp_path / "t-images-idx3-ubyte.gz", x)
+    idx(tmp_path / "t-labels-idx1-ubyte", y.astype(np.uint8))
+    (tmp_path / "t-labels-idx1-ubyte").write_bytes(
+        gzip.decompress((tmp_path / "t-labels-idx1-ubyte").read_bytes())
+    )
+    assert open_data(tmp_path / "t-images-idx3-ubyte.gz").labelled  # one unpacked, the other not
 
 
 def test_several_arrays_are_not_guessed_among(tmp_path: Path) -> None:

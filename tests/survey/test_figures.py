@@ -130,6 +130,30 @@ def test_other_ranks_and_one_map(net: Any, axis: int | None) -> None:
     assert len(found[name][0].top) == 13  # one response an image, and no more than there are
 
 
+def test_one_number_an_image_is_a_map_too() -> None:
+    """A network that gives an array of (images,): its output has no axis but the batch's."""
+    import onnx
+
+    nodes = [
+        onnx.helper.make_node("Relu", ["x"], ["r"], name="relu"),
+        onnx.helper.make_node("ReduceSum", ["r", "axes"], ["y"], name="sum", keepdims=0),
+    ]
+    info = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        nodes, "sums", [info("x", 1, ["n", 3, 5, 4])], [info("y", 1, ["n"])],
+        [onnx.numpy_helper.from_array(np.array([1, 2, 3]), "axes")],
+    )  # fmt: skip
+    made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    made.ir_version = 9
+    x = np.random.default_rng(2).integers(-3, 4, size=(41, 3, 5, 4)).astype(np.float32)
+    found, sums = cs.open(made).survey(x), np.maximum(x, 0).sum(axis=(1, 2, 3))
+    (one,) = found["sum"]
+    assert (one.numbers, one.mean, one.max) == (41, sums.mean(dtype=float), sums.max())
+    assert [r.image for r in one.top] == np.argsort(-sums, kind="stable")[:9].tolist()
+    assert one.top[0].position == ()
+    assert found.run(one.top[0]).trace("sum", ()).value == sums.max()
+
+
 def test_it_agrees_with_hooks_in_pytorch(tmp_path: Any) -> None:
     torch = pytest.importorskip("torch")
     torch.manual_seed(3)

@@ -138,8 +138,8 @@ def test_an_existing_file_is_kept(tmp_path: Path) -> None:
         network().survey(data(), out=out)
     for change, words in (
         ({"data": data(50)}, "it was begun with other data"),
-        ({"top": 2}, "it was begun with other options"),
-        ({"layers": ["dense"]}, "it was begun with other options"),
+        ({"top": 2}, "it was begun with other options: top 9, not 2"),
+        ({"layers": ["dense"]}, "it was begun with other options: layers all, not dense"),
     ):
         with pytest.raises(InputError, match=words):
             network().survey(**{"data": data(40), "out": out, "resume": True, **change})

@@ -78,6 +78,44 @@ def test_each_kind_is_found_with_what_it_rests_on() -> None:
     assert "never fired" in words and "copies" in words
 
 
+def test_too_few_numbers_are_no_evidence() -> None:
+    """Any two numbers are correlated by ±1, and one number is always the same."""
+    net = Sequential([Conv2D(5, 3, input_shape=(7, 6, 1)), Flatten(), Dense(7)], seed=1)
+    x = np.random.default_rng(2).normal(size=(9, 7, 6, 1)).astype(np.float32)
+    assert not net.survey(x[:1]).verdicts and not net.survey(x[:2]).verdicts
+    kernel, bias = net.layers[2].get_weights()
+    kernel[:, 4] = 3 * kernel[:, 1]
+    net.layers[2].set_weights([kernel, bias])
+    for count, verdicts in ((8, 0), (9, 1)):  # eight numbers beside the usual one
+        assert len(net.survey(x[:count]).verdicts) == verdicts
+
+
+def test_a_map_that_is_not_finite_anywhere_is_not_said_to_be_0() -> None:
+    net = Sequential([Conv2D(2, 1, use_bias=False, input_shape=(4, 3, 1))], seed=1)
+    net.layers[0].set_weights([np.array([[[[0, 1]]]], np.float32)])
+    x = np.random.default_rng(2).normal(size=(9, 4, 3, 1)).astype(np.float32)
+    assert [v.kind for v in net.survey(x).verdicts] == ["never fired"]
+    x[5, 2, 1] = np.inf  # 0 · ∞ is NaN
+    assert [(v.maps, v.kind) for v in net.survey(x).verdicts] == [
+        ((0,), "not finite"),
+        ((1,), "not finite"),
+    ]
+
+
+def test_a_relu_rests_at_0_and_one_that_is_never_needed_is_said_so() -> None:
+    net = Sequential([Conv2D(3, 1, activation="relu6", input_shape=(5, 4, 1)), ReLU()], seed=1)
+    kernel = np.array([[[[1, 1, 1]]]], np.float32)
+    x = np.abs(np.random.default_rng(2).normal(size=(40, 5, 4, 1))).astype(np.float32) % 1
+    net.layers[0].set_weights([kernel, np.array([-0.97, 5.96, 0.5], np.float32)])
+    found = [(v.layer, v.kind, v.maps) for v in net.survey(x).verdicts]
+    # nearly all of map 0 is 0 and nearly all of map 1 is 6: that is no fault of the first
+    assert ("conv2d", "saturated", (1,)) in found and ("conv2d", "saturated", (0,)) not in found
+    net.layers[0].set_weights([kernel, np.array([0.25, 0.5, 0.75], np.float32)])
+    told = [v for v in net.survey(x).verdicts if v.kind == "always on" and v.layer == "conv2d"]
+    assert [v.maps for v in told] == [(0,), (1,), (2,)]  # also where the layer has no 0 at all
+    assert told[0].evidence.endswith("where nothing of the layer is 0")
+
+
 def test_equal_filters_on_different_inputs_are_no_copies() -> None:
     """A depthwise layer's maps have an input each: only where those are copies are they."""
     net = Sequential(

@@ -112,7 +112,7 @@ class Network(Trainable):
                     it is to be gone on with, `resume`, or replaced, `force`
         workers     so many processes on this machine; or `scheduler`, the address of a Dask scheduler. They open the
                     network and the data themselves, from the files that both come from
-        verbose     0 for silence; otherwise a progress bar on stderr, at a terminal
+        verbose     0 for silence; otherwise a progress bar on stderr, and where that is no terminal a line every half a minute
 
         An image that cannot be taken is skipped, counted and named. Activations are counted batch by batch and let
         go. Raises `InputError` for data that cannot be surveyed, `OutputError` for a file that cannot be written,

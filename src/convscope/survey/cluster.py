@@ -7,12 +7,14 @@ merges exactly, in any order. A worker that dies loses nothing: its task is done
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -64,7 +66,11 @@ def spread(work: Work, measuring: Measuring, workers: int | None, scheduler: str
     job = _job(measuring)
     with _client(workers, scheduler) as client, listening() as told:
         _check(client)
-        _hand_out(client, job, work, told)
+        address = client.scheduler.address
+        try:
+            _hand_out(client, job, work, told)
+        except (OSError, CancelledError) as error:
+            raise EngineError(f"the scheduler {address} went away; {work.kept()}") from error
     work.finish()
 
 
@@ -95,6 +101,9 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         raise UnsupportedError("workers need Dask: pip install 'convscope[cluster]'") from error
     with ExitStack() as stack, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of versions that differ: `_check` says what matters
+        log = logging.getLogger("distributed.client")  # of a lost scheduler: `spread` says it
+        stack.callback(log.setLevel, log.level)
+        log.setLevel(logging.CRITICAL)
         address = stack.enter_context(_processes(workers or 1)) if scheduler is None else scheduler
         try:
             client: Any = distributed.Client(address, timeout=CONNECT_SECONDS)  # type: ignore[no-untyped-call]
@@ -201,8 +210,15 @@ def _hand_out(client: Any, job: Job, work: Work, told: Any) -> None:
 
     coming = iter(tasks(work.state))
     pending: dict[Any, tuple[int, int]] = {}
+    alone = False
     while True:
-        most = AHEAD * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        there = len(client.scheduler_info(n_workers=-1)["workers"])
+        most = AHEAD * max(1, there)
+        if not there and not alone:
+            work.say(
+                f"no worker is left; what is to do waits for one: dask worker {client.scheduler.address}"
+            )
+        alone = not there
         while len(pending) < most and (task := next(coming, None)) is not None:
             pending[client.submit(count, job, *task, pure=False)] = task
         if not pending:
@@ -216,8 +232,7 @@ def _hand_out(client: Any, job: Job, work: Work, told: Any) -> None:
             work.merge(_result(future, first, last), (first, last))
         if told.is_set():
             client.cancel(list(pending))
-            work.checkpoint()
-            raise KeyboardInterrupt
+            work.stop()
 
 
 def _result(future: Any, first: int, last: int) -> Tally:
@@ -232,6 +247,8 @@ def _result(future: Any, first: int, last: int) -> Tally:
             f"images {first:,} … {last - 1:,} ended their worker again and again (memory?): {error}"
         ) from error
     except Exception as error:
+        if future.status != "error":  # it is the result that did not come
+            raise
         raise EngineError(
             f"images {first:,} … {last - 1:,} failed on a worker: {type(error).__name__}: {error}"
         ) from error

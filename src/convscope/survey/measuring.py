@@ -132,10 +132,16 @@ class Measuring:
         layers, first = [], 0
         for name in wanted:
             array = activations.get(name)
-            if array is None or array.ndim < 2 or len(array) != 1 or not array.size:
+            if array is None or not array.ndim or len(array) != 1 or not array.size:
                 continue
             axis = axes[name]
-            if array.ndim == 2 or axis is None or axis + 1 >= array.ndim:
+            if (
+                array.ndim == 1
+            ):  # one number an image, if its equation says so: shapes are such arrays, too
+                if self.graph.facts[name].equation is None:
+                    continue
+                place, maps, grid = 0, 1, ()
+            elif array.ndim == 2 or axis is None or axis + 1 >= array.ndim:
                 place, maps, grid = None, product(array.shape[1:]), ()
             else:
                 place, maps = axis + 1, array.shape[axis + 1]

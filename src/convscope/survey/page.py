@@ -22,6 +22,7 @@ from convscope.engine.writing import complete
 from convscope.errors import ConvscopeError
 from convscope.explain.trace import trace
 from convscope.explain.words import adding_up, exact, shape_in_words
+from convscope.survey.data import images
 from convscope.survey.survey import (
     LayerFigures,
     MapFigures,
@@ -79,7 +80,7 @@ def page(survey: Survey) -> str:
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_text(survey.graph.name)}: a survey of {survey.images:,} images</title>\n"
+        f"<title>{_text(survey.graph.name)}: a survey of {images(survey.images)}</title>\n"
         f"<style>\n{style}</style>\n</head>\n<body>\n{body}\n"
         f'<script type="application/json" id="ledgers">{data}</script>\n'
         f'<script type="module">{script}</script>\n</body>\n</html>\n'
@@ -129,7 +130,7 @@ class _Page:
             f"</label></div></nav>\n<main>"
         )
         facts = survey.state.facts
-        yield f"<h1>{_text(survey.graph.name)} over {survey.images:,} images</h1>"
+        yield f"<h1>{_text(survey.graph.name)} over {images(survey.images)}</h1>"
         yield f'<p class="dim">{_text(facts["described"])}; every image: {_text("; ".join(facts["prepared"]["steps"]))}</p>'
         if survey.skipped:
             named = "; ".join(f"{name}: {why}" for name, why in list(survey.bad.values())[:5])

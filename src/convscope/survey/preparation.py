@@ -9,7 +9,8 @@ import numpy as np
 
 from convscope.engine.images import as_input, as_taken, flat, open_image, plain
 from convscope.engine.pixels import Chosen, applied
-from convscope.engine.preparing import check_steps, prepare
+from convscope.engine.preparing import STEPS, WORDS, check_steps, prepare
+from convscope.equations.layout import Layout
 from convscope.errors import InputError
 from convscope.notation.sizes import Shape, is_known, shape_text
 from convscope.survey.data import Item, Source
@@ -29,7 +30,7 @@ class Preparation:
     steps     of `engine.preparing.STEPS`, as they were asked for
     pixels    how pixels become numbers, and why
     kind      the type of numbers that the network takes
-    words     the steps that the first image took, for people
+    words     what is done to every image, for people
     """
 
     def __init__(
@@ -62,10 +63,33 @@ class Preparation:
             )
             if "offer" in found:
                 raise _Unfit(item.name, found["offer"])
-            words = [f"{step['step']}: {step['words']}" for step in found["steps"]]
-            return found["array"], words
+            done = [step for step in found["steps"] if step["step"] not in (*STEPS, "crop")]
+            words = [f"{step['step']}: {step['words']}" for step in done]
+            return found["array"], [*self._asked(), *words]
         array = as_input(item.content, self.shape, self.channels_last, item.name)
         return array, [AS_THEY_ARE]
+
+    def _asked(self) -> list[str]:
+        """Return what becomes of each image by the steps that were asked for: some need it and some do not."""
+        space, _ = Layout(self.channels_last).split(self.shape)
+        wanted = "×".join(map(str, space))
+        means = (
+            "smaller by the means of boxes, larger between the nearest pixels (bilinear), rounded"
+        )
+        words = {
+            "background:white": "where it is transparent, "
+            + WORDS["background"].format(value=255, color="white"),
+            "background:black": "where it is transparent, "
+            + WORDS["background"].format(value=0, color="black"),
+            "grey": f"where it has colours, {WORDS['grey']}",
+            "rgb": f"where it is grey, {WORDS['rgb']}",
+            "invert": WORDS["invert"],
+        }
+        if all(map(is_known, space)):
+            part = "the middle, as large as its proportions allow"
+            words["crop-and-resize"] = f"where it is not {wanted}, {part} → {wanted}: {means}"
+            words["resize"] = f"where it is not {wanted}, all of it → {wanted}: {means}"
+        return [f"{step}: {words[step]}" for step in STEPS if step in self.steps and step in words]
 
     def _flat(self, item: Item) -> tuple[Array, list[str]]:
         """Return the pixels of a picture for a network whose input has no axis of channels: (28, 28)."""
@@ -142,8 +166,8 @@ class Preparation:
         """Return it as plain data."""
         return {
             "shape": [s if is_known(s) else None for s in self.shape],
-            "pixels": self.pixels.name,
-            "why": self.pixels.why,
+            "pixels": self.pixels.name if self.pictures else None,
+            "why": self.pixels.why if self.pictures else None,
             "asked": list(self.steps),
             "steps": self.words,
         }

@@ -14,6 +14,7 @@ from convscope.errors import InputError, LayerLookupError, SettingError, Unsuppo
 from convscope.explain.words import exact, grouped, shape_in_words, times
 from convscope.model.graph import Graph, Which
 from convscope.parts import Bullets, Column, Document, Heading, Paragraph, Part, Table
+from convscope.survey.data import images
 from convscope.survey.exact import LOW
 from convscope.survey.patches import Patch, cut, picture
 from convscope.survey.stored import State, save
@@ -252,12 +253,17 @@ class Survey:
         """In how many images places were drawn for the correlations."""
         return len(self.state.tally.samples)
 
-    def sample_correlations(self, layer: Measured) -> Array:
-        """Return the correlations between a layer's maps; see `LayerFigures.correlations`."""
+    def sample(self, layer: Measured) -> Array:
+        """Return the numbers that were drawn of a layer's maps, (numbers, maps); where one is not finite, none."""
         rows = [sample[:, layer.slice] for sample in self.state.tally.samples.values()]
         places = 1 if layer.places == 1 else len(rows[0])
         x = np.concatenate([row[:places] for row in rows]).astype(np.float64)
-        x = x[np.isfinite(x).all(axis=1)]
+        found: Array = x[np.isfinite(x).all(axis=1)]
+        return found
+
+    def sample_correlations(self, layer: Measured) -> Array:
+        """Return the correlations between a layer's maps; see `LayerFigures.correlations`."""
+        x = self.sample(layer)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             if len(x) < 2:
                 return np.full((layer.maps, layer.maps), np.nan)
@@ -383,7 +389,7 @@ class Survey:
 
     def document(self) -> Document:
         """Return the survey to be read: the layers, the verdicts, and how the classes came out."""
-        parts: list[Part] = [Heading(f"{self.graph.name} over {grouped(self.images)} images", 1)]
+        parts: list[Part] = [Heading(f"{self.graph.name} over {images(self.images)}", 1)]
         facts = self.state.facts
         parts.append(Paragraph(f"Data: {facts['described']}."))
         parts.append(Paragraph(f"Every image: {'; '.join(facts['prepared']['steps'])}."))
@@ -477,7 +483,7 @@ class Survey:
     __str__ = text
 
     def __repr__(self) -> str:
-        return f"<survey of {self.graph.name!r}, {self.images:,} images, {len(self.layers)} layers>"
+        return f"<survey of {self.graph.name!r}, {images(self.images)}, {len(self.layers)} layers>"
 
     def _repr_html_(self) -> str:
         from convscope.views.html import html

@@ -32,7 +32,7 @@ class Measured(Record):
     """One layer as it is measured.
 
     axis     the axis of its array, batch included, that picks the map; None for a row of numbers, where
-             each is a map of one place
+             each is a map of one place; 0 for one number an image, which has no axis but the batch's
     maps     how many; the first stands at `first` in the row of all maps
     places   how many numbers a map has for one image; `grid` are its axes
     """
@@ -63,7 +63,7 @@ class Measured(Record):
         """Return an activation as float32 (images, maps, places), without a copy where that can be; blocks as they are."""
         if isinstance(array, Blocks):
             return array.array
-        if self.axis is not None:
+        if self.axis:
             array = np.moveaxis(array, self.axis, 1)
         with np.errstate(
             over="ignore"
@@ -73,8 +73,8 @@ class Measured(Record):
 
     def position(self, map_: int, place: int) -> tuple[int, ...]:
         """Return the position of a number in the layer's output, without the batch."""
-        if self.axis is None:
-            return (map_,)
+        if not self.axis:
+            return (map_,) if self.axis is None else ()
         inside = [int(p) for p in np.unravel_index(place, self.grid)]
         return (*inside[: self.axis - 1], map_, *inside[self.axis - 1 :])
 

@@ -13,7 +13,8 @@ from convscope.layers.base import tensor_names
 from convscope.model.graph import Graph
 from convscope.model.maps import channel_axes
 from convscope.notation.expression import Call, Inside, Place, Reduction
-from convscope.typed import Record
+from convscope.survey.data import images
+from convscope.typed import Array, Record
 
 if TYPE_CHECKING:
     from convscope.survey.survey import LayerFigures, Survey
@@ -21,18 +22,21 @@ if TYPE_CHECKING:
 ALIKE = 0.9999
 """Maps whose correlation in the sample is at least this are looked at: their weights say whether they are copies."""
 
+LEAST_MOVED = 8
+"""So many numbers in the sample must be other than the usual one (0, after most ReLUs), or they are alike by chance."""
+
 SATURATED, NEAR = 0.95, 0.01
 """A map is saturated where so large a share of its numbers lies within so much of a bound, of the whole range."""
 
-BOUNDS = {
+BOUNDS: dict[str, tuple[float | None, float]] = {
     "sigmoid": (0.0, 1.0),
     "hard_sigmoid": (0.0, 1.0),
     "tanh": (-1.0, 1.0),
     "hard_tanh": (-1.0, 1.0),
     "softsign": (-1.0, 1.0),
-    "relu6": (0.0, 6.0),
+    "relu6": (None, 6.0),
 }
-"""Between which numbers an activation stays, by its name."""
+"""Between which numbers an activation stays, by its name; 0 is where a ReLU6 rests, as a ReLU does."""
 
 MOST_COMPARED = 4096
 """Of a layer with more maps none are compared with one another."""
@@ -79,13 +83,14 @@ def _of_values(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
     at = tally.plan.layer(layer.name).slice
     low, high, zeros, odd = tally.low[at], tally.high[at], tally.zeros[at], tally.odd[at]
     over = (
-        f"{grouped(survey.images)} images × {grouped(layer.places)} place"
-        f"{'s' if layer.places != 1 else ''}"
+        f"{images(survey.images)} × {grouped(layer.places)} place{'s' if layer.places != 1 else ''}"
     )
     seen = field_in_words(survey.graph, layer.name)
     over += f"; {seen}" if seen else ""
     finite = np.isfinite(low)
-    clipped = _clips(survey.graph, layer.name) and bool(zeros.any())
+    clips = _clips(survey.graph, layer.name)
+    others = int(zeros.sum()) / (layer.count * layer.maps)
+    where = f"{others:.0%} of the layer's numbers are 0" if others else "nothing of the layer is 0"
     bounds = _bounds(survey.graph, layer.name)
     for place in range(layer.maps):
         name, maps = layer.name, (place,)
@@ -98,51 +103,54 @@ def _of_values(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
             continue
         if low[place] == high[place]:
             kind = "never fired" if low[place] == 0 else "constant"
+            if odd[place] or (kind == "constant" and layer.count == 1):
+                continue
             told = f"every number is {exact(float(low[place]))}, in {over}"
             if weighed := weights_in_words(survey.graph, name, place):
                 told += f"; {weighed}"
             yield Verdict(kind, name, maps, told)
             continue
-        if clipped and low[place] > 0:
-            others = int(zeros.sum()) / (layer.count * layer.maps)
-            yield Verdict(
-                "always on", name, maps,
-                f"never below {exact(float(low[place]))}, in {over}, where {others:.0%} of the "
-                f"layer's numbers are 0",
-            )  # fmt: skip
+        if low[place] > 0 and (clips == "itself" or (clips and others)):
+            told = f"never below {exact(float(low[place]))}, in {over}, where {where}"
+            yield Verdict("always on", name, maps, told)
         if bounds is not None and survey.histograms[name].rows == layer.maps:
             yield from _saturated(layer, place, bounds, over)
 
 
 def _saturated(
-    layer: LayerFigures, place: int, bounds: tuple[float, float], over: str
+    layer: LayerFigures, place: int, bounds: tuple[float | None, float], over: str
 ) -> Iterator[Verdict]:
     low, high = bounds
-    near = (high - low) * NEAR
+    near = (high - (low or 0.0)) * NEAR
     bins = layer.histogram(place)
-    below = sum(count for _, end, count in bins if end <= low + near)
+    below = 0 if low is None else sum(count for _, end, count in bins if end <= low + near)
     above = sum(count for start, _, count in bins if start >= high - near)
     share = (below + above) / layer.count
     if share >= SATURATED:
         yield Verdict(
             "saturated", layer.name, (place,),
-            f"at least {share:.1%} of its numbers lie within {near:g} of {low:g} or {high:g}, in {over}",
+            f"at least {share:.1%} of its numbers lie within {near:g} of "
+            f"{'' if low is None else f'{low:g} or '}{high:g}, in {over}",
         )  # fmt: skip
 
 
-def _clips(graph: Graph, layer: str) -> bool:
-    """Return whether a layer makes 0 of what is below it: a ReLU, or the largest of numbers that went through one."""
+def _clips(graph: Graph, layer: str) -> str:
+    """Return where what is below 0 becomes 0: "itself", a ReLU, or "before", the largest of what went through one.
+
+    "" elsewhere. The largest of many is seldom 0: that it never is says something beside others of the layer.
+    """
     node = graph.nodes.get(layer)
     equation = None if node is None else graph.facts[layer].equation
     if node is None or equation is None:
-        return False
+        return ""
     expression = equation.expression
     if isinstance(expression, Reduction) and expression.kind == "max":
-        return _clips(graph, node.inputs[0])
-    return isinstance(expression, Call) and expression.function.name in ("relu", "relu6")
+        return "before" if _clips(graph, node.inputs[0]) else ""
+    relu = isinstance(expression, Call) and expression.function.name in ("relu", "relu6")
+    return "itself" if relu else ""
 
 
-def _bounds(graph: Graph, layer: str) -> tuple[float, float] | None:
+def _bounds(graph: Graph, layer: str) -> tuple[float | None, float] | None:
     """Return between which numbers a layer's outermost function stays."""
     equation = graph.facts[layer].equation
     function = getattr(getattr(equation, "expression", None), "function", None)
@@ -179,15 +187,12 @@ def _of_pairs(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
     alike = survey.sample_correlations(measured)
     with np.errstate(invalid="ignore"):
         near = np.triu(alike >= ALIKE, 1)
+    sample, moved = survey.sample(measured), dict[int, int]()
     taken: set[int] = set()
     for one in np.flatnonzero(near.any(axis=1)).tolist():
         if one in taken:
             continue
         others = [int(n) for n in np.flatnonzero(near[one]) if int(n) not in taken]
-        least = min((float(alike[one, n]) for n in others), default=1.0)
-        more = " or more" if least < 1 else ""
-        least = floor(least * 1e5) / 1e5  # down, as "or more" says
-        how = f"correlation {least:.5f}{more} in a sample of {survey.sampled} images"
         told: dict[tuple[bool, str], list[int]] = {}
         for n in others:
             proof = identical(survey.graph, layer.name, one, n)
@@ -196,11 +201,24 @@ def _of_pairs(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
                 False: _differing(survey.graph, layer.name, one, n),
                 None: "their weights do not say whether they are equal for any image",
             }[proof]
-            told.setdefault((proof is True, why), []).append(n)
+            if proof is True or min(_moved(sample, m, moved) for m in (one, n)) >= LEAST_MOVED:
+                told.setdefault((proof is True, why), []).append(n)
+        least = min((float(alike[one, n]) for maps in told.values() for n in maps), default=1.0)
+        more = " or more" if least < 1 else ""
+        least = floor(least * 1e5) / 1e5  # down, as "or more" says
+        how = f"correlation {least:.5f}{more} in a sample of {images(survey.sampled)}"
         for (proved, why), maps in sorted(told.items(), reverse=True):
             taken |= {one, *maps} if proved else set(maps)
             kind = "copies" if proved else "alike"
             yield Verdict(kind, layer.name, (one, *maps), f"{how}; {why}", proved)
+
+
+def _moved(sample: Array, map_: int, known: dict[int, int]) -> int:
+    """Return how many of a map's numbers in the sample are other than its usual one."""
+    if map_ not in known:
+        many = np.unique(sample[:, map_], return_counts=True)[1]
+        known[map_] = len(sample) - int(many.max(initial=0))
+    return known[map_]
 
 
 def _differing(graph: Graph, layer: str, one: int, other: int) -> str:

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from convscope.errors import InputError, SettingError
+from convscope.errors import InputError, OutputError, SettingError
 from convscope.survey.bar import Progress
 from convscope.survey.data import open_data
 from convscope.survey.measuring import BATCH, Asked, Measuring, identity
@@ -38,8 +38,12 @@ def survey(
     scheduler: str | None = None,
     progress: Callable[[Progress], None] | None = None,
     told: Callable[[str], None] | None = None,
+    unsaved: Callable[[OutputError], None] | None = None,
 ) -> Survey:
-    """Return the survey of a network over a data set; see `Network.survey`."""
+    """Return the survey of a network over a data set; see `Network.survey`.
+
+    unsaved   is given the error where the whole cannot be written, so that what was found is not lost with it
+    """
     if resume and out is None:
         raise SettingError("resume goes on with a file: out=…")
     if asked.top < 1:
@@ -54,7 +58,7 @@ def survey(
         for line in _told(measuring, state):
             told(line)
     if not state.whole or out is None or before is None:
-        work = Work(state, out, progress)
+        work = Work(state, out, progress, told)
         if workers is None and scheduler is None:
             work.here(measuring)
         else:
@@ -62,6 +66,12 @@ def survey(
 
             spread(work, measuring, workers, scheduler)
         state = work.state
+        try:
+            work.checkpoint()
+        except OutputError as error:
+            if unsaved is None:
+                raise
+            unsaved(error)
     return Survey(state, measuring.graph, network, source, measuring)
 
 
@@ -138,7 +148,7 @@ def _resumed(before: State, now: State, out: Path | None) -> State:
         before,
         now,
         f"{out} cannot be resumed",
-        f"({facts.get('name')}, {facts.get('described')}; {facts.get('asked')}); --force begins anew",
+        f"({facts.get('name')}, {facts.get('described')}); --force begins anew",
     )
 
 
@@ -151,7 +161,8 @@ def _same(before: State, now: State, wrong: str, more: str) -> State:
         ("prepared", "images prepared in another way"),
     ):
         if _identity(before, key) != _identity(now, key):
-            raise InputError(f"{wrong}: it was begun with {words} {more}")
+            how = _differing(before.facts.get(key), now.facts.get(key))
+            raise InputError(f"{wrong}: it was begun with {words}{how} {more}")
     if before.tally.plan != now.tally.plan:
         raise InputError(f"{wrong}: its layers have other shapes {more}")
     total = now.total if now.total is not None else before.total
@@ -162,6 +173,20 @@ def _identity(state: State, key: str) -> Any:
     """Return a fact that two surveys must share; why pixels go in as they do is none."""
     found = state.facts.get(key)
     return {n: v for n, v in found.items() if n != "why"} if isinstance(found, dict) else found
+
+
+def _differing(was: Any, now: Any) -> str:
+    """Return in which facts two surveys differ: ": top 9, not 3"; "" for what is no table of facts."""
+    if not isinstance(was, dict) or not isinstance(now, dict):
+        return ""
+    names = [n for n in now if n != "why" and was.get(n) != now[n]]
+    return ": " + "; ".join(f"{n} {_value(was.get(n))}, not {_value(now[n])}" for n in names)
+
+
+def _value(found: Any) -> str:
+    if isinstance(found, (list, tuple)):
+        return " + ".join(map(str, found)) or "none"
+    return "all" if found is None else str(found)
 
 
 def _told(measuring: Measuring, state: State) -> Iterator[str]:
@@ -184,11 +209,21 @@ class Work:
     """A survey under way: what is done, and what has to happen meanwhile."""
 
     def __init__(
-        self, state: State, out: Path | None, progress: Callable[[Progress], None] | None
+        self,
+        state: State,
+        out: Path | None,
+        progress: Callable[[Progress], None] | None = None,
+        told: Callable[[str], None] | None = None,
     ) -> None:
         self.state, self.out, self._progress = state, out, progress
+        self.say = told or (lambda said: None)
         self._begun = self._saved = time.monotonic()
-        self._before = sum(last - first for first, last in state.done)
+        self._before = self.count
+
+    @property
+    def count(self) -> int:
+        """How many images are done."""
+        return sum(last - first for first, last in self.state.done)
 
     def here(self, measuring: Measuring) -> None:
         """Do all that is left in this process."""
@@ -198,8 +233,7 @@ class Work:
                 for reached in measuring.measure(self.state.tally, first, last):
                     self.add((first, reached))
                     if told.is_set():
-                        self.checkpoint()
-                        raise KeyboardInterrupt
+                        self.stop()
                 if last is None:
                     self.state = self.state._replace(total=reached)
         self.finish()
@@ -214,7 +248,7 @@ class Work:
         self.state = self.state._replace(done=joined(self.state.done, done))
         now = time.monotonic()
         if self._progress is not None:
-            count = sum(last - first for first, last in self.state.done)
+            count = self.count
             rate = (count - self._before) / max(now - self._begun, 1e-9)
             self._progress(Progress(count, self.state.total, rate))
         if now - self._saved > CHECKPOINT_SECONDS:
@@ -226,12 +260,24 @@ class Work:
             save(self.state, self.out)
         self._saved = time.monotonic()
 
+    def kept(self) -> str:
+        """Write what is done, and return where it is."""
+        self.checkpoint()
+        if self.out is None:
+            return "nothing is kept without --out"
+        of = "" if self.state.total is None else f" of {self.state.total:,}"
+        return f"{self.out} holds {self.count:,}{of} images: --resume goes on"
+
+    def stop(self) -> NoReturn:
+        """End early, as somebody asked."""
+        self.say(self.kept())
+        raise KeyboardInterrupt
+
     def finish(self) -> None:
-        """Write the whole."""
+        """Bring the figures into their one form; raise `InputError` where no image could be taken."""
         self.state.tally.settle()
         if not self.state.tally.images:
             raise InputError(_none(self.state))
-        self.checkpoint()
 
 
 def _none(state: State) -> str:

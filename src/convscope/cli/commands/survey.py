@@ -16,6 +16,7 @@ from convscope.cli.options import (
     pixels_option,
 )
 from convscope.cli.output import check_targets, emit, say, show
+from convscope.errors import OutputError
 
 DATA_HELP = (
     "DATA is a folder of images (sub-folders are labels) or of .tar shards, a .zip or .tar of images, an "
@@ -111,10 +112,11 @@ def command(
     names = [name.strip() for text in layers for name in text.split(",")]
     named = tuple(dict.fromkeys(layer_named(network, name) for name in names))
     asked = Asked(named or None, top, histograms, prepare)
+    unsaved: list[OutputError] = []
     with Bar() as bar:
         found = survey(
             network, data, asked, out=out, resume=resume, force=force, workers=workers,
-            scheduler=scheduler, progress=bar.show, told=say,
+            scheduler=scheduler, progress=bar.show, told=say, unsaved=unsaved.append,
         )  # fmt: skip
     if found.skipped:
         say(
@@ -125,6 +127,8 @@ def command(
     else:
         show(Report(found), form, color)
     # a file that cannot be written takes nothing of what was printed with it
+    for error in unsaved:
+        raise error
     for written, write in ((out, None), (parquet, found.parquet), (page, found.page)):
         if written is not None:
             if write is not None:

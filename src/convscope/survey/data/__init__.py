@@ -24,7 +24,10 @@ MOST_BYTES = 256 << 20
 LOOKED_INTO = 5
 """So many items of a data set, evenly spread, are looked into to tell it from another."""
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+PICTURES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif")
+
+NAMED = (*PICTURES, ".tif", ".tiff", ".avif", ".heic", ".jp2", ".jxl")
+"""Files that are images by their name; one of a kind that is not read is skipped and named, not passed over."""
 
 
 class Item(Record):
@@ -191,6 +194,11 @@ def ordered(name: str) -> tuple[Any, ...]:
 
     parts = re.split(r"(\d+)", name)
     return tuple((0, int(p), p) if p.isdecimal() else (1, 0, p) for p in parts), name
+
+
+def images(count: int) -> str:
+    """Return so many images in words: "1 image", "1,797 images"."""
+    return f"{count:,} image{'s' if count != 1 else ''}"
 
 
 def counted(labels: Sequence[str | None] | None) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from convscope.errors import InputError
-from convscope.survey.data import PICTURES, Source, counted, ordered, small
+from convscope.survey.data import NAMED, PICTURES, Source, counted, images, ordered, small
 from convscope.typed import Record
 
 ACCEPTS = "a .zip or .tar of images"
@@ -71,7 +71,7 @@ def tars(data: str, shards: Sequence[str]) -> Source:
         try:
             with tarfile.open(shard, "r:") as archive:
                 members += [
-                    Member(m.name.removeprefix("./"), number, m.offset_data, m.size)
+                    Member(m.name.removeprefix("./").lstrip("/"), number, m.offset_data, m.size)
                     for m in archive
                     if m.isreg()
                 ]
@@ -103,7 +103,7 @@ def _source(
     pictures = [
         m
         for m in members
-        if m.name.lower().endswith(PICTURES)
+        if m.name.lower().endswith(NAMED)
         and not m.name.startswith("__MACOSX/")
         and not os.path.basename(m.name).startswith(".")
     ]
@@ -120,7 +120,7 @@ def _source(
         else:
             labels.append(inside.split("/")[0] if "/" in inside else None)
     how = "beside them, in .cls files" if classes else "the folders they lie in"
-    told = f"{words}: {len(pictures):,} images"
+    told = f"{words}: {images(len(pictures))}"
     if many := counted(labels):
         told += f", {many:,} label{'s' if many > 1 else ''}, {how}"
     return Source(

@@ -10,6 +10,7 @@ from typing import Any
 
 from convscope.errors import InputError
 from convscope.survey.data import (
+    NAMED,
     PICKLED,
     PICTURES,
     Format,
@@ -17,6 +18,7 @@ from convscope.survey.data import (
     Source,
     counted,
     formats,
+    images,
     ordered,
     pickled,
     small,
@@ -39,11 +41,11 @@ def read(data: str) -> Source:
     shards = sorted((str(p) for p in root.glob("*.tar")), key=ordered)
     found: list[str] = []
     try:
-        for folder, inner, names in os.walk(root, onerror=_raised):
-            inner[:] = sorted((n for n in inner if not n.startswith(".")), key=ordered)
+        for folder, inner, names in os.walk(root, onerror=_raised, followlinks=True):
             inside = os.path.relpath(folder, root)
+            inner[:] = sorted((n for n in inner if _entered(folder, n)), key=ordered)
             for name in sorted(names, key=ordered):
-                if name.lower().endswith(PICTURES) and not name.startswith("."):
+                if name.lower().endswith(NAMED) and not name.startswith("."):
                     found.append(name if inside == "." else f"{inside}/{name}")
     except OSError as error:
         raise InputError(f"{data} cannot be read: {error.strerror or error}") from error
@@ -55,7 +57,7 @@ def read(data: str) -> Source:
         return _of_files(data, root)
     labels = [name.split("/")[0] if "/" in name else None for name in found]
     many = counted(labels)
-    words = f"a folder of {len(found):,} images" + (
+    words = f"a folder of {images(len(found))}" + (
         f" in {many:,} sub-folder{'s' if many > 1 else ''}, which are the labels" if many else ""
     )
 
@@ -67,6 +69,15 @@ def read(data: str) -> Source:
         return path.read_bytes()
 
     return Source(words, found, labels if many else None, content, os.path.abspath(data))
+
+
+def _entered(folder: str, name: str) -> bool:
+    """Whether a sub-folder is gone into: none that is hidden, nor a link to one that was come through, without end."""
+    path = os.path.join(folder, name)
+    if name.startswith(".") or not os.path.islink(path):
+        return not name.startswith(".")
+    through = Path(os.path.abspath(path)).parents
+    return os.path.realpath(path) not in map(os.path.realpath, through)
 
 
 def _of_files(data: str, root: Path) -> Source:

@@ -52,14 +52,16 @@ def read(data: str) -> Source:
     if images.ndim < 2:
         raise InputError(f"{data} holds labels, not images: name the file of images")
     labels, told = None, ""
-    for one, other in (("images", "labels"), ("idx3", "idx1")):
+    for one in ("images", "idx3"):
         folder, name = os.path.split(data)
-        beside = os.path.join(folder, name.replace("images", "labels").replace("idx3", "idx1"))
-        if one in name and beside != data and os.path.isfile(beside):
+        wanted = name.replace("images", "labels").replace("idx3", "idx1")
+        other = wanted.removesuffix(".gz") if wanted.endswith(".gz") else f"{wanted}.gz"
+        paths = [os.path.join(folder, n) for n in (wanted, other)]
+        beside = next(filter(os.path.isfile, paths), data)
+        if one in name and beside != data:
             labels = _array(beside)
             told = f", labels {os.path.basename(beside)}"
             break
-        del other
     if labels is not None and len(labels) != len(images):
         raise InputError(
             f"{beside} holds {len(labels):,} labels for the {len(images):,} images of {data}"

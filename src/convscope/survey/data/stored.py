@@ -46,13 +46,17 @@ def read(data: str) -> Source:
         try:
             arrays = {name: loaded[name] for name in loaded.files if not asked or name == asked}
             name = _images(path, asked, {n: a.shape for n, a in arrays.items()}, loaded.files)
-            beside = _labels(name, loaded.files)
+            beside, sure = _labels(name, loaded.files)
             labels = loaded[beside] if beside else None
         except InputError:
             raise
         except Exception as error:
             raise InputError(f"{path} cannot be read: {unread(error)}") from error
-    if labels is not None and len(np.atleast_1d(labels)) != len(arrays[name]):
+    if labels is not None and (held := len(np.atleast_1d(labels))) != len(arrays[name]):
+        if sure:
+            raise InputError(
+                f"{path}: {beside} holds {held:,} labels for the {len(arrays[name]):,} images of {name}"
+            )
         labels = None
     told = f"{name} of {os.path.basename(path)}"
     if labels is not None:
@@ -77,11 +81,11 @@ def _images(path: str, asked: str, shapes: dict[str, Any], names: list[str]) -> 
     )
 
 
-def _labels(images: str, names: list[str]) -> str | None:
-    """Return the array of labels that goes with one of images: y_test with x_test."""
+def _labels(images: str, names: list[str]) -> tuple[str | None, bool]:
+    """Return the array of labels that goes with one of images, y_test with x_test, and whether its name says so."""
     turned = [re.sub(r"^x", "y", images), re.sub(r"^X", "y", images), re.sub(r"^X", "Y", images)]
     turned += [images.replace("images", "labels"), images.replace("image", "label")]
     for name in turned:
         if name != images and name in names:
-            return name
-    return next((name for name in names if name.lower() in LABELS and name != images), None)
+            return name, True
+    return next((name for name in names if name.lower() in LABELS and name != images), None), False
