@@ -90,6 +90,27 @@ def test_every_tensor_among_the_arguments_is_an_input(
         assert cs.open(module, shape=list(shapes.values())).graph.inputs == net.graph.inputs
 
 
+def test_a_dict_or_a_list_goes_in_as_forward_takes_it() -> None:
+    class First(nn.Module):
+        def forward(self, rows: Any, *, shift: Any = None, **more: Any) -> Any:
+            return rows["a"] + more["b"] * shift
+
+    class Lists(nn.Module):
+        def forward(self, rows: list[Any], wanted: Any = None) -> Any:
+            return rows[0] + rows[1]
+
+    a, b, shift = torch.rand(1, 5), torch.rand(1, 5), torch.rand(1, 5)
+    net = cs.open(First(), {"a": a}, shift=shift, b=b)
+    assert tuple(net.graph.inputs) == ("rows.a", "shift", "b")
+    assert tuple(cs.open(First(), {"rows": {"a": a}, "shift": shift, "b": b}).graph.inputs) == (
+        "rows.a", "shift", "b",
+    )  # fmt: skip
+    assert tuple(cs.open(Lists(), [a, b]).graph.inputs) == ("rows.0", "rows.1")
+    for shape in ((3, 9, 99_999_999_999), (3, 1 << 70)):
+        with pytest.raises(cs.errors.InputError, match="no room for an input of"):
+            cs.open(Lists(), shape=shape)
+
+
 def test_whole_numbers_stay_whole() -> None:
     module = nn.Embedding((1 << 24) + 3, 1, dtype=torch.float16)
     with torch.no_grad():

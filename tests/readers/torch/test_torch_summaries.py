@@ -13,6 +13,7 @@ import pytest
 import torch
 import torchinfo
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 import convscope as cs
 from convscope.cli.program import main
@@ -79,6 +80,37 @@ def test_names_are_pytorchs_and_containers_fold(code: Path) -> None:
     assert net.facts().to_dict()["never_called"] == [["unused", "Linear", 16]]
     rows = {r.name: r for r in net.facts().rows}
     assert (rows["bn"].params, rows["bn"].weights["running_mean"]) == (16, (8,))
+
+
+def test_computed_weights_and_lists_of_parameters_are_called_in_words() -> None:
+    class Listed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.kernels = nn.ParameterList([torch.randn(4, 3, 2, 2), torch.randn(4)])
+            self.none = nn.ModuleList()
+            self.normed = weight_norm(nn.Conv2d(4, 5, (2, 3)))
+            self.attention = nn.MultiheadAttention(9, 3, batch_first=True)
+            self.spare = nn.Linear(2, 3)
+
+        def forward(self, x: Any) -> Any:
+            y = self.normed(nn.functional.conv2d(x, *self.kernels)).flatten(2)
+            return self.attention(y, y, y)[0]
+
+    module = Listed()
+    net = cs.open(module, torch.rand(1, 3, 5, 6))
+    first, normed = (net.graph.facts[name] for name in ("conv2d", "normed"))
+    assert list(first.weights) == ["kernels_0", "kernels_1"]
+    assert list(normed.weights) == ["weight", "bias", "weight_original0", "weight_original1"]
+    assert net.graph.node("normed").layer.kind == "ParametrizedConv2d"
+    never = net.graph.uncalled
+    assert [(name, params) for name, _, params in never] == [
+        ("attention.out_proj", 0),
+        ("spare", 9),
+    ]
+    rows = sum(facts.params for facts in net.graph.facts.values())
+    assert rows + 9 == net.count_params() == sum(p.numel() for p in module.parameters())
+    with pytest.raises(cs.errors.ShapeError, match="computed from weight_original0"):
+        net.edit("normed", out_channels=7)
 
 
 def test_a_module_alone_shows_its_parameters(

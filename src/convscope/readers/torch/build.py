@@ -21,7 +21,7 @@ from convscope.layers.base import Layer
 from convscope.model.graph import Graph, Totals
 from convscope.notation import Size
 from convscope.notation.sizes import UNKNOWN, UNKNOWN_SHAPE, Shape
-from convscope.readers.torch.calls import Call, Recording, Value
+from convscope.readers.torch.calls import Call, Frame, Numbers, Recording, Value
 from convscope.readers.torch.shadow import PLAIN, is_leaf, tree
 
 MOST_GIVEN = 1024
@@ -173,11 +173,7 @@ class _Builder:
             if parameter is not None
         }
         self.counted: set[int] = set()
-        self.single = {
-            id(frame): frame
-            for frame in recording.frames
-            if frame.leaf and len([1 for call in frame.calls if _fed(call)]) == 1
-        }
+        self.single = _single(recording.frames)
 
     def graph(self) -> TorchGraph:
         every = ((call, _fed(call)) for call in self.recording.calls)
@@ -207,16 +203,22 @@ class _Builder:
         result.counts, result.owners = _counts(self.modules.values()), self.modules
         result.flags = _flags(self.modules)
         called = {frame.path for frame in self.recording.frames}
-        met: set[int] = set()
+        met = set(self.counted)  # of these a layer tells
         uncalled = []
         for path, one in self.modules.items():
             if path and path not in called and is_leaf(one):
                 own = [p for p in one._parameters.values() if p is not None and id(p) not in met]
                 met.update(map(id, own))
-                uncalled.append((path, type(one).__name__, sum(p.numel() for p in own)))
+                if own or getattr(one.forward, "__func__", None) is not _NO_FORWARD:
+                    uncalled.append((path, type(one).__name__, sum(p.numel() for p in own)))
         result.uncalled = tuple(uncalled)
         kinds = {path: type(one).__name__ for path, one in self.modules.items()}
-        result.nested = {path: kind for path, kind in kinds.items() if path not in result.nodes}
+        whole = tuple([f"{f.path}." for f in self.single.values() if f.path and not f.leaf])
+        result.nested = {
+            path: kind
+            for path, kind in kinds.items()
+            if path not in result.nodes and not (whole and path.startswith(whole))
+        }
 
     # -- layers -----------------------------------------------------------------------------------
 
@@ -318,7 +320,7 @@ class _Builder:
         masks = key.startswith("indices.") and kind is torch.bool
         if masks and len(shape) == 1 and (places := tensor.nonzero().reshape(-1).tolist()):
             return Given(tuple(places), (len(places),))
-        path, _, base = (given.name or "").rpartition(".")
+        path, own, base = _owned(given.name)
         if not base:
             base = "mask" if kind is torch.bool else _WORDS.get(key, key.partition(".")[0])
         name, number = base, 1
@@ -327,8 +329,8 @@ class _Builder:
             name = f"{base}_{number}"
         if op in _ROW_BY_ROW and self._repeats(given):
             tensor, shape = tensor[:1], (1, *shape[1:])
-        own = given.held and given.dtype is kind
-        arrays[name] = _Numbers(tensor, self.modules[path] if own else None, base)
+        owner = self.modules[path] if given.held and given.dtype is kind else None
+        arrays[name] = Numbers(tensor, owner, own)
         if parameter is not None:
             held.append((name, parameter[0]))
             self.counted.add(id(parameter[1]))
@@ -365,11 +367,10 @@ class _Builder:
             if parameter is None or id(parameter[1]) in self.counted:
                 continue
             self.counted.add(id(parameter[1]))
-            path, _, base = (value.name or "").rpartition(".")
-            name = base
+            path, own, name = _owned(value.name)
             while name in arrays:
                 name = f"{name}_"
-            arrays[name] = _Numbers(value.tensor, self.modules[path], base)
+            arrays[name] = Numbers(value.tensor, self.modules[path], own)
             held.append((name, parameter[0]))
             known[name] = value.name
             found.append((name, value.shape))
@@ -398,6 +399,40 @@ _ROW_BY_ROW = frozenset(("add", "sub", "mul", "div", "cat", "concat", "concatena
 """Operators of which one row of a batch reads the same row of everything, or the only one."""
 
 _WORDS = {"other": "constant", "self": "constant", "value": "constant", "tensors": "constant"}
+
+
+_NO_FORWARD = torch.nn.Module.forward
+"""What modules have that are never called: lists of parameters."""
+
+
+def _owned(name: str | None) -> tuple[str, str, str]:
+    """Return of a tensor's whole name the module that holds it, its own name there, and what it is called: in words.
+
+    >>> _owned("stem.conv.weight")
+    ('stem.conv', 'weight', 'weight')
+    >>> _owned("scales.0"), _owned("conv.parametrizations.weight.original0")
+    (('scales', '0', 'scales_0'), ('conv.parametrizations.weight', 'original0', 'weight_original0'))
+    """
+    path, _, own = (name or "").rpartition(".")
+    before, said, inside = path.rpartition("parametrizations.")
+    if said and before[-1:] in ("", "."):
+        return path, own, f"{inside}_{own}".replace(".", "_")
+    return path, own, f"{path.rpartition('.')[2] or 'parameter'}_{own}" if own.isdigit() else own
+
+
+def _single(frames: Sequence[Frame]) -> dict[int, Frame]:
+    """Return the calls of modules that are one operator, theirs and not that of a module in them."""
+    found: dict[int, Frame] = {}
+    around: set[int] = set()
+    for frame in frames:
+        count = len([1 for call in frame.calls if _fed(call)])
+        if count == 1:
+            found[id(frame)] = frame
+        outer = frame.outer
+        while count and outer is not None and id(outer) not in around:
+            around.add(id(outer))
+            outer = outer.outer
+    return {key: frame for key, frame in found.items() if frame.leaf or key not in around}
 
 
 def _flat(named: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -543,41 +578,3 @@ def _counts(modules: Iterable[Any]) -> tuple[int, int, int, int]:
             trained += count
         size += count * parameter.element_size()
     return numbers, trained, sum(b.numel() for b in buffers.values()), size
-
-
-class _Numbers:
-    """What gives a tensor's numbers: the memory that PyTorch has, where that can be shared.
-
-    Others (halves, whole numbers, those on a device) are widened into memory of ours, the same every time, and anew
-    every time: what is written through `weight.data` no version tells.
-
-    owner, name   the module that holds it, and as what: it is then as it is when its numbers are asked for
-    """
-
-    __slots__ = ("_kept", "name", "owner", "tensor")
-
-    def __init__(self, tensor: Any, owner: Any = None, name: str = "") -> None:
-        self.tensor, self.owner, self.name = tensor, owner, name
-        self._kept: Any = None
-
-    @property
-    def now(self) -> Any:
-        """The tensor itself."""
-        return self.tensor if self.owner is None else getattr(self.owner, self.name, self.tensor)
-
-    def __call__(self) -> Any:
-        tensor = self.now.detach()
-        if tensor.is_quantized:
-            tensor = tensor.dequantize()
-        if tensor.layout is not torch.strided:
-            tensor = tensor.to_dense()
-        if tensor.is_complex():
-            return tensor.cpu().numpy()
-        exact = tensor.dtype in (torch.float64, torch.int64, torch.int32)
-        dtype = torch.float64 if exact else torch.float32
-        if tensor.dtype is dtype and tensor.device.type == "cpu":
-            return tensor.numpy()
-        kept = self._kept
-        if kept is None or kept.shape != tensor.shape or kept.dtype is not dtype:
-            self._kept = kept = torch.empty(tensor.shape, dtype=dtype)
-        return kept.copy_(tensor).numpy()

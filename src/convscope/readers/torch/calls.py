@@ -206,3 +206,41 @@ class Recording:
             frame.calls, frame.module = [], None
         for call in self.calls:
             call.outputs = []
+
+
+class Numbers:
+    """What gives a tensor's numbers: the memory that PyTorch has, where that can be shared.
+
+    Others (halves, whole numbers, those on a device) are widened into memory of ours, the same every time, and anew
+    every time: what is written through `weight.data` no version tells.
+
+    owner, name   the module that holds it, and as what: it is then as it is when its numbers are asked for
+    """
+
+    __slots__ = ("_kept", "name", "owner", "tensor")
+
+    def __init__(self, tensor: Any, owner: Any = None, name: str = "") -> None:
+        self.tensor, self.owner, self.name = tensor, owner, name
+        self._kept: Any = None
+
+    @property
+    def now(self) -> Any:
+        """The tensor itself."""
+        return self.tensor if self.owner is None else getattr(self.owner, self.name, self.tensor)
+
+    def __call__(self) -> Any:
+        tensor = self.now.detach()
+        if tensor.is_quantized:
+            tensor = tensor.dequantize()
+        if tensor.layout is not torch.strided:
+            tensor = tensor.to_dense()
+        if tensor.is_complex():
+            return tensor.cpu().numpy()
+        exact = tensor.dtype in (torch.float64, torch.int64, torch.int32)
+        dtype = torch.float64 if exact else torch.float32
+        if tensor.dtype is dtype and tensor.device.type == "cpu":
+            return tensor.numpy()
+        kept = self._kept
+        if kept is None or kept.shape != tensor.shape or kept.dtype is not dtype:
+            self._kept = kept = torch.empty(tensor.shape, dtype=dtype)
+        return kept.copy_(tensor).numpy()

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from convscope.errors import InputError
+from convscope.notation.sizes import shape_text
 from convscope.readers.example import Example
 from convscope.readers.torch.shadow import kept
 from convscope.readers.torch.structures import mapped, tensors_of
@@ -45,9 +46,10 @@ def arguments(module: Any, example: Example) -> Arguments:
 
     Raises `InputError` for an example without a tensor, or one that forward does not take.
     """
-    names, more = _parameters(module)
+    taken = _signature(module)
+    names = _names(taken)
     if example.shape is None:
-        args, kwargs = _arranged(example.args, names, more)
+        args, kwargs = _arranged(example, taken, names)
     elif example.args:
         raise InputError("give an example or the shape of one, not both")
     else:
@@ -74,35 +76,55 @@ def arguments(module: Any, example: Example) -> Arguments:
     return Arguments(args, kwargs, inputs)
 
 
-def _parameters(module: Any) -> tuple[list[str], bool]:
-    """Return the names of what forward takes, and whether it takes any name."""
-    forward = getattr(module, "forward", module)
+_KINDS = inspect.Parameter
+_NAMED = (_KINDS.POSITIONAL_ONLY, _KINDS.POSITIONAL_OR_KEYWORD, _KINDS.KEYWORD_ONLY)
+
+
+def _signature(module: Any) -> inspect.Signature | None:
+    """Return what forward takes; None where nobody says."""
     try:
-        signature = inspect.signature(forward)
+        return inspect.signature(getattr(module, "forward", module))
     except (TypeError, ValueError):
-        return [], True
-    kinds = inspect.Parameter
-    names = [
-        n for n, p in signature.parameters.items()
-        if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
-    ]  # fmt: skip
-    return names, any(p.kind is kinds.VAR_KEYWORD for p in signature.parameters.values())
+        return None
+
+
+def _names(taken: inspect.Signature | None) -> list[str]:
+    """Return the names of what forward takes."""
+    return [] if taken is None else [n for n, p in taken.parameters.items() if p.kind in _NAMED]
 
 
 def _arranged(
-    given: Sequence[Any], names: Sequence[str], more: bool
+    example: Example, taken: inspect.Signature | None, names: Sequence[str]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return an example as arguments: a tuple or a list is several, a mapping is by name where it can be."""
+    """Return an example as arguments: a tuple or a list is several, a mapping is by name where it can be.
+
+    A mapping that forward does not take so, and a list where forward says that its first argument is one, are one argument.
+    """
+    given = example.args
     if len(given) != 1:
         return tuple(given), {}
     (one,) = given
-    if isinstance(one, Mapping) and all(isinstance(k, str) for k in one) and (
-        more or set(one) <= set(names)
-    ):  # fmt: skip
-        return (), dict(one)
-    if isinstance(one, tuple) or (isinstance(one, list) and 1 < len(one) <= len(names)):
-        return tuple(one), {}
+    if isinstance(one, Mapping) and all(isinstance(k, str) for k in one):
+        if taken is None or _fits(taken, (), {**one, **example.keywords}):
+            return (), dict(one)
+        if set(one) <= set(names) and not _fits(taken, given, example.keywords):
+            return (), dict(one)
+    if isinstance(one, tuple):
+        return one, {}
+    if isinstance(one, list) and 1 < len(one) <= len(names):
+        said = str(next(iter(taken.parameters.values())).annotation).lower() if taken else ""
+        if not any(word in said for word in ("list[", "sequence[", "iterable[")):
+            return tuple(one), {}
     return (one,), {}
+
+
+def _fits(taken: inspect.Signature, args: Sequence[Any], named: Mapping[str, Any]) -> bool:
+    """Whether forward takes arguments so."""
+    try:
+        taken.bind(*args, **named)
+    except TypeError:
+        return False
+    return True
 
 
 def _of_shape(
@@ -128,7 +150,10 @@ def _random(module: Any, shape: Any) -> Tensor:
         )
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
     generator = torch.Generator().manual_seed(0)
-    return torch.rand((1, *sizes), generator=generator).to(dtype)
+    try:
+        return torch.rand((1, *sizes), generator=generator).to(dtype)
+    except (RuntimeError, TypeError, OverflowError) as error:
+        raise InputError(f"there is no room for an input of {shape_text(sizes)}") from error
 
 
 class _Copies:
