@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convscope import BatchNormalization, Conv2D, Dense, Flatten, MaxPooling2D, Sequential
+from convscope import BatchNormalization, Conv2D, Dense, Flatten, MaxPooling2D, ReLU, Sequential
 from convscope.engine.blocks import side
 from convscope.survey import counting, measuring
-from convscope.survey.counting import LANES, Counting, Room, Top
+from convscope.survey.counting import LANES, Clip, Counting, Room, Top
 from convscope.survey.exact import ExactSums, Histograms
 from convscope.typed import Array
 
@@ -34,14 +34,28 @@ def awkward(shape: tuple[int, ...]) -> dict[str, Array]:
     return {"clipped": clipped, "wide": wide, "odd": odd, "below 0": -clipped, "0": clipped * 0}
 
 
-def figures(by: Counting, x: Array, histograms: Histograms) -> list[bytes]:
-    """Return the bytes of all that is counted of some numbers, in a histogram that has others already."""
-    images, maps, _ = x.shape
-    room = Room(
+def empty(images: int, maps: int) -> Room:
+    return Room(
         np.empty((images, maps), np.float32), np.empty((images, maps), np.int64),
         np.empty(maps), np.empty(maps), np.zeros(maps, np.int64), np.zeros(maps, np.int64),
         np.full(maps, np.inf, np.float32), np.full(maps, -np.inf, np.float32),
     )  # fmt: skip
+
+
+def clips(by: Counting, x: Array, cap: float) -> list[bytes]:
+    """Return what is counted beside some numbers, of what is clipped of them, and of the numbers themselves."""
+    images, maps, _ = x.shape
+    own, room = empty(images, maps), empty(images, maps)
+    histograms = Histograms(maps)
+    histograms.reach(100, 127)  # for some of them there are no bins yet
+    by.count(x, histograms, own, Clip(cap, room))
+    return [(array + 0).tobytes() for array in (*room, *own)]
+
+
+def figures(by: Counting, x: Array, histograms: Histograms) -> list[bytes]:
+    """Return the bytes of all that is counted of some numbers, in a histogram that has others already."""
+    images, maps, _ = x.shape
+    room = empty(images, maps)
     by.count(x, histograms, room)
     for array in (room.value, room.low):
         array += np.float32(0)  # −0 and 0 are one number
@@ -70,13 +84,13 @@ class InBlocks:
     def __init__(self, side: int) -> None:
         self.side = side
 
-    def count(self, x: Array, histograms: Histograms, room: Room) -> None:
+    def count(self, x: Array, histograms: Histograms, room: Room, clip: Clip | None = None) -> None:
         images, maps, places = x.shape
         blocks = -(-maps // self.side)
         whole = np.full((images, blocks * self.side, places), np.nan, np.float32)
         whole[:, :maps] = x
         whole = whole.reshape(images, blocks, self.side, places).swapaxes(2, 3)
-        compiled.count(np.ascontiguousarray(whole), histograms, room)
+        compiled.count(np.ascontiguousarray(whole), histograms, room, clip)
 
 
 @pytest.mark.parametrize("own", [True, False], ids=["a histogram a map", "one a layer"])
@@ -99,14 +113,46 @@ def test_every_figure_has_the_bits_of_numpys(own: bool) -> None:
             assert figures(compiled, x, pair[1]) == numpys, (shape, name)
 
 
+@pytest.mark.parametrize("by", [compiled, InBlocks(8), InBlocks(16)], ids=["rows", "8", "16"])
+def test_what_is_clipped_is_counted_beside_to_the_same_bits(by: Counting) -> None:
+    for shape in [*SHAPES, (3, 40, 49), (2, 21, 300)]:
+        for name, x in awkward(shape).items():
+            for cap in (np.inf, 0.7) if name != "odd" else ():
+                assert clips(by, x, cap) == clips(counting, x, cap), (shape, name, cap)
+
+
+def test_bins_of_clipped_numbers_follow_from_those_before() -> None:
+    for shape in SHAPES:
+        for name, x in awkward(shape).items():
+            finite = np.where(np.isfinite(x), x, np.float32(0))
+            for cap in (np.inf, 0.7, 1e-40, 3e38):
+                histograms = [Histograms(shape[1]) for _ in range(3)]
+                histograms[0].add(x)
+                histograms[1].add(counting.clipped(finite, cap))
+                histograms[2].clip(histograms[0], cap)
+                histograms[2].zeros += histograms[1].zeros
+                one, other = (h.told() for h in histograms[1:])
+                assert [a.tobytes() for a in one] == [a.tobytes() for a in other], (
+                    shape,
+                    name,
+                    cap,
+                )
+                histograms[2].clip(histograms[0], cap, away=True)
+                assert not histograms[2].told()[1].sum() - histograms[2].zeros.sum()
+
+
+@pytest.mark.parametrize("kept", ["maps", "layers"])
 def test_a_survey_is_the_same_file_whoever_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where one begins and the other goes on, as in any long survey."""
+    """Also where one begins and the other goes on, as in any long survey, and of layers that only clip others."""
     net = Sequential(
         [
             Conv2D(7, 3, activation="relu", input_shape=(11, 9, 3)),
             BatchNormalization(),
+            ReLU(0.75, name="capped"),
+            Conv2D(5, 2, name="conv"),
+            ReLU(name="clipped"),
             MaxPooling2D(2),
             Flatten(),
             Dense(5, activation="softmax"),
@@ -114,7 +160,7 @@ def test_a_survey_is_the_same_file_whoever_counts(
         seed=4,
     )
     x = np.random.default_rng(1).normal(size=(70, 11, 9, 3)).astype(np.float32)
-    x[33, 2, 1, 1] = np.nan
+    x[[33, 66], 2, 1, 1], x[[57, 68], 8, 3, 0] = np.nan, np.inf
     asked: list[Any] = []
     passes = compiled.count
 
@@ -124,14 +170,19 @@ def test_a_survey_is_the_same_file_whoever_counts(
 
     monkeypatch.setattr(compiled, "count", count)
     compiled.ready()  # which counts, too
+    if kept == "layers":  # in several groups a batch
+        monkeypatch.setattr(measuring, "MOST_TOGETHER", 4)
+        monkeypatch.setattr(measuring, "LITTLE", 1)
     files = []
     for after in (1 << 60, 1, 40 * 7 * 63):
         monkeypatch.setattr(measuring, "COMPILED_FROM", after)
         before = len(asked)
-        net.survey((x, np.arange(70) % 5), out=tmp_path / f"{after}.survey")
+        out = tmp_path / f"{after}.survey"
+        net.survey((x, np.arange(70) % 5), out=out, histograms=kept)
         files.append((tmp_path / f"{after}.survey").read_bytes())
         assert (len(asked) > before) is (after < 1 << 60)
     assert files[0] == files[1] == files[2]
+    assert sum(given[3] is not None for given in asked[before:] if len(given) > 3)
     assert side() == 1 or any(x.ndim == 4 for x, *_ in asked[before:])  # as convolutions leave them
 
 

@@ -11,8 +11,17 @@ from typing import Any
 import numpy as np
 
 from convscope.survey import compiled_blocks
-from convscope.survey.compiling import EXPONENT, OUTSIDE, compiled, inner, place_of, reach
-from convscope.survey.counting import LANES, Room, Top
+from convscope.survey.compiling import (
+    EXPONENT,
+    OUTSIDE,
+    Fill,
+    clipped,
+    compiled,
+    inner,
+    place_of,
+    reach,
+)
+from convscope.survey.counting import LANES, Clip, Room, Top
 from convscope.survey.exact import BINS, BITS, HEAD, LOW, ExactSums, Histograms
 from convscope.typed import Array
 
@@ -26,10 +35,10 @@ INFINITE, ABSENT = np.int32(0x7F800000), np.int32(-0x7F800001)
 """∞ and −∞ as whole numbers in the order of the numbers; see `_ordered`."""
 
 
-def count(x: Array, histograms: Histograms, room: Room) -> None:
+def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None = None) -> None:
     """Count the numbers of a layer: float32 (images, maps, places), or in blocks of maps."""
     if x.ndim == 4:
-        compiled_blocks.count(x, histograms, room)
+        compiled_blocks.count(x, histograms, room, clip)
         return
     x = np.require(x, np.float32, ["C", "A", "W"])  # a kind of array each would be compiled for
     bits = x.view(np.uint32)
@@ -37,16 +46,16 @@ def count(x: Array, histograms: Histograms, room: Room) -> None:
     if histograms.empty:
         histograms.reach(*reach(bits.reshape(-1)))
     table, low = histograms.ready(images * places * (maps // histograms.rows))
-    zeros = np.zeros(maps, np.int64)
-    least, most = _pass(x, bits, table, low, zeros, *room[:4], *room[5:])
-    room.zeros[...] += zeros
+    fill = Fill(room, clip)
+    least, most = _pass(x, bits, table, low, fill.own, fill.clip, fill.cap)
+    fill.done()
     if least <= most:  # there are numbers beside 0
         before = low, (table.shape[1] - HEAD) // (2 * BINS) + low
         if least < before[0] or most >= before[1]:
             histograms.reach(least, most)
             table, low = histograms.ready(0)
             _others(bits, table, low, *before)
-    histograms.zeros += zeros.reshape(histograms.rows, -1).sum(axis=1)
+    histograms.zeros += fill.own[4].reshape(histograms.rows, -1).sum(axis=1)
 
 
 def ready() -> None:
@@ -126,36 +135,35 @@ def _pass(
     bits: Array,
     table: Array,
     low: Any,
-    zeros: Array,
-    value: Array,
-    place: Array,
-    sums: Array,
-    squares: Array,
-    odd: Array,
-    lows: Array,
-    worst: Array,
+    own: Any,
+    clip: Any,
+    cap: Any,
 ) -> Any:
     """Count all but the numbers whose exponent the table has no bins for; return which exponents came."""
+    value, place, sums, squares, zeros, odd, lows, worst = own
+    value_, place_, sums_, squares_, zeros_, _, lows_, worst_ = clip
     images, maps, places = x.shape
     numbers, raw = x.reshape(-1), bits.reshape(-1)
     first, half = np.uint32(low * BINS), np.uint32((table.shape[1] - HEAD) // 2)
     at = np.empty(PIECE, np.uint32)
-    one, two = np.empty(LANES), np.empty(LANES)
+    one, two, three, four = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
     ordered, lowest = value.view(np.int32), np.empty(1, np.float32)
     smallest, largest = np.uint32(0xFFFFFFFF), np.uint32(0)
-    own = len(table) == maps
+    several = len(table) == maps
     for m in range(maps):
-        row = table[m if own else 0]
-        total = square = 0.0
+        row = table[m if several else 0]
+        total = square = total_ = square_ = 0.0
         least = INFINITE
         for n in range(images):
             for lane in range(LANES if places > FEW else FEW):
-                one[lane] = two[lane] = 0
-            here, most, none = INFINITE, ABSENT, np.int32(0)
+                one[lane] = two[lane] = three[lane] = four[lane] = 0
+            here, most, none, above = INFINITE, ABSENT, np.int32(0), np.int32(0)
             begin = (n * maps + m) * places
             for start in range(begin, begin + places, PIECE):
                 size = min(PIECE, begin + places - start)
                 _add(numbers, start, size, one, two)
+                if cap:
+                    _add_clipped(numbers, start, size, cap, three, four)
                 for p in range(size):
                     u = raw[np.uint64(start) + np.uint64(p)]
                     t = np.uint32(u << np.uint32(1))
@@ -166,6 +174,7 @@ def _pass(
                     largest = max(largest, t)
                     none += np.int32(t == np.uint32(0))
                     whole = _ordered(u)
+                    above += np.int32(whole > 0)
                     here, most = min(here, whole), max(most, whole)
                 for p in range(size):
                     row[at[np.uint64(p)]] += np.uint32(1)
@@ -180,13 +189,26 @@ def _pass(
             place[n, m] = 0
             best = value[n, m]
             if best >= worst[m]:
-                for p in range(places):
-                    if numbers[begin + p] == best:
-                        place[n, m] = p
-                        break
+                place[n, m] = _first(numbers[begin : begin + places], best, np.float32(np.inf))
+            if cap:
+                total_ += _folded(three, places)
+                square_ += _folded(four, places)
+                zeros_[m] += places - above
+                bound = clipped(best, cap)
+                value_[n, m], place_[n, m] = bound, 0
+                if bound > 0 and bound >= worst_[m]:
+                    known = bound == best and best >= worst[m]
+                    place_[n, m] = (
+                        place[n, m]
+                        if known
+                        else _first(numbers[begin : begin + places], bound, cap)
+                    )
         sums[m], squares[m] = total, square
         lowest.view(np.int32)[0] = _ordered(least)
         lows[m] = min(lows[m], lowest[0])
+        if cap:
+            sums_[m], squares_[m] = total_, square_
+            lows_[m] = min(lows_[m], clipped(lowest[0], cap))
     return (smallest + 1) >> EXPONENT, largest >> EXPONENT
 
 
@@ -203,6 +225,39 @@ def _add(numbers: Array, start: Any, size: Any, one: Array, two: Array) -> Any:
         wide = np.float64(numbers[np.uint64(start + whole) + np.uint64(lane)])
         one[np.uint64(lane)] += wide
         two[np.uint64(lane)] += wide * wide
+
+
+@inner
+def _add_clipped(numbers: Array, start: Any, size: Any, cap: Any, one: Array, two: Array) -> Any:
+    """Add numbers once they are clipped, and their squares."""
+    whole = size // LANES * LANES
+    for from_ in range(start, start + whole, LANES):
+        for lane in range(LANES):
+            number = numbers[np.uint64(from_) + np.uint64(lane)]
+            wide = np.float64(clipped(number, cap))
+            one[lane] += wide
+            two[lane] += wide * wide
+    for lane in range(size - whole):
+        number = numbers[np.uint64(start + whole) + np.uint64(lane)]
+        wide = np.float64(clipped(number, cap))
+        one[np.uint64(lane)] += wide
+        two[np.uint64(lane)] += wide * wide
+
+
+@inner
+def _first(numbers: Array, wanted: Any, cap: Any) -> Any:
+    """Return the first place of a number that is another, or of one from `cap` on if that is cap; 0 without one."""
+    at = np.uint64(0)
+    while at + np.uint64(LANES) <= np.uint64(len(numbers)):
+        some = np.int32(0)
+        for lane in range(LANES):
+            some |= np.int32(min(numbers[at + np.uint64(lane)], cap) == wanted)
+        if some:
+            break
+        at += np.uint64(LANES)
+    while at < np.uint64(len(numbers)) and min(numbers[at], cap) != wanted:
+        at += np.uint64(1)
+    return at if at < np.uint64(len(numbers)) else np.uint64(0)
 
 
 @inner
@@ -240,7 +295,7 @@ def _finite(numbers: Array, bits: Array, one: Array, two: Array) -> Any:
 def _others(bits: Array, table: Array, low: Any, first: Any, last: Any) -> Any:
     """Count the numbers whose exponent is not from one to before another."""
     images, maps, places = bits.shape
-    own, half = len(table) == maps, (table.shape[1] - HEAD) // 2
+    several, half = len(table) == maps, (table.shape[1] - HEAD) // 2
     for n in range(images):
         for m in range(maps):
             for p in range(places):
@@ -248,4 +303,4 @@ def _others(bits: Array, table: Array, low: Any, first: Any, last: Any) -> Any:
                 exponent = t >> np.uint32(EXPONENT)
                 if t and not first <= exponent < last:
                     place = place_of(bits[n, m, p], np.uint32(low * BINS), np.uint32(half))
-                    table[m if own else 0, place] += np.uint32(1)
+                    table[m if several else 0, place] += np.uint32(1)

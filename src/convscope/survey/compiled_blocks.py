@@ -11,8 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from convscope.survey.compiling import EXPONENT, OUTSIDE, compiled, inner, place_of, prefetch, reach
-from convscope.survey.counting import LANES, Room
+from convscope.survey.compiling import (
+    EXPONENT,
+    OUTSIDE,
+    Fill,
+    clipped,
+    compiled,
+    inner,
+    place_of,
+    prefetch,
+    reach,
+)
+from convscope.survey.counting import LANES, Clip, Room
 from convscope.survey.exact import BINS, HEAD, Histograms
 from convscope.typed import Array
 
@@ -39,7 +49,7 @@ def _aside(side: int) -> Array:
     return ((i // side + i) % HEAD).astype(np.uint16)
 
 
-def count(x: Array, histograms: Histograms, room: Room) -> None:
+def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None) -> None:
     """Count the numbers of a layer: float32 (images, blocks, places, maps of a block)."""
     x = np.require(x, np.float32, ["C", "A", "W"])
     bits, maps = x.view(np.uint32), len(room.sums)
@@ -47,9 +57,10 @@ def count(x: Array, histograms: Histograms, room: Room) -> None:
     if histograms.empty:
         histograms.reach(*reach(bits.reshape(-1)))
     table, low = histograms.ready(images * places * (maps // histograms.rows))
-    zeros = np.zeros(maps, np.int64)
+    fill = Fill(room, clip)
     which, beyond = np.empty(BEYOND, np.int64), np.empty(BEYOND, np.uint32)
-    found = _pass(x, bits, table, low, _aside(side), zeros, which, beyond, *room[:4], *room[5:])
+    found = _pass(x, bits, table, low, _aside(side), which, beyond, fill.own, fill.clip, fill.cap)
+    fill.done()
     if found > BEYOND:
         before = low, low + min((table.shape[1] - HEAD) // (2 * BINS), MOST)
         histograms.reach(*reach(bits.reshape(-1)))
@@ -57,8 +68,7 @@ def count(x: Array, histograms: Histograms, room: Room) -> None:
         _others(bits, table, low, *before, maps)
     elif found:
         histograms.note(which[:found] % histograms.rows, beyond[:found])
-    room.zeros[...] += zeros
-    histograms.zeros += zeros.reshape(histograms.rows, -1).sum(axis=1)
+    histograms.zeros += fill.own[4].reshape(histograms.rows, -1).sum(axis=1)
 
 
 @compiled
@@ -68,50 +78,55 @@ def _pass(
     table: Array,
     low: Any,
     aside: Array,
-    zeros: Array,
     which: Array,
     beyond: Array,
-    value: Array,
-    place: Array,
-    sums: Array,
-    squares: Array,
-    odd: Array,
-    lows: Array,
-    worst: Array,
+    own: Any,
+    clip: Any,
+    cap: Any,
 ) -> Any:
     """Count all but the numbers that the table has no bins for; return how many there are.
 
     `which` map each is of, and its bits, are noted as far as there is room.
     """
+    value, place, sums, squares, zeros, odd, lows, worst = own
+    value_, place_, sums_, squares_, zeros_, _, lows_, worst_ = clip
     images, blocks, places, side = x.shape
     numbers, raw = x.reshape(-1), bits.reshape(-1)
-    maps, own = len(sums), len(table) == len(sums)
+    maps, several = len(sums), len(table) == len(sums)
     first, half = np.uint32(low * BINS), np.uint32((table.shape[1] - HEAD) // 2)
     at = np.empty(PIECE * side, np.uint16)
     span = LANES
     while span // 2 >= places:
         span //= 2
     lanes, rows = span * side, ROWS * side
-    one, two = np.empty(lanes), np.empty(lanes)
+    one, two, three, four = np.empty(lanes), np.empty(lanes), np.empty(lanes), np.empty(lanes)
     least, most = np.empty(rows, np.float32), np.empty(rows, np.float32)
     best = np.empty(rows, np.float32)
-    nothing, none = np.zeros(rows, np.uint16), np.empty(rows, np.int32)
+    few = np.zeros(rows, np.uint16)
+    none, below = np.empty(rows, np.int32), np.empty(rows, np.int32)
+    negative = np.uint16(half + np.uint32(HEAD))
     found = 0
     for block in range(blocks):
         start = block * side
         here = min(side, maps - start)
         for c in range(here):
             sums[start + c], squares[start + c] = 0.0, 0.0
-        least[:], none[:] = np.inf, 0
+            if cap:
+                sums_[start + c], squares_[start + c] = 0.0, 0.0
+        least[:], none[:], below[:] = np.inf, 0, 0
         for n in range(images):
             most[:] = -np.inf
             one[:] = two[:] = 0
+            if cap:
+                three[:] = four[:] = 0
             begin = (n * blocks + block) * places * side
             for p in range(0, places, PIECE):
                 size = min(PIECE, places - p) * side
                 from_ = begin + p * side
                 piece = numbers[from_ : from_ + size]
                 _add(piece, one, two)
+                if cap:
+                    _add_clipped(piece, cap, three, four)
                 _bound(piece, least, most)
                 to = at[:size]
                 if _keys(raw[from_ : from_ + size], first, half, aside, to) == OUTSIDE:
@@ -120,25 +135,28 @@ def _pass(
                             to[i] = aside[i]
                             if i % side < here:
                                 none[i % rows] -= 1
+                                below[i % rows] += np.int32(piece[i] < 0)
                                 if found < BEYOND:
                                     which[found], beyond[found] = start + i % side, raw[from_ + i]
                                 found += 1
-                _count_zeros(to, nothing, none)
+                _count_between(to, np.uint16(0), np.uint16(HEAD), few, none)
+                if cap:
+                    _count_between(to, negative, np.uint16(OUTSIDE), few, below)
                 if p + PIECE < places:
                     ahead = from_ + size
                 elif n + 1 < images:
                     ahead = begin + blocks * places * side
                 else:
                     ahead = (block + 1) * places * side
-                if own or here < side:
+                if several or here < side:
                     for c in range(0, here - 1, 2):
                         row, other = (
-                            table[start + c if own else 0],
-                            table[start + c + 1 if own else 0],
+                            table[start + c if several else 0],
+                            table[start + c + 1 if several else 0],
                         )
                         _enter(row, other, to, c, c + 1, side, numbers, ahead)
                     if here % 2:
-                        row = table[start + here - 1 if own else 0]
+                        row = table[start + here - 1 if several else 0]
                         _enter_one(row, to, here - 1, side)
                 else:
                     _enter_all(table[0], to, numbers, ahead)
@@ -149,17 +167,33 @@ def _pass(
             sums[start : start + here] += one[:here]
             squares[start : start + here] += two[:here]
             value[n, start : start + here], place[n, start : start + here] = best[:here], 0
+            whole = numbers[begin : begin + places * side]
             for c in range(here):
                 if best[c] >= worst[start + c] and np.isfinite(two[c]):
-                    whole = numbers[begin : begin + places * side]
                     place[n, start + c] = _first(whole, most, c, side, best[c])
+            if cap:
+                _fold(three, lanes // 2, side)
+                _fold(four, lanes // 2, side)
+                sums_[start : start + here] += three[:here]
+                squares_[start : start + here] += four[:here]
+                for c in range(here):
+                    m, bound = start + c, clipped(best[c], cap)
+                    value_[n, m], place_[n, m] = bound, 0
+                    if bound > 0 and bound >= worst_[m] and np.isfinite(two[c]):
+                        known = bound == best[c] and best[c] >= worst[m]
+                        place_[n, m] = place[n, m] if known else _first(whole, most, c, side, bound)
         for i in range(rows):
             least[i] = -least[i]
         _most(least, rows // 2, side)
         _fold(none, rows // 2, side)
+        if cap:
+            _fold(below, rows // 2, side)
         for c in range(here):
             m = start + c
             zeros[m] += none[c]
+            if cap:
+                zeros_[m] += none[c] + below[c]
+                lows_[m] = min(lows_[m], clipped(-least[c], cap))
             if np.isfinite(squares[m]):
                 lows[m] = min(lows[m], -least[c])
             else:
@@ -254,6 +288,45 @@ def _add_one(p: Array, one: Array, two: Array) -> None:
 
 
 @inner
+def _add_clipped(piece: Array, cap: Any, one: Array, two: Array) -> None:
+    """Add numbers once they are clipped, and their squares; four rows of them at a time."""
+    width, i = len(one), 0
+    while i + 4 * width <= len(piece):
+        _add_four_clipped(
+            piece[i : i + width],
+            piece[i + width : i + 2 * width],
+            piece[i + 2 * width : i + 3 * width],
+            piece[i + 3 * width : i + 4 * width],
+            cap,
+            one,
+            two,
+        )
+        i += 4 * width
+    while i < len(piece):
+        _add_one_clipped(piece[i : min(i + width, len(piece))], cap, one, two)
+        i += width
+
+
+@inner
+def _add_four_clipped(
+    p: Array, q: Array, r: Array, s: Array, cap: Any, one: Array, two: Array
+) -> None:
+    for i in range(len(one)):
+        a, b = np.float64(clipped(p[i], cap)), np.float64(clipped(q[i], cap))
+        c, d = np.float64(clipped(r[i], cap)), np.float64(clipped(s[i], cap))
+        one[i] = (((one[i] + a) + b) + c) + d
+        two[i] = (((two[i] + a * a) + b * b) + c * c) + d * d
+
+
+@inner
+def _add_one_clipped(p: Array, cap: Any, one: Array, two: Array) -> None:
+    for i in range(len(p)):
+        wide = np.float64(clipped(p[i], cap))
+        one[i] += wide
+        two[i] += wide * wide
+
+
+@inner
 def _fold(lanes: Array, half: Any, side: Any) -> None:
     """Add the upper half of the sums side by side to the lower one, until each map has one."""
     while half >= side:
@@ -312,26 +385,26 @@ def _bound_one(p: Array, least: Array, most: Array) -> None:
 
 
 @inner
-def _count_zeros(at: Array, few: Array, none: Array) -> None:
-    """Count the numbers that were put aside; in 16 bits, which hold what a piece has."""
-    width = len(few)
+def _count_between(at: Array, low: Any, high: Any, few: Array, many: Array) -> None:
+    """Count the numbers whose places lie from one to before another; in 16 bits, which hold what a piece has."""
+    width, span = len(few), np.uint16(high - low)
     for i in range(0, len(at), width):
         row = at[i : min(i + width, len(at))]
         for j in range(len(row)):
-            few[j] += np.uint16(row[j] < np.uint16(HEAD))
+            few[j] += np.uint16(np.uint16(row[j] - low) < span)
     for j in range(width):
-        none[j] += np.int32(few[j])
+        many[j] += np.int32(few[j])
         few[j] = 0
 
 
 @inner
 def _first(numbers: Array, most: Array, c: Any, side: Any, wanted: Any) -> Any:
-    """Return where a map of a block has its largest number first: in which rows it is, is known."""
+    """Return where a map of a block first has a number not less than one that it has: in which rows, is known."""
     found = np.uint64(len(numbers))
     for i in range(c, len(most), side):
-        if most[i] == wanted:
+        if most[i] >= wanted:
             at = np.uint64(i)
-            while numbers[at] != wanted:
+            while numbers[at] < wanted:
                 at = np.uint64(at + np.uint64(len(most)))
             found = min(found, at)
     return found // np.uint64(side)

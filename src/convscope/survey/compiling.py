@@ -11,6 +11,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from convscope.survey.counting import Clip, Room
 from convscope.survey.exact import HEAD
 from convscope.typed import Array
 
@@ -55,6 +56,32 @@ def _prefetch(context: Any, array: Any, index: Any) -> Any:
 prefetch: Any = intrinsic(_prefetch)
 
 
+class Fill:
+    """Where compiled code puts figures: arrays of one kind each, since for each kind it is compiled.
+
+    own, clip   value, place, sums, squares, zeros, odd, low and worst; cap is 0 where nothing is clipped
+    """
+
+    def __init__(self, room: Room, clip: Clip | None) -> None:
+        self._rooms = [room] if clip is None else [room, clip.room]
+        given = [
+            (np.empty(one.value.shape, np.float32), np.empty(one.place.shape, np.int64),
+             one.sums, one.squares, np.zeros_like(one.zeros), one.odd, one.low,
+             np.ascontiguousarray(one.worst))
+            for one in self._rooms
+        ]  # fmt: skip
+        self.own, self.clip = given[0], given[-1]
+        self.cap = np.float32(0 if clip is None else clip.cap)
+
+    def done(self) -> None:
+        """Put what was found where it belongs."""
+        for room, (value, place, _, _, zeros, *_) in zip(
+            self._rooms, (self.own, self.clip), strict=False
+        ):
+            room.value[...], room.place[...] = value, place
+            room.zeros[...] += zeros
+
+
 @compiled
 def reach(bits: Array) -> Any:
     """Return the lowest and the highest exponent of the numbers beside 0, from 256 to 0 where there are none."""
@@ -64,6 +91,12 @@ def reach(bits: Array) -> Any:
         least = min(least, np.uint32(size - np.uint32(1)))  # 0 becomes the largest
         most = max(most, size)
     return (np.int64(least) + 1) >> EXPONENT, np.int64(most) >> EXPONENT
+
+
+@inner
+def clipped(number: Any, cap: Any) -> Any:
+    """Return a number with 0 below 0, and no more than `cap`."""
+    return min(max(number, np.float32(0)), cap)
 
 
 @inner

@@ -35,6 +35,16 @@ class Room(Record):
     worst: Array
 
 
+class Clip(Record):
+    """What else is counted: what becomes of the same numbers where those below 0 are made 0, those above `cap` cap.
+
+    room   where that goes; it means nothing where a number is not finite
+    """
+
+    cap: float
+    room: Room
+
+
 class Top(Record):
     """The largest responses of each map, the largest first: (maps, top) each.
 
@@ -49,8 +59,8 @@ class Top(Record):
 class Counting(Protocol):
     """What counts: this module, or `compiled`."""
 
-    def count(self, x: Array, histograms: Histograms, room: Room) -> None:
-        """Count the numbers of a layer."""
+    def count(self, x: Array, histograms: Histograms, room: Room, clip: Clip | None = None) -> None:
+        """Count the numbers of a layer, and all but the histogram of what is clipped of them."""
 
     def add(self, sums: ExactSums, values: Array) -> None:
         """Add one finite number to each sum."""
@@ -59,8 +69,10 @@ class Counting(Protocol):
         """Let responses enter the largest ones."""
 
 
-def count(x: Array, histograms: Histograms, room: Room) -> None:
+def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None = None) -> None:
     """Count the numbers of a layer: float32 (images, maps, places)."""
+    if clip is not None:
+        count(clipped(x, clip.cap), Histograms(histograms.rows), clip.room)
     before = histograms.zeros.copy()
     histograms.add(x)
     own = len(before) == x.shape[1]
@@ -76,6 +88,12 @@ def count(x: Array, histograms: Histograms, room: Room) -> None:
     np.minimum(room.low, least.min(axis=(0, 2)), out=room.low)
     x.argmax(axis=2, out=room.place)
     x.max(axis=2, out=room.value)
+
+
+def clipped(x: Array, cap: float) -> Array:
+    """Return numbers with 0 for those below it, and `cap` for those above that."""
+    found: Array = np.minimum(np.maximum(x, np.float32(0)), np.float32(cap))
+    return found
 
 
 def _powers(x: Array) -> tuple[Array, Array]:

@@ -233,6 +233,25 @@ class Histograms:
         places += np.broadcast_to(starts[:, None], numbers.shape[1:]).copy()
         np.add.at(self._table.reshape(-1), places.reshape(-1), self._table.dtype.type(1))
 
+    def clip(self, of: Histograms, cap: float, away: bool = False) -> None:
+        """Add, or take away, the bins of another's finite numbers once those below 0 are 0, and those above `cap` cap."""
+        self._most = max(self._most, of._most)
+        self._expect(0)
+        most = min(int(np.float32(cap).view(np.uint32)) >> 16, (EXPONENTS - 1) * BINS)
+        first, last = of._low * BINS, min(of._high, EXPONENTS - 2)
+        if of._low > last:
+            return
+        bins = of._table[:, HEAD:][:, : (last + 1) * BINS - first].astype(self._table.dtype)
+        below = bins[:, : max(most - first, 0)]
+        self.reach(min(of._low, most // BINS), min(last, most // BINS))
+        at = HEAD + first - self._low * BINS
+        into = self._table[:, at : at + below.shape[1]]
+        (np.subtract if away else np.add)(into, below, out=into)
+        if below.shape[1] < bins.shape[1]:
+            above = bins[:, below.shape[1] :].sum(axis=1, dtype=self._table.dtype)
+            into = self._table[:, HEAD + most - self._low * BINS]
+            (np.subtract if away else np.add)(into, above, out=into)
+
     def merge(self, other: Histograms) -> None:
         """Add the counts of another."""
         self._expect(other._most)

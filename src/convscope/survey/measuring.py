@@ -12,6 +12,8 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from math import inf
 from threading import Semaphore
 from typing import Any
 
@@ -25,7 +27,8 @@ from convscope.engine.sessions import for_callers, processors
 from convscope.errors import EngineError, InputError, UnsupportedError
 from convscope.model.graph import Graph
 from convscope.model.maps import channel_axes
-from convscope.notation.expression import Read
+from convscope.notation.expression import Call, Number, Read
+from convscope.notation.functions import Formula
 from convscope.notation.sizes import is_known, product
 from convscope.survey import counting
 from convscope.survey.counting import Counting
@@ -71,6 +74,7 @@ class Measuring:
     graph     at the size of the images
     same      layers that only move numbers about: name → whose numbers they are
     missing   layers that nothing here computes: name → the one without an equation before it
+    clipped   layers that are not asked for, once Numba counts, since they only clip another: name → (whose, cap)
     plan      what is measured, and of how many maps
     rows      how many images go through together, and `callers` how many groups of them at once
     counters  how many threads count a group, a layer each
@@ -110,8 +114,11 @@ class Measuring:
         size = 4 * self._each
         fit = max(1, min(MOST_TOGETHER, TOGETHER // size), min(BATCH, LITTLE // size))
         self.rows = 1 << (fit.bit_length() - 1)  # so that groups of a batch are of one size
+        self.clipped: dict[str, tuple[str, float]] = {}
+        self._next = self.clipped, self._runner
         self._by: Counting = counting
         self._numbers = 0
+        self._plain: Runner | None = None
 
     def _layers(self, graph: Graph) -> tuple[dict[str, str], tuple[str, ...]]:
         """Return the layers that only move numbers about, and those that are measured."""
@@ -186,6 +193,8 @@ class Measuring:
                         break
                     now, done = coming.popleft()
                     if not now.done():
+                        self.clipped, self._runner = self._next
+                        tally.follow(self.clipped)
                         now.set_result(True)
                     reached, images = done.result()
                     before, self._numbers = self._numbers, self._numbers + images * self._each
@@ -197,6 +206,7 @@ class Measuring:
                 for turn, _ in coming:
                     if not turn.done():
                         turn.set_result(False)
+            tally.settle()
             if reached % BATCH:
                 yield reached
 
@@ -233,27 +243,32 @@ class Measuring:
             except InputError as error:
                 bad.append((item, str(error)))
         found: dict[str, Array] = {}
+        given: dict[str, Array] = {}
         if good:
-            found = self._runner.run({self.input: np.concatenate([array for _, array in good])})
+            given = {self.input: np.concatenate([array for _, array in good])}
+            found = self._runner.run(given)
         for layer in self.plan.layers if good else ():
+            if layer.name in self.clipped and layer.name not in found:
+                continue
             array = found.get(layer.name)
             if array is None or array.size != len(good) * layer.numbers:
                 raise EngineError(
                     f"{layer.name} gave {getattr(array, 'shape', 'nothing')} for {len(good)} images, and "
                     f"{layer.maps} maps of {layer.places} places were expected: leave it out, --layers"
                 )
-        kept = [(group[-1].number + 1, [item for item, _ in good], bad, found)]
+        kept = [(group[-1].number + 1, [item for item, _ in good], bad, given, found)]
         return kept.pop
 
     def _count(self, tally: Tally, give: Callable[[], Any], over: Any) -> tuple[int, int]:
         """Add what came out of a group to a tally; see `_done`."""
-        reached, items, bad, found = give()
+        reached, items, bad, given, found = give()
         for item, why in bad:
             tally.skip(item.number, item.name, why)
         if items:
             names = [(item.name, item.label) for item in items]
             numbers = [item.number for item in items]
-            tally.add(numbers, names, found, self._by, over)
+            again = partial(self._plainly, given)
+            tally.add(numbers, names, found, self._by, over, again)
         return reached, len(items)
 
     def _compile(self) -> None:
@@ -274,25 +289,34 @@ class Measuring:
         if self._shared:
             # where there is no room for a file it goes on as it went, to the same figures
             with contextlib.suppress(EngineError, OSError):
-                self._leave_blocks()
+                self._ask_for_less()
 
-    def _leave_blocks(self) -> None:
-        """Have what convolutions give as they leave it, where that is the same, bit for bit."""
+    def _plainly(self, given: dict[str, Array]) -> dict[str, Array]:
+        """Return the activations of all layers, each from the engine, none in blocks."""
+        if self._plain is None:
+            with for_callers(self.callers):
+                names = tuple(layer.name for layer in self.plan.layers)
+                self._plain = self.network.backing.runner(self.graph, names, True)
+        return self._plain.run(given)
+
+    def _ask_for_less(self) -> None:
+        """Have what convolutions give as they leave it, and not what only clips it, where that is the same bit for bit."""
+        had = self._runner.run({self.input: self._first})
+        clipped = clips(self.graph, self.plan, had)
+        names = tuple(layer.name for layer in self.plan.layers if layer.name not in clipped)
         with for_callers(self.callers), in_blocks():
-            names = tuple(layer.name for layer in self.plan.layers)
             runner = self.network.backing.runner(self.graph, names, True)
-        if self._alike(runner):
-            self._runner = runner
-
-    def _alike(self, runner: Runner) -> bool:
-        """Whether another runner gives the same bits of every layer, for the first image."""
-        had, has = (one.run({self.input: self._first}) for one in (self._runner, runner))
+        has = runner.run({self.input: self._first})
         for layer in self.plan.layers:
-            one, other = layer.arranged(had[layer.name]), has[layer.name]
+            whose, cap = clipped.get(layer.name, (layer.name, None))
+            one, other = layer.arranged(had[layer.name]), has[whose]
             now = other.plain() if isinstance(other, Blocks) else layer.arranged(other)
+            if cap is not None:
+                sure = np.isfinite(now)
+                one, now = (a[sure] + np.float32(0) for a in (one, counting.clipped(now, cap)))
             if one.shape != now.shape or one.tobytes() != now.tobytes():
-                return False
-        return True
+                return
+        self._next = clipped, runner  # for the next batch, when nobody counts
 
     def fingerprint(self) -> str:
         """Return what tells this network from others: its layers, settings and weights."""
@@ -327,6 +351,60 @@ def _passed_on(graph: Graph, name: str) -> str | None:
         return None
     alike = product(facts.output_shape) == product(graph.shape(node.inputs[0]))
     return node.inputs[0] if alike and read.tensor.role == "input" else None
+
+
+def clips(graph: Graph, plan: Plan, activations: dict[str, Array]) -> dict[str, tuple[str, float]]:
+    """Return the layers that only clip another: name → whose numbers, and `cap`; below 0 they become 0.
+
+    One of each, and none that is the output or clips such a one. All are in the plan, and arranged alike.
+    """
+    layers = {layer.name: layer for layer in plan.layers}
+    found: dict[str, tuple[str, float]] = {}
+    for name in graph.nodes:
+        if (layer := layers.get(name)) is None:
+            continue
+        whose = (*graph.nodes[name].inputs, "")[0]
+        alike = layers.get(whose, layer)._replace(name=name, first=layer.first) == layer
+        whole = all(getattr(activations.get(n), "dtype", None) == np.float32 for n in (name, whose))
+        if alike and whole and whose not in (*found, *(of for of, _ in found.values())):
+            cap = _cap(graph, name)
+            if cap is not None and name not in graph.outputs:
+                found[name] = (whose, cap)
+    return found
+
+
+def _cap(graph: Graph, name: str) -> float | None:
+    """Return above which number, if at all, a layer makes all its input's numbers that one, if it makes 0 of those below 0."""
+    equation, inputs = graph.facts[name].equation, graph.nodes[name].inputs
+    if equation is None or len(inputs) != 1:
+        return None
+
+    def cut(expression: Any) -> Any:
+        """Return between which numbers an expression cuts the input's, or its own number; None for anything else."""
+        if isinstance(expression, Number):
+            return float(expression.value)
+        if isinstance(expression, Call):
+            function = expression.function
+            given = dict(zip(function.parameters, map(cut, expression.arguments), strict=True))
+            return done(function.formula or (function.name, *function.parameters), given)
+        here = isinstance(expression, Read) and expression.tensor.role == "input"
+        moved = not here or expression.padding or expression.indices != equation.axes
+        return None if moved else (-inf, inf)
+
+    def done(formula: Formula, given: dict[str, Any]) -> Any:
+        if not isinstance(formula, tuple):
+            return given[formula] if isinstance(formula, str) else float(formula)
+        match formula[0], [done(part, given) for part in formula[1:]]:
+            case ("max" | "min") as what, [tuple(), float()] | [float(), tuple()] as parts:
+                bound, cuts = sorted(parts, key=lambda part: isinstance(part, tuple))
+                return tuple(max(c, bound) if what == "max" else min(c, bound) for c in cuts)
+            case "select", [x, (least, most), 0.0] if x == (-inf, inf) and least <= 0:
+                return 0.0, max(most, 0.0)
+        return None
+
+    cuts = cut(equation.expression)
+    low, high = cuts if isinstance(cuts, tuple) else (inf, inf)
+    return float(np.float32(high)) if low == 0 and np.float32(high) > 0 else None
 
 
 def identity(graph: Graph) -> str:

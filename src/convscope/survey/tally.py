@@ -6,7 +6,7 @@ number of layers. A `Plan` says which place belongs to which map.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from convscope.engine.blocks import Blocks
 from convscope.survey import counting
-from convscope.survey.counting import Counting, Room, Top
+from convscope.survey.counting import Clip, Counting, Room, Top
 from convscope.survey.exact import ExactSums, Histograms
 from convscope.typed import Array, Record
 
@@ -148,6 +148,7 @@ class Tally:
         self.bad: dict[int, tuple[str, str]] = {}
         self.seen: dict[int, tuple[str, str | None]] = {}
         self.confusion: dict[str, Array] = {}
+        self._clipped: dict[int, tuple[int, float]] = {}
 
     @property
     def _top(self) -> Top:
@@ -175,10 +176,12 @@ class Tally:
         activations: dict[str, Array],
         by: Counting = counting,
         over: Callable[[Callable[[int], None], Iterable[int]], Iterable[None]] = map,
+        again: Callable[[], dict[str, Array]] = dict,
     ) -> None:
         """Add the activations of a few images, whose numbers rise; `by` is what counts them.
 
-        over   goes over the layers, `map` or a pool's: no layer writes where another does
+        over    goes over the layers, `map` or a pool's: no layer writes where another does
+        again   gives the activations of all layers: what becomes of a NaN that is clipped is the engine's to say
         """
         plan, images = self.plan, len(numbers)
         value = np.empty((images, plan.maps), np.float32)
@@ -189,26 +192,64 @@ class Tally:
         drawn = np.empty((len(chosen), SAMPLED_PLACES, plan.maps), np.float32)
         lots = np.stack([*_drawn(of_chosen, SAMPLED_PLACES)][1:], axis=1)
 
-        def count(of: int) -> None:
-            layer, histograms = plan.layers[of], self.histograms[of]
-            x, at = layer.arranged(activations[layer.name]), layer.slice
+        clips = {of: (clip, cap) for clip, (of, cap) in self._clipped.items()}
+        unclear: list[int] = []
+
+        def room(of: int) -> Room:
+            at = plan.layers[of].slice
+            return Room(
+                value[:, at], place[:, at], sums[at], squares[at],
+                self.zeros[at], self.odd[at], self.low[at], self.top_value[at, -1],
+            )  # fmt: skip
+
+        def draw(layer: Measured, x: Array) -> None:
             if of_chosen:
                 where = (lots % np.uint64(layer.places)).astype(np.int64)
                 # of blocks: (chosen, places, blocks, maps of a block)
                 taken = x[chosen[:, None], :, where].reshape(*where.shape, -1)
-                drawn[:, :, at] = taken[..., : layer.maps]
-            with histograms.busy:
-                by.count(
-                    x, histograms,
-                    Room(
-                        value[:, at], place[:, at], sums[at], squares[at],
-                        self.zeros[at], self.odd[at], self.low[at], self.top_value[at, -1],
-                    ),
-                )  # fmt: skip
+                drawn[:, :, layer.slice] = taken[..., : layer.maps]
 
-        for _ in over(count, plan.largest_first):
+        def count(of: int) -> None:
+            layer, histograms = plan.layers[of], self.histograms[of]
+            x = layer.arranged(activations[layer.name])
+            draw(layer, x)
+            with histograms.busy:
+                if of in clips:
+                    beside(of, x, *clips[of])
+                else:
+                    by.count(x, histograms, room(of))
+
+        def beside(of: int, x: Array, clip: int, cap: float) -> None:
+            """Count a layer and the one that clips it, unless there are numbers of which only the engine can say how."""
+            layer, histograms = plan.layers[of], self.histograms[of]
+            at, to = layer.slice, plan.layers[clip].slice
+            zeros, none = np.zeros((2, layer.maps), np.int64)
+            low, odd = np.full(layer.maps, np.inf, np.float32), self.odd[at].sum()
+            there = room(clip)._replace(zeros=zeros, odd=none, low=low)
+            by.count(x, histograms, room(of), Clip(cap, there))
+            if self.odd[at].sum() != odd:
+                unclear.append(of)
+                return
+            drawn[:, :, to] = counting.clipped(drawn[:, :, at], cap)
+            self.zeros[to] += zeros
+            np.minimum(self.low[to], low, out=self.low[to])
+            self.histograms[clip].zeros += zeros.reshape(histograms.rows, -1).sum(axis=1)
+
+        for _ in over(count, [n for n in plan.largest_first if n not in self._clipped]):
             pass
+        found = again() if unclear else {}
+        for of in unclear:
+            clip, histograms = clips[of][0], self.histograms[clips[of][0]]
+            x, y = (one.arranged(found[one.name]) for one in (plan.layers[of], plan.layers[clip]))
+            draw(plan.layers[clip], y)
+            with self.histograms[of].busy:
+                by.count(y, apart := Histograms(histograms.rows), room(clip))
+                histograms.zeros += apart.zeros
+                odd = ~np.isfinite(x) & (y != 0)  # the other bins follow
+                if odd.any():
+                    histograms.note(np.nonzero(odd)[1] % histograms.rows, y.view(np.uint32)[odd])
         value += np.float32(0)  # −0 and 0 are one number
+        drawn += np.float32(0)
         with self._alone:
             np.maximum(self.high, value.max(axis=0), out=self.high)
             by.add(self.sums, sums)
@@ -222,6 +263,21 @@ class Tally:
             self.images += images
             if len(self.seen) > 2 * (images + self.top_image.size):
                 self._trim_seen()
+
+    def follow(self, clipped: Mapping[str, tuple[str, float]]) -> None:
+        """Let what is added from here on say of these layers only that they clip another, at how much (see `Clip`).
+
+        Their histograms then hold only what does not follow from those that they clip; all others are whole.
+        Nobody may add anything meanwhile.
+        """
+        numbered = {layer.name: n for n, layer in enumerate(self.plan.layers)}
+        following = {numbered[n]: (numbered[of], cap) for n, (of, cap) in clipped.items()}
+        if following == self._clipped:
+            return
+        for which, away in ((self._clipped, False), (following, True)):
+            for clip, (of, cap) in which.items():
+                self.histograms[clip].clip(self.histograms[of], cap, away)
+        self._clipped = following
 
     def _predict(
         self, names: Sequence[tuple[str, str | None]], activations: dict[str, Array]
@@ -267,6 +323,8 @@ class Tally:
         """Add the figures of other images: the result does not depend on the order."""
         if self.plan != other.plan:
             raise ValueError("tallies of two different plans cannot be merged")
+        for one in (self, other):
+            one.follow({})
         self.images += other.images
         self.zeros += other.zeros
         self.odd += other.odd
@@ -288,6 +346,7 @@ class Tally:
 
     def settle(self) -> None:
         """Bring the figures into the one form that the same figures have, whatever the way to them."""
+        self.follow({})
         self.low += np.float32(0)  # −0 and 0 are one number
         self.sums.settle()
         self.squares.settle()
