@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from survey.sets import folder, images
 
 from convscope import Conv2D, Dense, Flatten, MaxPooling2D, Sequential
@@ -125,3 +127,22 @@ def test_a_page_of_more_maps_than_patches_says_which_have_one(
     assert "3 of the 11 maps are in this page: as many of each layer" in text
     told = json.loads(re.findall(r'id="ledgers">(.*?)</script>', text)[0])
     assert len(told) == 3 and all(one["rows"] for one in told.values())
+
+
+def test_padding_is_not_taken_for_pixels_of_the_image() -> None:
+    """A patch of 3 × 5 pixels is drawn so large that each pixel of padding has both greys of the stripes."""
+    survey = found()
+    one, patch = next(
+        (response, patch)
+        for figures in survey["conv2d"]
+        for response in figures.top
+        if (patch := survey.patch("conv2d", response)).padded
+    )
+    drawn = np.array(Image.open(io.BytesIO(patch.png())))
+    wide = drawn.shape[0] // 3
+    assert drawn.shape == (3 * wide, 5 * wide, 3) and wide > 4
+    y, column, _ = one.position
+    for (row, place), pixel in np.ndenumerate(patch.pixels[..., 0]):
+        block = drawn[row * wide : (row + 1) * wide, place * wide : (place + 1) * wide]
+        inside = 0 <= y - 1 + row < 9 and 0 <= column - 2 + place < 8
+        assert set(block.ravel().tolist()) == ({pixel} if inside else {0xA8, 0xF0})

@@ -51,6 +51,8 @@ SIDE = 260
 SHOWN_GROUPS = 12
 """Of a ledger's partial sums so many are listed, the largest; the others are added up."""
 
+REDUCED = {"sum": "sum", "max": "largest", "mean": "mean"}
+
 PLACES = 7
 """Decimals of a ledger's figures."""
 
@@ -134,7 +136,7 @@ class _Page:
         yield f'<p class="dim">{_text(facts["described"])}; every image: {_text("; ".join(facts["prepared"]["steps"]))}</p>'
         if survey.skipped:
             named = "; ".join(f"{name}: {why}" for name, why in list(survey.bad.values())[:5])
-            yield f'<p class="bad">{survey.skipped:,} images were skipped. {_text(named)}</p>'
+            yield f'<p class="bad">{images(survey.skipped)} {"was" if survey.skipped == 1 else "were"} skipped. {_text(named)}</p>'
         if self.chosen is not None:
             yield (
                 f"<p>{len(self.chosen):,} of the {survey.state.tally.plan.maps:,} maps are in this page: as many of each layer, "
@@ -176,7 +178,8 @@ class _Page:
 
     def _layer(self, number: int, layer: LayerFigures) -> Iterator[str]:
         seen = field_in_words(self.survey.graph, layer.name)
-        told = f"{layer.maps:,} maps × {layer.places:,} places{'; ' + seen if seen else ''}"
+        told = f"{_many(layer.maps, 'map')} × {_many(layer.places, 'place')}"
+        told += f"; {seen}" if seen else ""
         if self.chosen is not None:
             told += f"; {sum(name == layer.name for name, _ in self.chosen):,} of them here"
         yield f'<h2 id="layer-{number}">{_text(layer.name)} ({_text(layer.kind)})</h2>'
@@ -291,11 +294,17 @@ class _Page:
         if (before := told.get("preactivation")) is not None:
             shown, total = adding_up([value for _, value in parts], before, PLACES)
             rows = [[name, text] for (name, _), text in zip(parts, shown, strict=True)]
-            rows.append(["sum, before the activation", total])
+            changed = told["activation"] or before != told["value"]
+            what = (REDUCED.get(told["reduction"]), "before the activation" if changed else None)
+            rows.append([", ".join(filter(None, what)) or "sum", total])
         rows.append(["value (float64)", exact(told["value"])])
         if told.get("engine_value") is not None:
             rows.append([f"{engine} (float32)", exact(told["engine_value"])])
         return {"equation": told["equation"], "rows": rows}
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' if count != 1 else ''}"
 
 
 def _short(value: float) -> str:

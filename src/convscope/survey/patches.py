@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 LIGHT, DARK, HATCH = 0xF0, 0xA8, 4
 """Where there is no image: stripes of these greys, so many pixels apart."""
 
+DRAWN = 64
+"""A small patch with padding is drawn so large, that a pixel of padding has stripes and is not taken for one of the image."""
+
 MOST_PIXELS = 512
 """A patch that is larger along an axis is cut to the image's own part and made smaller."""
 
@@ -28,14 +31,19 @@ class Patch(Record):
     pixels    (rows, columns, 3) of uint8, as large as the receptive field
     rows      the first and the last row of the image, and `columns`; both may lie outside of it, in the padding
     exact     False where the receptive field is not known along an axis: all of the image is shown
-    padded    whether some of it lies in the padding
+    inside    (rows, columns): True where there is image, False in the padding
     """
 
     pixels: Array
     rows: tuple[int, int]
     columns: tuple[int, int]
     exact: bool
-    padded: bool
+    inside: Array
+
+    @property
+    def padded(self) -> bool:
+        """Whether some of it lies in the padding."""
+        return not self.inside.all()
 
     @property
     def words(self) -> str:
@@ -46,11 +54,18 @@ class Patch(Record):
         return told if self.exact else f"{told}; all of the image"
 
     def png(self, most: int = MOST_PIXELS) -> bytes:
-        """Return the patch as a PNG, at most so large along each side."""
+        """Return the patch as a PNG, at most so large along each side; a small one with padding is drawn larger."""
         from PIL import Image
 
+        pixels, times = self.pixels, min(DRAWN, most) // max(self.inside.shape)
+        if self.padded and times > 1:
+            pixels, inside = (
+                one.repeat(times, axis=0).repeat(times, axis=1) for one in (pixels, self.inside)
+            )
+            stripes = _striped(*map(np.arange, inside.shape))
+            pixels = np.where(inside[..., None], pixels, stripes)
         with BytesIO() as file:
-            image = Image.fromarray(self.pixels)
+            image = Image.fromarray(pixels)
             if max(image.size) > most:
                 image.thumbnail((most, most))
             image.save(file, format="PNG", optimize=True)
@@ -93,10 +108,15 @@ def cut(image: Array, box: tuple[Any, ...]) -> Patch:
         top, bottom = max(top, 0), min(bottom, sizes[0] - 1)
         left, right = max(left, 0), min(right, sizes[1] - 1)
     rows, columns = np.arange(top, bottom + 1), np.arange(left, right + 1)
+    pixels = _striped(rows, columns)
+    there = (rows >= 0) & (rows < sizes[0]), (columns >= 0) & (columns < sizes[1])
+    if there[0].any() and there[1].any():
+        pixels[np.ix_(*there)] = image[np.ix_(rows[there[0]], columns[there[1]])]
+    inside = np.logical_and.outer(*there)
+    return Patch(pixels, (int(top), int(bottom)), (int(left), int(right)), exact, inside)
+
+
+def _striped(rows: Array, columns: Array) -> Array:
+    """Return stripes at these places: (rows, columns, 3) of uint8."""
     stripes = (rows[:, None] + columns[None, :]) % HATCH == 0
-    pixels = np.where(stripes, DARK, LIGHT).astype(np.uint8)[..., None].repeat(3, axis=2)
-    inside = (rows >= 0) & (rows < sizes[0]), (columns >= 0) & (columns < sizes[1])
-    if inside[0].any() and inside[1].any():
-        pixels[np.ix_(*inside)] = image[np.ix_(rows[inside[0]], columns[inside[1]])]
-    padded = not (inside[0].all() and inside[1].all())
-    return Patch(pixels, (int(top), int(bottom)), (int(left), int(right)), exact, padded)
+    return np.where(stripes, DARK, LIGHT).astype(np.uint8)[..., None].repeat(3, axis=2)

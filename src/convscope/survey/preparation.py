@@ -144,7 +144,8 @@ class Preparation:
             except _Unfit as error:
                 raise error.told(len({_size(i) for i in looked} - {None})) from error
             except InputError as error:
-                why = why or InputError(f"{item.name}: {error}")
+                said = str(error).removeprefix(f"{item.name} ")
+                why = why or InputError(f"{item.name}: {said}")
                 continue
             sizes.setdefault(made.shape[1:], item.name)
             if first is None:

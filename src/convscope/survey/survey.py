@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from convscope.equations.layout import Layout
 from convscope.errors import InputError, LayerLookupError, SettingError, UnsupportedError
 from convscope.explain.words import exact, grouped, shape_in_words, times
 from convscope.model.graph import Graph, Which
+from convscope.notation.sizes import is_known
 from convscope.parts import Bullets, Column, Document, Heading, Paragraph, Part, Table
 from convscope.survey.data import images
 from convscope.survey.exact import LOW
@@ -492,11 +494,18 @@ class Survey:
 
 
 def field_in_words(graph: Graph, layer: str) -> str:
-    """Return what one number of a layer sees: "each sees 5×5 pixels"."""
+    """Return what one number of a layer sees, no more than the image: "each number sees 5×5 pixels of the image"."""
     seen = graph.receptive_field(layer)
-    if seen is None or any(size is None for size in seen.size):
+    sizes = () if seen is None else tuple(size for size in seen.size if size is not None)
+    if seen is None or len(sizes) < len(seen.size):
         return ""
-    return f"each number sees {times([s for s in seen.size if s is not None])} pixels of the image"
+    ((_, shape),) = graph.inputs.items()
+    space, _ = Layout(graph.image_layout == "channels_last").split(shape)
+    if len(space) == len(sizes) and all(map(is_known, space)):
+        inside = tuple(map(min, sizes, space))
+        if inside != sizes:
+            return f"each number sees up to {times(inside)} pixels of the image"
+    return f"each number sees {times(sizes)} pixels of the image"
 
 
 def _short(value: float) -> str:

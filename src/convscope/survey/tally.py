@@ -166,7 +166,7 @@ class Tally:
         """Note an image that cannot be taken."""
         with self._alone:
             self.skipped += 1
-            self.bad[number] = (name, why)
+            self.bad[number] = (name, why.removeprefix(f"{name} "))
             self._trim_bad()
 
     def add(

@@ -95,10 +95,8 @@ def _of_values(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
     for place in range(layer.maps):
         name, maps = layer.name, (place,)
         if odd[place]:
-            many = grouped(int(odd[place]))
-            yield Verdict(
-                "not finite", name, maps, f"{many} numbers are NaN or infinite, in {over}"
-            )
+            many = f"{grouped(int(odd[place]))} numbers are" if odd[place] > 1 else "1 number is"
+            yield Verdict("not finite", name, maps, f"{many} NaN or infinite, in {over}")
         if not finite[place]:
             continue
         if low[place] == high[place]:
