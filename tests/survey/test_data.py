@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import struct
 import tarfile
 from collections.abc import Iterator
@@ -94,6 +95,14 @@ def test_parquet_as_hugging_face_writes_it(tmp_path: Path) -> None:
     found = network().survey(tmp_path / "a.parquet")
     assert figures(found) == figures(network().survey(x))
     assert set(found.confusion) == {"0", "1", "2"}
+    features = {"label": {"names": ["owl", "cat", "dog"], "_type": "ClassLabel"}}
+    told = {"huggingface": json.dumps({"info": {"features": features}})}
+    table = pyarrow.table(rows).replace_schema_metadata(told)
+    parquet.write_table(table, tmp_path / "c.parquet")
+    named = network().survey(tmp_path / "c.parquet")
+    assert named.classes == ["owl", "cat", "dog"] and named.right == found.right is not None
+    assert [named.confusion[name] for name in named.classes] == list(found.confusion.values())
+    assert named.right_in_words in named.text(200)
     parquet.write_table(pyarrow.table({"n": [1, 2]}), tmp_path / "b.parquet")
     with pytest.raises(InputError, match="has no column of images"):
         network().survey(tmp_path / "b.parquet")
@@ -109,6 +118,12 @@ def test_cifar(tmp_path: Path) -> None:
     found = net.survey(tmp_path / "data_batch_1.bin")
     assert figures(found) == figures(net.survey(np.moveaxis(planes, 1, 3)))
     assert set(found.confusion) == set(map(str, range(10)))
+    (tmp_path / "batches.meta.txt").write_text("".join(f"class {9 - n}\n" for n in range(10)))
+    named = Sequential([Conv2D(10, 32, input_shape=(32, 32, 3)), Flatten()], seed=2)
+    said = named.survey(tmp_path / "data_batch_1.bin")
+    best = named.predict(np.moveaxis(planes, 1, 3) / np.float32(255)).argmax(axis=1)
+    assert said.right == ((best == labels).sum(), 33)
+    (tmp_path / "batches.meta.txt").unlink()
     fine = np.concatenate([labels[:, None] * 0, labels[:, None], planes.reshape(33, -1)], axis=1)
     (tmp_path / "test.bin").write_bytes(fine.tobytes())
     assert set(net.survey(tmp_path / "test.bin").confusion) == set(map(str, range(10)))

@@ -69,7 +69,7 @@ def _layers(state: State) -> Iterator[tuple[str, Counts]]:
         at = layer.slice
         bins = tuple(found for row in range(one.rows) for found in one.bins(row))
         figures = tally.zeros[at], tally.odd[at], tally.low[at], tally.high[at]
-        yield layer.name, Counts(layer.axis is None, layer.places, *figures, bins)
+        yield layer.name, Counts(not layer.axis, layer.places, *figures, bins)
 
 
 def _example(survey: Survey, layer: str) -> NotFinite | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from convscope.engine.pixels import Chosen
@@ -55,8 +56,8 @@ def examples(network: Any, data: Any, seed: int) -> Examples:
             x and y goes in as it is (see `arrays`)
 
     Pictures are made ready as the network says (`pixels`); those that do not have its size are resized, cut to its
-    shape before. Classes are numbered in the order of their names, numbers by value, unless the network names as many
-    itself. Raises `InputError` for data without labels, more classes than the network gives, or images that it cannot
+    shape before. Classes are numbered in the order of their names, numbers by value, unless the network names them
+    itself, or the data say which number each has. Raises `InputError` for data without labels, more classes than the network gives, or images that it cannot
     take.
     """
     import numpy as np
@@ -81,7 +82,7 @@ def examples(network: Any, data: Any, seed: int) -> Examples:
     )
     ready = Preparation(name, shape, last, chosen, steps)
     ready.begin(source)
-    classes = _classes(source.labels or (), network.labels)
+    classes = _classes(source.labels or (), network.labels, source.classes)
     out = graph.shape(graph.outputs[0])
     if out and isinstance(out[-1], int) and 1 < out[-1] < len(classes):
         raise InputError(
@@ -117,9 +118,10 @@ def examples(network: Any, data: Any, seed: int) -> Examples:
     return _examples(x[order], y[order], x[held], y[held], source.words, classes)
 
 
-def _classes(labels: Any, known: list[str]) -> list[str]:
+def _classes(labels: Any, *named: Sequence[str]) -> list[str]:
     found = {str(label) for label in labels}
-    return list(known) if found <= set(known) else sorted(found, key=ordered)
+    known = next((names for names in named if found <= set(names)), None)
+    return sorted(found, key=ordered) if known is None else list(known)
 
 
 def _examples(x: Any, y: Any, held_x: Any, held_y: Any, what: str, labels: list[str]) -> Examples:

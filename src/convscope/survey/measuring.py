@@ -162,7 +162,7 @@ class Measuring:
             kind = "maps" if first <= MOST_MAPS else "layers"
         out = self.graph.outputs[0]
         out = self.same.get(out, out)
-        dense = any(layer.name == out and layer.axis is None and layer.maps > 1 for layer in layers)
+        dense = any(layer.name == out and layer.places == 1 and layer.maps > 1 for layer in layers)
         return Plan(tuple(layers), self.asked.top, kind, out if dense else None)
 
     # -- running ----------------------------------------------------------------------------------

@@ -167,8 +167,8 @@ class _Page:
         if not table or len(table) > 100 or len(self.survey.classes) > 100:
             return
         yield "<h2>Which class was the largest output</h2>"
-        if self.survey.accuracy is not None:
-            yield f"<p>The image's own in {self.survey.accuracy:.2%} of the images.</p>"
+        if self.survey.right is not None:
+            yield f"<p>{_text(self.survey.right_in_words)}</p>"
         head = "".join(f"<th>{_text(name)}</th>" for name in self.survey.classes)
         yield f"<div class=scroll><table><tr><th>label</th>{head}</tr>"
         for label, row in table.items():

@@ -286,26 +286,42 @@ class Survey:
     def classes(self) -> list[str]:
         """What the columns of `confusion` are called."""
         count = len(next(iter(self.confusion.values()), []))
-        names = list(self.network.labels)
-        return names if len(names) == count else [str(n) for n in range(count)]
+        for names in (self.network.labels, self.source.classes):
+            if count and len(names) == count:
+                return list(names)
+        return [str(n) for n in range(count)]
 
     @property
-    def accuracy(self) -> float | None:
-        """Which share of the labelled images has its own class as the largest output.
+    def right(self) -> tuple[int, int] | None:
+        """Of how many images the own class is the largest output, and of how many that is known.
 
-        None where labels are neither the names of the classes nor their numbers: which is whose nobody knows.
+        None where labels are neither the names of the classes nor their numbers: which is whose nobody knows. An
+        output that is NaN somewhere has no largest.
         """
-        table, names = self.confusion, self.classes
         right = total = 0
-        for label, row in table.items():
-            if label in names:
-                place = names.index(label)
+        for label, row in self.confusion.items():
+            known = next((n for n in (self.classes, self.source.classes) if label in n), ())
+            if len(known) == len(row):
+                place = list(known).index(label)
             elif label.isdecimal() and int(label) < len(row):
                 place = int(label)
             else:
                 return None
             right, total = right + row[place], total + sum(row)
-        return right / total if total else None
+        return (right, total) if total else None
+
+    @property
+    def accuracy(self) -> float | None:
+        """Which share of the labelled images has its own class as the largest output; see `right`."""
+        return None if self.right is None else self.right[0] / self.right[1]
+
+    @property
+    def right_in_words(self) -> str:
+        """How often the largest output was the image's own class; "" where that is not known."""
+        if self.right is None or self.accuracy is None:
+            return ""
+        right, total = self.right
+        return f"The image's own in {right:,} of {images(total)} ({percent(self.accuracy, 2)})."
 
     # -- told -------------------------------------------------------------------------------------
 
@@ -463,8 +479,8 @@ class Survey:
                 ]
             return []
         parts: list[Part] = [Heading("Which class was the largest output")]
-        if self.accuracy is not None:
-            parts.append(Paragraph(f"The image's own in {self.accuracy:.2%} of the images."))
+        if self.right is not None:
+            parts.append(Paragraph(self.right_in_words))
         names = self.classes
         if len(names) <= MOST_CLASSES and len(self.confusion) <= MOST_CLASSES:
             columns = (Column("label"), *(Column(name, "right") for name in names))
@@ -512,14 +528,14 @@ def _short(value: float) -> str:
     return exact(float(f"{value:.4g}"))
 
 
-def percent(share: float) -> str:
+def percent(share: float, places: int = 1) -> str:
     """Return a share; 0 % and 100 % only where it is exactly that."""
-    text = f"{share:.1%}"
-    if text == "0.0%" and share > 0:
-        return "< 0.1%"
-    if text == "100.0%" and share < 1:
-        return "> 99.9%"
-    return f"{share:.0%}" if share in (0, 1) else text
+    text, least = f"{share:.{places}%}", 0.01 / 10**places
+    if share in (0, 1):
+        return f"{share:.0%}"
+    if text == f"{0:.{places}%}":
+        return f"< {least:.{places}%}"
+    return f"> {1 - least:.{places}%}" if text == f"{1:.{places}%}" else text
 
 
 def arrow() -> Any:

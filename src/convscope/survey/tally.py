@@ -286,7 +286,8 @@ class Tally:
         if self.plan.output is None:
             return
         outputs = activations[self.plan.output]
-        for (_, label), row in zip(names, outputs, strict=True):
+        outputs = outputs.plain() if isinstance(outputs, Blocks) else outputs
+        for (_, label), row in zip(names, outputs.reshape(len(outputs), -1), strict=True):
             if label is not None and not np.isnan(row).any():
                 if label not in self.confusion:
                     self.confusion[label] = np.zeros(len(row), np.int64)

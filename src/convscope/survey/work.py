@@ -148,7 +148,7 @@ def _resumed(before: State, now: State, out: Path | None) -> State:
         before,
         now,
         f"{out} cannot be resumed",
-        f"({facts.get('name')}, {facts.get('described')}); --force begins anew",
+        f"({facts.get('name')}, {facts.get('described')}); --force, without --resume, begins anew",
     )
 
 

@@ -50,7 +50,10 @@ class Source:
     names    of the items; `labels` of each, None where there are none
     content  gives the content of an item by its number; raises whatever is wrong with it
     spec     how another process opens the same data: a path; None where only this process has it
+    classes  the names that labels have, in the order of their numbers, where the data say so
     """
+
+    classes: Sequence[str] = ()
 
     def __init__(
         self,

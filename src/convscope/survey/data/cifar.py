@@ -34,16 +34,19 @@ def read(data: str) -> Source:
         )
     rows = np.memmap(data, np.uint8, "r").reshape(-1, PIXELS + head)
     images = np.moveaxis(rows[:, head:].reshape(-1, 3, 32, 32), 1, 3)
-    labels = np.array(rows[:, head - 1])
-    return of_arrays(images, _named(data, labels, head), f"{name} (CIFAR)", os.path.abspath(data))
+    labels, names = np.array(rows[:, head - 1]), _names(data, head)
+    known = len(names) > labels.max()
+    given = np.array(names)[labels] if known else labels
+    source = of_arrays(images, given, f"{name} (CIFAR)", os.path.abspath(data))
+    source.classes = names if known else []
+    return source
 
 
-def _named(data: str, labels: Any, head: int) -> Any:
+def _names(data: str, head: int) -> list[str]:
     """Return the names of classes, where the file of names that comes along lies beside."""
     which = "batches.meta.txt" if head == 1 else "fine_label_names.txt"
     beside = os.path.join(os.path.dirname(data), which)
     if not os.path.isfile(beside):
-        return labels
+        return []
     with open(beside, encoding="utf-8", errors="replace") as file:
-        names = np.array([line.strip() for line in file.read(10_000).splitlines() if line.strip()])
-    return names[labels] if len(labels) and len(names) > labels.max() else labels
+        return [line.strip() for line in file.read(10_000).splitlines() if line.strip()]

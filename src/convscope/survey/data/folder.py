@@ -118,7 +118,10 @@ def _joined(data: str, files: list[str], parts: list[Source]) -> Source:
         which = bisect_right(ends, number)
         return parts[which].content(number - (ends[which - 1] if which else 0))
 
-    return Source(words, Numbered(ends[-1]), labels, content, os.path.abspath(data))
+    source = Source(words, Numbered(ends[-1]), labels, content, os.path.abspath(data))
+    if all(part.classes == parts[0].classes for part in parts):
+        source.classes = parts[0].classes
+    return source
 
 
 def _raised(error: OSError) -> None:

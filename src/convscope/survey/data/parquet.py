@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from bisect import bisect_right
 from typing import Any
@@ -40,7 +41,8 @@ def read(data: str) -> Source:
             f"{data} has no column of images (bytes, or bytes and path); its columns are "
             f"{', '.join(schema.names)}"
         )
-    names = None if labels is None else [None if v is None else str(v) for v in labels]
+    classes = _classes(schema, label)
+    names = None if labels is None else [_named(v, classes) for v in labels]
     starts = [0]
     for group in range(file.metadata.num_row_groups):
         starts.append(starts[-1] + file.metadata.row_group(group).num_rows)
@@ -60,7 +62,26 @@ def read(data: str) -> Source:
     words = f"column {images} of {os.path.basename(data)}: {starts[-1]:,} rows"
     if many := counted(names):
         words += f", {many:,} labels in column {label}"
-    return Source(words, Numbered(starts[-1]), names, content, os.path.abspath(data))
+    source = Source(words, Numbered(starts[-1]), names, content, os.path.abspath(data))
+    source.classes = classes
+    return source
+
+
+def _classes(schema: Any, label: str | None) -> list[str]:
+    """Return the names of the classes, as Hugging Face's data sets write them beside the columns."""
+    try:
+        told = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][label]
+        names = told["names"] if told["_type"] == "ClassLabel" else []
+    except (ValueError, KeyError, TypeError):
+        return []
+    return names if isinstance(names, list) and all(isinstance(n, str) for n in names) else []
+
+
+def _named(value: Any, classes: list[str]) -> str | None:
+    """Return a label in words: the name of its class, if it is a number of one."""
+    if isinstance(value, int) and 0 <= value < len(classes):
+        return classes[value]
+    return None if value is None else str(value)
 
 
 def _images(schema: Any) -> str | None:
