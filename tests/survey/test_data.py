@@ -15,10 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from survey.sets import COUNT, folder, images, png, shards, zipped
+from work import calls
 
 from convscope import Conv2D, Dense, Flatten, Sequential
+from convscope.engine.pixels import Chosen
 from convscope.errors import InputError, UnsupportedError
 from convscope.survey.data import open_data
+from convscope.survey.preparation import Preparation
 from convscope.survey.survey import Survey
 
 
@@ -174,6 +177,36 @@ def test_one_bad_image_is_skipped_counted_and_named(tmp_path: Path) -> None:
     assert "5×8 pixels where 9×8 are wanted" in told["owl/44.png"]
     x = np.delete(images()[0], [9, 13, 44], axis=0)
     assert figures(found) == figures(network().survey(x))
+
+
+def test_a_group_is_prepared_as_its_images_are_one_by_one() -> None:
+    rng = np.random.default_rng(4)
+    rows = rng.uniform(-3, 3, (32, 9, 8))
+    rows[5, 0, 0], rows[6, 0, 0] = np.nan, 1e30
+    pictures = rng.integers(0, 256, (5, 9, 8), np.uint8)
+    bad_ones = {"float32": 0, "float64": 0, "float16": 0, "bfloat16": 0, "int32": 31}
+    whole = np.where(np.arange(32)[:, None, None] == 17, 4, rows)  # one of whole numbers
+    for kind, few in bad_ones.items():
+        ready = Preparation("net", (9, 8, 1), True, Chosen("0-1", ""), (), kind)
+        given = list(whole) if few else list(rows)
+        for data, bad in (
+            (given, few),
+            ([*given, rows[0, :4], rows[:1, ..., None]], few + 1 + bool(few)),
+        ):
+            source = open_data(data)
+            items = [source.item(number) for number in range(len(data))]
+            array, good, why = ready.together(items)
+            assert array is not None and len(why) == bad
+            alone = np.concatenate([ready.apply(item) for item in good])
+            assert array.dtype == alone.dtype and array.tobytes() == alone.tobytes()
+            assert sorted(i.number for i in (*good, *(i for i, _ in why))) == list(range(len(data)))
+    ready = Preparation("net", (9, 8, 1), True, Chosen("0-1", ""), ())
+    source = open_data(rows.astype(np.float32))
+    few, many = (calls(lambda n=n: ready.together([*source.items(0, n)])) for n in (2, 32))  # type: ignore[misc]
+    assert (many - few) / 30 < 12  # an image is looked at once a group, not each by itself
+    source = open_data(pictures)
+    array, _, _ = ready.together([source.item(number) for number in range(5)])
+    assert array is not None and np.array_equal(array[..., 0], pictures / np.float32(255))
 
 
 def test_nothing_is_changed_unasked(tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ def transparent(image: Image) -> bool:
 
 def flat(image: Image) -> Image:
     """Return a plain image without how opaque its pixels are."""
-    return image.convert(image.mode.removesuffix("A"))
+    return image.convert(image.mode[:-1]) if image.mode.endswith("A") else image
 
 
 def _pixels(image: Image, channels_last: bool, what: str, pixels: str) -> Array:

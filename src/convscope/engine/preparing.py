@@ -55,6 +55,7 @@ def prepare(
     steps: Sequence[str] = (),
     name: str = "the picture",
     pixels: str = "0-1",
+    told: bool = True,
 ) -> dict[str, Any]:
     """Return the array that a network takes for a picture, with the steps that led there, or an offer.
 
@@ -62,6 +63,7 @@ def prepare(
     shape     what the network takes, without the batch: rows, columns and channels, some perhaps unknown
     steps     those that were asked for, from `STEPS`; one that this picture does not need is left out
     pixels    how its pixels become numbers, a name of `engine.pixels.SCALES`
+    told      whether to tell the steps, which takes longer than most of them; else "steps" is empty
 
     Returns {"array": (1, *shape) float32, "steps": [{"step", "words", "before", "after", "range"}],
     "picture": {"format", "kind", "shape"}}, with the shapes before and after each step and the smallest
@@ -72,7 +74,7 @@ def prepare(
     _check(shape, channels_last, steps)
     image = open_image(picture, name) if isinstance(picture, bytes) else picture
     kind = {"format": image.format, "kind": image.mode, "shape": [image.height, image.width]}
-    work = _Work(plain(image, name), shape, channels_last, frozenset(steps))
+    work = _Work(plain(image, name), shape, channels_last, frozenset(steps), told)
     work.background()
     work.color()
     work.invert()
@@ -81,7 +83,8 @@ def prepare(
         wanted = [s if is_known(s) else None for s in shape]
         return {"offer": work.offer, "shape": wanted, "picture": kind}
     array = as_input(work.image, shape, channels_last, name, pixels)
-    work.finish(array, scale_named(pixels))
+    if told:
+        work.finish(array, scale_named(pixels))
     return {"array": array, "steps": work.done, "picture": kind}
 
 
@@ -116,9 +119,9 @@ class _Work:
     """A picture under way: what was done to it, and what would have to be."""
 
     def __init__(
-        self, image: Image, shape: Shape, channels_last: bool, steps: frozenset[str]
+        self, image: Image, shape: Shape, channels_last: bool, steps: frozenset[str], told: bool
     ) -> None:
-        self.image = image
+        self.image, self.told = image, told
         space, self.channels = Layout(channels_last).split(shape)
         self.rows, self.columns = space
         self.channels_last = channels_last
@@ -129,6 +132,8 @@ class _Work:
     def _do(self, step: str, words: str, image: Image) -> None:
         """Note that a step led from the picture at hand to another."""
         before, self.image = self.image, image
+        if not self.told:
+            return
         low, high = _range(image)
         self.done.append(
             {
@@ -277,7 +282,8 @@ def _shape(image: Image) -> list[int]:
 
 
 def _range(image: Image) -> tuple[int, int]:
+    """Return the smallest and the largest number of any band."""
     import numpy as np
 
-    pixels = np.asarray(image)
-    return int(pixels.min()), int(pixels.max())
+    ends = np.asarray(image.getextrema())
+    return int(ends.min()), int(ends.max())

@@ -24,7 +24,7 @@ from convscope.engine.child import first_line
 from convscope.engine.estimate import check_run
 from convscope.engine.runtime import Runner
 from convscope.engine.sessions import for_callers, processors
-from convscope.errors import EngineError, InputError, UnsupportedError
+from convscope.errors import EngineError, UnsupportedError
 from convscope.model.graph import Graph
 from convscope.model.maps import channel_axes
 from convscope.notation.expression import Call, Number, Read
@@ -235,28 +235,22 @@ class Measuring:
 
     def _ran(self, group: list[Item]) -> Callable[[], Any]:
         """Make a group ready and run it; return what gives what came out, once, so that it can be let go."""
-        good: list[tuple[Item, Array]] = []
-        bad: list[tuple[Item, str]] = []
-        for item in group:
-            try:
-                good.append((item, self.preparation.apply(item)))
-            except InputError as error:
-                bad.append((item, str(error)))
+        array, good, bad = self.preparation.together(group)
         found: dict[str, Array] = {}
         given: dict[str, Array] = {}
-        if good:
-            given = {self.input: np.concatenate([array for _, array in good])}
+        if array is not None:
+            given = {self.input: array}
             found = self._runner.run(given)
         for layer in self.plan.layers if good else ():
             if layer.name in self.clipped and layer.name not in found:
                 continue
-            array = found.get(layer.name)
-            if array is None or array.size != len(good) * layer.numbers:
+            gave = found.get(layer.name)
+            if gave is None or gave.size != len(good) * layer.numbers:
                 raise EngineError(
-                    f"{layer.name} gave {getattr(array, 'shape', 'nothing')} for {len(good)} images, and "
+                    f"{layer.name} gave {getattr(gave, 'shape', 'nothing')} for {len(good)} images, and "
                     f"{layer.maps} maps of {layer.places} places were expected: leave it out, --layers"
                 )
-        kept = [(group[-1].number + 1, [item for item, _ in good], bad, given, found)]
+        kept = [(group[-1].number + 1, good, bad, given, found)]
         return kept.pop
 
     def _count(self, tally: Tally, give: Callable[[], Any], over: Any) -> tuple[int, int]:

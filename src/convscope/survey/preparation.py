@@ -44,10 +44,43 @@ class Preparation:
 
     def apply(self, item: Item) -> Array:
         """Return the array, (1, *shape), in the type that is taken; raise `InputError`, which says why not."""
-        made, _ = self._made(item)
+        made, _ = self._made(item, told=False)
         return as_taken(made, self.kind, item.name)
 
-    def _made(self, item: Item) -> tuple[Array, list[str]]:
+    def together(
+        self, items: Sequence[Item]
+    ) -> tuple[Array | None, list[Item], list[tuple[Item, str]]]:
+        """Return images as one array, (n, *shape), those that are in it, and those that cannot be taken, with why."""
+        found = self._alike(items)
+        if found is not None:
+            return found, list(items), []
+        made: list[Array] = []
+        good: list[Item] = []
+        bad: list[tuple[Item, str]] = []
+        for item in items:
+            try:
+                made.append(self.apply(item))
+                good.append(item)
+            except InputError as error:
+                bad.append((item, str(error)))
+        return np.concatenate(made) if made else None, good, bad
+
+    def _alike(self, items: Sequence[Item]) -> Array | None:
+        """Return arrays of one shape and type as one; None where they are not, or one of them cannot be taken."""
+        first = items[0].content
+        if type(first) is not np.ndarray or not first.ndim:
+            return None
+        shape, kind = first.shape, first.dtype
+        held = [item.content for item in items]
+        if not all(type(a) is np.ndarray and a.shape == shape and a.dtype == kind for a in held):
+            return None
+        try:
+            one = self.apply(items[0])
+            return as_taken(np.concatenate(held).reshape(-1, *one.shape[1:]), self.kind, self.name)
+        except InputError:
+            return None
+
+    def _made(self, item: Item, told: bool = True) -> tuple[Array, list[str]]:
         if item.content is None:
             raise InputError(item.why)
         if _picture(item) and len(self.shape) != 3:
@@ -60,6 +93,7 @@ class Preparation:
                 self.steps,
                 item.name,
                 self.pixels.name,
+                told,
             )
             if "offer" in found:
                 raise _Unfit(item.name, found["offer"])

@@ -203,7 +203,7 @@ class Tally:
             )  # fmt: skip
 
         def draw(layer: Measured, x: Array) -> None:
-            if of_chosen:
+            if of_chosen:  # after counting, which brought the numbers near the processor
                 where = (lots % np.uint64(layer.places)).astype(np.int64)
                 # of blocks: (chosen, places, blocks, maps of a block)
                 taken = x[chosen[:, None], :, where].reshape(*where.shape, -1)
@@ -212,12 +212,12 @@ class Tally:
         def count(of: int) -> None:
             layer, histograms = plan.layers[of], self.histograms[of]
             x = layer.arranged(activations[layer.name])
-            draw(layer, x)
             with histograms.busy:
                 if of in clips:
                     beside(of, x, *clips[of])
                 else:
                     by.count(x, histograms, room(of))
+                    draw(layer, x)
 
         def beside(of: int, x: Array, clip: int, cap: float) -> None:
             """Count a layer and the one that clips it, unless there are numbers of which only the engine can say how."""
@@ -227,6 +227,7 @@ class Tally:
             low, odd = np.full(layer.maps, np.inf, np.float32), self.odd[at].sum()
             there = room(clip)._replace(zeros=zeros, odd=none, low=low)
             by.count(x, histograms, room(of), Clip(cap, there))
+            draw(layer, x)
             if self.odd[at].sum() != odd:
                 unclear.append(of)
                 return

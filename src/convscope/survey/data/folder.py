@@ -62,11 +62,12 @@ def read(data: str) -> Source:
     )
 
     def content(number: int) -> bytes:
-        path = root / found[number]
-        if not path.is_file():
+        path = os.path.join(data, found[number])
+        if not os.path.isfile(path):
             raise InputError("it is no plain file")
-        small(path.stat().st_size, found[number])
-        return path.read_bytes()
+        small(os.path.getsize(path), found[number])
+        with open(path, "rb") as file:
+            return file.read()
 
     return Source(words, found, labels if many else None, content, os.path.abspath(data))
 

@@ -57,7 +57,9 @@ def of_arrays(images: Array, labels: Array | None, name: str, spec: str | None =
     words = (
         f"{name}: {len(images):,} rows of {' × '.join(map(str, images.shape[1:]))}, {images.dtype}"
     )
-    return Source(words, Numbered(len(images)), names, lambda n: content_of(images[n]), spec)
+    rows = np.asarray(images)  # of a file that is mapped as well
+    content = rows.__getitem__ if rows.dtype != np.uint8 else lambda n: content_of(rows[n])
+    return Source(words, Numbered(len(images)), names, content, spec)
 
 
 def content_of(one: Any) -> Any:
