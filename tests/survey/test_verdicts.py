@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from convscope import (
     Sequential,
 )
 from convscope.survey.survey import Survey
+from convscope.survey.verdicts import identical
 
 
 def found() -> Survey:
@@ -178,6 +181,53 @@ def test_what_weights_do_not_say_is_not_said() -> None:
         ("alike", (1, 3), False),
     ]
     assert told[0].evidence.endswith("do not say whether they are equal for any image")
+
+
+def test_maps_that_read_parts_of_the_input_are_copies_where_those_are() -> None:
+    """Groups, depthwise, slices: what weights prove is what ONNX Runtime computes, for every pair of maps."""
+    import onnx
+    import onnxruntime
+    from onnx import helper, numpy_helper
+
+    rng = np.random.default_rng(4)
+
+    def weights(*shape: int) -> Any:
+        drawn = rng.normal(size=shape).astype(np.float32)
+        drawn[1], drawn[4:6] = drawn[0], drawn[3]  # maps 0 and 1; 3, 4 and 5
+        return drawn
+
+    made = {
+        "w": weights(6, 3, 3, 2), "deep": weights(12, 1, 2, 3), "three": weights(6, 2, 3, 3),
+        "two": weights(8, 3, 1, 1), "from": np.array([1]), "to": np.array([5]),
+        "pads": np.array([0, 1, 0, 0, 0, 1, 0, 0]), "these": np.array([3, 0, 4, 2, 1]),
+    }  # fmt: skip
+    steps: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("c", "Conv", "x w", {}), ("depthwise", "Conv", "c deep", {"group": 6}),
+        ("threes", "Conv", "c three", {"group": 3}), ("pair", "Conv", "c two", {"group": 2}),
+        ("part", "Slice", "c from to from", {}), ("wider", "Pad", "c pads", {}),
+        ("taken", "Gather", "c these", {"axis": 1}), ("twice", "Add", "wider wider", {}),
+    ]  # fmt: skip
+    nodes = [
+        helper.make_node(kind, inputs.split(), [name], name=name, **more)
+        for name, kind, inputs, more in steps
+    ]
+    info = helper.make_tensor_value_info
+    outputs = [info(node.name, 1, None) for node in nodes]
+    held = [numpy_helper.from_array(array, name) for name, array in made.items()]
+    graph = helper.make_graph(nodes, "parts", [info("x", 1, ["n", 3, 9, 8])], outputs, held)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    model = onnx.shape_inference.infer_shapes(model)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    x = rng.normal(size=(2, 3, 9, 8)).astype(np.float32)
+    net = cs.open(model)
+    proofs = 0
+    for name, array in zip([o.name for o in outputs], session.run(None, {"x": x}), strict=True):
+        for one, other in itertools.combinations(range(array.shape[1]), 2):
+            equal = np.array_equal(array[:, one], array[:, other])
+            dark = not array[:, one].any()  # what a Pad added is equal, and no weight says so
+            assert (identical(net.graph, name, one, other) is True) == (equal and not dark)
+            proofs += equal
+    assert proofs > 12
 
 
 def test_copies_are_proved_in_an_onnx_file(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from math import floor
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from convscope.layers.base import tensor_names
 from convscope.model.graph import Graph
 from convscope.model.maps import channel_axes
 from convscope.notation.expression import Call, Inside, Place, Reduction
+from convscope.notation.index import Axis, Index
+from convscope.notation.sizes import is_known, product
 from convscope.survey.data import images
 from convscope.typed import Array, Record
 
@@ -224,7 +227,7 @@ def _differing(graph: Graph, layer: str, one: int, other: int) -> str:
     weights = dict(graph.nodes[layer].layer.weights)
     pairs = {
         name: (np.take(weights[name], one, place), np.take(weights[name], other, place))
-        for name, place, source in _reads_by_map(graph, layer) or ()
+        for name, place, source, _ in _reads_by_map(graph, layer) or ()
         if not source and name in weights
     }
     if not pairs:
@@ -247,13 +250,27 @@ def _differing(graph: Graph, layer: str, one: int, other: int) -> str:
     return said
 
 
-def identical(graph: Graph, layer: str, one: int, other: int) -> bool | None:
+Said = dict[tuple[str, int, int], bool | None]
+
+
+def identical(
+    graph: Graph, layer: str, one: int, other: int, said: Said | None = None
+) -> bool | None:
     """Return whether the weights prove that two maps of a layer are equal for any image.
 
     They do where every weight has the same numbers for both, and where what each reads of the inputs is
     the same: all maps of them, or maps that are copies themselves. False where weights differ; None where
     that cannot be said.
+
+    said   what has been found of the layers before this one, and is not looked for again
     """
+    said = {} if said is None else said
+    if (layer, one, other) not in said:
+        said[layer, one, other] = _identical(graph, layer, one, other, said)
+    return said[layer, one, other]
+
+
+def _identical(graph: Graph, layer: str, one: int, other: int, said: Said) -> bool | None:
     if layer in graph.inputs:
         return True if one == other else None
     by_map = _reads_by_map(graph, layer)
@@ -261,13 +278,9 @@ def identical(graph: Graph, layer: str, one: int, other: int) -> bool | None:
         return None
     weights = dict(graph.nodes[layer].layer.weights)
     found: bool | None = True
-    for name, place, source in by_map:
+    for name, place, source, reads in by_map:
         if source:
-            same = (
-                identical(graph, source, one, other)
-                if channel_axes(graph)[source] == place
-                else None
-            )
+            same = _alike(graph, source, place, reads(one), reads(other), said)
         elif (weight := weights.get(name)) is None:
             same = None
         else:
@@ -278,8 +291,39 @@ def identical(graph: Graph, layer: str, one: int, other: int) -> bool | None:
     return found
 
 
-def _reads_by_map(graph: Graph, layer: str) -> list[tuple[str, int, str]] | None:
-    """Return what a layer's equation reads at the place of its own map: tensor, its axis, and what feeds it.
+def _alike(
+    graph: Graph, source: str, place: int, one: Array | None, other: Array | None, said: Said
+) -> bool | None:
+    """Return whether what two maps read of a layer is the same for any image, number by number."""
+    if one is None or other is None or channel_axes(graph)[source] != place:
+        return None
+    found: bool | None = True
+    maps = graph.shape(source)[place]
+    for a, b in {(int(a), int(b)) for a, b in zip(one, other, strict=True)}:
+        there = is_known(maps) and min(a, b) >= 0 and max(a, b) < maps  # not in the padding
+        same = True if a == b else identical(graph, source, a, b, said) if there else None
+        if same is False:
+            return False
+        found = found and same
+    return found
+
+
+def _read_at(index: Index, axis: Axis, map_: int) -> Array | None:
+    """Return at which places along its axis a tensor is read for one map; None for too many to be looked at."""
+    others = sorted(index.axes() - {axis}, key=lambda other: other.name)
+    sizes = [other.size for other in others if is_known(other.size)]
+    if len(sizes) < len(others) or product(sizes) > MOST_COMPARED:
+        return None
+    count = product(sizes)
+    runs = dict(zip(others, np.indices(sizes).reshape(len(sizes), count), strict=True))
+    places: Array = np.broadcast_to(index.at({axis: map_, **runs}), count)
+    return places
+
+
+def _reads_by_map(
+    graph: Graph, layer: str
+) -> list[tuple[str, int, str, Callable[[int], Array | None]]] | None:
+    """Return what a layer's equation reads at the place of its own map: tensor, its axis, what feeds it, and where.
 
     What feeds it is "" for a weight. None where the map decides in another way what a number is.
     """
@@ -297,13 +341,15 @@ def _reads_by_map(graph: Graph, layer: str) -> list[tuple[str, int, str]] | None
             if any(axis in index.axes() for index in indices):
                 return None
     feeds = dict(zip(tensor_names(len(node.inputs)), node.inputs, strict=True))
-    found = []
+    found: list[tuple[str, int, str, Callable[[int], Array | None]]] = []
     for read, indices, _ in equation.inlined:
         using = [n for n, index in enumerate(indices) if axis in index.axes()]
-        if len(using) > 1 or (using and indices[using[0]].single() is not axis):
+        if not using:
+            continue
+        index, source = indices[using[0]], feeds.get(read.tensor.name, "")
+        if len(using) > 1 or (not source and index.single() is not axis):
             return None
-        if using:
-            found.append((read.tensor.name, using[0], feeds.get(read.tensor.name, "")))
+        found.append((read.tensor.name, using[0], source, partial(_read_at, index, axis)))
     return found
 
 
@@ -314,7 +360,7 @@ def weights_in_words(graph: Graph, layer: str, map_: int) -> str:
     """
     told = []
     weights = dict(graph.nodes[layer].layer.weights)
-    for name, place, source in _reads_by_map(graph, layer) or ():
+    for name, place, source, _ in _reads_by_map(graph, layer) or ():
         weight = weights.get(name)
         if source or weight is None or weight.shape[place] < 2:
             continue
