@@ -39,23 +39,27 @@ def open_both(model: str, other: str) -> tuple[Network, Network]:
 
 
 def open_network(model: str, parts: bool = False, example: bool = True) -> Network:
-    """Return the network that MODEL names; what was left out of it is said on stderr.
+    """Return the network that MODEL names; what was left out of it is said on stderr, and so is what its code prints.
 
     parts     whether a PyTorch module without a shape will do: its parameters alone
     example   whether it is opened with what is given for PyTorch modules
     """
+    import sys
     import warnings
+    from contextlib import redirect_stdout
 
     from convscope.errors import SourceWarning
     from convscope.readers import open
 
-    with working(f"opening {model}"), warnings.catch_warnings():
+    with working(f"opening {model}"), redirect_stdout(sys.stderr), warnings.catch_warnings():
         warnings.simplefilter("ignore", SourceWarning)
         context = click.get_current_context(silent=True)
         asked = {} if context is None else context.meta
         network = open(model, **(asked.get(EXAMPLE, {}) if example else {}))
         if SIZE in asked:
             network = network.sized(asked[SIZE])
+    if hasattr(network.backing, "prints_to"):
+        network.backing.prints_to = sys.stderr
     if getattr(network.backing, "arguments", network) is None:
         if not parts:
             raise click.UsageError(

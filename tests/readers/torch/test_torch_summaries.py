@@ -9,6 +9,7 @@ from pathlib import Path
 from runpy import run_path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torchinfo
@@ -38,6 +39,7 @@ class Small(nn.Module):
         self.unused = nn.Linear(3, 4)
 
     def forward(self, x):
+        print("a forward's own words")
         x = self.bn(self.conv(x)).relu()
         return self.fc(self.blocks(x).mean((2, 3)))
 
@@ -45,6 +47,7 @@ def make():
     return Small(5)
 
 net = Small(7)
+print("a file's own words")
 
 def bad():
     net = Small()
@@ -135,8 +138,16 @@ def test_the_command_line_takes_modules_classes_and_functions(
     with pytest.raises(SystemExit) as ended:
         main(["summary", f"{code}:{attribute}", "--shape", "3,15,18", "--json"])
     assert ended.value.code == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["layers"][-1]["output_shape"] == [None, wide]
+    said = capsys.readouterr()
+    assert json.loads(said.out)["layers"][-1]["output_shape"] == [None, wide]
+    assert "a file's own words" in said.err and "a forward's own words" in said.err
+    image = code.with_name("image.npy")
+    np.save(image, np.ones((3, 15, 18), np.float32))
+    with pytest.raises(SystemExit) as ended:
+        trace = ["trace", f"{code}:{attribute}", "conv", "1,2,3", "--shape", "3,15,18", "--json"]
+        main([*trace, "--image", str(image)])
+    assert ended.value.code == 0
+    assert json.loads(capsys.readouterr().out)["position"] == [1, 2, 3]
     with pytest.raises(SystemExit) as ended:
         main(["explain", f"{code}:{attribute}"])
     assert ended.value.code == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,10 +93,12 @@ class TorchModule(RecordedGraph):
 
     arguments   what it was opened with; None where it was opened without an example
     training    whether its modules keep their own flags
+    prints_to   where what its forward prints goes, if not to stdout
     """
 
     engine = "PyTorch"
     advice = ""
+    prints_to: Any = None
 
     def __init__(
         self, module: Any, arguments: Arguments | None, batched: bool, training: bool
@@ -145,9 +148,10 @@ class TorchModule(RecordedGraph):
     def recorded(self, graph: Graph, given: Mapping[str, Array]) -> Recording:
         """Return the recording of one forward, all values kept."""
         arguments = self._called_with(graph, given)
-        found = record(
-            self.module, arguments.args, arguments.kwargs, arguments.inputs, True, self.training
-        )
+        with redirect_stdout(self.prints_to) if self.prints_to else nullcontext():
+            found = record(
+                self.module, arguments.args, arguments.kwargs, arguments.inputs, True, self.training
+            )
         if found.failure is not None:
             from convscope.engine.child import first_line
 
