@@ -143,7 +143,7 @@ class ModelStatistics:
     def _branch(self, level: int) -> str:
         ascii_only = "ascii_only" in self.rows
         begin = "+ " if ascii_only else "├─" if level < 2 else "└─"
-        return ("    " if ascii_only else "│    ") * (level - 1) + (begin if level else "")
+        return ("|    " if ascii_only else "│    ") * (level - 1) + (begin if level else "")
 
     def _weights(self, line: Line) -> Iterable[tuple[str, list[str]]]:
         """Return a row for each weight of a line's own: its shape, as PyTorch has it, and how many numbers it is."""
@@ -166,7 +166,7 @@ class ModelStatistics:
     def _cell(self, line: Line, column: str, folded: bool) -> str:
         if column in ("input_size", "output_size"):
             shape = line.input_size if column == "input_size" else line.output_size
-            return "--" if shape is None else str(shape)
+            return str(shape) if shape else "--"  # one number has no axes
         if column == "num_params":
             count = line.num_params if line.is_leaf_layer or folded else line.own
             if not count:
