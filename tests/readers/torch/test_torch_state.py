@@ -220,6 +220,43 @@ def test_an_object_among_the_arguments_is_as_it_was_when_the_module_was_opened()
         assert np.array_equal(net.run(x.numpy()).output, expected)
 
 
+@pytest.mark.parametrize("freeze", [False, True])
+def test_a_scripted_module_takes_one_path_in_every_run(freeze: bool) -> None:
+    jit: Any = torch.jit
+    plainly = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.GELU()).eval()
+    x = torch.rand(1, 3, 6, 7)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own, about what is old
+        module = jit.script(plainly)
+        if freeze:  # what it computes with are constants, and it has no flags
+            module = jit.freeze(module)
+    net = cs.open(module, x)
+    for _ in range(3):
+        run = net.run(x.numpy())
+        assert run.graph is net.graph
+        assert np.allclose(run.output, plainly(x).detach().numpy()[0], rtol=1e-5, atol=1e-6)
+    assert net.count_params() == (0 if freeze else sum(p.numel() for p in plainly.parameters()))
+
+
+def test_tensors_made_in_inference_mode_are_given_back() -> None:
+    class Counts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 5, 3)
+            self.calls = nn.Buffer(torch.zeros(1))
+
+        def forward(self, x: Any) -> Any:
+            self.calls.add_(1)
+            return self.conv(x) * self.calls
+
+    x = torch.rand(1, 3, 6, 7)
+    with torch.inference_mode():
+        module = Counts()
+        net = cs.open(module, x)
+        assert np.array_equal(net.run(x.numpy()).output, module.conv(x)[0].numpy())
+        assert module.calls == 0
+
+
 def test_random_numbers_of_their_own_are_the_same_layer_in_every_run() -> None:
     class Noisy(nn.Module):
         def forward(self, x: Any) -> Any:

@@ -309,6 +309,8 @@ class _Recorded:
 def numbers(value: Value) -> Array | None:
     """Return a recorded value as numpy's; None for one that holds no real numbers."""
     tensor = value.tensor
+    if tensor is not None and tensor.is_mkldnn:  # in blocks of channels
+        tensor = tensor.to_dense()
     if tensor is None or tensor.layout is not torch.strided or tensor.dtype.is_complex:
         return None
     if tensor.is_nested:

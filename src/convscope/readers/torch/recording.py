@@ -330,7 +330,12 @@ def _record(
     names: dict[int, tuple[str, str]] = {}
     leaves: set[int] = set()
     recorder = Recorder(keep, names, leaves, sized)
-    recorder.trained = {id(own) for _, own, one in every if own.training and not one.training}
+    scripted = any(isinstance(one, torch.jit.ScriptModule) for _, _, one in every)
+    recorder.trained = {  # what TorchScript froze has no flag
+        id(own)
+        for _, own, one in every
+        if getattr(own, "training", False) and not getattr(one, "training", False)
+    }
     tensors = recorder.tensors
     cuda = set()
     gradients = []
@@ -365,6 +370,9 @@ def _record(
         try:
             with ExitStack() as inner:
                 inner.enter_context(_watched(recorder))
+                if scripted:  # a second run would be of other operators
+                    jit: Any = torch.jit
+                    inner.enter_context(jit.optimized_execution(False))
                 if below:
                     inner.enter_context(torch._C._AutoDispatchBelowAutograd())
                 inner.enter_context(recorder)

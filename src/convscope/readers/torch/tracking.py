@@ -98,8 +98,8 @@ class Tracking:
         self.calls: list[Call] = []
         self.entries: dict[int, Entry] = {}
         self.memories: dict[int, Memory] = {}
-        self.saved: list[tuple[Tensor, Tensor, int]] = []
-        self.moved: list[tuple[Tensor, Tensor, int]] = []
+        self.saved: list[tuple[Tensor, Tensor, int | None]] = []
+        self.moved: list[tuple[Tensor, Tensor, int | None]] = []
         self.waiting: dict[int, tuple[Tensor, str, Tensor]] = {}
         self.begun: list[tuple[Tensor, Entry, Value]] = []
         self._held: set[int] = set()
@@ -303,7 +303,7 @@ class Tracking:
         if memory is None:
             return
         if not memory.ours and not any(known is tensor for known, _, _ in self.saved):
-            self.saved.append((tensor, tensor.detach().clone(), tensor._version))
+            self.saved.append((tensor, tensor.detach().clone(), _version(tensor)))
         memory.leave()
 
     def keep_place(self, tensor: Tensor) -> None:
@@ -313,7 +313,7 @@ class Tracking:
         if (memory is None or not memory.ours) and all(
             known is not tensor for known, _, _ in self.moved
         ):
-            self.moved.append((tensor, DATA.__get__(tensor), tensor._version))
+            self.moved.append((tensor, DATA.__get__(tensor), _version(tensor)))
 
     def rebound(self, tensor: Tensor, other: Tensor) -> None:
         """Give a tensor the memory of another one, `tensor.data = other`: it holds that one's value from here on."""
@@ -382,13 +382,23 @@ class Tracking:
                 if value.tensor is tensor:
                     value.tensor = now
             DATA.__set__(tensor, face)
-            torch._C._autograd._unsafe_set_version_counter((tensor,), (version,))
+            _set_version(tensor, version)
         for tensor, before, version in self.saved:
             if memory := self._memory(tensor, False):
                 memory.leave()
-            with torch.no_grad():
+            with torch.inference_mode() if version is None else torch.no_grad():
                 tensor.copy_(before)
-            torch._C._autograd._unsafe_set_version_counter((tensor,), (version,))
+            _set_version(tensor, version)
+
+
+def _version(tensor: Tensor) -> int | None:
+    """Return how often a tensor was changed; None for one that was made in inference mode, where nobody counts."""
+    return None if tensor.is_inference() else tensor._version
+
+
+def _set_version(tensor: Tensor, version: int | None) -> None:
+    if version is not None:
+        torch._C._autograd._unsafe_set_version_counter((tensor,), (version,))
 
 
 def _again(tensor: Tensor, geometry: tuple[Any, ...]) -> Tensor:
