@@ -269,6 +269,22 @@ def test_layers_histograms_and_what_cannot_be() -> None:
         cs.Model([a, b], cs.Add()([a, b])).survey(x)
 
 
+def test_settings_that_cannot_be_are_refused() -> None:
+    net, x = network(), np.zeros((2, 11, 9, 3), np.float32)
+    for settings, words in (
+        ({"top": 2.5}, "top is a whole number from 1, not 2.5"),
+        ({"top": True}, "top is a whole number from 1, not True"),
+        ({"workers": 0}, "workers is a whole number from 1, not 0"),
+        ({"histograms": "map"}, "histograms is one of auto, maps, layers, not 'map'"),
+        ({"workers": 2, "scheduler": "tcp://there:1"}, "give that or scheduler"),
+    ):
+        with pytest.raises(SettingError, match=words):
+            net.survey(x, **settings)
+    two: Any = np.int64(2)
+    one = net.survey(x, layers=net.graph.outputs[0], top=two)
+    assert len(one.layers) == 1 and len(one.layers[net.graph.outputs[0]][0].top) == 2
+
+
 def test_correlations_are_numpys_over_what_was_drawn() -> None:
     net = Sequential([Conv2D(5, 3, input_shape=(6, 7, 2))], seed=2)
     x = np.random.default_rng(5).normal(size=(60, 6, 7, 2)).astype(np.float32)

@@ -131,8 +131,10 @@ class Network(Trainable):
         from convscope.survey.measuring import Asked
         from convscope.survey.work import survey
 
+        layers = (layers,) if isinstance(layers, str) else layers
         names = None if layers is None else tuple(self.graph.node(layer).name for layer in layers)
-        asked = Asked(names, top, histograms, tuple(prepare))
+        steps = (prepare,) if isinstance(prepare, str) else tuple(prepare)
+        asked = Asked(names, top, histograms, steps)
         with Bar() as bar:
             return survey(
                 self, data, asked, out=None if out is None else Path(out), resume=resume, force=force,

@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from convscope.engine.writing import removed_when_ended
 from convscope.errors import ConvscopeError, EngineError, InputError, UnsupportedError
 from convscope.survey.data import open_data
 from convscope.survey.measuring import Asked, Measuring
@@ -121,7 +122,8 @@ def _processes(workers: int) -> Iterator[str]:
     """Give the address of a scheduler with so many workers, processes on this machine that end with the block.
 
     They are Dask's own programs: the processes that Python itself starts run the caller's script again, which
-    may not expect that. Left alone, the scheduler ends by itself, and its workers with it.
+    may not expect that. They end with this process when it is told to, as by kill; left alone, by kill -9, the scheduler
+    ends by itself, and its workers with it.
     """
     python = [sys.executable, "-m"]
     # a worker that is started in another folder still finds modules that the caller finds in its own
@@ -129,7 +131,9 @@ def _processes(workers: int) -> Iterator[str]:
         **os.environ,
         "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
     }
-    with TemporaryDirectory(prefix="convscope-") as folder, ExitStack() as stack:
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory(prefix="convscope-"))
+        stack.enter_context(removed_when_ended(stack.close))
         file, log = os.path.join(folder, "scheduler.json"), os.path.join(folder, "log")
         out = stack.enter_context(open(log, "wb"))
 

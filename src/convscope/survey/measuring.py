@@ -58,6 +58,10 @@ MOST_MAPS = 20_000
 """Of so many maps each has a histogram of its own; of more there is one a layer, unless asked for."""
 
 
+HISTOGRAMS = ("auto", "maps", "layers")
+"""What is asked for: one a map, one a layer, or whichever suits so many maps."""
+
+
 class Asked(Record):
     """What a survey was asked for: layers by name (None: all), how many of the largest, which histograms."""
 

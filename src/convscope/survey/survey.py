@@ -237,7 +237,10 @@ class Survey:
             raise InputError(
                 "the images came from an iterable, which has been gone through: give survey a list or an array"
             )
-        return self.source.item(image)
+        item = self.source.item(image)
+        if item.content is None:
+            raise InputError(f"{item.name} is not there any more: {item.why}")
+        return item
 
     def run(self, response: Response | int) -> Any:
         """Return the run of an image, by one of its responses or its number: to trace and to explore."""

@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NoReturn
 
 from convscope.errors import InputError, OutputError, SettingError
 from convscope.survey.bar import Progress
 from convscope.survey.data import open_data
-from convscope.survey.measuring import BATCH, Asked, Measuring, identity
+from convscope.survey.measuring import BATCH, HISTOGRAMS, Asked, Measuring, identity
 from convscope.survey.stored import State, check_target, joined, left, load, save
 from convscope.survey.survey import Survey
 from convscope.survey.tally import Tally
@@ -46,8 +47,15 @@ def survey(
     """
     if resume and out is None:
         raise SettingError("resume goes on with a file: out=…")
-    if asked.top < 1:
-        raise SettingError(f"top is a whole number from 1, not {asked.top}")
+    for name, value in (("top", asked.top), ("workers", 1 if workers is None else workers)):
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            raise SettingError(f"{name} is a whole number from 1, not {value!r}")
+    if asked.histograms not in HISTOGRAMS:
+        kinds = ", ".join(HISTOGRAMS)
+        raise SettingError(f"histograms is one of {kinds}, not {asked.histograms!r}")
+    if workers is not None and scheduler is not None:
+        raise SettingError("workers start a scheduler of their own: give that or scheduler")
+    asked = asked._replace(top=int(asked.top))  # numpy's would not be written
     before = None if out is None else check_target(out, force, resume)
     source = open_data(data)
     measuring = Measuring(network, source, asked)
