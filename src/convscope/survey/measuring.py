@@ -188,7 +188,7 @@ class Measuring:
             turn: Future[bool]  # of a batch
             try:
                 while True:
-                    while len(coming) < max(self.callers, 2) and (group := next(groups, None)):
+                    while len(coming) <= max(self.callers, 2) and (group := next(groups, None)):
                         if batch != group[0].number // BATCH:
                             batch, turn = group[0].number // BATCH, Future()
                         done = aside.submit(self._done, group, tally, turn, over)
@@ -210,7 +210,7 @@ class Measuring:
                 for turn, _ in coming:
                     if not turn.done():
                         turn.set_result(False)
-            tally.settle()
+            tally.follow({})
             if reached % BATCH:
                 yield reached
 

@@ -63,8 +63,9 @@ class Measured(Record):
         """Return an activation as float32 (images, maps, places), without a copy where that can be; blocks as they are."""
         if isinstance(array, Blocks):
             return array.array
-        if self.axis:
-            array = np.moveaxis(array, self.axis, 1)
+        if self.axis and self.axis > 1:
+            axes = [n for n in range(1, array.ndim) if n != self.axis]
+            array = array.transpose(0, self.axis, *axes)
         with np.errstate(
             over="ignore"
         ):  # a number of float64 that float32 does not hold is infinite
@@ -149,6 +150,7 @@ class Tally:
         self.seen: dict[int, tuple[str, str | None]] = {}
         self.confusion: dict[str, Array] = {}
         self._clipped: dict[int, tuple[int, float]] = {}
+        self._order = plan.largest_first
 
     @property
     def _top(self) -> Top:
@@ -236,7 +238,7 @@ class Tally:
             np.minimum(self.low[to], low, out=self.low[to])
             self.histograms[clip].zeros += zeros.reshape(histograms.rows, -1).sum(axis=1)
 
-        for _ in over(count, [n for n in plan.largest_first if n not in self._clipped]):
+        for _ in over(count, self._order):
             pass
         found = again() if unclear else {}
         for of in unclear:
@@ -258,7 +260,8 @@ class Tally:
             by.enter(self._top, value, np.array(numbers, np.int64), place)
             self._predict(names, activations)
             if of_chosen:
-                self.samples |= {n: one.copy() for n, one in zip(of_chosen, drawn, strict=True)}
+                kept = drawn if len(drawn) == 1 else map(np.copy, drawn)  # each by itself
+                self.samples |= dict(zip(of_chosen, kept, strict=True))
                 self._trim_samples()
             self.seen |= dict(zip(numbers, names, strict=True))
             self.images += images
@@ -279,6 +282,7 @@ class Tally:
             for clip, (of, cap) in which.items():
                 self.histograms[clip].clip(self.histograms[of], cap, away)
         self._clipped = following
+        self._order = [n for n in self.plan.largest_first if n not in following]
 
     def _predict(
         self, names: Sequence[tuple[str, str | None]], activations: dict[str, Array]
