@@ -23,7 +23,8 @@ from work import PATIENCE
 import convscope as cs
 from convscope.errors import EngineError, InputError, UnsupportedError
 from convscope.survey import cluster
-from convscope.survey.measuring import Asked
+from convscope.survey.data import open_data
+from convscope.survey.measuring import Asked, Measuring
 from convscope.survey.work import survey
 
 distributed = pytest.importorskip("distributed")
@@ -160,6 +161,11 @@ def test_what_is_wrong_with_workers_is_said(
                 EngineError, match=r"the same convscope as here, 9\.9: tcp://\S+ has"
             ):
                 net.survey(data, scheduler=address)
+        job = cluster._job(Measuring(net, open_data(data), Asked()))
+        with pytest.raises(
+            InputError, match=r"the worker on .* has convscope .*, and 9\.8 is needed"
+        ):
+            cluster.count(job._replace(version="9.8"), 0, 32)  # as one that came later does
         with distributed.Client(address) as client:
             pid = client.run_on_scheduler(os.getpid)
 

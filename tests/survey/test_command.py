@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,16 @@ def test_what_cannot_be_is_one_line(
     done = convscope("net.onnx", *words)
     assert done.exit_code == code and message in done.stderr
     assert "Traceback" not in done.output and not done.stdout
+
+
+def test_where_stderr_is_a_file_lines_say_how_far_it_is(
+    there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convscope.survey.bar.LINE_SECONDS", 0.0)
+    done = convscope(there / "net.onnx", there / "set", "--json")
+    lines = [line for line in done.stderr.splitlines() if line.startswith("survey: ")]
+    assert len(lines) == 2  # after each batch
+    assert re.fullmatch(r"survey: 32 of 45 images, [\d.,e+]+ a second, 0:00:0\d left", lines[0])
 
 
 def test_a_full_disk_takes_nothing_of_what_is_printed(

@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from PIL import Image
-from survey.sets import COUNT, folder, images, png, shards, zipped
+from survey.sets import CLASSES, COUNT, folder, images, png, shards, zipped
 from work import calls
 
 from convscope import Conv2D, Dense, Flatten, Sequential
@@ -284,6 +284,18 @@ def test_links_lead_into_folders_once_and_no_image_is_passed_over(tmp_path: Path
     survey = network().survey(data)
     assert survey.images == 5 and survey.bad[2][0] == "cat/4.tiff"
     assert "cannot be read as an image (PNG, JPEG, WEBP, BMP, GIF)" in survey.bad[2][1]
+
+
+def test_labels_are_the_folders_that_differ(tmp_path: Path) -> None:
+    folder(tmp_path / "set" / "train")
+    found = open_data(tmp_path / "set")
+    assert set(found.labels or ()) == set(CLASSES)
+    assert found.words == "a folder of 45 images in 3 sub-folders of train, which are the labels"
+    one = open_data(tmp_path / "set" / "train" / "cat")
+    assert not one.labelled and one.words == "a folder of 15 images"
+    (tmp_path / "one").mkdir()
+    (tmp_path / "set" / "train" / "owl").rename(tmp_path / "one" / "owl")
+    assert open_data(tmp_path / "one").words.endswith("in 1 sub-folder, which is the label")
 
 
 def test_names_in_a_tar_may_begin_anywhere(tmp_path: Path) -> None:

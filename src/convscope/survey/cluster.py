@@ -288,6 +288,8 @@ def _opened(job: Job) -> Measuring:
     import socket
 
     here = f"the worker on {socket.gethostname()}"
+    if job.version != __version__:  # one that came later than `_check`
+        raise InputError(f"{here} has convscope {__version__}, and {job.version} is needed")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

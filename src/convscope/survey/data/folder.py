@@ -55,11 +55,15 @@ def read(data: str) -> Source:
         return tars(data, shards)
     if not found:
         return _of_files(data, root)
-    labels = [name.split("/")[0] if "/" in name else None for name in found]
-    many = counted(labels)
-    words = f"a folder of {images(len(found))}" + (
-        f" in {many:,} sub-folder{'s' if many > 1 else ''}, which are the labels" if many else ""
-    )
+    shared = os.path.commonpath([os.path.dirname(name) for name in found])
+    labels = _labels(found, shared)
+    if not counted(labels):  # all of one class
+        shared, labels = "", _labels(found, "")
+    words = f"a folder of {images(len(found))}"
+    if many := counted(labels):
+        where = f" of {shared}" if shared else ""
+        words += f" in {many:,} sub-folder{'s' if many > 1 else ''}{where}, which "
+        words += "are the labels" if many > 1 else "is the label"
 
     def content(number: int) -> bytes:
         path = os.path.join(data, found[number])
@@ -70,6 +74,12 @@ def read(data: str) -> Source:
             return file.read()
 
     return Source(words, found, labels if many else None, content, os.path.abspath(data))
+
+
+def _labels(names: list[str], shared: str) -> list[str | None]:
+    """Return the folder below a shared one that each image lies in."""
+    inside = [name[len(shared) + 1 :] if shared else name for name in names]
+    return [name.split("/")[0] if "/" in name else None for name in inside]
 
 
 def _entered(folder: str, name: str) -> bool:
