@@ -39,13 +39,18 @@ _Written = Callable[[Call, Write], str]
 
 
 def each_number(of: Of, write: _Written | None = None, takes: frozenset[Kind] = FLOATS) -> Rule:
-    """Return the rule of an operator that treats every number by itself."""
+    """Return the rule of an operator that treats every number by itself; settings without an equation are not written."""
 
     def state(given: Call) -> Equation:
         axes = axes_of(given.shape())
         return Equation(axes, of(given, given.read(None, *axes)))
 
-    return Rule(state, write, takes)
+    def written(given: Call, form: Write) -> str:
+        assert write is not None
+        of(given, Number(0.0))
+        return write(given, form)
+
+    return Rule(state, None if write is None else written, takes)
 
 
 def _function(
@@ -147,10 +152,32 @@ def _between(low: float | str, high: float | str) -> Rule:
     return each_number(of, write)
 
 
+def _steepness(given: Call) -> tuple[float, float]:
+    """Return a softplus's β, and the β·x from which on it gives x."""
+    named = (("beta", 1.0), ("threshold", 20.0))
+    beta, edge = (usual if given[n] is None else given.number(n) for n, usual in named)
+    if not beta:
+        raise NoEquation("its β is 0")
+    return beta, edge
+
+
 def _softplus(given: Call, x: Expression) -> Expression:
-    if given["beta"] not in (None, 1) or given["threshold"] not in (None, 20):
-        raise NoEquation("its β or threshold is its own")
-    return call(SELECT, x - 20.0, x, call(formulas.SOFTPLUS, x))
+    beta, edge = _steepness(given)
+    steep = x if beta == 1 else beta * x
+    soft = call(formulas.SOFTPLUS, steep)
+    return call(SELECT, steep - edge, x, soft if beta == 1 else soft / beta)
+
+
+def _write_softplus(given: Call, form: Write) -> str:
+    beta, edge = _steepness(given)
+    x = form.input(given.first())
+    steep = x if beta == 1 else form.node("Mul", x, form.number(beta))
+    soft = form.node("Softplus", steep)
+    if beta != 1:
+        soft = form.node("Div", soft, form.number(beta))
+    if beta == 1 and edge == 20:  # both are equal from there on
+        return soft
+    return form.node("Where", form.node("Greater", steep, form.number(edge)), x, soft)
 
 
 def _threshold(given: Call, x: Expression) -> Expression:
@@ -408,9 +435,7 @@ RULES = {
     ),
     "selu": _function(formulas.SELU, "Selu"),
     "celu": _spelled("Celu", alpha="alpha"),
-    "softplus": each_number(
-        _softplus, lambda given, form: form.node("Softplus", form.input(given.first()))
-    ),
+    "softplus": each_number(_softplus, _write_softplus),
     "threshold": each_number(_threshold, _write_threshold),
     "hardshrink": each_number(
         lambda given, x: call(formulas.HARD_SHRINK, x, given.number("lambd")), _write_shrink

@@ -147,7 +147,7 @@ def _pool(spatial: int, op: str) -> Rule:
             settings["count_include_pad"] = int(bool(call["count_include_pad"]))
         return Spelled(op, (call.first(),), settings)
 
-    rule = spelled(spell)
+    rule, written = spelled(spell), spelled(lambda call: _ended(call, spell(call), spatial))
 
     def state(call: Call) -> Equation:
         if not call.output:
@@ -162,15 +162,29 @@ def _pool(spatial: int, op: str) -> Rule:
 
     def write(call: Call, form: Write) -> str:
         if not call.output:
-            assert rule.onnx is not None
-            return rule.onnx(call, form)
-        said = spell(call)
+            assert written.onnx is not None
+            return written.onnx(call, form)
+        said = _ended(call, spell(call), spatial)
         settings = {n: list(v) if isinstance(v, tuple) else v for n, v in said.settings.items()}
         _, places = form.outputs(op, 2, form.input(call.first()), **settings)
         size = math.prod(map(int, call.shape()[2:]))  # ONNX counts over all maps
         return form.counted(form.node("Mod", places, form.whole(size)))
 
     return Rule(state, write)
+
+
+def _ended(call: Call, said: Spelled, spatial: int) -> Spelled:
+    """Return a pooling that rounds up with its padding behind said instead: ONNX counts windows that begin in it, too."""
+    settings = said.settings
+    if not settings["ceil_mode"] or call.wanted is None:
+        return said
+    kernel, strides = call.wholes("kernel_size", spatial), settings["strides"]
+    steps, pads = settings.get("dilations", (1,) * spatial), settings["pads"][:spatial]
+    every = zip(call.wanted[-spatial:], strides, kernel, steps, pads, call.shape()[2:], strict=True)
+    ends = [max(0, (out - 1) * s + (k - 1) * d + 1 - p - size) for out, s, k, d, p, size in every]
+    if settings.get("count_include_pad") and any(e > p for e, p in zip(ends, pads, strict=True)):
+        return said  # PyTorch counts no padding beyond its own
+    return said._replace(settings={**settings, "pads": (*pads, *ends), "ceil_mode": 0})
 
 
 def _sizes(call: Call, spatial: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
