@@ -47,7 +47,7 @@ def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None = None
         histograms.reach(*reach(bits.reshape(-1)))
     table, low = histograms.ready(images * places * (maps // histograms.rows))
     fill = Fill(room, clip)
-    least, most = _pass(x, bits, table, low, fill.own, fill.clip, fill.cap)
+    least, most = _pass(x, bits, table, low, histograms.zeros, fill.own, fill.clip, fill.cap)
     fill.done()
     if least <= most:  # there are numbers beside 0
         before = low, (table.shape[1] - HEAD) // (2 * BINS) + low
@@ -55,7 +55,6 @@ def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None = None
             histograms.reach(least, most)
             table, low = histograms.ready(0)
             _others(bits, table, low, *before)
-    histograms.zeros += fill.own[4].reshape(histograms.rows, -1).sum(axis=1)
 
 
 def ready() -> None:
@@ -135,6 +134,7 @@ def _pass(
     bits: Array,
     table: Array,
     low: Any,
+    nothing: Array,
     own: Any,
     clip: Any,
     cap: Any,
@@ -184,6 +184,7 @@ def _pass(
             total += _folded(one, places)
             square += _folded(two, places)
             zeros[m] += none
+            nothing[m if several else 0] += none
             least = min(least, here)
             ordered[n, m] = _ordered(most)
             place[n, m] = 0

@@ -32,6 +32,15 @@ PIECE = 512
 ROWS = 8
 """Of so many places the smallest and the largest stand side by side."""
 
+FEW = 4 * LANES
+"""Maps of so many places are added up where they lie, without sums in between."""
+
+MANY = 3
+"""From more maps of a block on their largest numbers are looked for together."""
+
+NOWHERE: Any = np.int32(1 << 27)
+"""More than there are rows of places."""
+
 LINE = 16
 """Numbers that come from memory together."""
 
@@ -59,7 +68,10 @@ def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None) -> No
     table, low = histograms.ready(images * places * (maps // histograms.rows))
     fill = Fill(room, clip)
     which, beyond = np.empty(BEYOND, np.int64), np.empty(BEYOND, np.uint32)
-    found = _pass(x, bits, table, low, _aside(side), which, beyond, fill.own, fill.clip, fill.cap)
+    found = _pass(
+        x, bits, table, low, histograms.zeros, (0,) * side, _aside(side),
+        which, beyond, fill.own, fill.clip, fill.cap,
+    )  # fmt: skip
     fill.done()
     if found > BEYOND:
         before = low, low + min((table.shape[1] - HEAD) // (2 * BINS), MOST)
@@ -68,7 +80,6 @@ def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None) -> No
         _others(bits, table, low, *before, maps)
     elif found:
         histograms.note(which[:found] % histograms.rows, beyond[:found])
-    histograms.zeros += fill.own[4].reshape(histograms.rows, -1).sum(axis=1)
 
 
 @compiled
@@ -77,6 +88,8 @@ def _pass(
     bits: Array,
     table: Array,
     low: Any,
+    nothing: Array,
+    sides: Any,
     aside: Array,
     which: Array,
     beyond: Array,
@@ -86,62 +99,70 @@ def _pass(
 ) -> Any:
     """Count all but the numbers that the table has no bins for; return how many there are.
 
-    `which` map each is of, and its bits, are noted as far as there is room.
+    nothing         how many are 0, for each row of the table, is added
+    sides           of the length of a block's side, which is known where this is compiled
+    which, beyond   of which map each of those is, and its bits, as far as there is room
     """
     value, place, sums, squares, zeros, odd, lows, worst = own
     value_, place_, sums_, squares_, zeros_, _, lows_, worst_ = clip
-    images, blocks, places, side = x.shape
-    numbers, raw = x.reshape(-1), bits.reshape(-1)
-    maps, several = len(sums), len(table) == len(sums)
-    first, half = np.uint32(low * BINS), np.uint32((table.shape[1] - HEAD) // 2)
-    at = np.empty(PIECE * side, np.uint16)
-    span = LANES
-    while span // 2 >= places:
-        span //= 2
-    lanes, rows = span * side, ROWS * side
-    one, two, three, four = np.empty(lanes), np.empty(lanes), np.empty(lanes), np.empty(lanes)
-    least, most = np.empty(rows, np.float32), np.empty(rows, np.float32)
-    best = np.empty(rows, np.float32)
-    few = np.zeros(rows, np.uint16)
-    none, below = np.empty(rows, np.int32), np.empty(rows, np.int32)
+    images, blocks, places, _ = x.shape
+    side, rows = len(sides), ROWS * len(sides)
+    numbers, raw, bins = x.reshape(-1), bits.reshape(-1), table.reshape(-1)
+    maps, width = len(sums), table.shape[1]
+    several = len(table) == maps
+    first, half = np.uint32(low * BINS), np.uint32((width - HEAD) // 2)
     negative = np.uint16(half + np.uint32(HEAD))
+    at = np.empty(PIECE * side, np.uint16)
+    some, some_ = np.zeros(FEW * side, np.float32), np.zeros(FEW * side, np.float32)
+    one, two = np.empty(LANES * side), np.empty(LANES * side)
+    three, four = np.empty(LANES * side), np.empty(LANES * side)
+    least, most = np.empty(rows, np.float32), np.empty(rows, np.float32)
+    best, firsts = np.empty(rows, np.float32), np.empty(rows, np.int32)
+    none, below = np.empty(rows, np.int32), np.empty(rows, np.int32)
+    few = np.zeros(rows, np.uint16)
     found = 0
     for block in range(blocks):
         start = block * side
         here = min(side, maps - start)
         for c in range(here):
-            sums[start + c], squares[start + c] = 0.0, 0.0
+            sums[start + c] = squares[start + c] = 0.0
             if cap:
-                sums_[start + c], squares_[start + c] = 0.0, 0.0
+                sums_[start + c] = squares_[start + c] = 0.0
         least[:], none[:], below[:] = np.inf, 0, 0
         for n in range(images):
             most[:] = -np.inf
-            one[:] = two[:] = 0
-            if cap:
-                three[:] = four[:] = 0
             begin = (n * blocks + block) * places * side
+            if places <= FEW:
+                _take(numbers, begin, places * side, some)
+                _add_few(some, places <= LANES, one, two, sides)
+                if cap:
+                    _clip(numbers, begin, places * side, cap, some_)
+                    _add_few(some_, places <= LANES, three, four, sides)
+            else:
+                one[:] = two[:] = 0
+                if cap:
+                    three[:] = four[:] = 0
             for p in range(0, places, PIECE):
                 size = min(PIECE, places - p) * side
                 from_ = begin + p * side
-                piece = numbers[from_ : from_ + size]
-                _add(piece, one, two)
-                if cap:
-                    _add_clipped(piece, cap, three, four)
-                _bound(piece, least, most)
-                to = at[:size]
-                if _keys(raw[from_ : from_ + size], first, half, aside, to) == OUTSIDE:
+                if places > FEW and cap:
+                    _add_both(numbers, from_, size, cap, one, two, three, four, sides)
+                elif places > FEW:
+                    _add(numbers, from_, size, one, two, sides)
+                _bound(numbers, from_, size, least, most, sides)
+                if _keys(raw, from_, size, first, half, aside, at) == OUTSIDE:
                     for i in range(size):
-                        if to[i] == np.uint16(OUTSIDE):
-                            to[i] = aside[i]
+                        if at[i] == np.uint16(OUTSIDE):
+                            at[i] = aside[i]
                             if i % side < here:
                                 none[i % rows] -= 1
-                                below[i % rows] += np.int32(piece[i] < 0)
+                                below[i % rows] += np.int32(numbers[from_ + i] < 0)
                                 if found < BEYOND:
                                     which[found], beyond[found] = start + i % side, raw[from_ + i]
                                 found += 1
-                _count_between(to, np.uint16(0), np.uint16(HEAD), few, none)
+                _count_between(at, size, np.uint16(0), np.uint16(HEAD), few, none, sides)
                 if cap:
-                    _count_between(to, negative, np.uint16(OUTSIDE), few, below)
+                    _count_between(at, size, negative, np.uint16(OUTSIDE), few, below, sides)
                 if p + PIECE < places:
                     ahead = from_ + size
                 elif n + 1 < images:
@@ -150,47 +171,62 @@ def _pass(
                     ahead = (block + 1) * places * side
                 if several or here < side:
                     for c in range(0, here - 1, 2):
-                        row, other = (
-                            table[start + c if several else 0],
-                            table[start + c + 1 if several else 0],
-                        )
-                        _enter(row, other, to, c, c + 1, side, numbers, ahead)
+                        row = (start + c) * width if several else 0
+                        other = row + width if several else 0
+                        _enter(bins, row, other, at, size, c, sides, numbers, ahead)
                     if here % 2:
-                        row = table[start + here - 1 if several else 0]
-                        _enter_one(row, to, here - 1, side)
+                        row = (start + here - 1) * width if several else 0
+                        _enter_one(bins, row, at, size, here - 1, sides)
                 else:
-                    _enter_all(table[0], to, numbers, ahead)
-            _fold(one, lanes // 2, side)
-            _fold(two, lanes // 2, side)
+                    _enter_all(bins, at, size, numbers, ahead)
+            if places > FEW:
+                _fold(one, sides)
+                _fold(two, sides)
+                if cap:
+                    _fold(three, sides)
+                    _fold(four, sides)
             best[:] = most
-            _most(best, rows // 2, side)
-            sums[start : start + here] += one[:here]
-            squares[start : start + here] += two[:here]
-            value[n, start : start + here], place[n, start : start + here] = best[:here], 0
-            whole = numbers[begin : begin + places * side]
+            _most(best, sides)
+            wanted = 0
             for c in range(here):
-                if best[c] >= worst[start + c] and np.isfinite(two[c]):
-                    place[n, start + c] = _first(whole, most, c, side, best[c])
+                m = start + c
+                sums[m] += one[c]
+                squares[m] += two[c]
+                value[n, m], place[n, m] = best[c], 0
+                wanted += best[c] >= worst[m]
             if cap:
-                _fold(three, lanes // 2, side)
-                _fold(four, lanes // 2, side)
-                sums_[start : start + here] += three[:here]
-                squares_[start : start + here] += four[:here]
                 for c in range(here):
                     m, bound = start + c, clipped(best[c], cap)
+                    sums_[m] += three[c]
+                    squares_[m] += four[c]
                     value_[n, m], place_[n, m] = bound, 0
-                    if bound > 0 and bound >= worst_[m] and np.isfinite(two[c]):
-                        known = bound == best[c] and best[c] >= worst[m]
-                        place_[n, m] = place[n, m] if known else _first(whole, most, c, side, bound)
+                    wanted += bound > 0 and bound >= worst_[m]
+            together = wanted > MANY
+            if together:
+                _firsts(numbers, begin, places, best, firsts, sides)
+            for c in range(here if wanted else 0):
+                m = start + c
+                if np.isfinite(two[c]):
+                    known = together or best[c] >= worst[m]
+                    if together:
+                        place[n, m] = firsts[c]
+                    elif known:
+                        place[n, m] = _first(numbers, begin, most, c, best[c], sides)
+                    if cap and value_[n, m] > 0 and value_[n, m] >= worst_[m]:
+                        bound = value_[n, m]
+                        known = known and bound == best[c]
+                        place_[n, m] = (
+                            place[n, m] if known else _first(numbers, begin, most, c, bound, sides)
+                        )
         for i in range(rows):
             least[i] = -least[i]
-        _most(least, rows // 2, side)
-        _fold(none, rows // 2, side)
-        if cap:
-            _fold(below, rows // 2, side)
+        _most(least, sides)
+        _fold_rows(none, sides)
+        _fold_rows(below, sides)
         for c in range(here):
             m = start + c
             zeros[m] += none[c]
+            nothing[m if several else 0] += none[c]
             if cap:
                 zeros_[m] += none[c] + below[c]
                 lows_[m] = min(lows_[m], clipped(-least[c], cap))
@@ -202,17 +238,32 @@ def _pass(
 
 
 @inner
-def _keys(bits: Array, first: Any, half: Any, aside: Array, at: Array) -> Any:
+def _take(numbers: Array, from_: Any, size: Any, some: Array) -> None:
+    for i in range(size):
+        some[i] = numbers[np.uint64(from_ + i)]
+
+
+@inner
+def _clip(numbers: Array, from_: Any, size: Any, cap: Any, some: Array) -> None:
+    for i in range(size):
+        some[i] = clipped(numbers[np.uint64(from_ + i)], cap)
+
+
+@inner
+def _keys(
+    bits: Array, from_: Any, size: Any, first: Any, half: Any, aside: Array, at: Array
+) -> Any:
     """Find each number's place in the histogram: aside for 0, `OUTSIDE` without a bin; return the largest."""
     largest, bound = np.uint32(0), np.uint32(min(half, np.uint32(MOST * BINS)))
     after = np.uint32(half + np.uint32(HEAD))
-    for i in range(len(bits)):
-        size = np.uint32(bits[i] & np.uint32(0x7FFFFFFF))
-        place = np.uint32(np.uint32(size >> np.uint32(16)) - first)
+    for i in range(size):
+        whole = bits[np.uint64(from_ + i)]
+        unsigned = np.uint32(whole & np.uint32(0x7FFFFFFF))
+        place = np.uint32(np.uint32(unsigned >> np.uint32(16)) - first)
         inside = place < bound
-        place = np.uint32(place + (after if size != bits[i] else np.uint32(HEAD)))
+        place = np.uint32(place + (after if unsigned != whole else np.uint32(HEAD)))
         place = place if inside else OUTSIDE
-        place = np.uint32(aside[i]) if size == np.uint32(0) else place
+        place = np.uint32(aside[i]) if unsigned == np.uint32(0) else place
         largest = max(largest, place)
         at[i] = np.uint16(place)
     return largest
@@ -220,194 +271,263 @@ def _keys(bits: Array, first: Any, half: Any, aside: Array, at: Array) -> Any:
 
 @inner
 def _enter(
-    row: Array, other: Array, at: Array, c: Any, d: Any, side: Any, numbers: Array, ahead: Any
+    bins: Array,
+    row: Any,
+    other: Any,
+    at: Array,
+    size: Any,
+    c: Any,
+    sides: Any,
+    numbers: Array,
+    ahead: Any,
 ) -> None:
-    """Count the numbers of two maps of a block in turn, since equal ones have to wait for one another.
+    """Count the numbers of a map of a block and of the next in turn, since equal ones have to wait for one another.
 
     Meanwhile a part of the next piece comes nearer.
     """
-    places = len(at) // side
-    for p in range(places):
+    side = len(sides)
+    for p in range(size // side):
         if p % 8 == 0:
-            prefetch(numbers, ahead + (c * places + p) * 2)
-        row[at[np.uint64(p) * np.uint64(side) + np.uint64(c)]] += np.uint32(1)
-        other[at[np.uint64(p) * np.uint64(side) + np.uint64(d)]] += np.uint32(1)
+            prefetch(numbers, ahead + c * (size // side) * 2 + p * 2)
+        i = np.uint64(p * side + c)
+        bins[np.uint64(row) + np.uint64(at[i])] += np.uint32(1)
+        bins[np.uint64(other) + np.uint64(at[i + np.uint64(1)])] += np.uint32(1)
 
 
 @inner
-def _enter_one(row: Array, at: Array, c: Any, side: Any) -> None:
+def _enter_one(bins: Array, row: Any, at: Array, size: Any, c: Any, sides: Any) -> None:
     """Count the numbers of one map of a block."""
-    for p in range(len(at) // side):
-        row[at[np.uint64(p) * np.uint64(side) + np.uint64(c)]] += np.uint32(1)
+    side = len(sides)
+    for p in range(size // side):
+        bins[np.uint64(row) + np.uint64(at[np.uint64(p * side + c)])] += np.uint32(1)
 
 
 @inner
-def _enter_all(row: Array, at: Array, numbers: Array, ahead: Any) -> None:
+def _enter_all(bins: Array, at: Array, size: Any, numbers: Array, ahead: Any) -> None:
     """Count numbers of all maps of a block together."""
-    for line in range(len(at) // LINE):
+    for line in range(size // LINE):
         prefetch(numbers, ahead + line * LINE)
         for i in range(line * LINE, line * LINE + LINE):
-            row[at[np.uint64(i)]] += np.uint32(1)
-    for i in range(len(at) // LINE * LINE, len(at)):
-        row[at[np.uint64(i)]] += np.uint32(1)
+            bins[at[np.uint64(i)]] += np.uint32(1)
+    for i in range(size // LINE * LINE, size):
+        bins[at[np.uint64(i)]] += np.uint32(1)
 
 
 @inner
-def _add(piece: Array, one: Array, two: Array) -> None:
+def _add(numbers: Array, from_: Any, size: Any, one: Array, two: Array, sides: Any) -> None:
     """Add numbers to the sums side by side, and their squares; four rows of them at a time."""
-    width, i = len(one), 0
-    while i + 4 * width <= len(piece):
-        _add_four(
-            piece[i : i + width],
-            piece[i + width : i + 2 * width],
-            piece[i + 2 * width : i + 3 * width],
-            piece[i + 3 * width : i + 4 * width],
-            one,
-            two,
-        )
-        i += 4 * width
-    while i < len(piece):
-        _add_one(piece[i : min(i + width, len(piece))], one, two)
-        i += width
+    width, row = LANES * len(sides), np.uint64(LANES * len(sides))
+    at, end = np.uint64(from_), np.uint64(from_ + size)
+    while at + np.uint64(4 * width) <= end:
+        for i in range(width):
+            j = at + np.uint64(i)
+            a, b = np.float64(numbers[j]), np.float64(numbers[j + row])
+            c, d = np.float64(numbers[j + row + row]), np.float64(numbers[j + row + row + row])
+            one[i] = (((one[i] + a) + b) + c) + d
+            two[i] = (((two[i] + a * a) + b * b) + c * c) + d * d
+        at += np.uint64(4 * width)
+    while at < end:
+        rest: Any = np.int64(end - at)
+        for i in range(min(width, rest)):
+            wide = np.float64(numbers[at + np.uint64(i)])
+            one[i] += wide
+            two[i] += wide * wide
+        at += row
 
 
 @inner
-def _add_four(p: Array, q: Array, r: Array, s: Array, one: Array, two: Array) -> None:
-    for i in range(len(one)):
-        a, b, c, d = np.float64(p[i]), np.float64(q[i]), np.float64(r[i]), np.float64(s[i])
-        one[i] = (((one[i] + a) + b) + c) + d
-        two[i] = (((two[i] + a * a) + b * b) + c * c) + d * d
-
-
-@inner
-def _add_one(p: Array, one: Array, two: Array) -> None:
-    for i in range(len(p)):
-        wide = np.float64(p[i])
-        one[i] += wide
-        two[i] += wide * wide
-
-
-@inner
-def _add_clipped(piece: Array, cap: Any, one: Array, two: Array) -> None:
-    """Add numbers once they are clipped, and their squares; four rows of them at a time."""
-    width, i = len(one), 0
-    while i + 4 * width <= len(piece):
-        _add_four_clipped(
-            piece[i : i + width],
-            piece[i + width : i + 2 * width],
-            piece[i + 2 * width : i + 3 * width],
-            piece[i + 3 * width : i + 4 * width],
-            cap,
-            one,
-            two,
-        )
-        i += 4 * width
-    while i < len(piece):
-        _add_one_clipped(piece[i : min(i + width, len(piece))], cap, one, two)
-        i += width
-
-
-@inner
-def _add_four_clipped(
-    p: Array, q: Array, r: Array, s: Array, cap: Any, one: Array, two: Array
+def _add_both(
+    numbers: Array,
+    from_: Any,
+    size: Any,
+    cap: Any,
+    one: Array,
+    two: Array,
+    three: Array,
+    four: Array,
+    sides: Any,
 ) -> None:
-    for i in range(len(one)):
-        a, b = np.float64(clipped(p[i], cap)), np.float64(clipped(q[i], cap))
-        c, d = np.float64(clipped(r[i], cap)), np.float64(clipped(s[i], cap))
-        one[i] = (((one[i] + a) + b) + c) + d
-        two[i] = (((two[i] + a * a) + b * b) + c * c) + d * d
+    """Add numbers to the sums side by side, and their squares, and both once they are clipped."""
+    width, row = LANES * len(sides), np.uint64(LANES * len(sides))
+    at, end = np.uint64(from_), np.uint64(from_ + size)
+    while at + np.uint64(4 * width) <= end:
+        for i in range(width):
+            j = at + np.uint64(i)
+            p, q, r, s = (
+                numbers[j], numbers[j + row], numbers[j + row + row], numbers[j + row + row + row]
+            )  # fmt: skip
+            a, b, c, d = np.float64(p), np.float64(q), np.float64(r), np.float64(s)
+            one[i] = (((one[i] + a) + b) + c) + d
+            two[i] = (((two[i] + a * a) + b * b) + c * c) + d * d
+            a, b = np.float64(clipped(p, cap)), np.float64(clipped(q, cap))
+            c, d = np.float64(clipped(r, cap)), np.float64(clipped(s, cap))
+            three[i] = (((three[i] + a) + b) + c) + d
+            four[i] = (((four[i] + a * a) + b * b) + c * c) + d * d
+        at += np.uint64(4 * width)
+    while at < end:
+        rest: Any = np.int64(end - at)
+        for i in range(min(width, rest)):
+            number = numbers[at + np.uint64(i)]
+            wide, cut = np.float64(number), np.float64(clipped(number, cap))
+            one[i] += wide
+            two[i] += wide * wide
+            three[i] += cut
+            four[i] += cut * cut
+        at += row
 
 
 @inner
-def _add_one_clipped(p: Array, cap: Any, one: Array, two: Array) -> None:
-    for i in range(len(p)):
-        wide = np.float64(clipped(p[i], cap))
-        one[i] += wide
-        two[i] += wide * wide
+def _add_few(some: Array, row: Any, one: Array, two: Array, sides: Any) -> None:
+    """Add up one row of numbers, or four, from 0 on where there are fewer: what comes first in the sums is their sum."""
+    part = 16 * len(sides)
+    if row:
+        for i in range(part):
+            a, b = np.float64(some[i]), np.float64(some[i + part])
+            c, d = np.float64(some[i + 2 * part]), np.float64(some[i + 3 * part])
+            one[i] = (a + c) + (b + d)
+            two[i] = (a * a + c * c) + (b * b + d * d)
+    else:
+        for i in range(part):
+            a, e = _four(some, i, 4 * part)
+            b, f = _four(some, i + part, 4 * part)
+            c, g = _four(some, i + 2 * part, 4 * part)
+            d, h = _four(some, i + 3 * part, 4 * part)
+            one[i] = (a + c) + (b + d)
+            two[i] = (e + g) + (f + h)
+    _fold_last(one, sides)
+    _fold_last(two, sides)
 
 
 @inner
-def _fold(lanes: Array, half: Any, side: Any) -> None:
-    """Add the upper half of the sums side by side to the lower one, until each map has one."""
-    while half >= side:
-        low, high = lanes[:half], lanes[half : 2 * half]
-        for i in range(half):
-            low[i] += high[i]
-        half //= 2
+def _four(some: Array, i: Any, row: Any) -> Any:
+    """Return the sum of four numbers below one another, and that of their squares."""
+    a, b = np.float64(some[i]), np.float64(some[i + row])
+    c, d = np.float64(some[i + 2 * row]), np.float64(some[i + 3 * row])
+    return ((a + b) + c) + d, ((a * a + b * b) + c * c) + d * d
 
 
 @inner
-def _most(most: Array, half: Any, side: Any) -> None:
-    while half >= side:
-        low, high = most[:half], most[half : 2 * half]
-        for i in range(half):
-            low[i] = max(low[i], high[i])
-        half //= 2
+def _fold(lanes: Array, sides: Any) -> None:
+    """Add the upper half of the sums side by side to the lower one, until each map has one; two steps at a time."""
+    part = 16 * len(sides)
+    for i in range(part):
+        lanes[i] = (lanes[i] + lanes[i + 2 * part]) + (lanes[i + part] + lanes[i + 3 * part])
+    _fold_last(lanes, sides)
 
 
 @inner
-def _bound(piece: Array, least: Array, most: Array) -> None:
+def _fold_last(lanes: Array, sides: Any) -> None:
+    part = 4 * len(sides)
+    for i in range(part):
+        lanes[i] = (lanes[i] + lanes[i + 2 * part]) + (lanes[i + part] + lanes[i + 3 * part])
+    part = len(sides)
+    for i in range(part):
+        lanes[i] = (lanes[i] + lanes[i + 2 * part]) + (lanes[i + part] + lanes[i + 3 * part])
+
+
+@inner
+def _fold_rows(many: Array, sides: Any) -> None:
+    """Add up what was counted in rows."""
+    part = len(sides)
+    for i in range(part):
+        for row in range(1, ROWS):
+            many[i] += many[i + row * part]
+
+
+@inner
+def _most(most: Array, sides: Any) -> None:
+    """Put the largest of the rows first."""
+    part = len(sides)
+    for i in range(4 * part):
+        most[i] = max(most[i], most[i + 4 * part])
+    for i in range(2 * part):
+        most[i] = max(most[i], most[i + 2 * part])
+    for i in range(part):
+        most[i] = max(most[i], most[i + part])
+
+
+@inner
+def _bound(numbers: Array, from_: Any, size: Any, least: Array, most: Array, sides: Any) -> None:
     """Note the smallest and the largest numbers; NaN is passed over."""
-    width, i = len(least), 0
-    while i + 4 * width <= len(piece):
-        _bound_four(
-            piece[i : i + width],
-            piece[i + width : i + 2 * width],
-            piece[i + 2 * width : i + 3 * width],
-            piece[i + 3 * width : i + 4 * width],
-            least,
-            most,
-        )
-        i += 4 * width
-    while i < len(piece):
-        _bound_one(piece[i : min(i + width, len(piece))], least, most)
-        i += width
+    width, row = ROWS * len(sides), np.uint64(ROWS * len(sides))
+    at, end = np.uint64(from_), np.uint64(from_ + size)
+    while at + np.uint64(4 * width) <= end:
+        for i in range(width):
+            j = at + np.uint64(i)
+            a, b = numbers[j], numbers[j + row]
+            c, d = numbers[j + row + row], numbers[j + row + row + row]
+            low, lower = min(b, a), min(d, c)
+            low = min(lower, low)
+            high, higher = max(b, a), max(d, c)
+            high = max(higher, high)
+            least[i] = min(least[i], low)
+            most[i] = max(most[i], high)
+        at += np.uint64(4 * width)
+    while at < end:
+        rest: Any = np.int64(end - at)
+        for i in range(min(width, rest)):
+            a = numbers[at + np.uint64(i)]
+            least[i] = min(least[i], a)
+            most[i] = max(most[i], a)
+        at += row
 
 
 @inner
-def _bound_four(p: Array, q: Array, r: Array, s: Array, least: Array, most: Array) -> None:
-    for i in range(len(least)):
-        a, b, c, d = p[i], q[i], r[i], s[i]
-        low, lower = min(b, a), min(d, c)
-        low = min(lower, low)
-        high, higher = max(b, a), max(d, c)
-        high = max(higher, high)
-        least[i] = min(least[i], low)
-        most[i] = max(most[i], high)
-
-
-@inner
-def _bound_one(p: Array, least: Array, most: Array) -> None:
-    for i in range(len(p)):
-        a = p[i]
-        least[i] = min(least[i], a)
-        most[i] = max(most[i], a)
-
-
-@inner
-def _count_between(at: Array, low: Any, high: Any, few: Array, many: Array) -> None:
+def _count_between(
+    at: Array, size: Any, low: Any, high: Any, few: Array, many: Array, sides: Any
+) -> None:
     """Count the numbers whose places lie from one to before another; in 16 bits, which hold what a piece has."""
-    width, span = len(few), np.uint16(high - low)
-    for i in range(0, len(at), width):
-        row = at[i : min(i + width, len(at))]
-        for j in range(len(row)):
-            few[j] += np.uint16(np.uint16(row[j] - low) < span)
+    width, span = ROWS * len(sides), np.uint16(high - low)
+    whole = size // width
+    for row in range(whole):
+        for j in range(width):
+            i = np.uint64(row * width + j)
+            few[j] += np.uint16(np.uint16(at[i] - low) < span)
+    for j in range(size - whole * width):
+        few[j] += np.uint16(np.uint16(at[np.uint64(whole * width + j)] - low) < span)
     for j in range(width):
         many[j] += np.int32(few[j])
         few[j] = 0
 
 
 @inner
-def _first(numbers: Array, most: Array, c: Any, side: Any, wanted: Any) -> Any:
+def _first(numbers: Array, begin: Any, most: Array, c: Any, wanted: Any, sides: Any) -> Any:
     """Return where a map of a block first has a number not less than one that it has: in which rows, is known."""
-    found = np.uint64(len(numbers))
-    for i in range(c, len(most), side):
-        if most[i] >= wanted:
-            at = np.uint64(i)
-            while numbers[at] < wanted:
-                at = np.uint64(at + np.uint64(len(most)))
-            found = min(found, at)
-    return found // np.uint64(side)
+    side, found = len(sides), NOWHERE * ROWS
+    for row in range(ROWS):
+        if most[row * side + c] >= wanted:
+            p = row
+            while numbers[np.uint64(begin + p * side + c)] < wanted:
+                p += ROWS
+            found = min(found, p)
+    return found
+
+
+@inner
+def _firsts(
+    numbers: Array, begin: Any, places: Any, best: Array, firsts: Array, sides: Any
+) -> None:
+    """Find where each map of a block first has its largest number."""
+    side = len(sides)
+    for row in range(1, ROWS):
+        for c in range(side):
+            best[row * side + c] = best[c]
+    firsts[:] = NOWHERE
+    for row in range(places // ROWS):
+        from_ = begin + row * ROWS * side
+        for i in range(ROWS * side):
+            here = np.int32(row) if numbers[np.uint64(from_ + i)] == best[i] else NOWHERE
+            firsts[i] = min(firsts[i], here)
+    whole = places // ROWS
+    from_ = begin + whole * ROWS * side
+    for i in range((places - whole * ROWS) * side):
+        here = np.int32(whole) if numbers[np.uint64(from_ + i)] == best[i] else NOWHERE
+        firsts[i] = min(firsts[i], here)
+    for c in range(side):
+        found = NOWHERE * ROWS
+        for row in range(ROWS):
+            found = min(found, firsts[row * side + c] * ROWS + row)
+        firsts[c] = found
 
 
 @inner
@@ -442,8 +562,8 @@ def _finite(
             lows[m] = min(lows[m], number)
             if number > value[n, m]:
                 value[n, m], place[n, m] = number, p
-        _fold(one, LANES // 2, 1)
-        _fold(two, LANES // 2, 1)
+        _fold(one, (0,))
+        _fold(two, (0,))
         sums[m] += one[0]
         squares[m] += two[0]
 

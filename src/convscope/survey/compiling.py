@@ -63,23 +63,23 @@ class Fill:
     """
 
     def __init__(self, room: Room, clip: Clip | None) -> None:
-        self._rooms = [room] if clip is None else [room, clip.room]
+        self._rooms = (room,) if clip is None else (room, clip.room)
         given = [
-            (np.empty(one.value.shape, np.float32), np.empty(one.place.shape, np.int64),
-             one.sums, one.squares, np.zeros_like(one.zeros), one.odd, one.low,
-             np.ascontiguousarray(one.worst))
-            for one in self._rooms
-        ]  # fmt: skip
+            (_contiguous(value), _contiguous(place), *more, np.ascontiguousarray(worst))
+            for value, place, *more, worst in self._rooms
+        ]
         self.own, self.clip = given[0], given[-1]
         self.cap = np.float32(0 if clip is None else clip.cap)
 
     def done(self) -> None:
         """Put what was found where it belongs."""
-        for room, (value, place, _, _, zeros, *_) in zip(
-            self._rooms, (self.own, self.clip), strict=False
-        ):
-            room.value[...], room.place[...] = value, place
-            room.zeros[...] += zeros
+        for room, (value, place, *_) in zip(self._rooms, (self.own, self.clip), strict=False):
+            if value is not room.value:
+                room.value[...], room.place[...] = value, place
+
+
+def _contiguous(array: Array) -> Array:
+    return array if array.flags.c_contiguous else np.empty(array.shape, array.dtype)
 
 
 @compiled
