@@ -11,7 +11,6 @@ from convscope.aten.rule import Call, Fed, NoEquation, Rule, Slot, Weight
 from convscope.errors import SettingError, ShapeError
 from convscope.layers.base import Initializer, tensor_names
 from convscope.notation import Equation, Size
-from convscope.notation.rounding import ROUNDING
 from convscope.notation.sizes import Shape, product, shape_text
 from convscope.operators.batch import check_reads, settled
 from convscope.operators.elements import TORCH
@@ -152,6 +151,8 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
 def _finer(read: str, use: Use) -> bool:
     """Whether a type that a call reads holds numbers that its output's does not."""
     if read in FLOATS:
+        from convscope.notation.rounding import ROUNDING
+
         return ROUNDING[read] < ROUNDING[use.dtype]
     return use.op in CASTS and read not in ("bool", "int8", "uint8")
 

@@ -65,7 +65,7 @@ def _standing(count: int) -> list[str]:
 KEYS = ("labels", "classes", "class_names", "names", "id2label")
 """What notes in a model file that name its classes are called."""
 
-_NUMBERED = re.compile(r"""\s*(\d{1,7})\s*:\s*(?:'([^'\\]*)'|"([^"\\]*)")\s*(?:,|$)""")
+_NUMBERED = r"""\s*(\d{1,7})\s*:\s*(?:'([^'\\]*)'|"([^"\\]*)")\s*(?:,|$)"""
 
 
 def noted_labels(notes: Iterable[tuple[str, str]]) -> list[str]:
@@ -92,9 +92,9 @@ def _python_dictionary(text: str) -> list[str]:
     if len(text) > LARGEST or not text.endswith("}"):
         return []
     found: list[str] = []
-    at, end = 1, len(text) - 1
+    at, end, numbered = 1, len(text) - 1, re.compile(_NUMBERED)
     while at < end:
-        one = _NUMBERED.match(text, at, end)
+        one = numbered.match(text, at, end)
         if one is None or int(one[1]) != len(found):
             return []
         found.append(one[2] if one[2] is not None else one[3])

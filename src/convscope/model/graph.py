@@ -163,16 +163,17 @@ class Graph:
         """
         if name in self.nodes or name in self.inputs:
             raise SettingError(f"{self.name} already has a layer named {name!r}; names must differ")
-        shapes = tuple(map(self.shape, inputs))
+        inputs = tuple(inputs)
+        shapes = tuple([self.shape(fed) for fed in inputs])
         try:
             facts = facts_of(layer, shapes, self._learned(inputs))
         except ShapeError as error:
             reason = self._shrinking(inputs) if isinstance(error, WindowError) else ""
             feeds = ", ".join(f"{n} has shape {shape_text(self.shape(n))}" for n in inputs)
             raise type(error)(f"{name}: {error}{reason or f' ({feeds})'}") from error
-        if all(fed in self.learned for fed in inputs):
+        if self.learned.issuperset(inputs):
             self.learned.add(name)
-        self.nodes[name] = Node(name, layer, tuple(inputs))
+        self.nodes[name] = Node(name, layer, inputs)
         self.facts[name] = facts
         self.outputs = (name,)
         return facts
@@ -371,11 +372,10 @@ class Graph:
 
     def _field(self, node: Node) -> Fields:
         equation = self.facts[node.name].equation
-        feeds = [self._fields[name] for name in node.inputs]
+        feeds = tuple([self._fields[name] for name in node.inputs])
         if equation is None:
             return (None,) * max(map(len, feeds), default=0)
-        inputs = dict(zip(tensor_names(len(feeds)), feeds, strict=True))
-        return through(equation, inputs, self._steps)
+        return through(equation, feeds, self._steps)
 
     def receptive_field(self, name: str) -> ReceptiveField | None:
         """Return the receptive field of a layer; None when the input has no spatial axes."""

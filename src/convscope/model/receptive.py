@@ -9,9 +9,11 @@ Receptive Fields of Convolutional Neural Networks, Distill 2019).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from operator import is_
 
+from convscope.layers.base import tensor_names
 from convscope.model.field import Field, Fields, hull, number
 from convscope.notation import Axis, Equation, Size, Tensor
 from convscope.notation.index import Quotient, Range
@@ -41,25 +43,40 @@ Behind an up-sampling by 1,000,000 the windows of a million outputs differ. A Fl
 
 
 class Steps:
-    """How many windows may still be worked out."""
+    """How many windows may still be worked out, and whether more were wanted."""
 
     def __init__(self, left: int = MOST_STEPS) -> None:
-        self.left = left
+        self.left, self.refused = left, False
 
     def take(self, count: int) -> bool:
         """Take so many steps if there are as many left; return whether there were."""
         if count > self.left:
+            self.refused = True
             return False
         self.left -= count
         return True
 
 
-def through(equation: Equation, inputs: Mapping[str, Fields], steps: Steps) -> Fields:
-    """Return the fields of a layer's output, from those of its inputs by tensor name.
+def through(equation: Equation, feeds: tuple[Fields, ...], steps: Steps) -> Fields:
+    """Return the fields of a layer's output, from those of its inputs.
 
     An input that comes from no image adds nothing. A field that would take more steps than are left is
     None.
     """
+    found = _without_steps(equation, feeds)
+    return _through(equation, feeds, steps) if found is None else found
+
+
+@lru_cache(maxsize=4096)
+def _without_steps(equation: Equation, feeds: tuple[Fields, ...]) -> Fields | None:
+    """Return the fields where no windows have to be worked out, as of most layers; networks repeat themselves."""
+    none = Steps(0)
+    found = _through(equation, feeds, none)
+    return None if none.refused else found
+
+
+def _through(equation: Equation, feeds: tuple[Fields, ...], steps: Steps) -> Fields:
+    inputs = dict(zip(tensor_names(len(feeds)), feeds, strict=True))
     united: Fields = ()
     for tensor in equation.inputs:
         fields = inputs[tensor.name]

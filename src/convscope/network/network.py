@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from convscope.survey.survey import Survey
 
 
+LONG = 100
+"""The summary of so many layers is many objects."""
+
+
 class Network(Trainable):
     """A network: what `Sequential`, `Model` and `convscope.open` give.
 
@@ -322,7 +326,17 @@ class Network(Trainable):
         from convscope.views.summary import render
 
         width, color = terminal(file or sys.stdout)
-        text = render(self.facts(depth, layers), style, columns, line_length, width, color)
+
+        def laid_out() -> str:
+            return render(self.facts(depth, layers), style, columns, line_length, width, color)
+
+        if len(self.graph.nodes) < LONG:
+            text = laid_out()
+        else:
+            from convscope.model.gathering import seldom_gathered
+
+            with seldom_gathered():
+                text = laid_out()
         print(text.rstrip("\n"), file=file)
 
     def facts(self, depth: int | None = None, layers: str | Sequence[Any] | None = None) -> Summary:

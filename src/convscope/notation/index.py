@@ -175,7 +175,7 @@ class Index:
 
     def single(self) -> Axis | None:
         """Return the axis, if this index is nothing but one axis."""
-        if len(self.terms) == 1 and _is_zero(self.const):
+        if len(self.terms) == 1 and type(self.const) is int and not self.const:
             atom, factor = self.terms[0]
             if isinstance(atom, Axis) and _is_one(factor):
                 return atom

@@ -133,7 +133,7 @@ def is_rational(value: object) -> bool:
 
 def tidy(value: Size) -> Size:
     """Return an int where symbols have cancelled, and equal sizes in one form where they have not."""
-    if not is_symbolic(value):
+    if type(value) is int or not is_symbolic(value):
         return value
     if value.is_Integer:
         return int(value)

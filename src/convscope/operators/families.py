@@ -39,8 +39,9 @@ def discovered(
 
 
 def _families(room: str, folder: str, first: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    """Yield the RULES of every file of a folder that has some."""
-    names = sorted(name.removesuffix(".py") for name in os.listdir(folder))
-    for name in dict.fromkeys((*first, *names)):
+    """Yield the RULES of every file of a folder that has some; the folder is looked into behind the first ones."""
+    for name in first:
+        yield import_module(f"{room}.{name}").RULES
+    for name in sorted({one.removesuffix(".py") for one in os.listdir(folder)}.difference(first)):
         if name.isidentifier() and name[:1] != "_":
             yield getattr(import_module(f"{room}.{name}"), "RULES", {})

@@ -8,6 +8,7 @@ from functools import partial
 from importlib import import_module
 
 from convscope.errors import SourceError, SourceWarning
+from convscope.model.gathering import seldom_gathered
 from convscope.network import Network
 from convscope.readers.example import NOTHING, Example, ExampleRefused
 from convscope.typed import TYPE_CHECKING, Protocol
@@ -75,7 +76,8 @@ def open(
     given = Example(example, shape, keywords, training, engine, weights)
     if isinstance(source, Network):
         return read(source, given)
-    network = read(source, given)
+    with seldom_gathered():
+        network = read(source, given)
     if isinstance(source, (str, os.PathLike)):
         how = {"shape": shape, "training": training, "engine": engine, **keywords}
         if weights is not None:

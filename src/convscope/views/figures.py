@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 from convscope.parts import NO_BREAK, Figure, Seen, Sizes, Summary, figure
 from convscope.typed import TYPE_CHECKING
 from convscope.views.characters import printable
@@ -42,12 +45,18 @@ def shape(sizes: Sizes) -> str:
     """
     if not sizes:
         return "scalar"
-    if {*map(type, sizes)} == {int} and min(sizes) >= 0:
-        return "×".join(map(str, sizes))
+    if {*map(type, sizes)} == {int}:
+        return _numbers(tuple(sizes))
     shown = [size(s).replace(" ", NO_BREAK) for s in sizes]
     if len(shown) == 1:
         return shown[0]
     return "×".join(s if NO_BREAK not in s or _floored(s) else f"({s})" for s in shown)
+
+
+@lru_cache(maxsize=4096)
+def _numbers(sizes: tuple[int, ...]) -> str:
+    """Return a shape of numbers as it is said; that of one layer is met again and again."""
+    return "×".join([f"{s}".replace("-", "−") for s in sizes])
 
 
 def _floored(text: str) -> bool:
@@ -58,15 +67,22 @@ def field(seen: Seen | None, detail: int = 0) -> str:
     """Return a receptive field in a few words: 5×5, stride 1, start 0; in fewer where less is wanted."""
     if seen is None:
         return NONE
-    alike = getattr(seen, "alike", True)
-    words = [shape(seen.size) if alike else f"up{NO_BREAK}to{NO_BREAK}{shape(seen.size)}"]
+    along = tuple(seen.size), tuple(seen.stride), tuple(seen.start)
+    return _field(*along, getattr(seen, "alike", True), detail)
+
+
+@lru_cache(maxsize=4096)
+def _field(
+    size: tuple[Figure, ...], stride: tuple[Figure, ...], start: tuple[Figure, ...], alike: bool, detail: int,
+) -> str:  # fmt: skip
+    words = [shape(size) if alike else f"up{NO_BREAK}to{NO_BREAK}{shape(size)}"]
     if detail > 1:
         return words[0]
-    if any(figure(s) is not None for s in seen.stride):
-        words.append(f"stride{NO_BREAK}{_axes(seen.stride)}{'' if alike else ' on average'}")
+    if any(figure(s) is not None for s in stride):
+        words.append(f"stride{NO_BREAK}{_axes(stride)}{'' if alike else ' on average'}")
     if detail > 0:
         return ", ".join(words)
-    words.append(f"start{NO_BREAK}{_axes(seen.start)}")
+    words.append(f"start{NO_BREAK}{_axes(start)}")
     return ", ".join(words)
 
 
@@ -77,7 +93,7 @@ def _axes(values: Sizes) -> str:
     return shown[0] if len(set(shown)) == 1 else f"({f',{NO_BREAK}'.join(shown)})"
 
 
-def weights(shapes: dict[str, Sizes], detail: int = 0) -> str:
+def weights(shapes: Mapping[str, Sizes], detail: int = 0) -> str:
     """Return weights and their shapes: kernel 3×3×32×64, bias 64; in fewer words 3×3×32×64 +1, 4 of 64."""
     if detail and shapes:
         bare = [shape(sizes) for sizes in shapes.values()]

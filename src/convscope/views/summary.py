@@ -121,7 +121,7 @@ def _weights(row: SummaryRow, detail: int) -> Words:
         return Span(f"those of {row.shared_with}", "dim")
     if row.inside is not None:
         return f"{len(row.weights):,} in its layers" if row.weights else _none(NONE)
-    return _none(figures.weights(dict(row.weights), detail))
+    return _none(figures.weights(row.weights, detail))
 
 
 def _share(row: SummaryRow, summary: Summary) -> Words:
@@ -266,10 +266,10 @@ def _cells(summary: Summary, names: Sequence[str], name: str, detail: int) -> li
     """Return the cells of a column, in as few words as `detail` says."""
     kind, asked, visible = _KINDS[name], _Asked(summary, detail), summary.visible
     if kind.made_of:
-        parts = [kind.made_of(row) for row in visible]
-        once = {id(part): row for part, row in zip(parts, visible, strict=True)}
-        made = {key: kind.cell(row, asked) for key, row in once.items()}
-        return [made[id(part)] for part in parts]
+        parts = [id(kind.made_of(row)) for row in visible]
+        once = dict(zip(parts, visible, strict=True))
+        made = {part: kind.cell(row, asked) for part, row in once.items()}
+        return [made[part] for part in parts]
     cells = [kind.cell(row, asked) for row in visible]
     if name != "layer" or name != names[0] or "inputs" in names:
         return cells
@@ -309,7 +309,7 @@ def _kept_to_lines(
 ) -> tuple[Document, int, Sequence[MeasuredColumn]]:
     """Return the document in as few words as keep each row of a long table to a line, its width and its columns."""
     from convscope.views.ansi import FALLBACK_WIDTH
-    from convscope.views.text_table import MeasuredColumn, height, natural_width
+    from convscope.views.text_table import MeasuredColumn, height, least_height, natural_width
 
     rows, free = len(summary.visible), width is None
     width = FALLBACK_WIDTH if width is None else width
@@ -319,21 +319,31 @@ def _kept_to_lines(
     kinds = [_KINDS[name] for name in names]
     totals = _footer(summary, kinds)
     known: dict[tuple[str, int], MeasuredColumn] = {}
-    found = []
+    ways: list[tuple[int, int, list[MeasuredColumn]]] = []
     for detail in range(len(_BRIEF)):
-        ways = [(name, _SHORTER[name][detail] if name in _SHORTER else 0) for name in names]
-        for place, (way, kind) in enumerate(zip(ways, kinds, strict=True)):
+        short = [(name, _SHORTER[name][detail] if name in _SHORTER else 0) for name in names]
+        for place, (way, kind) in enumerate(zip(short, kinds, strict=True)):
             if way not in known:
                 cells = [*_cells(summary, names, *way), *totals[place : place + 1]]
                 known[way] = MeasuredColumn(Column(kind.title, kind.align), cells)
-        made = [known[way] for way in ways]
-        found.append((height(made, width, bool(totals)), detail, made))
-        if found[-1][0] <= 1.1 * rows:
+        made = [known[way] for way in short]
+        ways.append((least_height(made, width, bool(totals)), detail, made))
+        if ways[-1][0] <= 1.1 * rows and height(made, width, bool(totals)) <= 1.1 * rows:
+            ways = ways[-1:]
             break
-    lines, detail, made = min(found, key=lambda one: one[:2])
+    found: list[tuple[int, int, list[MeasuredColumn]]] = []
+    for least, detail, made in sorted(ways, key=_lines):
+        if all((least, detail) < one[:2] for one in found):  # else it takes more for sure
+            found.append((height(made, width, bool(totals)), detail, made))
+    lines, detail, made = min(found, key=_lines)
     if free and lines > rows + _AROUND:
         width = natural_width(made, WIDEST)
     return _document(summary, names, [one.cells[:rows] for one in made], detail), width, made
+
+
+def _lines(way: tuple[int, int, object]) -> tuple[int, int]:
+    """Return how many lines a way to say a table takes, and in how few words it is."""
+    return way[:2]
 
 
 _AROUND = 6

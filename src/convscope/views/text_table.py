@@ -52,6 +52,11 @@ class MeasuredColumn:
         self.natural = max(cells(self.title), *self.sizes.values(), 0)
 
     @cached_property
+    def least(self) -> int:
+        """How narrow it can be without a line sticking out."""
+        return max(map(widest_piece, {*map(outline, self.often)}))
+
+    @cached_property
     def choices(self) -> Mapping[int, int]:
         """The widths worth considering, and what each costs."""
         return _choices(tuple(self.often.items()), self.natural)
@@ -89,8 +94,26 @@ def height(columns: Sequence[MeasuredColumn], width: int, footer: bool) -> int:
 
     footer   whether the last row stands under a rule of its own
     """
+    return _height_at(columns, widths_of(columns, width), footer)
+
+
+def least_height(columns: Sequence[MeasuredColumn], width: int, footer: bool) -> int:
+    """Return how many lines `height` gives at least: each column has what is left beside the others at their narrowest.
+
+    That is known much sooner than which widths are best for all of them.
+    """
+    room = width - len(GAP) * (len(columns) - 1)
+    fair = _fair(room, len(columns))
+    least = [c.natural if c.natural <= fair else c.least for c in columns]
+    spare = max(room - sum(least), 0)
+    widths = [min(c.natural, n + spare) for c, n in zip(columns, least, strict=True)]
+    return _height_at(columns, widths, footer)
+
+
+def _height_at(columns: Sequence[MeasuredColumn], widths: Sequence[int], footer: bool) -> int:
+    """Return how many lines a table takes whose columns are so wide."""
     heads, rows = 1, [1] * len(columns[0].cells)
-    for column, size in zip(columns, widths_of(columns, width), strict=True):
+    for column, size in zip(columns, widths, strict=True):
         heads = max(heads, _height(column.title, size, column.told.align))
         if taller := column.taller(size):
             rows = list(map(max, rows, map(taller.get, column.cells, repeat(1))))
@@ -282,8 +305,9 @@ def _choices(column: tuple[tuple[str, int], ...], natural: int) -> Mapping[int, 
 @lru_cache(maxsize=4096)
 def _steps(text: str, least: int) -> tuple[int, ...]:
     """Return the least widths at which a text takes one line, two, three, …"""
-    text = text.replace(NO_BREAK, "x")
+    text = text.replace(NO_BREAK, "x").replace("×", "x")
     whole, gaps = cells(text), text.count(" ")
+    each = text.isascii()  # every character takes a cell
     widths = [whole]
     while len(widths) < _MOST_LINES and widths[-1] > least:
         count = len(widths) + 1
@@ -293,8 +317,8 @@ def _steps(text: str, least: int) -> tuple[int, ...]:
             hanging = _HANGING if middle > 12 else 0
             lines = wrap(text, middle, hanging)
             if len(lines) <= count:  # as narrow as its widest line, too
-                widest = max(cells(text[start:end]) + hanging for start, end in lines)
-                high = min(middle, max(widest, low))
+                sizes = [end - start if each else cells(text[start:end]) for start, end in lines]
+                high = min(middle, max(max(sizes) + hanging, low))
             else:
                 low = middle + 1
         widths.append(low)

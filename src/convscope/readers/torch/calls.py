@@ -88,10 +88,10 @@ class Call:
         """Return every argument by its name in the operator's schema, defaults filled in."""
         if self.func is None:
             return dict(self.kwargs)
-        told, given = about(self.func), self.args
+        told, given, named = about(self.func), self.args, self.kwargs
         found = dict(zip(told.names, given, strict=False))
         for name, default in told.arguments[len(given) :]:
-            value = self.kwargs.get(name, default)
+            value = named.get(name, default) if named else default
             if value is not _NONE:
                 found[name] = value
         return found

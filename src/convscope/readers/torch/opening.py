@@ -12,7 +12,7 @@ from convscope.readers.torch.build import TorchGraph, build, skeleton
 from convscope.readers.torch.calls import Recording
 from convscope.readers.torch.inputs import arguments
 from convscope.readers.torch.module import BothEngines, TorchModule
-from convscope.readers.torch.recording import record, seldom_gathered
+from convscope.readers.torch.recording import record
 from convscope.readers.torch.shadow import initialised, parameters, plain, tree
 
 
@@ -35,10 +35,9 @@ def opened(source: Any, example: Example) -> Network:
     given = arguments(module, example)
     if any(p.is_meta for p in parameters(modules)):
         given = given.with_inputs({n: t.to("meta") for n, t in given.inputs.items()})
-    with seldom_gathered():
-        recording = record(module, given.args, given.kwargs, given.inputs, False, example.training)
-        graph, batched = graph_of(recording, name)
-        recording.settle()
+    recording = record(module, given.args, given.kwargs, given.inputs, False, example.training)
+    graph, batched = graph_of(recording, name)
+    recording.settle()
     if recording.failure is not None:
         from convscope.readers.torch.failing import forward_error
 

@@ -6,7 +6,6 @@ operators are still whole (convolution, batch_norm, linear, attention), and each
 
 from __future__ import annotations
 
-import gc
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from convscope.model.gathering import seldom_gathered
 from convscope.readers.torch.calls import (
     About,
     Call,
@@ -83,8 +83,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return self._higher(func, args, kwargs)
         tensors = self.tensors
         reads: list[Value] = []
-        valued = tensors.valued
-        given = tuple([a if type(a) in PLAIN else valued(a, reads) for a in args])
+        valued, plain = tensors.valued, PLAIN
+        given = tuple([a if type(a) in plain else valued(a, reads) for a in args])
         named = {name: valued(v, reads) for name, v in kwargs.items()} if kwargs else {}
         call = Call(told.name, func, given, named, tensors.frame)
         changed: list[Tensor] = []
@@ -397,27 +397,6 @@ def _put_back(gradients: Sequence[tuple[Tensor, Tensor]]) -> None:
     for tensor, grad in gradients:
         if tensor.grad is not grad:
             tensor.grad = grad
-
-
-SELDOM = 1 << 16
-"""So many new objects are waited for before Python looks for circles among them."""
-
-
-@contextmanager
-def seldom_gathered() -> Iterator[None]:
-    """Let Python look for circles less often: a recording makes thousands of objects, and none that refers to itself.
-
-    Those that are met by a few such looks count as old, and Python then goes through everything that there is.
-    """
-    before = gc.get_threshold()
-    ours = 0 < before[0] < SELDOM
-    if ours:
-        gc.set_threshold(SELDOM, *before[1:])
-    try:
-        yield
-    finally:
-        if ours and gc.get_threshold()[0] == SELDOM:
-            gc.set_threshold(*before)
 
 
 @contextmanager

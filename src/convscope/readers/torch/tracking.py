@@ -266,13 +266,14 @@ class Tracking:
     def valued(self, given: Any, reads: list[Value]) -> Any:
         """Return an argument with values in the places of tensors, which are put among those that are read."""
         entry = self.entries.get(id(given))
-        if entry is not None and not entry.stale and entry.ref() is given:
+        if entry is None or entry.stale or entry.ref() is not given:
+            if id(given) in self.waiting:
+                entry = self._begin_held(id(given))
+            else:
+                entry = self._entry(given) if isinstance(given, torch.Tensor) else None
+        if entry is not None:
             reads.append(entry.value)
             return entry.value
-        if isinstance(given, torch.Tensor):
-            value = self._entry(given).value
-            reads.append(value)
-            return value
         if isinstance(given, (list, tuple)):
             if PLAIN.issuperset(map(type, given)):
                 return tuple(given)
