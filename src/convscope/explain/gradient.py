@@ -222,6 +222,8 @@ def gradient(
 
 def meant(graph: Graph, to: str) -> tuple[str, str | None]:
     """Return the layer or input, and the weight, that a name means."""
+    if not isinstance(to, str):
+        return graph.node(to).name, None
     if to in graph.inputs or to in graph.nodes:
         return to, None
     layer, dot, weight = to.rpartition(".")

@@ -201,10 +201,25 @@ def test_an_example_of_the_wrong_shape(
         cs.open(module, shape=shape)
 
 
-def test_an_example_of_whole_numbers_where_floats_belong() -> None:
-    words = r"input is uint8 and its weight float32: example\.to\(torch\.float32\) would fit"
+@pytest.mark.parametrize("kind", ["uint8", "float64", "bfloat16"])
+def test_an_example_of_another_type_than_the_weights(kind: str) -> None:
+    words = rf"input is {kind} and its weight float32: example\.to\(torch\.float32\) would fit"
     with pytest.raises(cs.errors.ForwardError, match=words):
-        cs.open(nn.Conv2d(3, 5, 3), torch.ones(1, 3, 8, 9, dtype=torch.uint8))
+        cs.open(nn.Conv2d(3, 5, 3), torch.ones(1, 3, 8, 9, dtype=getattr(torch, kind)))
+
+
+def test_an_example_with_too_few_or_too_many_axes() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 5, 3), nn.Flatten(), nn.Linear(5 * 6 * 7, 4))
+    with pytest.raises(
+        cs.errors.ForwardError, match=r"no batch: example\[None\] is a batch of one"
+    ):
+        cs.open(module, torch.rand(3, 8, 9))
+    with pytest.raises(cs.errors.ForwardError, match=r"5 axes and it takes 4.*without the batch"):
+        cs.open(module, shape=(1, 3, 8, 9))
+    assert cs.open(module, shape=np.array([3, 8, 9])).graph.inputs == {"input": (3, 8, 9)}
+    for example, said in (("x.png", "no tensor, but str"), (np.array([None]), "array of object")):
+        with pytest.raises(cs.errors.InputError, match=said):
+            cs.open(module, example)
 
 
 COLUMNS = (

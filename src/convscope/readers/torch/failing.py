@@ -17,8 +17,11 @@ MOST = 4
 """So many shapes of a list of tensors stand in it."""
 
 
-def forward_error(graph: TorchGraph, recording: Recording) -> ForwardError:
-    """Return the error that says where a forward stopped, with the network up to there."""
+def forward_error(graph: TorchGraph, recording: Recording, alone: bool = False) -> ForwardError:
+    """Return the error that says where a forward stopped, with the network up to there.
+
+    alone   whether what went in has no batch
+    """
     failure = recording.failure
     assert failure is not None
     frame = failure.frame
@@ -34,6 +37,8 @@ def forward_error(graph: TorchGraph, recording: Recording) -> ForwardError:
         text += f" (PyTorch: {lines[0]})"
     elif not frame.path and isinstance(error, TypeError) and "required" in lines[0]:
         text += " (every input is given: an example of each, or its shape by name, {'x': (3, 224, 224), …})"
+    if alone:
+        text += " (the example has no batch: example[None] is a batch of one)"
     network = Network(graph.name, graph=graph)
     found = ForwardError(text)
     if graph.nodes:
@@ -64,8 +69,8 @@ def _hint(failure: Failure) -> str:
     x, weight = named.get("input"), named.get("weight")
     if not isinstance(x, Value) or not isinstance(weight, Value):
         return _types(named)
-    counts = not (x.dtype.is_floating_point or x.dtype.is_complex)
-    if counts and op.startswith(("conv", "linear")) and weight.dtype.is_floating_point:
+    kinds = not x.dtype.is_complex and weight.dtype.is_floating_point
+    if kinds and x.dtype != weight.dtype and op.startswith(("conv", "linear")):
         ours, theirs = (str(v.dtype).removeprefix("torch.") for v in (x, weight))
         return f"its input is {ours} and its weight {theirs}: example.to(torch.{theirs}) would fit"
     if op == "linear" and x.shape[-1:] != weight.shape[-1:]:
@@ -76,9 +81,10 @@ def _hint(failure: Failure) -> str:
     if op.startswith("conv") and "transpose" not in op and len(weight.shape) > 2:
         spatial = len(weight.shape) - 2
         if len(x.shape) not in (spatial + 1, spatial + 2):
+            more = "; a shape= is said without the batch" if len(x.shape) > spatial + 2 else ""
             return (
                 f"its input has {len(x.shape)} axes and it takes {spatial + 2}: "
-                f"(batch, {weight.shape[1]}, …)"
+                f"(batch, {weight.shape[1]}, …){more}"
             )
         groups = named.get("groups", 1)
         channels = x.shape[-spatial - 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -69,8 +70,10 @@ def arguments(module: Any, example: Example) -> Arguments:
         if all(known is not tensor for known in inputs.values()):
             inputs[name] = tensor
     if not inputs:
+        known = [type(one).__name__ for one in (*args, *kwargs.values())]
+        but = f", but {' and '.join(known)}" if known else ""
         raise InputError(
-            f"{type(module).__name__} was given no tensor: give an example, as in "
+            f"{type(module).__name__} was given no tensor{but}: give an example, as in "
             f"open(module, torch.rand(1, 3, 224, 224)), or a shape, shape=(3, 224, 224)"
         )
     return Arguments(args, kwargs, inputs)
@@ -131,6 +134,7 @@ def _of_shape(
     module: Any, shape: Any, names: Sequence[str]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return random numbers of a shape, or of several; the batch of 1 is put in front."""
+    shape = shape.tolist() if hasattr(shape, "tolist") else shape  # an array
     if isinstance(shape, Mapping):
         return (), {str(name): _random(module, one) for name, one in shape.items()}
     if (
@@ -143,11 +147,14 @@ def _of_shape(
 
 
 def _random(module: Any, shape: Any) -> Tensor:
-    sizes = tuple(shape) if isinstance(shape, (list, tuple, torch.Size)) else (shape,)
-    if not sizes or any(type(s) is not int or s < 1 for s in sizes):
+    said = tuple(shape) if isinstance(shape, (list, tuple)) else (shape,)
+    if not said or any(
+        isinstance(s, bool) or not hasattr(s, "__index__") or operator.index(s) < 1 for s in said
+    ):
         raise InputError(
             f"a shape is whole numbers without the batch, as (3, 224, 224), not {shape!r}"
         )
+    sizes = tuple(map(operator.index, said))  # numpy's whole numbers too
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
     generator = torch.Generator().manual_seed(0)
     try:
@@ -169,7 +176,10 @@ class _Copies:
             and hasattr(value, "__array__")
             and hasattr(value, "ndim")
         ):
-            value = torch.from_numpy(value.copy())
+            try:
+                value = torch.from_numpy(value.copy())
+            except TypeError as error:
+                raise InputError(f"an array of {value.dtype} is no tensor: {error}") from error
         if not isinstance(value, torch.Tensor):
             return value if isinstance(value, torch.nn.Module) else kept(value)
         if id(value) not in self.known:

@@ -41,7 +41,7 @@ def opened(source: Any, example: Example) -> Network:
     if recording.failure is not None:
         from convscope.readers.torch.failing import forward_error
 
-        raise forward_error(graph, recording)
+        raise forward_error(graph, recording, _alone(recording))
     if not graph.outputs:
         raise SourceError(
             f"{name} gives nothing that is computed from what it was given: there is nothing to take apart"
