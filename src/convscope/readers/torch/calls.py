@@ -40,6 +40,13 @@ class Value:
         self.dtype = tensor.dtype
         self.tensor: Tensor = None
 
+    def holding(self, tensor: Tensor) -> Value:
+        """Return what the same output of the same call is in another forward."""
+        other = Value.__new__(Value)
+        other.call, other.place, other.name, other.fed = self.call, self.place, self.name, self.fed
+        other.shape, other.dtype, other.tensor = self.shape, self.dtype, tensor
+        return other
+
     @property
     def held(self) -> bool:
         """Whether it is a parameter or a buffer of the module."""
@@ -187,15 +194,17 @@ class Recording:
     result    what it returned, as it was
     frames    every call of a module, in order
     modules   every module by its path
+    plain     whether each operator that ran is a call, and nothing else is one but a module that passes on
     """
 
     def __init__(
         self, calls: list[Call], inputs: dict[str, Value], outputs: dict[str, Value], result: Any,
         frames: list[Frame], warnings: list[str], modules: dict[str, Any], failure: Failure | None = None,
+        plain: bool = False,
     ) -> None:  # fmt: skip
         self.calls, self.inputs, self.outputs, self.result = calls, inputs, outputs, result
         self.frames, self.warnings, self.failure = frames, warnings, failure
-        self.modules = modules
+        self.modules, self.plain = modules, plain
 
     def settle(self) -> None:
         """Forget what only building a graph needs, so that nothing here holds itself.

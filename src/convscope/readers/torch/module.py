@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from convscope.engine.runtime import Runner
     from convscope.model.editing import Edit, Edited
     from convscope.readers.torch.paths import Known
+    from convscope.readers.torch.repeating import Plan
 
 
 class RecordedGraph:
@@ -115,7 +116,8 @@ class TorchModule(RecordedGraph):
         Raises `InputError` for inputs of other shapes, `EngineError` where the forward fails.
         """
         assert isinstance(graph, TorchGraph)
-        self.needs_example(graph)
+        if self.arguments is None:
+            self.needs_example(graph)
         counts = {len(a) for a in given.values()}
         if counts != {1}:
             return graph
@@ -128,25 +130,51 @@ class TorchModule(RecordedGraph):
 
     def _graph_of(self, graph: TorchGraph, given: Mapping[str, Array]) -> TorchGraph:
         """Return the graph of these inputs, with its values: the same nodes where the path is the same."""
+        known = self._known[1] if self._known and self._known[0].nodes is graph.nodes else None
+        along = False
+        if known is not None and known.plan is not None and not known.left:
+            along = True
+            values = self._repeated(graph, known, known.plan, given)
+            if values is not None:
+                return graph.holding(values)
         recording = self.recorded(graph, given)
         fetched = None
-        if self._known is not None and self._known[0].nodes is graph.nodes:
-            fetched = self._known[1].followed(recording)
+        if known is not None:
+            fetched = known.followed(recording)
+            known.left = fetched is None
+            if along and fetched is not None:
+                known.plan = None  # it cannot be told while it is taken
         if fetched is None:
             found = build(recording, graph.name, self.batched)
             if not graph.same_as(found):
                 recording.settle()
                 return found
-            from convscope.readers.torch.paths import known
+            from convscope.readers.torch.paths import known_path
 
             fetched = found.fetched
-            if path := known(recording, fetched):
+            if path := known_path(recording, fetched):
                 self._known = graph, path
         recording.settle()
         return graph.holding(fetched)
 
+    def _repeated(
+        self, graph: TorchGraph, known: Known, plan: Plan, given: Mapping[str, Array]
+    ) -> dict[str, Value] | None:
+        """Return the values of the graph's nodes where the forward takes the known path once more."""
+        from convscope.readers.torch.repeating import repeated
+
+        called = self._called_with(graph, given)
+        with redirect_stdout(self.prints_to) if self.prints_to else nullcontext():
+            values = repeated(
+                plan, self.module, called.args, called.kwargs, called.inputs, self.training
+            )
+        if values is None:
+            return None
+        return {n: graph.fetched[n].holding(values[place]) for n, place in known.names.items()}
+
     def recorded(self, graph: Graph, given: Mapping[str, Array]) -> Recording:
         """Return the recording of one forward, all values kept."""
+        self.needs_example(graph)
         arguments = self._called_with(graph, given)
         with redirect_stdout(self.prints_to) if self.prints_to else nullcontext():
             found = record(
@@ -309,6 +337,12 @@ class _Recorded:
 def numbers(value: Value) -> Array | None:
     """Return a recorded value as numpy's; None for one that holds no real numbers."""
     tensor = value.tensor
+    if tensor is not None and tensor.dtype is torch.float32:
+        try:  # as nearly all are: at hand, in its own memory
+            array: Array = tensor.numpy()
+            return array if array.size else None
+        except (RuntimeError, TypeError):
+            pass
     if tensor is not None and tensor.is_mkldnn:  # in blocks of channels
         tensor = tensor.to_dense()
     if tensor is None or tensor.layout is not torch.strided or tensor.dtype.is_complex:

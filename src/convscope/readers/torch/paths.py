@@ -19,11 +19,13 @@ class Path:
 
     steps      for every call: the operator, the module it ran in, its arguments, what it gave; the outputs
     constants  the numbers that depend on no input and may be others in another run; parameters are known by name
+    held       what is said of each parameter that is read, by its name
     places     id of a value → which output of which call it is
     """
 
     def __init__(self, recording: Recording) -> None:
         self.constants: list[Value] = []
+        self.held: dict[str | None, tuple[Any, ...]] = {}
         self.places: dict[int, Any] = {id(v): name for name, v in recording.inputs.items()}
         self._calls = {id(call): number for number, call in enumerate(recording.calls)}
         steps = [self._step(number, call) for number, call in enumerate(recording.calls)]
@@ -47,7 +49,8 @@ class Path:
             if given.fed:
                 return self.places.get(id(given))
             if given.held and given.shape and given.dtype.is_floating_point:
-                return given.name, given.shape, given.dtype, given.tensor.requires_grad
+                said = given.name, given.shape, given.dtype, given.tensor.requires_grad
+                return self.held.setdefault(given.name, said)
             self.constants.append(given)
             return given.shape, given.dtype
         if type(given) in (list, tuple):
@@ -59,12 +62,18 @@ class Known:
     """The path that belongs to a graph, for later runs to be compared with.
 
     names   node → which output of which call it is
+    plan    how the path is told while it is taken; None where it cannot be
+    left    whether the forward took another path the last time
     """
 
-    def __init__(self, path: Path, fetched: Mapping[str, Value]) -> None:
+    def __init__(self, path: Path, recording: Recording, fetched: Mapping[str, Value]) -> None:
+        from convscope.readers.torch.repeating import planned
+
         self.steps = path.steps
         self.numbers = [_kept(value) for value in path.constants]
         self.names: dict[str, tuple[int, int]] = {n: path.places[id(v)] for n, v in fetched.items()}
+        self.plan = planned(path, recording, self.numbers)
+        self.left = False
 
     def followed(self, recording: Recording) -> dict[str, Value] | None:
         """Return the values of another forward by the graph's nodes; None where it took another path."""
@@ -75,7 +84,7 @@ class Known:
         return {n: recording.calls[call].outputs[place] for n, (call, place) in self.names.items()}
 
 
-def known(recording: Recording, fetched: Mapping[str, Value]) -> Known | None:
+def known_path(recording: Recording, fetched: Mapping[str, Value]) -> Known | None:
     """Return the path of a recording, by whose values nodes are called so; None where it is not to be kept."""
     path = Path(recording)
     tensors = [value.tensor for value in path.constants]
@@ -85,7 +94,7 @@ def known(recording: Recording, fetched: Mapping[str, Value]) -> Known | None:
         id(v) not in path.places for v in fetched.values()
     ):
         return None
-    return Known(path, fetched)
+    return Known(path, recording, fetched)
 
 
 def _kept(value: Value) -> Tensor:

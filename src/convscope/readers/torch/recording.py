@@ -36,7 +36,7 @@ OVERWRITTEN = ("copy", "fill", "zero")
 
 DROPOUT = ("dropout", "feature_dropout", "alpha_dropout")
 
-_LOCK = threading.RLock()
+LOCK = threading.RLock()
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -121,6 +121,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         tensors = self.tensors
         several = out if isinstance(out, (list, tuple)) else (out,)
         given = [a for a in args if isinstance(a, torch.Tensor)]
+        if len(several) > 1 and any(one is a for one in several for a in given):
+            tensors.plain = False
         for place, tensor in enumerate(several):
             if not isinstance(tensor, torch.Tensor):
                 continue
@@ -156,6 +158,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for _, tensor in tensors_of((args, kwargs)):
             self.tensors.valued(tensor, reads)
         named = {f"input_{n}": value for n, value in enumerate(reads)}
+        self.tensors.plain = False
         call = Call(func.name(), None, (), named, self.tensors.frame)
         out = func(*args, **kwargs)
         fed = any(value.fed for value in reads)
@@ -177,6 +180,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         entry = self.tensors.entries.get(id(tensor))
         if entry is not None and entry.ref() is tensor and entry.value.fed:
             self.unsure(how)
+
+    def rebound(self, tensor: Tensor, other: Tensor) -> None:
+        """Give a tensor the memory of another one, `tensor.data = other`."""
+        self.tensors.rebound(tensor, other)
 
     def unsure(self, how: str) -> None:
         """Note that the path depends on the numbers that went in."""
@@ -263,7 +270,7 @@ def _watched(recorder: Recorder) -> Iterator[None]:
 
     def rebound(tensor: Tensor, other: Tensor) -> None:
         if get_ident() == recorder.thread:
-            recorder.tensors.rebound(tensor, other)
+            recorder.rebound(tensor, other)
         else:
             DATA.__set__(tensor, other)
 
@@ -308,7 +315,7 @@ def record(
 
     A forward that raises gives a recording too, whose `failure` says where it stopped.
     """
-    with _LOCK, seldom_gathered():
+    with LOCK, seldom_gathered():
         found = _record(module, args, kwargs, inputs, keep, training, sized, True)
         failure = found.failure
         if (
@@ -330,66 +337,89 @@ def _record(
     names: dict[int, tuple[str, str]] = {}
     leaves: set[int] = set()
     recorder = Recorder(keep, names, leaves, sized)
-    scripted = any(isinstance(one, torch.jit.ScriptModule) for _, _, one in every)
     recorder.trained = {  # what TorchScript froze has no flag
         id(own)
         for _, own, one in every
         if getattr(own, "training", False) and not getattr(one, "training", False)
     }
     tensors = recorder.tensors
-    cuda = set()
-    gradients = []
     for path, own, one in every:
         # a closure may call the user's own
         names[id(own)] = names[id(one)] = path, type(one).__name__
         if is_leaf(one):
             leaves.update((id(own), id(one)))
-        for held, theirs in ((one._parameters, own._parameters), (one._buffers, own._buffers)):
-            if not held:
-                continue
-            prefix = f"{path}." if path else ""
-            for name, tensor in held.items():
-                if tensor is not None:
-                    tensors.hold(tensor, prefix + name, theirs[name])
-                    if tensor.is_cuda:
-                        cuda.add(tensor.device.index or 0)
-                    if tensor.requires_grad and tensor.is_leaf:
-                        gradients.append((tensor, tensor.grad))
+    held = held_by(every)
+    for name, tensor, theirs in held:
+        tensors.hold(tensor, name, theirs)
     values = {name: tensors.begin(t, True, name, ours=True) for name, t in inputs.items()}
     result: Any = None
     failure: Failure | None = None
-    with ExitStack() as stack:
-        stack.enter_context(_state_kept(sorted(cuda)))
-        hooks = torch.nn.modules.module
+    try:
+        with listening(recorder, every, held, below):
+            result = acting(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001  (it is the user's code: anything may be wrong)
+        raised = recorder.raised
+        where = raised[1] if raised is not None and raised[0] is error else tensors.frame
+        op, named, frame = recorder.failed or (None, {}, where)
+        if frame is not where:  # an operator had failed before, and the forward went on
+            op, named = None, {}
+        failure = Failure(error, where, op, named)
+    outputs = {name: tensors.value(tensor) for name, tensor in tensors_of(result)}
+    said = list(recorder.warnings)
+    modules = {path: own for path, own, _ in every}
+    plain = below and tensors.plain
+    return Recording(
+        tensors.calls, values, outputs, result, recorder.frames, said, modules, failure, plain
+    )
+
+
+def held_by(every: Sequence[tuple[str, Any, Any]]) -> list[tuple[str, Tensor, Tensor]]:
+    """Return every parameter and buffer of a shadow: its whole name, itself, and the user's own.
+
+    every   the modules: path, the user's own, its copy
+    """
+    found = []
+    for path, own, one in every:
+        for held, theirs in ((one._parameters, own._parameters), (one._buffers, own._buffers)):
+            if held:
+                prefix = f"{path}." if path else ""
+                for name, tensor in held.items():
+                    if tensor is not None:
+                        found.append((prefix + name, tensor, theirs[name]))
+    return found
+
+
+@contextmanager
+def listening(
+    recorder: Recorder,
+    every: Sequence[tuple[str, Any, Any]],
+    held: Sequence[tuple[str, Tensor, Tensor]],
+    below: bool,
+) -> Iterator[None]:
+    """Let a recorder hear what runs in this thread; what a forward changes beside is put back, whatever happens.
+
+    every   the modules of the shadow that runs, as `shadowed` gives them
+    held    the parameters and buffers of it
+    below   whether operators are met below autograd
+    """
+    cuda = {tensor.device.index or 0 for _, tensor, _ in held if tensor.is_cuda}
+    gradients = [(t, t.grad) for _, t, _ in held if t.requires_grad and t.is_leaf]
+    hooks = torch.nn.modules.module
+    with _state_kept(sorted(cuda)), ExitStack() as stack:
         before = hooks.register_module_forward_pre_hook(recorder.enter_module)
         stack.callback(before.remove)
         after = hooks.register_module_forward_hook(recorder.leave_module, always_call=True)
         stack.callback(after.remove)
-        stack.callback(tensors.restore)
+        stack.callback(recorder.tensors.restore)
         stack.callback(_put_back, gradients)
-        try:
-            with ExitStack() as inner:
-                inner.enter_context(_watched(recorder))
-                if scripted:  # a second run would be of other operators
-                    jit: Any = torch.jit
-                    inner.enter_context(jit.optimized_execution(False))
-                if below:
-                    inner.enter_context(torch._C._AutoDispatchBelowAutograd())
-                inner.enter_context(recorder)
-                result = acting(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001  (it is the user's code: anything may be wrong)
-            raised = recorder.raised
-            where = raised[1] if raised is not None and raised[0] is error else tensors.frame
-            op, named, frame = recorder.failed or (None, {}, where)
-            if frame is not where:  # an operator had failed before, and the forward went on
-                op, named = None, {}
-            failure = Failure(error, where, op, named)
-    outputs = {name: tensors.value(tensor) for name, tensor in tensors_of(result)}
-    said = list(recorder.warnings)
-    modules = {path: own for path, own, _ in every}
-    return Recording(
-        tensors.calls, values, outputs, result, recorder.frames, said, modules, failure
-    )
+        stack.enter_context(_watched(recorder))
+        if any(isinstance(one, torch.jit.ScriptModule) for _, _, one in every):
+            jit: Any = torch.jit  # a second run would be of other operators
+            stack.enter_context(jit.optimized_execution(False))
+        if below:
+            stack.enter_context(torch._C._AutoDispatchBelowAutograd())
+        stack.enter_context(recorder)
+        yield
 
 
 def _put_back(gradients: Sequence[tuple[Tensor, Tensor]]) -> None:

@@ -43,11 +43,11 @@ class Entry:
         """Its type, shape, strides and offset; of one that is gone, if anybody asked before."""
         tensor = self.ref()
         if tensor is not None:
-            self._geometry = _geometry(tensor)
+            self._geometry = geometry(tensor)
         return self._geometry or ()
 
 
-def _geometry(tensor: Tensor) -> tuple[Any, ...]:
+def geometry(tensor: Tensor) -> tuple[Any, ...]:
     if tensor.layout is not STRIDED:
         return (tensor.dtype, tuple(tensor.shape))
     return tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.storage_offset()
@@ -75,7 +75,7 @@ class Memory:
         """Copy the numbers that are kept in it, once each: it is about to hold others."""
         copies: dict[tuple[Any, ...], Tensor] = {}
         for value in self.kept:  # two modules that pass on the same tensor have one copy
-            seen = _geometry(value.tensor)
+            seen = geometry(value.tensor)
             if seen not in copies:
                 copies[seen] = value.tensor.detach().clone()
             value.tensor = copies[seen]
@@ -91,6 +91,8 @@ class Tracking:
     moved    what was given other memory and is not ours: tensor, a face of the memory that it had, its version
     waiting  what the module holds and nobody has read yet: id → tensor, its whole name, the user's own
     begun    what the module holds and was read, and whose memory nobody else was met in
+    plain    whether every value was given by the call that is noted for it, and nothing was written into that lies
+             in the memory of another value, or is not ours
     """
 
     def __init__(self, keep: bool, frame: Frame) -> None:
@@ -102,6 +104,7 @@ class Tracking:
         self.moved: list[tuple[Tensor, Tensor, int | None]] = []
         self.waiting: dict[int, tuple[Tensor, str, Tensor]] = {}
         self.begun: list[tuple[Tensor, Entry, Value]] = []
+        self.plain = True
         self._held: set[int] = set()
 
     def hold(self, tensor: Tensor, whole: str, original: Tensor) -> None:
@@ -205,7 +208,8 @@ class Tracking:
             memory = self.memories.get(key)
         if memory is not None:
             # another face of memory that is known: parameter.data, a tensor made by detach outside
-            shape = _geometry(tensor)
+            self.plain = False
+            shape = geometry(tensor)
             live = [e for e in memory.entries if e.ref() is not None]
             for entry in reversed(live):
                 if entry.geometry == shape:
@@ -229,6 +233,7 @@ class Tracking:
         parent, recipe = entry.parent, entry.recipe
         if parent is None or recipe is None:
             return
+        self.plain = False
         if parent.stale:
             self._derive(parent)
         old = {id(output): n for n, output in enumerate(recipe.outputs)}
@@ -302,7 +307,9 @@ class Tracking:
         self._entry(tensor)
         memory = self._memory(tensor, False)
         if memory is None:
+            self.plain = False
             return
+        self.plain = self.plain and memory.ours
         if not memory.ours and not any(known is tensor for known, _, _ in self.saved):
             self.saved.append((tensor, tensor.detach().clone(), _version(tensor)))
         memory.leave()
@@ -310,6 +317,7 @@ class Tracking:
     def keep_place(self, tensor: Tensor) -> None:
         """Keep the memory of a tensor that is about to have another one."""
         self._entry(tensor)
+        self.plain = False
         memory = self._memory(tensor, False)
         if (memory is None or not memory.ours) and all(
             known is not tensor for known, _, _ in self.moved
@@ -341,6 +349,7 @@ class Tracking:
         live = [e for e in memory.entries if e is not entry and e.ref() is not None]
         if not live:
             return
+        self.plain = False
         above: list[Entry] = []
         child = entry
         while child.parent is not None and child.recipe is not None:

@@ -1,0 +1,144 @@
+"""A forward that takes a known path once more gives what a recording of it gives, and no other path is taken for it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import convscope as cs
+from convscope.readers.torch import repeating
+
+from .modules import TRAPS, made, same, unchanged
+
+APART = {"views", "slope", "remembering", "writing", "rebinding", "chosen"}
+"""The traps whose paths are only told from a whole recording."""
+
+
+@pytest.fixture
+def repeats(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
+    """Give a list that notes of every forward along a known path whether it took it."""
+    seen: list[bool] = []
+    repeated = repeating.repeated
+
+    def noted(*given: Any) -> Any:
+        found = repeated(*given)
+        seen.append(found is not None)
+        return found
+
+    monkeypatch.setattr(repeating, "repeated", noted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cs.errors.SourceWarning)
+        yield seen
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_what_is_repeated_is_what_is_recorded(name: str, repeats: list[bool]) -> None:
+    module, x = made(name)
+    module.eval()
+    y = torch.rand(x.shape, generator=torch.Generator().manual_seed(5)).to(x.dtype)
+    net, other = cs.open(module, x), cs.open(module, x)
+    for image in (x.numpy(), x.numpy()):
+        net.run(image)
+    with unchanged(module, x):
+        run, recorded = net.run(y.numpy()), other.run(y.numpy())
+    assert list(run.graph.nodes) == list(recorded.graph.nodes)
+    assert run.activations.keys() == recorded.activations.keys()
+    for layer, array in recorded.activations.items():
+        if layer.startswith("new_empty"):  # nobody has written there
+            continue
+        assert same(torch.as_tensor(array), torch.as_tensor(run.activations[layer])), layer
+    assert (repeats == [True, True]) == (name not in APART), repeats
+
+
+class Residual(nn.Module):
+    """Sums in place, of a value that a module has passed on; numbers that leave before they are overwritten."""
+
+    def __init__(self, leaves: bool) -> None:
+        super().__init__()
+        self.conv, self.norm, self.passing = (
+            nn.Conv2d(3, 3, 3, padding=1),
+            nn.BatchNorm2d(3),
+            nn.Identity(),
+        )
+        self.leaves = leaves
+
+    def forward(self, x: Any) -> Any:
+        y = self.passing(self.norm(self.conv(x)))
+        seen = y.numpy() if self.leaves else np.zeros(1)
+        y += x
+        y.relu_()
+        return y * float(seen.max()) if self.leaves else torch.flatten(y, 1)
+
+
+@pytest.mark.parametrize("leaves", (False, True))
+def test_numbers_that_are_overwritten_stay_those_of_the_values_before(
+    leaves: bool, repeats: list[bool]
+) -> None:
+    torch.manual_seed(3)
+    module, x = Residual(leaves).eval(), torch.rand(1, 3, 5, 4)
+    net = cs.open(module, x)
+    net.run(x.numpy())
+    run = net.run(x.numpy())
+    with torch.no_grad():
+        normed = module.norm(module.conv(x))
+        total, output = normed + x, module(x)
+        assert np.array_equal(run["conv"], module.conv(x)[0].numpy())
+    assert np.array_equal(run["norm"], normed[0].numpy())
+    assert np.array_equal(run["passing"], normed[0].numpy())
+    assert np.array_equal(run["add"], total[0].numpy())
+    assert np.array_equal(run["relu"], total.relu()[0].numpy())
+    assert np.array_equal(run.output, output[0].numpy())
+    assert repeats == ([] if leaves else [True])  # who looks on sees another face of the memory
+
+
+class Choosing(nn.Module):
+    """The same operators by other modules, of other values, with other settings, or more of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.conv = nn.ReLU(), nn.ReLU(), nn.Conv2d(2, 2, 1)
+        self.kept, self.odd = nn.Identity(), nn.Identity()
+
+    def forward(self, x: Any) -> Any:
+        way = int(x[0, 0, 0, 0])
+        y = self.conv(x)
+        y = self.kept(y) if way == 1 else y
+        a = self.two(y) if way == 2 else self.one(y)
+        b = a + (x if way == 3 else y)
+        b = nn.functional.avg_pool2d(b, 2, ceil_mode=way == 4)
+        return b.mul_(2) if way == 5 else b * 2
+
+
+def test_another_path_is_none_that_is_known(repeats: list[bool]) -> None:
+    torch.manual_seed(4)
+    module, x = Choosing().eval(), torch.rand(1, 2, 5, 7)
+    images = [x.clone() for _ in range(6)]
+    for way, image in enumerate(images):
+        image[0, 0, 0, 0] = way
+    net = cs.open(module, images[0])
+    for way in (0, 0, 1, 0, 0, 2, 0, 0, 3, 3, 0, 0, 4, 0, 0, 5, 0, 0):
+        run, fresh = net.run(images[way].numpy()), cs.open(module, images[way])
+        assert list(run.graph.nodes) == list(fresh.graph.nodes)
+        assert np.array_equal(run.output, fresh.run(images[way].numpy()).output)
+        for layer, node in fresh.graph.nodes.items():
+            assert run.graph.nodes[layer].inputs == node.inputs
+    # the way that writes in place gives the same graph, and is the known one from there on
+    assert repeats.count(True) == 6 and repeats.count(False) == 6
+
+
+def test_a_weight_that_changes_is_seen(repeats: list[bool]) -> None:
+    module, x = nn.Sequential(nn.Conv2d(2, 3, 2), nn.ReLU()).eval(), torch.rand(1, 2, 4, 5)
+    net = cs.open(module, x)
+    for factor in (1.0, 2.0, 3.0):
+        with torch.no_grad():
+            next(iter(module.parameters())).mul_(factor)
+            assert np.array_equal(net.run(x.numpy()).output, module(x)[0].numpy())
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    assert np.array_equal(net.run(x.numpy()).output, module(x)[0].detach().numpy())
+    assert repeats == [True, True, False]
