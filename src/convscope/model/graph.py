@@ -489,6 +489,8 @@ class Graph:
         held = sum((bytes_of(node.layer, facts) for node, facts in counted), 0)
         trainable = tidy(sum((f.trainable for f in once), 0))
         work = tidy(sum((f.macs for f in self.facts.values() if f.macs is not None), 0))
+        if self.facts and not self.inputs:  # weights alone: nobody knows what is done with them
+            work = UNKNOWN
         return Totals(
             params,
             trainable,

@@ -141,6 +141,33 @@ def test_sizes_that_a_program_leaves_open_are_those_of_its_export(tmp_path: Path
     assert net.graph.totals.params == sum(p.numel() for p in module.parameters())
 
 
+class Tied(nn.Module):
+    """A weight that two modules share, one that is computed from parameters, and arguments that are no tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(7, 7), nn.Linear(7, 7, bias=False)
+        self.second.weight = self.first.weight
+        self.normed = torch.nn.utils.parametrizations.weight_norm(nn.Linear(7, 5))
+
+    def forward(self, x: Any, times: int, how: str, mask: Any = None) -> Any:
+        assert mask is None
+        return self.normed(self.second(self.first(x).relu())) * times
+
+
+def test_a_program_shares_and_computes_weights_as_its_module_does(tmp_path: Path) -> None:
+    torch.manual_seed(6)
+    module, x = Tied(), torch.rand(1, 7)
+    net = cs.open(exported(module, (x, 3, "so", None), tmp_path / "tied.pt2"))
+    assert list(net.graph.inputs) == ["x"]
+    assert not any(node.layer.opaque for node in net.graph.nodes.values())
+    assert net.count_params() == sum(p.numel() for p in module.parameters())
+    assert net.graph.totals.macs == 7 * 7 * 2 + 7 * 5
+    with torch.no_grad():
+        expected = module(x, 3, "so")[0].numpy()
+    assert np.allclose(net.run(x[0].numpy()).output, expected, atol=1e-6)
+
+
 def test_no_pickle_is_opened_and_no_code_is_run(small: tuple[nn.Module, Path]) -> None:
     seen: list[str] = []
     on = [True]
@@ -245,6 +272,9 @@ def test_weights_of_a_file_stand_in_a_module(
         other.again[1].running_mean.uniform_(1, 2)  # type: ignore[operator]
     path = tmp_path / "small.safetensors"
     safetensors.save_file(other.state_dict(), path)
+    assert (
+        cs.open(path).facts().to_dict()["totals"]["macs"] is None
+    )  # nobody knows what is done with them
     given = [np.random.default_rng(3).random(shape, np.float32) for shape in SHAPES]
     with unchanged(module):
         net = cs.open(module, shape=list(SHAPES), weights=path)

@@ -20,7 +20,7 @@ from convscope.errors import ShapeError
 from convscope.layers.base import Layer
 from convscope.model.graph import Graph, Totals
 from convscope.notation import Size
-from convscope.notation.sizes import UNKNOWN, UNKNOWN_SHAPE, Shape
+from convscope.notation.sizes import UNKNOWN_SHAPE, Shape
 from convscope.readers.torch.calls import Call, Frame, Numbers, Recording, Value
 from convscope.readers.torch.shadow import PLAIN, is_leaf, tree
 
@@ -124,7 +124,6 @@ class TorchGraph(Graph):
             params=params,
             trainable=trainable,
             non_trainable=params - trainable,
-            macs=found.macs if self.inputs else UNKNOWN,
             bytes=size,
         )
 

@@ -42,7 +42,7 @@ DTYPES = {
 
 MAKERS = frozenset(
     ("arange", "full", "zeros", "ones", "full_like", "zeros_like", "ones_like", "scalar_tensor", "eye", "linspace",
-     "lift_fresh_copy", "detach", "alias", "to", "_to_copy", "clone")
+     "lift_fresh_copy", "detach", "alias", "to", "_to_copy", "clone", "_weight_norm", "_weight_norm_interface")
 )  # fmt: skip
 """Operators beside those with an equation that a constant may come from: none of them reads or writes anything else."""
 
@@ -107,6 +107,7 @@ class _Program:
     def _stored(self) -> dict[str, Any]:
         """Return every weight and constant of the archive, by its name in the module."""
         found: dict[str, Any] = {}
+        once: dict[Any, Any] = {}  # weights that are tied lie in the same place
         for kind in ("weights", "constants"):
             place = f"{self.root}/data/{kind}"
             config = f"{place}/{self.model}_{kind}_config.json"
@@ -118,7 +119,11 @@ class _Program:
                     raise SourceError(
                         f"{self.file}: {name} is pickled, and opening a pickle runs whatever code it holds"
                     )
-                found[name] = self._tensor(f"{place}/{one['path_name']}", name, one["tensor_meta"])
+                member, meta = f"{place}/{one['path_name']}", one["tensor_meta"]
+                where = member, str(meta)
+                if where not in once:
+                    once[where] = self._tensor(member, name, meta)
+                found[name] = once[where]
         return found
 
     def _tensor(self, member: str, name: str, meta: Mapping[str, Any]) -> Any:
@@ -183,10 +188,13 @@ class _Program:
 
         for path in ["", *self.kinds]:
             at(path)
+        parameters: dict[int, Any] = {}
         for name, (tensor, parameter, trained) in held.items():
             outer, _, own = name.rpartition(".")
             if parameter:
-                at(outer).register_parameter(own, torch.nn.Parameter(tensor, requires_grad=trained))
+                if id(tensor) not in parameters:
+                    parameters[id(tensor)] = torch.nn.Parameter(tensor, requires_grad=trained)
+                at(outer).register_parameter(own, parameters[id(tensor)])
             else:
                 at(outer).register_buffer(own, tensor)
         return made[""]
@@ -205,6 +213,10 @@ class _Program:
                 if name is not None:
                     inputs[name] = self.values[name] = self._value(metas[name], True, name=name)
                     self._say_open(name, metas[name]["sizes"])
+                continue
+            if (
+                kind == "constant_input"
+            ):  # a number, a word or None: the program holds it where it is used
                 continue
             key = {
                 "parameter": "parameter_name",
