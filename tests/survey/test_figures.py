@@ -25,7 +25,13 @@ from convscope import (
     MaxPooling2D,
     Sequential,
 )
-from convscope.errors import InputError, LayerLookupError, SettingError, UnsupportedError
+from convscope.errors import (
+    EngineError,
+    InputError,
+    LayerLookupError,
+    SettingError,
+    UnsupportedError,
+)
 from convscope.survey import measuring
 from convscope.survey.survey import Survey
 
@@ -152,6 +158,37 @@ def test_one_number_an_image_is_a_map_too() -> None:
     assert [r.image for r in one.top] == np.argsort(-sums, kind="stable")[:9].tolist()
     assert one.top[0].position == ()
     assert found.run(one.top[0]).trace("sum", ()).value == sums.max()
+
+
+def test_what_gives_as_many_numbers_as_it_finds_is_named_and_left_out() -> None:
+    """NonZero's places are no batch; what stands beside it is counted. NumPy finds as many."""
+    import onnx
+
+    nodes = [
+        onnx.helper.make_node("Relu", ["x"], ["r"], name="relu"),
+        onnx.helper.make_node("NonZero", ["r"], ["places"], name="found"),
+        onnx.helper.make_node("Cast", ["places"], ["y"], name="cast", to=1),
+        onnx.helper.make_node("Neg", ["r"], ["z"], name="neg"),
+    ]
+    info = onnx.helper.make_tensor_value_info
+    outputs = [info("z", 1, ["n", 3, 5, 4]), info("y", 1, [4, "k"])]
+    graph = onnx.helper.make_graph(nodes, "finds", [info("x", 1, ["n", 3, 5, 4])], outputs)
+    made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    made.ir_version = 9
+    x = np.random.default_rng(2).integers(-3, 4, size=(41, 3, 5, 4)).astype(np.float32)
+    net = cs.open(made)
+    found = net.survey(x)
+    assert list(found.layers) == ["relu", "neg"] and set(found.missing) == {"found", "cast"}
+    means: Any = [one.mean for one in found["neg"]]
+    assert np.allclose(means, -np.maximum(x, 0).mean(axis=(0, 2, 3)), rtol=1e-6)
+    assert "Not counted: found, cast." in found.text(100)
+    counts = {np.count_nonzero(one > 0) for one in x[:3]}
+    assert len(counts) > 1
+    runner = net.backing.runner(net.graph, ("found",), True)
+    with pytest.raises(
+        EngineError, match=r"found gives \(1, 4, \d+\) for one image and \(1, 4, \d+\) for"
+    ):
+        runner.run({"x": x[:3]})
 
 
 def test_it_agrees_with_hooks_in_pytorch(tmp_path: Any) -> None:

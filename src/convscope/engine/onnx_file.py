@@ -108,8 +108,9 @@ class StoredEngine:
         """
         rows = len(next(iter(inputs.values()))) if inputs else 1
         if rows > 1 and self.material.alone:
-            parts = [self._run({n: a[r : r + 1] for n, a in inputs.items()}) for r in range(rows)]
-            return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            from convscope.engine.runtime import one_by_one
+
+            return one_by_one(self._run, inputs)
         return self._run(inputs)
 
     def _run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +33,26 @@ class Runner(Protocol):
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return the kept activations for a batch: name → array with a batch axis."""
+
+
+def one_by_one(
+    run: Callable[[Mapping[str, Array]], dict[str, Array]], inputs: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Return what a run gives for every row of a batch by itself, put together.
+
+    Raises `EngineError` for a layer that gives as many numbers as it finds, which are no batch.
+    """
+    rows = len(next(iter(inputs.values())))
+    parts = [run({n: a[r : r + 1] for n, a in inputs.items()}) for r in range(rows)]
+    for name, array in parts[0].items():
+        for part in parts:
+            other = part[name].shape if name in part else "nothing"
+            if other != array.shape:
+                raise EngineError(
+                    f"{name} gives {array.shape} for one image and {other} for another, which are no batch: "
+                    f"leave it out, or run one image at a time"
+                )
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 class Engine:

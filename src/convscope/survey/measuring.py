@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from math import inf
@@ -29,7 +29,7 @@ from convscope.model.graph import Graph
 from convscope.model.maps import channel_axes
 from convscope.notation.expression import Call, Number, Read
 from convscope.notation.functions import Formula
-from convscope.notation.sizes import is_known, product
+from convscope.notation.sizes import UNKNOWN_SHAPE, is_known, product
 from convscope.survey import counting
 from convscope.survey.counting import Counting
 from convscope.survey.data import Item, Source
@@ -77,7 +77,8 @@ class Measuring:
     network   has a graph, a backing, and says how pixels go in
     graph     at the size of the images
     same      layers that only move numbers about: name → whose numbers they are
-    missing   layers that nothing here computes: name → the one without an equation before it
+    missing   layers that nothing here computes: name → the one without an equation before it; and those that give as many
+              numbers as they find: name → itself
     clipped   layers that are not asked for, once Numba counts, since they only clip another: name → (whose, cap)
     plan      what is measured, and of how many maps
     rows      how many images go through together, and `callers` how many groups of them at once
@@ -113,7 +114,14 @@ class Measuring:
             self.callers = 1
         self._running = Semaphore(self.callers)
         self._first = first
-        self.plan = self._plan(self._runner.run({self.input: first}), wanted)
+        given = self._runner.run({self.input: first})
+        uncounted = self._uncounted(wanted, given)
+        self.missing |= {name: name for name in uncounted}
+        self.plan = self._plan(given, tuple(name for name in wanted if name not in uncounted))
+        if uncounted:
+            with for_callers(self.callers):
+                keep = tuple(layer.name for layer in self.plan.layers)
+                self._runner = network.backing.runner(graph, keep, True)
         self._each = sum(layer.numbers for layer in self.plan.layers)
         size = 4 * self._each
         fit = max(1, min(MOST_TOGETHER, TOGETHER // size), min(BATCH, LITTLE // size))
@@ -137,6 +145,15 @@ class Measuring:
                 f"nothing of {graph.name} can be computed here: no layer to survey"
             )
         return same, measured
+
+    def _uncounted(self, wanted: Sequence[str], given: dict[str, Array]) -> list[str]:
+        """Return the layers that give no numbers, or as many as they find in an image: others for one without anything."""
+        shapes = [self.graph.facts[name].output_shape for name in wanted]
+        loose = any(s is UNKNOWN_SHAPE or not all(map(is_known, s)) for s in shapes)
+        loose = loose or any(given[n].shape[:1] != (1,) for n in wanted if n in given)
+        none = self._runner.run({self.input: np.zeros_like(self._first)}) if loose else given
+        sizes = [{name: array.shape for name, array in run.items()} for run in (given, none)]
+        return [n for n in wanted if n not in given or sizes[0][n] != sizes[1].get(n)]
 
     def _plan(self, activations: dict[str, Array], wanted: tuple[str, ...]) -> Plan:
         axes = channel_axes(self.graph)

@@ -191,7 +191,8 @@ class Survey:
     images, skipped   how many were measured, and how many could not be taken (`bad` names them)
     layers            name → `LayerFigures`; `survey["conv2d_1"][3]` is one map
     same              layers that only move the numbers of another about: name → that one
-    missing           layers that could not be computed: name → the layer without an equation before them
+    missing           layers that could not be computed: name → the layer without an equation before them; and those
+                      that give as many numbers as they find in an image: name → itself
     verdicts          what is doubtful about maps, each with what it rests on
     confusion         label → how often each class was the largest output; {} without labels or classes
     """
@@ -424,7 +425,7 @@ class Survey:
             if source in self.layers:
                 parts.append(Paragraph(f"{name} only moves the numbers of {source}."))
         if self.missing:
-            parts.append(Paragraph(f"Not computed: {', '.join(self.missing)}."))
+            parts.append(Paragraph(f"Not counted: {', '.join(self.missing)}."))
         if len(self.layers) == 1:
             parts += self._maps(next(iter(self.layers.values())))
         parts += self._verdicts()

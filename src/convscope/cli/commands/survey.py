@@ -127,10 +127,14 @@ def command(
     else:
         show(Report(found), form, color)
     # a file that cannot be written takes nothing of what was printed with it
-    for error in unsaved:
-        raise error
-    for written, write in ((out, None), (parquet, found.parquet), (page, found.page)):
+    for written, write in (
+        (None if unsaved else out, None),
+        (parquet, found.parquet),
+        (page, found.page),
+    ):
         if written is not None:
             if write is not None:
                 write(written)
             say(f"wrote {written}")
+    for error in unsaved:
+        raise error

@@ -315,10 +315,9 @@ class _Recorded:
         rows = len(next(iter(inputs.values())))
         if rows == 1:
             return self._one(inputs)
-        import numpy as np
+        from convscope.engine.runtime import one_by_one
 
-        parts = [self._one({n: a[r : r + 1] for n, a in inputs.items()}) for r in range(rows)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return one_by_one(self._one, inputs)
 
     def _one(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         graph = self.backing.take(self.graph, inputs)

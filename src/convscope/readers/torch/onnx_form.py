@@ -75,9 +75,9 @@ class _OneOf:
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the kept activations for a batch: name → array with a batch axis."""
-        rows = len(next(iter(inputs.values())))
-        parts = [self._one({n: a[r : r + 1] for n, a in inputs.items()}) for r in range(rows)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        from convscope.engine.runtime import one_by_one
+
+        return one_by_one(self._one, inputs)
 
     def _one(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         rowed, rows = self.graph.batched, self.graph.rows
