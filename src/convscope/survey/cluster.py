@@ -65,6 +65,9 @@ def spread(work: Work, measuring: Measuring, workers: int | None, scheduler: str
     could not do is raised here.
     """
     job = _job(measuring)
+    engine = measuring.network.backing.engine
+    if engine != "ONNX Runtime":
+        work.say(f"{engine} computes: its last bit may depend on how many threads a worker has")
     with _client(workers, scheduler) as client, listening() as told:
         _check(client)
         address = client.scheduler.address
