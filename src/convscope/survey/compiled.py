@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from convscope.engine.blocks import side
 from convscope.survey import compiled_blocks
 from convscope.survey.compiling import (
     EXPONENT,
@@ -18,6 +19,7 @@ from convscope.survey.compiling import (
     clipped,
     compiled,
     inner,
+    join,
     place_of,
     reach,
 )
@@ -28,26 +30,27 @@ from convscope.typed import Array
 PIECE = 2048
 """So many numbers are looked at together: they and their places in the histogram stay in the nearest cache."""
 
-FEW = 16
-"""Maps of so few places use so many of the sums side by side."""
+FEW = 256
+"""Maps of so few places are put side by side first: see `compiled_blocks`."""
 
 INFINITE, ABSENT = np.int32(0x7F800000), np.int32(-0x7F800001)
 """∞ and −∞ as whole numbers in the order of the numbers; see `_ordered`."""
 
 
-def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None = None) -> None:
+def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None = None) -> bool:
     """Count the numbers of a layer: float32 (images, maps, places), or in blocks of maps."""
-    if x.ndim == 4:
-        compiled_blocks.count(x, histograms, room, clip)
-        return
     x = np.require(x, np.float32, ["C", "A", "W"])  # a kind of array each would be compiled for
+    if x.ndim == 3 and x.shape[2] <= FEW:
+        x = _in_blocks(x, side() if side() > 1 else 8)
+    if x.ndim == 4:
+        return compiled_blocks.count(x, histograms, room, clip)
     bits = x.view(np.uint32)
     images, maps, places = x.shape
     if histograms.empty:
         histograms.reach(*reach(bits.reshape(-1)))
     table, low = histograms.ready(images * places * (maps // histograms.rows))
-    fill = Fill(room, clip)
-    least, most = _pass(x, bits, table, low, histograms.zeros, fill.own, fill.clip, fill.cap)
+    fill = Fill(room, histograms, clip)
+    least, most, strange = _pass(x, bits, table, low, fill.own, fill.clip, fill.cap)
     fill.done()
     if least <= most:  # there are numbers beside 0
         before = low, (table.shape[1] - HEAD) // (2 * BINS) + low
@@ -55,11 +58,12 @@ def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None = None
             histograms.reach(least, most)
             table, low = histograms.ready(0)
             _others(bits, table, low, *before)
+    return not strange
 
 
 def ready() -> None:
     """Compile all of it, or take what was compiled before; raises what Numba raises where it cannot."""
-    for shape in ((1, 1, 1), (1, 1, 1, 8)):
+    for shape in ((1, 1, FEW + 1), (1, 1, 1)):
         value, place = np.zeros((1, 1), np.float32), np.zeros((1, 1), np.int64)
         wide, whole, narrow = (np.zeros(1, kind) for kind in (np.float64, np.int64, np.float32))
         room = Room(value, place, wide, wide.copy(), whole, whole.copy(), narrow, narrow.copy())
@@ -76,6 +80,20 @@ def add(sums: ExactSums, values: Array) -> None:
 def enter(top: Top, value: Array, image: Array, place: Array) -> None:
     """Let responses, (images, maps), enter the largest ones; `image` says which images they are of."""
     _enter(*top, value, image, place)
+
+
+@compiled
+def _in_blocks(x: Array, side: Any) -> Any:
+    """Return maps as convolutions leave them: (images, blocks, places, maps of a block), 0 beyond the last."""
+    images, maps, places = x.shape
+    blocks = (maps + side - 1) // side
+    found = np.zeros((images, blocks, places, side), np.float32)
+    for n in range(images):
+        for block in range(blocks):
+            for c in range(min(side, maps - block * side)):
+                for p in range(places):
+                    found[n, block, p, c] = x[n, block * side + c, p]
+    return found
 
 
 @compiled
@@ -134,14 +152,16 @@ def _pass(
     bits: Array,
     table: Array,
     low: Any,
-    nothing: Array,
     own: Any,
     clip: Any,
     cap: Any,
 ) -> Any:
-    """Count all but the numbers whose exponent the table has no bins for; return which exponents came."""
-    value, place, sums, squares, zeros, odd, lows, worst = own
-    value_, place_, sums_, squares_, zeros_, _, lows_, worst_ = clip
+    """Count all but the numbers whose exponent the table has no bins for.
+
+    Return which exponents came, and in how many maps of images some are odd.
+    """
+    value, place, sums, squares, zeros, odd, lows, worst, nothing = own
+    value_, place_, sums_, squares_, zeros_, _, lows_, worst_, nothing_ = clip
     images, maps, places = x.shape
     numbers, raw = x.reshape(-1), bits.reshape(-1)
     first, half = np.uint32(low * BINS), np.uint32((table.shape[1] - HEAD) // 2)
@@ -149,13 +169,14 @@ def _pass(
     one, two, three, four = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
     ordered, lowest = value.view(np.int32), np.empty(1, np.float32)
     smallest, largest = np.uint32(0xFFFFFFFF), np.uint32(0)
-    several = len(table) == maps
+    several, strange = len(table) == maps, 0
+    many, under = np.zeros(maps, np.int64), np.empty(maps, np.float32)
     for m in range(maps):
         row = table[m if several else 0]
         total = square = total_ = square_ = 0.0
         least = INFINITE
         for n in range(images):
-            for lane in range(LANES if places > FEW else FEW):
+            for lane in range(LANES):
                 one[lane] = two[lane] = three[lane] = four[lane] = 0
             here, most, none, above = INFINITE, ABSENT, np.int32(0), np.int32(0)
             begin = (n * maps + m) * places
@@ -181,8 +202,9 @@ def _pass(
             if most >= INFINITE or here <= ABSENT:
                 here, most, some = _finite(x[n, m], bits[n, m], one, two)
                 odd[m] += some
-            total += _folded(one, places)
-            square += _folded(two, places)
+                strange += 1
+            total += _folded(one)
+            square += _folded(two)
             zeros[m] += none
             nothing[m if several else 0] += none
             least = min(least, here)
@@ -192,9 +214,9 @@ def _pass(
             if best >= worst[m]:
                 place[n, m] = _first(numbers[begin : begin + places], best, np.float32(np.inf))
             if cap:
-                total_ += _folded(three, places)
-                square_ += _folded(four, places)
-                zeros_[m] += places - above
+                total_ += _folded(three)
+                square_ += _folded(four)
+                many[m] += places - above
                 bound = clipped(best, cap)
                 value_[n, m], place_[n, m] = bound, 0
                 if bound > 0 and bound >= worst_[m]:
@@ -209,8 +231,10 @@ def _pass(
         lows[m] = min(lows[m], lowest[0])
         if cap:
             sums_[m], squares_[m] = total_, square_
-            lows_[m] = min(lows_[m], clipped(lowest[0], cap))
-    return (smallest + 1) >> EXPONENT, largest >> EXPONENT
+            under[m] = clipped(lowest[0], cap)
+    if cap and not strange:
+        join(many, under, zeros_, lows_, nothing_)
+    return (smallest + 1) >> EXPONENT, largest >> EXPONENT, strange
 
 
 @inner
@@ -262,13 +286,12 @@ def _first(numbers: Array, wanted: Any, cap: Any) -> Any:
 
 
 @inner
-def _folded(lanes: Array, places: Any) -> Any:
+def _folded(lanes: Array) -> Any:
     """Return the sums side by side as one: the upper half is added to the lower, again and again."""
-    if places > FEW:
-        for lane in range(32):
-            lanes[lane] += lanes[lane + 32]
-        for lane in range(16):
-            lanes[lane] += lanes[lane + 16]
+    for lane in range(32):
+        lanes[lane] += lanes[lane + 32]
+    for lane in range(16):
+        lanes[lane] += lanes[lane + 16]
     for lane in range(8):
         lanes[lane] += lanes[lane + 8]
     even = (lanes[0] + lanes[4]) + (lanes[2] + lanes[6])

@@ -18,6 +18,7 @@ from convscope.survey.compiling import (
     clipped,
     compiled,
     inner,
+    join,
     place_of,
     prefetch,
     reach,
@@ -58,7 +59,7 @@ def _aside(side: int) -> Array:
     return ((i // side + i) % HEAD).astype(np.uint16)
 
 
-def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None) -> None:
+def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None) -> bool:
     """Count the numbers of a layer: float32 (images, blocks, places, maps of a block)."""
     x = np.require(x, np.float32, ["C", "A", "W"])
     bits, maps = x.view(np.uint32), len(room.sums)
@@ -66,10 +67,10 @@ def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None) -> No
     if histograms.empty:
         histograms.reach(*reach(bits.reshape(-1)))
     table, low = histograms.ready(images * places * (maps // histograms.rows))
-    fill = Fill(room, clip)
+    fill = Fill(room, histograms, clip)
     which, beyond = np.empty(BEYOND, np.int64), np.empty(BEYOND, np.uint32)
-    found = _pass(
-        x, bits, table, low, histograms.zeros, (0,) * side, _aside(side),
+    found, strange = _pass(
+        x, bits, table, low, (0,) * side, _aside(side),
         which, beyond, fill.own, fill.clip, fill.cap,
     )  # fmt: skip
     fill.done()
@@ -80,6 +81,7 @@ def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None) -> No
         _others(bits, table, low, *before, maps)
     elif found:
         histograms.note(which[:found] % histograms.rows, beyond[:found])
+    return not strange
 
 
 @compiled
@@ -88,7 +90,6 @@ def _pass(
     bits: Array,
     table: Array,
     low: Any,
-    nothing: Array,
     sides: Any,
     aside: Array,
     which: Array,
@@ -97,14 +98,13 @@ def _pass(
     clip: Any,
     cap: Any,
 ) -> Any:
-    """Count all but the numbers that the table has no bins for; return how many there are.
+    """Count all but the numbers that the table has no bins for; return how many those are, and in how many maps some are odd.
 
-    nothing         how many are 0, for each row of the table, is added
     sides           of the length of a block's side, which is known where this is compiled
     which, beyond   of which map each of those is, and its bits, as far as there is room
     """
-    value, place, sums, squares, zeros, odd, lows, worst = own
-    value_, place_, sums_, squares_, zeros_, _, lows_, worst_ = clip
+    value, place, sums, squares, zeros, odd, lows, worst, nothing = own
+    value_, place_, sums_, squares_, zeros_, _, lows_, worst_, nothing_ = clip
     images, blocks, places, _ = x.shape
     side, rows = len(sides), ROWS * len(sides)
     numbers, raw, bins = x.reshape(-1), bits.reshape(-1), table.reshape(-1)
@@ -120,7 +120,8 @@ def _pass(
     best, firsts = np.empty(rows, np.float32), np.empty(rows, np.int32)
     none, below = np.empty(rows, np.int32), np.empty(rows, np.int32)
     few = np.zeros(rows, np.uint16)
-    found = 0
+    found = strange = 0
+    many, lowest = np.empty(maps, np.int64), np.empty(maps, np.float32)
     for block in range(blocks):
         start = block * side
         here = min(side, maps - start)
@@ -228,13 +229,15 @@ def _pass(
             zeros[m] += none[c]
             nothing[m if several else 0] += none[c]
             if cap:
-                zeros_[m] += none[c] + below[c]
-                lows_[m] = min(lows_[m], clipped(-least[c], cap))
+                many[m], lowest[m] = none[c] + below[c], clipped(-least[c], cap)
             if np.isfinite(squares[m]):
                 lows[m] = min(lows[m], -least[c])
             else:
+                strange += 1
                 _finite(x, block, c, m, value, place, sums, squares, odd, lows, worst)
-    return found
+    if cap and not strange:
+        join(many, lowest, zeros_, lows_, nothing_)
+    return found, strange
 
 
 @inner

@@ -12,7 +12,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from convscope.survey.counting import Clip, Room
-from convscope.survey.exact import HEAD
+from convscope.survey.exact import HEAD, Histograms
 from convscope.typed import Array
 
 EXPONENT = 24
@@ -59,21 +59,23 @@ prefetch: Any = intrinsic(_prefetch)
 class Fill:
     """Where compiled code puts figures: arrays of one kind each, since for each kind it is compiled.
 
-    own, clip   value, place, sums, squares, zeros, odd, low and worst; cap is 0 where nothing is clipped
+    own, clip   value, place, sums, squares, zeros, odd, low and worst, and the zeros of the histograms; cap is 0 where
+                nothing is clipped
     """
 
-    def __init__(self, room: Room, clip: Clip | None) -> None:
-        self._rooms = (room,) if clip is None else (room, clip.room)
+    def __init__(self, room: Room, histograms: Histograms, clip: Clip | None) -> None:
+        own = (room, histograms)
+        self._rooms = (own,) if clip is None else (own, clip[1:])
         given = [
-            (_contiguous(value), _contiguous(place), *more, np.ascontiguousarray(worst))
-            for value, place, *more, worst in self._rooms
+            (_contiguous(value), _contiguous(place), *more, np.ascontiguousarray(worst), one.zeros)
+            for (value, place, *more, worst), one in self._rooms
         ]
         self.own, self.clip = given[0], given[-1]
         self.cap = np.float32(0 if clip is None else clip.cap)
 
     def done(self) -> None:
         """Put what was found where it belongs."""
-        for room, (value, place, *_) in zip(self._rooms, (self.own, self.clip), strict=False):
+        for (room, _), (value, place, *_) in zip(self._rooms, (self.own, self.clip), strict=False):
             if value is not room.value:
                 room.value[...], room.place[...] = value, place
 
@@ -91,6 +93,16 @@ def reach(bits: Array) -> Any:
         least = min(least, np.uint32(size - np.uint32(1)))  # 0 becomes the largest
         most = max(most, size)
     return (np.int64(least) + 1) >> EXPONENT, np.int64(most) >> EXPONENT
+
+
+@inner
+def join(many: Array, least: Array, zeros: Array, lows: Array, nothing: Array) -> None:
+    """Add what was found of clipped numbers, each map's zeros and least number, to what was before."""
+    several = len(nothing) == len(many)
+    for m in range(len(many)):
+        zeros[m] += many[m]
+        lows[m] = min(lows[m], least[m])
+        nothing[m if several else 0] += many[m]
 
 
 @inner

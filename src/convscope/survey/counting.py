@@ -38,11 +38,13 @@ class Room(Record):
 class Clip(Record):
     """What else is counted: what becomes of the same numbers where those below 0 are made 0, those above `cap` cap.
 
-    room   where that goes; it means nothing where a number is not finite
+    room         where that goes
+    histograms   whose zeros are counted; their bins follow from those of the numbers themselves, see `Histograms.clip`
     """
 
     cap: float
     room: Room
+    histograms: Histograms
 
 
 class Top(Record):
@@ -59,8 +61,8 @@ class Top(Record):
 class Counting(Protocol):
     """What counts: this module, or `compiled`."""
 
-    def count(self, x: Array, histograms: Histograms, room: Room, clip: Clip | None = None) -> None:
-        """Count the numbers of a layer, and all but the histogram of what is clipped of them."""
+    def count(self, x: Array, histograms: Histograms, room: Room, clip: Clip | None = None) -> bool:
+        """Count the numbers of a layer, and what is clipped of them if all are finite: return whether they are."""
 
     def add(self, sums: ExactSums, values: Array) -> None:
         """Add one finite number to each sum."""
@@ -69,17 +71,16 @@ class Counting(Protocol):
         """Let responses enter the largest ones."""
 
 
-def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None = None) -> None:
+def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None = None) -> bool:
     """Count the numbers of a layer: float32 (images, maps, places)."""
-    if clip is not None:
-        count(clipped(x, clip.cap), Histograms(histograms.rows), clip.room)
     before = histograms.zeros.copy()
     histograms.add(x)
     own = len(before) == x.shape[1]
     room.zeros[...] += histograms.zeros - before if own else np.count_nonzero(x == 0, axis=(0, 2))
     room.sums[...], room.squares[...] = _powers(x)
     least = x
-    if not np.isfinite(room.squares).all():
+    sure = bool(np.isfinite(room.squares).all())
+    if not sure:
         finite = np.isfinite(x)
         room.odd[...] += np.count_nonzero(~finite, axis=(0, 2))
         room.sums[...], room.squares[...] = _powers(np.where(finite, x, np.float32(0)))
@@ -88,6 +89,10 @@ def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None = None
     np.minimum(room.low, least.min(axis=(0, 2)), out=room.low)
     x.argmax(axis=2, out=room.place)
     x.max(axis=2, out=room.value)
+    if sure and clip is not None:
+        count(clipped(x, clip.cap), apart := Histograms(histograms.rows), clip.room)
+        clip.histograms.zeros += apart.zeros
+    return sure
 
 
 def clipped(x: Array, cap: float) -> Array:

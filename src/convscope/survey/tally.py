@@ -66,10 +66,11 @@ class Measured(Record):
         if self.axis and self.axis > 1:
             axes = [n for n in range(1, array.ndim) if n != self.axis]
             array = array.transpose(0, self.axis, *axes)
-        with np.errstate(
-            over="ignore"
-        ):  # a number of float64 that float32 does not hold is infinite
-            array = np.ascontiguousarray(array, np.float32)
+        if array.dtype != np.float32:
+            with np.errstate(
+                over="ignore"
+            ):  # a number of float64 that float32 does not hold is infinite
+                array = array.astype(np.float32)
         return array.reshape(len(array), self.maps, -1)
 
     def position(self, map_: int, place: int) -> tuple[int, ...]:
@@ -214,29 +215,18 @@ class Tally:
         def count(of: int) -> None:
             layer, histograms = plan.layers[of], self.histograms[of]
             x = layer.arranged(activations[layer.name])
+            beside = None
+            if of in clips:
+                clip, cap = clips[of]
+                beside = Clip(cap, room(clip), self.histograms[clip])
             with histograms.busy:
-                if of in clips:
-                    beside(of, x, *clips[of])
-                else:
-                    by.count(x, histograms, room(of))
-                    draw(layer, x)
-
-        def beside(of: int, x: Array, clip: int, cap: float) -> None:
-            """Count a layer and the one that clips it, unless there are numbers of which only the engine can say how."""
-            layer, histograms = plan.layers[of], self.histograms[of]
-            at, to = layer.slice, plan.layers[clip].slice
-            zeros, none = np.zeros((2, layer.maps), np.int64)
-            low, odd = np.full(layer.maps, np.inf, np.float32), self.odd[at].sum()
-            there = room(clip)._replace(zeros=zeros, odd=none, low=low)
-            by.count(x, histograms, room(of), Clip(cap, there))
+                sure = by.count(x, histograms, room(of), beside)
             draw(layer, x)
-            if self.odd[at].sum() != odd:
+            if beside is not None and not sure:
                 unclear.append(of)
-                return
-            drawn[:, :, to] = counting.clipped(drawn[:, :, at], cap)
-            self.zeros[to] += zeros
-            np.minimum(self.low[to], low, out=self.low[to])
-            self.histograms[clip].zeros += zeros.reshape(histograms.rows, -1).sum(axis=1)
+            elif beside is not None and of_chosen:
+                own, its = layer.slice, plan.layers[clip].slice
+                drawn[:, :, its] = counting.clipped(drawn[:, :, own], cap)
 
         for _ in over(count, self._order):
             pass
