@@ -325,7 +325,10 @@ class Equation:
 
     @cached_property
     def turns(self) -> frozenset[Axis | None]:
-        """The output axes along which it is now one expression, now another; None where that turns on anything else."""
+        """The output axes along which it is now one expression, now another; None where that turns on anything else.
+
+        So it is where a border repeats the nearest number inside: beyond it the window stands still.
+        """
         found: set[Axis | None] = set()
         for body in (self.expression, *(item.expression for item in self.locals)):
             for part in body.walk():
@@ -334,6 +337,10 @@ class Equation:
                     found.add(axis if axis in self.axes else None)
                 elif by_place(part):
                     found.add(None)
+                elif isinstance(part, Read) and part.outside == "edge" and part.padding:
+                    for index, border in zip(part.indices, part.padding, strict=True):
+                        if any(border):
+                            found.update(axis for axis in self.axes if axis in index.axes())
         return frozenset(found)
 
     @cached_property

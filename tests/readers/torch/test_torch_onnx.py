@@ -118,3 +118,23 @@ def test_a_number_of_a_column_sees_one_place_of_what_is_unfolded(
     last = list(net.graph.nodes)[-1]
     field = net.graph.receptive_field(last)
     assert field is not None and (field.size, field.start) == (size, start)
+
+
+@pytest.mark.parametrize("pad", [nn.ReplicationPad2d((1, 3, 2, 0)), nn.CircularPad2d((1, 3, 2, 0))])
+def test_what_a_repeated_border_sees_is_what_it_repeats(pad: nn.Module) -> None:
+    torch.manual_seed(6)
+    module = nn.Sequential(nn.Conv2d(2, 3, (2, 3), stride=(2, 3)), pad, nn.Conv2d(3, 4, 1)).eval()
+    x = torch.rand(1, 2, 9, 14)
+    net = cs.open(module, x)
+    for at in ((0, 0, 0), (1, 1, 7), (2, 3, 6), (3, 5, 2)):
+        rows, columns = net.graph.patch(
+            "2", at
+        )  # what is no number in the image is none in the result
+        for axis, (first, last) in ((2, rows), (3, columns)):  # type: ignore[misc]
+            read = []
+            for place in range(x.shape[axis]):
+                other = x.clone()
+                other.select(axis, place).fill_(float("nan"))
+                if module(other)[0][at].isnan():
+                    read.append(place)
+            assert (first, last) == (read[0], read[-1]), at
