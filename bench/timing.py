@@ -59,7 +59,8 @@ def in_turn(
     """Return the median seconds of each action, called in turn.
 
     again   every turn is two calls, the second of which is timed: threads of ONNX Runtime spin on for a
-            while after a run, and would otherwise be in the next action's way
+            while after a run, and memory that another action had is given back to the system; either would
+            otherwise be in the next action's way
     """
     taken: list[list[float]] = [[] for _ in actions]
     for number in range(times + warm):
