@@ -327,3 +327,25 @@ def test_what_learns_is_what_learns_now() -> None:
         assert [row.trainable for row in found.rows][:2] == [3, 6]
         module[0].weight.requires_grad_(True)
         assert net.facts().totals.trainable == 3 * 12 + 3 + 6
+
+
+def test_rows_that_attention_moves_and_puts_back_are_a_batch() -> None:
+    class Attending(nn.Module):
+        def __init__(self, spread: bool) -> None:
+            super().__init__()
+            self.attention = nn.MultiheadAttention(12, 3, batch_first=True)
+            self.spread = spread
+
+        def forward(self, x: Any) -> Any:
+            y = self.attention(x, x, x, need_weights=False)[0]
+            return y - y.mean(0) if self.spread else y
+
+    module, x = Attending(False).eval(), torch.rand(4, 5, 12)
+    net, one = cs.open(module, x), cs.open(module, x[:1])
+    assert net.graph.inputs == {"x": (5, 12)} and net.warnings == []
+    assert net.graph.totals == one.graph.totals
+    found = net.predict(x.numpy())  # the axis that was moved is there, of one row
+    assert np.allclose(found[:, 0], module(x).detach().numpy(), atol=1e-6)
+    with pytest.warns(SourceWarning, match="transpose mixes or moves the 4 rows"):
+        mixed = cs.open(Attending(True).eval(), x)  # no row is the same alone
+    assert mixed.graph.inputs == {"x": (4, 5, 12)}

@@ -402,6 +402,43 @@ def test_a_module_used_from_two_threads() -> None:
     assert all(k == kinds[0] for k in kinds)
 
 
+def test_a_forward_that_waits_for_a_thread_that_opens_a_module_is_told() -> None:
+    found: list[Any] = []
+
+    def opens() -> None:
+        try:
+            cs.open(nn.Conv2d(2, 3, 2), torch.rand(1, 2, 5, 6))
+        except cs.errors.EngineError as error:
+            found.append(str(error))
+
+    class Waiting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.act = nn.ReLU()
+
+        def forward(self, x: Any) -> Any:
+            thread = threading.Thread(target=opens)
+            thread.start()
+            thread.join()
+            return self.act(x)
+
+    net = cs.open(Waiting(), torch.rand(1, 2, 5))
+    assert list(net.graph.nodes) == ["act"]
+    assert len(found) == 1 and "both would wait for ever" in found[0]
+
+
+@pytest.mark.parametrize("name", ["weight", "bias"])
+def test_a_parameter_that_was_taken_away_is_told(name: str) -> None:
+    module = nn.Sequential(nn.Conv2d(2, 3, 2), nn.ReLU()).eval()
+    net = cs.open(module, torch.rand(1, 2, 5, 6))
+    count = net.count_params()
+    setattr(module[0], name, None)
+    net.summary(file=io.StringIO())
+    assert net.count_params() < count
+    with pytest.raises(cs.errors.WeightsError, match=f"Conv2d had a {name} of .*and has none now"):
+        net.get_layer("0").get_weights()
+
+
 def test_lazy_modules_are_refused_and_meta_ones_only_summed_up() -> None:
     with pytest.raises(
         cs.errors.SourceError, match=r"without a shape \(0\.weight, 0\.bias\).*call it once"

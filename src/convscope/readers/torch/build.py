@@ -89,7 +89,7 @@ class TorchGraph(Graph):
             layer, facts = node.layer, self.facts[name]
             if isinstance(layer, Operator) and layer.held:
                 numbers: Any = layer.arrays
-                layer.held = tuple([(n, numbers[n].now.requires_grad) for n, _ in layer.held])
+                layer.held = tuple([(n, numbers[n].learns) for n, _ in layer.held])
                 learned = [facts.weights.get(n, (0,)) for n, learns in layer.held if learns]
                 self.facts[name] = facts._replace(trainable=sum(map(prod, learned)))
             elif isinstance(layer, NotRun):

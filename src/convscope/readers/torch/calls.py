@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from convscope.notation.sizes import UNKNOWN_SHAPE
+from convscope.errors import WeightsError
+from convscope.notation.sizes import UNKNOWN_SHAPE, shape_text
 from convscope.typed import Record
 
 Tensor = Any
@@ -234,8 +235,22 @@ class Numbers:
 
     @property
     def now(self) -> Any:
-        """The tensor itself."""
-        return self.tensor if self.owner is None else getattr(self.owner, self.name, self.tensor)
+        """The tensor itself; raises `WeightsError` where its module has none there any more."""
+        if self.owner is None:
+            return self.tensor
+        found = getattr(self.owner, self.name, None)
+        if not isinstance(found, torch.Tensor):
+            raise WeightsError(
+                f"a {type(self.owner).__name__} had a {self.name} of {shape_text(tuple(self.tensor.shape))} when its "
+                f"network was opened, and has none now: open(module, …) again, or put it back"
+            )
+        return found
+
+    @property
+    def learns(self) -> bool:
+        """Whether it requires a gradient; what was taken away does not."""
+        found = self.tensor if self.owner is None else getattr(self.owner, self.name, None)
+        return isinstance(found, torch.Tensor) and found.requires_grad
 
     def __call__(self) -> Any:
         tensor = self.now.detach()

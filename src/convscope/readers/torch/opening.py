@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from convscope.errors import SettingError, SourceError
 from convscope.files.labels import configured_labels
 from convscope.network import Network
 from convscope.readers.example import Example
 from convscope.readers.torch.build import TorchGraph, build, skeleton
 from convscope.readers.torch.calls import Recording
-from convscope.readers.torch.inputs import arguments
+from convscope.readers.torch.inputs import Arguments, arguments
 from convscope.readers.torch.module import BothEngines, TorchModule
 from convscope.readers.torch.recording import record
 from convscope.readers.torch.shadow import initialised, parameters, plain, tree
+from convscope.readers.torch.structures import tensors_of
 
 
 def opened(source: Any, example: Example) -> Network:
@@ -37,6 +40,10 @@ def opened(source: Any, example: Example) -> Network:
         given = given.with_inputs({n: t.to("meta") for n, t in given.inputs.items()})
     recording = record(module, given.args, given.kwargs, given.inputs, False, example.training)
     graph, batched = graph_of(recording, name)
+    if not batched and (one := _of_one_row(module, given, recording, example.training)):
+        recording.settle()
+        given, recording = one
+        graph, batched = graph_of(recording, name)
     recording.settle()
     if recording.failure is not None:
         from convscope.readers.torch.failing import forward_error
@@ -73,6 +80,34 @@ def graph_of(recording: Recording, name: str) -> tuple[TorchGraph, bool]:
         )
         return build(recording, name, False), False
     return graph, batched
+
+
+def _of_one_row(
+    module: Any, given: Arguments, recording: Recording, training: bool
+) -> tuple[Arguments, Recording] | None:
+    """Return the arguments with one row of several, and their recording, where that gives the same as among the others.
+
+    Attention, say, moves the rows of a batch on the way, and puts them back.
+    """
+    counts = {tensor.shape[:1] for tensor in given.inputs.values()}
+    if (
+        recording.failure is not None
+        or _alone(recording)
+        or len(counts) != 1
+        or counts <= {(), (1,)}
+    ):
+        return None
+    one = given.with_inputs({n: t[:1].clone() for n, t in given.inputs.items()})
+    again = record(module, one.args, one.kwargs, one.inputs, False, training)
+    (rows,) = counts
+    pairs = zip(tensors_of(recording.result), tensors_of(again.result), strict=False)
+    apart = again.failure is None and all(
+        many.shape[:1] == rows
+        and many[:1].shape == single.shape
+        and torch.allclose(many[:1], single, rtol=1e-4, atol=1e-5, equal_nan=True)
+        for (_, many), (_, single) in pairs
+    )
+    return (one, again) if apart else None
 
 
 _WINDOWS = {"conv1d": 1, "conv2d": 2, "conv3d": 3, "max_pool2d": 2, "avg_pool2d": 2, "adaptive_avg_pool2d": 2,

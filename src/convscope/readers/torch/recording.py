@@ -7,7 +7,6 @@ operators are still whole (convolution, batch_norm, linear, attention), and each
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from threading import get_ident
@@ -17,6 +16,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from convscope.model.gathering import seldom_gathered
+from convscope.readers.torch.alone import alone
 from convscope.readers.torch.calls import (
     About,
     Call,
@@ -35,8 +35,6 @@ OVERWRITTEN = ("copy", "fill", "zero")
 """Operators that write into a tensor without reading what was there."""
 
 DROPOUT = ("dropout", "feature_dropout", "alpha_dropout")
-
-LOCK = threading.RLock()
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -315,7 +313,7 @@ def record(
 
     A forward that raises gives a recording too, whose `failure` says where it stopped.
     """
-    with LOCK, seldom_gathered():
+    with alone(), seldom_gathered():
         found = _record(module, args, kwargs, inputs, keep, training, sized, True)
         failure = found.failure
         if (

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 
 from convscope.model.gathering import seldom_gathered
+from convscope.readers.torch.alone import alone
 from convscope.readers.torch.calls import Recording, Tensor, Value, about
 from convscope.readers.torch.paths import Path
 from convscope.readers.torch.recording import (
     DROPOUT,
-    LOCK,
     Recorder,
     held_by,
     listening,
@@ -298,7 +298,7 @@ def repeated(
     inputs: Mapping[str, Tensor], training: bool,
 ) -> dict[Place, Tensor] | None:  # fmt: skip
     """Run a module's shadow once and return the numbers of all values; None where it does not take the path."""
-    with LOCK, seldom_gathered():
+    with alone(), seldom_gathered():
         acting, every, (args, kwargs) = shadowed(module, training, tuple(args), dict(kwargs))
         held = held_by(every)
         known: dict[int, Any] = {}

@@ -1,0 +1,60 @@
+"""One forward is recorded at a time: what is put back after it, others would have changed meanwhile."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import get_ident
+from typing import Any
+
+from convscope.errors import EngineError
+
+LONGEST = 10.0
+"""So many seconds may a forward wait for other threads while another thread waits for it."""
+
+_LOCK = threading.RLock()
+_HOLDERS: list[int] = []
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Wait until no other thread records a forward, and keep others waiting.
+
+    Raises `EngineError` where that forward waits for this thread, which it may have started: both would wait for ever.
+    """
+    if not _LOCK.acquire(blocking=False):
+        _wait()
+    _HOLDERS.append(get_ident())
+    try:
+        yield
+    finally:
+        _HOLDERS.pop()
+        _LOCK.release()
+
+
+def _wait() -> None:
+    before, since = None, time.monotonic()
+    while not _LOCK.acquire(timeout=0.05):
+        frame = sys._current_frames().get(_HOLDERS[-1]) if _HOLDERS else None
+        waits = frame is not None and frame.f_code.co_filename == threading.__file__
+        place = (id(frame), frame.f_lasti) if frame is not None and waits else None
+        if place is None or place != before:
+            before, since = place, time.monotonic()
+        elif _joins(frame) or time.monotonic() - since > LONGEST:
+            raise EngineError(
+                "a forward that is being run waits for other threads, and this one, which is to open or run a module, "
+                "for that forward: both would wait for ever. Open and run modules outside of the forward"
+            )
+
+
+def _joins(frame: Any) -> bool:
+    """Whether what runs there waits for the end of this thread."""
+    us = threading.current_thread()
+    while frame is not None:
+        if frame.f_code is threading.Thread.join.__code__ and frame.f_locals["self"] is us:
+            return True
+        frame = frame.f_back
+    return False
