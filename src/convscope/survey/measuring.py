@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from math import inf
 from threading import Semaphore
 from typing import Any
@@ -200,7 +201,7 @@ class Measuring:
         ):
             over = counters.map if self.counters > 1 else map
             coming: deque[tuple[Future[bool], Future[tuple[int, int]]]] = deque()
-            groups = self._groups(self.source.items(first, last))
+            groups = self._groups(self.source.items(first, last), first)
             reached, batch = 0, -1
             turn: Future[bool]  # of a batch
             try:
@@ -242,17 +243,12 @@ class Measuring:
             give = self._ran(group)
         return self._count(tally, give, over) if turn.result() else (0, 0)
 
-    def _groups(self, items: Iterable[Item]) -> Iterator[list[Item]]:
+    def _groups(self, items: Iterable[Item], first: int) -> Iterator[list[Item]]:
         """Yield the images that go through together: by their numbers, within a batch."""
-        group: list[Item] = []
-        for item in items:
-            group.append(item)
-            reached = item.number % BATCH + 1
-            if reached == BATCH or reached % self.rows == 0:
-                yield group
-                group = []
-        if group:
+        items = iter(items)
+        while group := list(islice(items, self.rows - first % self.rows)):
             yield group
+            first = group[-1].number + 1
 
     def _ran(self, group: list[Item]) -> Callable[[], Any]:
         """Make a group ready and run it; return what gives what came out, once, so that it can be let go."""

@@ -6,7 +6,7 @@ number of layers. A `Plan` says which place belongs to which map.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Any
 
@@ -23,6 +23,9 @@ SAMPLED_PLACES = 4
 
 SAMPLE_BYTES, LEAST_SAMPLED, MOST_SAMPLED = 64 << 20, 64, 512
 """How many images are sampled: as many as fit, within these bounds."""
+
+ANY = np.uint64(0xFFFFFFFFFFFFFFFF)
+"""No lot is higher."""
 
 MOST_NAMED = 1000
 """So many of the images that were skipped are named; all are counted."""
@@ -144,7 +147,7 @@ class Tally:
         rows = [layer.maps if plan.histograms == "maps" else 1 for layer in plan.layers]
         self.histograms = [Histograms(count) for count in rows]
         self.samples: dict[int, Array] = {}
-        self._bound: int | None = None
+        self._bound = ANY  # the highest lot of those that are kept
         self._alone = Lock()
         self.skipped = 0
         self.bad: dict[int, tuple[str, str]] = {}
@@ -190,10 +193,11 @@ class Tally:
         value = np.empty((images, plan.maps), np.float32)
         place = np.empty((images, plan.maps), np.int64)
         sums, squares = np.empty(plan.maps), np.empty(plan.maps)
-        chosen = self._chosen(numbers)
-        of_chosen = [numbers[row] for row in chosen]
+        own, *of_places = _drawn(numbers, SAMPLED_PLACES)
+        chosen = np.flatnonzero(own <= self._bound)  # which of them stay, `_trim_samples` tells
+        of_chosen = [numbers[row] for row in chosen.tolist()]
         drawn = np.empty((len(chosen), SAMPLED_PLACES, plan.maps), np.float32)
-        lots = np.stack([*_drawn(of_chosen, SAMPLED_PLACES)][1:], axis=1)
+        lots = np.stack(of_places, axis=1)[chosen]
 
         clips = {of: (clip, cap) for clip, (of, cap) in self._clipped.items()}
         unclear: list[int] = []
@@ -290,12 +294,6 @@ class Tally:
 
     # -- drawing a sample -------------------------------------------------------------------------
 
-    def _chosen(self, numbers: Sequence[int]) -> Array:
-        """Return the rows of those of some images that may be among the lowest drawn so far; `_trim_samples` tells which are."""
-        (lots,) = _drawn(numbers)
-        bound = self._bound
-        return np.arange(len(lots)) if bound is None else np.flatnonzero(lots < np.uint64(bound))
-
     def _trim_samples(self) -> None:
         """Keep those that drew the lowest lots, as many as are sampled; no two images draw the same."""
         numbers, most = list(self.samples), self.plan.sampled
@@ -303,7 +301,7 @@ class Tally:
         order = np.argsort(lots)
         for row in order[most:].tolist():
             del self.samples[numbers[row]]
-        self._bound = int(lots[order[most - 1]]) if len(order) >= most else None
+        self._bound = lots[order[most - 1]] if len(order) >= most else ANY
 
     def _trim_bad(self) -> None:
         if len(self.bad) > MOST_NAMED:
@@ -411,11 +409,11 @@ class Tally:
         return tally
 
 
-def _drawn(numbers: Iterable[int], places: int = 0) -> Iterator[Array]:
-    """Yield the lots that images draw, then those of so many of their places: the same for everybody."""
-    state = np.fromiter(numbers, np.uint64)
-    for _ in range(places + 1):  # SplitMix64
-        state = state + np.uint64(0x9E3779B97F4A7C15)
-        z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        yield z ^ (z >> np.uint64(31))
+def _drawn(numbers: Collection[int], places: int = 0) -> Array:
+    """Return the lots that images draw, then those of so many of their places: the same for everybody."""
+    steps = np.arange(1, places + 2, dtype=np.uint64)[:, None] * np.uint64(0x9E3779B97F4A7C15)
+    state = np.fromiter(numbers, np.uint64, len(numbers)) + steps  # SplitMix64
+    z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    found: Array = z ^ (z >> np.uint64(31))
+    return found

@@ -108,13 +108,13 @@ class Numbered(Sequence[str]):
     """Names of items that have none: image 0, image 1, …"""
 
     def __init__(self, count: int) -> None:
-        self._count = count
+        self._numbers = range(count)
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._numbers)
 
     def __getitem__(self, place: Any) -> Any:
-        return f"image {range(self._count)[place]}"
+        return f"image {self._numbers[place]}"
 
 
 class Format(Protocol):
