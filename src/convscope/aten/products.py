@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from convscope.aten.rule import Call, NoEquation, Rule, Write, axes_of
 from convscope.equations import products
-from convscope.equations.einsum import einsum as summed
-from convscope.equations.einsum import sizes_of, spelled_out
 from convscope.errors import ShapeError
 from convscope.notation import Equation, Expression
 from convscope.notation.sizes import shape_text
@@ -101,6 +99,9 @@ def _write_added(given: Call, form: Write) -> str:
 
 
 def einsum(given: Call) -> Equation:
+    from convscope.equations.einsum import einsum as summed
+    from convscope.equations.einsum import sizes_of, spelled_out
+
     keys = given.many("tensors")
     shapes = [given.shape(key) for key in keys]
     if not isinstance(given["equation"], str):

@@ -264,7 +264,7 @@ class Call:
             value = (value,)
         if len(value) == 1:
             value = tuple(value) * count
-        if len(value) != count or any(isinstance(v, bool) or not isinstance(v, int) for v in value):
+        if len(value) != count or not {*map(type, value)} <= {int}:
             raise SettingError(f"{name} must be {count} whole numbers, not {value!r}")
         return tuple(value)
 

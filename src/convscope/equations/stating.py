@@ -20,5 +20,6 @@ def is_number(expression: Expression | None, number: float) -> bool:
 
 def all_known(*shapes: Sequence[Size]) -> None:
     """Raise `NoEquation` unless every size is a number."""
-    if any(not is_known(size) for shape in shapes for size in shape):
-        raise NoEquation("it depends on a size that is not known yet")
+    for shape in shapes:
+        if {*map(type, shape)} != {int} and not all(map(is_known, shape)):
+            raise NoEquation("it depends on a size that is not known yet")

@@ -74,7 +74,8 @@ def _numbers_of(weights: dict[str, Shape]) -> Size:
 
 def _derive(layer: Layer, shapes: tuple[Shape, ...], learned: frozenset[str]) -> Facts:
     equation = layer.equation(*shapes)
-    if any(map(is_symbolic, (*equation.shape, *[size for shape in shapes for size in shape]))):
+    sizes = (*equation.shape, *[size for shape in shapes for size in shape])
+    if {*map(type, sizes)} != {int} and any(map(is_symbolic, sizes)):
         from convscope.notation.rewriting import told_apart
 
         equation = told_apart(equation)

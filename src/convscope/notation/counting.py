@@ -16,6 +16,7 @@ from convscope.notation.expression import (
     Call,
     Expression,
     Inside,
+    Local,
     Pieces,
     Read,
     Reduction,
@@ -111,7 +112,10 @@ def _factors(node: Reduction, learned: Container[str] = ()) -> _Factors:
         for factor in factors(node.body):
             if isinstance(factor, Call) and factor.function.taps is not None:
                 continue  # it says where
-            tensors = [read.tensor for read in reads([factor])]
+            if isinstance(factor, Read) and not isinstance(factor.tensor, Local):
+                tensors = [factor.tensor]
+            else:
+                tensors = [read.tensor for read in reads([factor])]
             if any(t.role == "gradient" for t in tensors):  # whatever else it is made of
                 gradients += 1
                 continue
@@ -128,9 +132,9 @@ def _extent(sizes: dict[Axis, Size], node: Reduction) -> dict[Axis, Size]:
     extent = {**sizes, **dict(zip(node.axes, lengths(node), strict=True))}
     multiplied = list(factors(node.body))
     for read in multiplied:
-        if isinstance(read, Read) and read.tensor.shape is not None:
+        if isinstance(read, Read) and read.scattered and read.tensor.shape is not None:
             for index, size in zip(read.indices, read.tensor.shape, strict=True):
-                moving = _moving(index, sizes) if read.scattered else None
+                moving = _moving(index, sizes)
                 if moving is not None:
                     extent[moving] = size
     if any(isinstance(f, Read) and f.tensor.role == "gradient" for f in multiplied):

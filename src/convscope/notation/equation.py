@@ -454,7 +454,7 @@ def _fit(
     axis: Axis, read: Read, dimension: int, index: Index, bound: frozenset[Axis]
 ) -> Fit | None:
     """Return how often the window of one read fits along an axis; None if it does not move there."""
-    if axis not in index.axes():
+    if not index.moves_with(axis):
         return None
     others = [(atom, factor) for atom, factor in index.terms if atom is not axis]
     stride = next((factor for atom, factor in index.terms if atom is axis), 0)

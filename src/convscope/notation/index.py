@@ -124,6 +124,13 @@ class Index:
             found |= atom.axes()
         return found
 
+    def moves_with(self, axis: Axis) -> bool:
+        """Whether this index depends on an axis."""
+        for atom, _ in self.terms:
+            if atom is axis or (type(atom) is not Axis and axis in atom.axes()):
+                return True
+        return False
+
     def bounds(self, ranges: Mapping[Axis, Range]) -> Range:
         """Return the lowest and highest value while each axis runs over its range.
 

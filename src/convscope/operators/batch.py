@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from convscope.equations.stating import NoEquation
 from convscope.errors import ShapeError
-from convscope.notation import Axis, Equation, Expression, Local, Read, Size, Tensor, source
+from convscope.notation import Axis, Equation, Expression, Index, Local, Read, Size, Tensor, source
 from convscope.notation.expression import Inside, Pieces, Place
 from convscope.notation.node import changed
 from convscope.notation.rewriting import Rewriting
@@ -32,9 +32,8 @@ def settled(equation: Equation, batched: frozenset[str]) -> tuple[Equation, bool
         if read.tensor.name in batched:
             if read.padding is not None and read.padding[0] != (0, 0):
                 raise NoEquation("it pads the batch")
-            rest = any(row in index.axes() for index in indices[1:])
-            keeps = keeps and indices[0].single() is row and not rest
-        elif row is not None and any(row in index.axes() for index in indices):
+            keeps = keeps and indices[0].single() is row and not _any_moves(indices[1:], row)
+        elif row is not None and _any_moves(indices, row):
             keeps = False
     strip = _Strip(batched, row if keeps else None)
     axes = equation.axes[1:] if keeps else equation.axes
@@ -54,8 +53,16 @@ def _told_by(row: Axis, equation: Equation) -> bool:
                 indices = (node.index if isinstance(node, Place) else node.along,)
             else:
                 continue
-            if any(row in index.axes() for index in indices):
+            if _any_moves(indices, row):
                 return True
+    return False
+
+
+def _any_moves(indices: Sequence[Index], row: Axis | None) -> bool:
+    """Whether any of some indices depends on the row."""
+    for index in indices:  # noqa: SIM110  (a generator takes three times as long)
+        if row is not None and index.moves_with(row):
+            return True
     return False
 
 

@@ -237,7 +237,10 @@ class Node:
         if not isinstance(value, tuple) or (count is not None and len(value) != count):
             wanted = "" if count is None else f" {count}"
             raise SettingError(f"{name} must be{wanted} whole numbers, not {value!r}")
-        return tuple(_whole(v, f"{name} = {list(value)}: every number", least, most) for v in value)
+        for one in value:
+            if type(one) is not int or not least <= one <= most:
+                _whole(one, f"{name} = {list(value)}: every number", least, most)
+        return value
 
     def axis(self, value: int, rank: int, what: str = "axis", end: bool = False) -> int:
         """Return which axis a number means, counted from the front."""

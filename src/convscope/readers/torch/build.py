@@ -8,7 +8,7 @@ give is counted: relu, relu:2.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from math import prod
 from typing import Any
 
@@ -404,6 +404,7 @@ _NO_FORWARD = torch.nn.Module.forward
 """What modules have that are never called: lists of parameters."""
 
 
+@lru_cache(maxsize=8192)
 def _owned(name: str | None) -> tuple[str, str, str]:
     """Return of a tensor's whole name the module that holds it, its own name there, and what it is called: in words.
 
