@@ -77,6 +77,12 @@ APART = torch.tensor([[[5, 0, 3, 1], [1, 4, 3, 2]], [[4, 3, 1, 0], [2, 5, 0, 3]]
 PLACED = torch.tensor([[[5, 0, 3, 0], [1, 3, 3, 2]], [[4, 1, 1, 0], [2, 5, 0, 2]]])
 
 CASES: list[Case] = [
+    # -- rounded as few bits would hold it
+    Case("fake_quantize_per_tensor_affine", [(2, 3, 4)], lambda x: torch.fake_quantize_per_tensor_affine(x, 0.17, 3, -8, 7), smooth=False),
+    Case("fake_quantize_per_tensor_affine", [(2, 3)], lambda x, s, z: torch.fake_quantize_per_tensor_affine(x, s, z, 0, 15),
+         [torch.tensor(0.3), torch.tensor(5, dtype=torch.int32)], smooth=False),
+    Case("fake_quantize_per_channel_affine", [(2, 3, 5, 4)], lambda x, s, z: torch.fake_quantize_per_channel_affine(x, s, z, 1, -8, 7),
+         [torch.tensor([0.17, 0.31, 0.43]), torch.tensor([1, 0, -2], dtype=torch.int32)], smooth=False),
     # -- windows
     Case("conv1d", [(2, 6, 11)], lambda x, w, b: F.conv1d(x, w, b, 2, 1, 2, 2), [(4, 3, 3), (4,)]),
     Case("conv2d", [(2, 6, 9, 11)], lambda x, w, b: F.conv2d(x, w, b, (2, 1), (1, 2), (1, 2), 3), [(9, 2, 2, 3), (9,)]),
@@ -113,6 +119,8 @@ CASES: list[Case] = [
     Case("adaptive_max_pool2d", [(2, 3, 7, 10)], lambda x: F.adaptive_max_pool2d(x, (3, 4)), outputs=(0,)),
     Case("adaptive_max_pool3d", [(2, 3, 4, 6, 5)], lambda x: F.adaptive_max_pool3d(x, (2, 3, 1)), outputs=(0,)),
     # -- products
+    Case("bilinear", [(2, 4), (2, 5)], lambda x, y, w, b: F.bilinear(x, y, w, b), [(3, 4, 5), (3,)]),
+    Case("bilinear", [(2, 6, 4), (2, 6, 5)], lambda x, y, w: F.bilinear(x, y, w), [(3, 4, 5)]),
     Case("linear", [(2, 5, 6)], lambda x, w, b: F.linear(x, w, b), [(4, 6), (4,)]),
     Case("linear", [(3, 6)], lambda x, w: F.linear(x, w), [(4, 6)]),
     Case("linear", [(2, 3, 6)], lambda x, w: F.linear(x, w), [(6,)]),
@@ -381,6 +389,10 @@ CASES: list[Case] = [
     Case("scatter", [(2, 3, 6), (2, 2, 4)], lambda x, y, i: x.scatter(2, i, y), [APART]),
     Case("scatter", [(2, 3, 6), (2, 2, 4)], lambda x, y: x.scatter(2, y.abs().long(), y), smooth=False),
     Case("scatter", [(2, 3, 6)], lambda x, i: x.scatter(2, i, 1.5), [PLACED]),
+    Case("index_add", [(2, 5, 4), (2, 3, 4)], lambda x, y, i: x.index_add(1, i, y, alpha=-2), [torch.tensor([4, 0, 4])]),
+    Case("index_add", [(2, 5), (2, 3)], lambda x, y: x.index_add(1, y[0].abs().long(), y), smooth=False),
+    Case("index_copy", [(2, 5, 4), (2, 5, 3)], lambda x, y, i: x.index_copy(-1, i, y), [torch.tensor([3, 0, 1])]),
+    Case("index_copy", [(2, 5), (2, 3)], lambda x, y: x.index_copy(1, y[0].abs().long(), y), smooth=False),
     Case("scatter_add", [(2, 3, 6), (2, 2, 4)], lambda x, y, i: x.scatter_add(2, i, y), [PLACED]),
     Case("scatter_add", [(2, 3, 6), (2, 3, 4)], lambda x, y: x.scatter_add(2, y.abs().long(), y), smooth=False),
     Case("index_put", [(2, 7, 5), (2, 3, 5)], lambda x, y, i: _written(x, y, i), [torch.tensor([6, 0, -3])]),

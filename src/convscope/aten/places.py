@@ -319,6 +319,49 @@ def _write_scatter(given: Call, form: Write) -> str:
     )
 
 
+def _indexed(given: Call) -> Equation:
+    """Slices are added to those, or written over those, that have their numbers."""
+    shape = given.shape("self")
+    axes = axes_of(shape)
+    place, where, by = _along(given)
+    if len(by) != 1 or 0 in (*shape, *by):
+        raise NoEquation("it writes nothing, or a single slice")
+    how = "add" if given.op == "index_add" else "none"
+
+    def update(at: Index) -> Expression:
+        number = given.read("source", *(at if n == place else axis for n, axis in enumerate(axes)))
+        return number if _times(given) == 1 else _times(given) * number
+
+    before = given.read("self", *axes)
+    if where is None:
+        k = Axis("k", by[0], "update")
+        named = [(given.read("index", k), axes[place] * 1, int(shape[place]))]
+        return scattering.scattered(axes, before, named, update(k * 1), (k,), how)
+    names: list[list[int]] = [[] for _ in range(int(shape[place]))]
+    for name, to in enumerate(where):
+        names[to].append(name)
+    return scattering.put(axes, before, [axes[place]], names, by, update, how)
+
+
+def _times(given: Call) -> float:
+    return 1.0 if given.settings.get("alpha") in (None, 1) else given.number("alpha")
+
+
+def _write_indexed(given: Call, form: Write) -> str:
+    shape = tuple(map(int, given.shape("source")))
+    place = given.axis("dim", len(shape))
+    row = form.whole(*(-1 if n == place else 1 for n in range(len(shape))))
+    places = form.node("Reshape", _written_in(given, form, "index"), row)
+    places = form.node("Expand", places, form.whole(*shape))
+    source = form.input("source")
+    if _times(given) != 1:
+        source = form.node("Mul", source, form.number(_times(given)))
+    how = "add" if given.op == "index_add" else "none"
+    return form.node(
+        "ScatterElements", form.input("self"), places, source, axis=place, reduction=how
+    )
+
+
 def _index_put(given: Call) -> Equation:
     """x[:, [0, 2]] = values, or += where they accumulate."""
     masked = _mask(given)
@@ -423,6 +466,7 @@ RULES = {
         name: Rule(_scatter, _write_scatter, NUMBERS)
         for name in ("scatter", "scatter_add", "scatter_reduce")
     },
+    **{name: Rule(_indexed, _write_indexed, NUMBERS) for name in ("index_add", "index_copy")},
     "index_put": Rule(_index_put, _write_index_put, NUMBERS | TRUTH),
     "masked_select": Rule(_masked_select, takes=ALL),
     "masked_scatter": Rule(_masked_scatter, takes=NUMBERS | TRUTH),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from convscope.aten.rule import Call, NoEquation, Rule, Write, axes_of
 from convscope.equations import products
 from convscope.errors import ShapeError
-from convscope.notation import Equation, Expression
+from convscope.notation import Axis, Equation, Expression, Sum
 from convscope.notation.sizes import shape_text
 
 
@@ -116,7 +116,24 @@ def write_einsum(given: Call, form: Write) -> str:
     return form.node("Einsum", *map(form.input, given.many("tensors")), equation=given["equation"])
 
 
+def _bilinear(given: Call) -> Equation:
+    """out[n, o] = Σ i, j  in1[n, i] · weight[o, i, j] · in2[n, j] + bias[o]"""
+    units, first, second = given.shape("weight")
+    *lead, o = axes_of((*given.shape("input1")[:-1], units))
+    i, j = Axis("i", first), Axis("j", second)
+    product = given.read("input1", *lead, i) * given.read("weight", o, i, j)
+    total: Expression = Sum(i, j)(product * given.read("input2", *lead, j))
+    return Equation((*lead, o), total + given.read("bias", o) if given.has("bias") else total)
+
+
+def _write_bilinear(given: Call, form: Write) -> str:
+    read = (form.input(name) for name in ("input1", "weight", "input2"))
+    total = form.node("Einsum", *read, equation="...i,oij,...j->...o")
+    return form.node("Add", total, form.input("bias")) if given.has("bias") else total
+
+
 RULES = {
+    "bilinear": Rule(_bilinear, _write_bilinear),
     "linear": Rule(linear, write_linear),
     **{name: Rule(matmul, write_matmul) for name in ("matmul", "bmm", "mm", "mv", "dot", "vdot")},
     **{name: Rule(_added, _write_added) for name in _ADDED},
