@@ -304,12 +304,11 @@ class Survey:
         """
         right = total = 0
         for label, row in self.confusion.items():
-            known = next((n for n in (self.classes, self.source.classes) if label in n), ())
-            if len(known) == len(row):
-                place = list(known).index(label)
-            elif label.isdecimal() and int(label) < len(row):
-                place = int(label)
-            else:
+            known = next((n for n in (self.classes, self.source.classes) if label in n), None)
+            if known is None and not label.isdecimal():
+                return None
+            place = int(label) if known is None else list(known).index(label)
+            if place >= len(row):
                 return None
             right, total = right + row[place], total + sum(row)
         return (right, total) if total else None
