@@ -159,12 +159,7 @@ class Repeat(Recorder):  # type: ignore[no-untyped-call]
             self._note(tensor, step.gives[0])
             return tensor
         out = func(*args, **kwargs) if kwargs else func(*args)
-        if type(out) is torch.Tensor:
-            several: Sequence[Any] = (out,)
-        elif type(out) in (tuple, list):
-            several = [one for one in out if isinstance(one, torch.Tensor)]
-        else:
-            raise Left
+        several = (out,) if type(out) is torch.Tensor else [t for _, t in tensors_of(out)]
         if len(several) != len(step.gives):
             raise Left
         for tensor, gives in zip(several, step.gives, strict=False):
