@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence
 
 import convscope as cs
 from convscope.errors import EngineError, InputError, SourceError, SourceWarning
@@ -106,6 +108,11 @@ def test_a_dict_or_a_list_goes_in_as_forward_takes_it() -> None:
         "rows.a", "shift", "b",
     )  # fmt: skip
     assert tuple(cs.open(Lists(), [a, b]).graph.inputs) == ("rows.0", "rows.1")
+    packed = pack_padded_sequence(torch.rand(2, 6, 4), torch.tensor([6, 3]), batch_first=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SourceWarning)  # how many rows there are is read from it
+        net = cs.open(nn.GRU(4, 5, batch_first=True), packed)
+    assert net.graph.inputs == {"input.data": (9, 4), "input.batch_sizes": (6,)}
     for shape in ((3, 9, 99_999_999_999), (3, 1 << 70)):
         with pytest.raises(cs.errors.InputError, match="no room for an input of"):
             cs.open(Lists(), shape=shape)

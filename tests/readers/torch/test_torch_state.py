@@ -257,6 +257,42 @@ def test_tensors_made_in_inference_mode_are_given_back() -> None:
         assert module.calls == 0
 
 
+def test_an_input_that_is_written_into_is_whole_where_a_gradient_is_taken_afterwards() -> None:
+    class Slopes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 5, 3)
+
+        def forward(self, x: Any) -> Any:
+            x += 1
+            with torch.enable_grad():
+                y = x.detach().clone().requires_grad_()
+                (slope,) = torch.autograd.grad(self.conv(y).square().sum(), y)
+            return self.conv(x + slope)
+
+    module, x = Slopes(), torch.rand(1, 3, 6, 7)
+    net = opened(module, x)
+    for _ in range(2):
+        assert np.array_equal(net.run(x.numpy()).output, plain(module, x)[0].detach().numpy())
+
+
+@pytest.mark.full
+def test_flexible_attention_is_not_compiled_with_what_looks_on() -> None:
+    from torch.nn.attention import flex_attention
+
+    class Flexible(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return flex_attention.flex_attention(x, x, x) * 2
+
+    module, x = Flexible(), torch.rand(1, 3, 16, 16)
+    net = opened(module, x)
+    assert list(net.graph.nodes) == ["flex_attention", "mul"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own: it is not compiled
+        expected = module(x)[0].numpy()
+    assert np.allclose(net.run(x.numpy()).output, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_random_numbers_of_their_own_are_the_same_layer_in_every_run() -> None:
     class Noisy(nn.Module):
         def forward(self, x: Any) -> Any:

@@ -112,8 +112,10 @@ def _arranged(
             return (), dict(one)
         if set(one) <= set(names) and not _fits(taken, given, example.keywords):
             return (), dict(one)
-    if isinstance(one, tuple):
-        return one, {}
+    if isinstance(one, tuple) and not (
+        hasattr(one, "_fields") and taken is not None and _fits(taken, given, example.keywords)
+    ):  # a named one is one thing: packed rows of different lengths
+        return tuple(one), {}
     if isinstance(one, list) and 1 < len(one) <= len(names):
         said = str(next(iter(taken.parameters.values())).annotation).lower() if taken else ""
         if not any(word in said for word in ("list[", "sequence[", "iterable[")):

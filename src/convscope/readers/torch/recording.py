@@ -258,12 +258,19 @@ OUTSIDE = ("numpy", "tolist", "__array__", "__dlpack__")
 """Methods by which numbers leave PyTorch, which no operator tells."""
 
 
+_PLAINLY = "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG"
+"""PyTorch's own word for flexible attention that is called as it is."""
+
+
 @contextmanager
 def _watched(recorder: Recorder) -> Iterator[None]:
     """Let what no operator tells say so, in this thread; all is put back whatever happens.
 
-    That is methods by which numbers leave, `tensor.data = other`, and torch.cond.
+    That is methods by which numbers leave, `tensor.data = other`, and torch.cond. Flexible attention compiles itself
+    otherwise, with all that looks on.
     """
+    flexible = sys.modules.get("torch.nn.attention.flex_attention")
+    compiles = flexible.__dict__.get(_PLAINLY) if flexible is not None else None
     before = {name: torch.Tensor.__dict__.get(name) for name in (*OUTSIDE, "data")}
 
     def rebound(tensor: Tensor, other: Tensor) -> None:
@@ -291,9 +298,13 @@ def _watched(recorder: Recorder) -> Iterator[None]:
             setattr(torch.Tensor, name, telling(name, getattr(torch.Tensor, name)))
         torch.Tensor.data = property(DATA.__get__, rebound)  # type: ignore[assignment]
         torch.cond = chosen
+        if compiles is not None:
+            setattr(flexible, _PLAINLY, True)
         yield
     finally:
         torch.cond = cond
+        if compiles is not None:
+            setattr(flexible, _PLAINLY, compiles)
         for name, method in before.items():
             if method is not None:
                 setattr(torch.Tensor, name, method)
@@ -349,7 +360,7 @@ def _record(
     held = held_by(every)
     for name, tensor, theirs in held:
         tensors.hold(tensor, name, theirs)
-    values = {name: tensors.begin(t, True, name, ours=True) for name, t in inputs.items()}
+    values = {name: tensors.begin(t, True, name) for name, t in inputs.items()}
     result: Any = None
     failure: Failure | None = None
     try:
@@ -408,7 +419,7 @@ def listening(
         stack.callback(before.remove)
         after = hooks.register_module_forward_hook(recorder.leave_module, always_call=True)
         stack.callback(after.remove)
-        stack.callback(recorder.tensors.restore)
+        stack.push(lambda error, *_: recorder.tensors.restore(error is not None))
         stack.callback(_put_back, gradients)
         stack.enter_context(_watched(recorder))
         if any(isinstance(one, torch.jit.ScriptModule) for _, _, one in every):

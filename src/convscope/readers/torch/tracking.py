@@ -54,12 +54,16 @@ def geometry(tensor: Tensor) -> tuple[Any, ...]:
 
 
 class Memory:
-    """One storage: the live tensors on it, and the values whose numbers are kept in it."""
+    """One storage: the live tensors on it, and the values whose numbers are kept in it.
 
-    __slots__ = ("entries", "kept", "ours")
+    ours, given   whether nobody else sees what is written there; whether it is an input's
+    """
+
+    __slots__ = ("entries", "given", "kept", "ours")
 
     def __init__(self, ours: bool, entries: list[Entry], kept: list[Value]) -> None:
         self.ours, self.entries, self.kept = ours, entries, kept
+        self.given = False
 
     @property
     def alive(self) -> bool:
@@ -135,11 +139,13 @@ class Tracking:
             self._lies(tensor, entry, value, ours=False)
         self.begun.clear()
 
-    def begin(self, tensor: Tensor, fed: bool, name: str, ours: bool = False) -> Value:
+    def begin(self, tensor: Tensor, fed: bool, name: str) -> Value:
         """Note a tensor that is there before the forward begins."""
         value = Value(tensor, fed, name=name)
         value.tensor = tensor if self.keep or not fed else None
-        self.enter(tensor, value, ours)
+        memory = self.enter(tensor, value, ours=False)[1]
+        if memory is not None:
+            memory.given = True
         return value
 
     def _memory(self, tensor: Tensor, ours: bool) -> Memory | None:
@@ -384,8 +390,11 @@ class Tracking:
             elif other not in above and other is not entry:
                 other.value = entry.value if other.geometry == entry.geometry else other.value
 
-    def restore(self) -> None:
-        """Give back to tensors that are the user's what they held before."""
+    def restore(self, failed: bool) -> None:
+        """Give back to tensors that are the user's what they held before.
+
+        failed   whether it is to be run again, so that inputs, which are copies, are to be whole too
+        """
         for tensor, face, version in self.moved:
             memory, now = self._memory(tensor, False), DATA.__get__(tensor)
             for value in memory.kept if memory is not None else ():
@@ -394,7 +403,10 @@ class Tracking:
             DATA.__set__(tensor, face)
             _set_version(tensor, version)
         for tensor, before, version in self.saved:
-            if memory := self._memory(tensor, False):
+            memory = self._memory(tensor, False)
+            if memory is not None and memory.given and not failed:
+                continue
+            if memory is not None:
                 memory.leave()
             with torch.inference_mode() if version is None else torch.no_grad():
                 tensor.copy_(before)
