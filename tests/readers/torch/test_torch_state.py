@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import gc
 import io
+import queue
 import threading
 import warnings
 import weakref
@@ -194,6 +195,34 @@ def test_what_attributes_and_hooks_hold_is_changed_in_a_copy() -> None:
     first, second = module.generators
     assert torch.equal(first.get_state(), torch.Generator().manual_seed(3).get_state())
     assert second.random() == np.random.default_rng(4).random()
+
+
+def test_who_waits_for_a_thread_holds_what_the_thread_answers_in() -> None:
+    class Worker:
+        def __init__(self) -> None:
+            self.asked: Any = queue.Queue()
+            self.found: dict[int, Any] = {}
+            self.ready = threading.Event()
+            threading.Thread(target=self.work, daemon=True).start()
+
+        def work(self) -> None:
+            while (number := self.asked.get()) is not None:
+                self.found[number] = number * 3
+                self.ready.set()
+
+    class Waits(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.worker = Worker()
+
+        def forward(self, x: Any) -> Any:
+            self.worker.asked.put(2)
+            assert self.worker.ready.wait(60)
+            return x * self.worker.found[2]
+
+    module, x = Waits(), torch.rand(1, 3, 4)
+    assert np.array_equal(cs.open(module, x).run(x.numpy()).output, 6 * x[0].numpy())
+    module.worker.asked.put(None)
 
 
 def test_an_object_among_the_arguments_is_as_it_was_when_the_module_was_opened() -> None:

@@ -8,6 +8,7 @@ numbers, methods, and what functions have closed over. What two of them share, t
 from __future__ import annotations
 
 import functools
+import sys
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,9 @@ from convscope.errors import SourceError
 
 DEEPEST = 6
 """So far are lists in lists followed."""
+
+LARGEST = 1 << 20
+"""Arrays of more bytes are data that a module reads, and are not copied."""
 
 
 def shadow(module: Any, training: bool) -> Any:
@@ -197,8 +201,32 @@ def _is_object(kind: type) -> bool:
         )
     )
     said = any(one.__dict__.get("__slots__") for one in kind.__mro__)
-    library = kind.__module__.partition(".")[0] == "torch"
+    library = any(
+        root == "torch"
+        or (root in sys.stdlib_module_names and root not in ("builtins", "abc", "typing"))
+        for root in (one.__module__.partition(".")[0] for one in kind.__mro__)
+    )
     return usual and not said and not library and kind.__dictoffset__ != 0
+
+
+WORKING = frozenset(
+    (
+        "_thread",
+        "threading",
+        "_queue",
+        "queue",
+        "multiprocessing",
+        "concurrent",
+        "asyncio",
+        "subprocess",
+    )
+)
+"""Where what others work with comes from: who waits for an answer must hold the same object as who gives it."""
+
+
+def _is_worked_with(value: Any) -> bool:
+    """Whether an object holds a thread, a lock, a queue or the like."""
+    return any(type(one).__module__.partition(".")[0] in WORKING for one in value.__dict__.values())
 
 
 class _Following:
@@ -260,7 +288,7 @@ class _Following:
             self.met.append(value)
             self.follow(beside.holding, deep)
             return other
-        if _is_object(kind):
+        if _is_object(kind) and not _is_worked_with(value):
             other = object.__new__(kind)
             self._know(value, other)
             held = {n: self.copied(v, deep) for n, v in value.__dict__.items()}
@@ -270,6 +298,8 @@ class _Following:
             other = value.detach().clone()
             self._know(value, other)
             return other
+        if _whole(kind) == "numpy.ndarray" and value.nbytes > LARGEST:
+            return value
         if _whole(kind) in NUMBERS or _draws(kind):
             other = value.clone_state() if _draws(kind) else deepcopy(value)
             self._know(value, other)
