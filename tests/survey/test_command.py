@@ -109,6 +109,7 @@ def test_where_stderr_is_a_file_lines_say_how_far_it_is(
     there: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("convscope.survey.bar.LINE_SECONDS", 0.0)
+    monkeypatch.setattr("convscope.survey.work.OFTEN", 0.0)
     done = convscope(there / "net.onnx", there / "set", "--json")
     lines = [line for line in done.stderr.splitlines() if line.startswith("survey: ")]
     assert len(lines) == 2  # after each batch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from work import PATIENCE
 
 from convscope import Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPooling2D, Sequential
 from convscope.survey import counting, measuring, work
+from convscope.survey.data import open_data
 from convscope.survey.measuring import BATCH
 from convscope.survey.stored import load
+from convscope.survey.tally import Tally
 
-IMAGES = 2 * BATCH + 5
+IMAGES = 3 * BATCH + 5
 
 
 def surveyed(out: Path, **how: Any) -> bytes:
@@ -33,12 +36,14 @@ def surveyed(out: Path, **how: Any) -> bytes:
     return out.read_bytes()
 
 
+@pytest.mark.parametrize("little", [1, measuring.LITTLE])  # groups of 8, and whole batches
 @pytest.mark.parametrize("processors", [2, 6])  # two groups; three, and two threads for each
 @pytest.mark.parametrize("by", ["counting", "compiled"])
 def test_several_threads_write_the_file_that_one_writes(
-    by: str, processors: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    by: str, processors: int, little: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measuring, "LITTLE", 1)  # groups of 8, so that a batch is several
+    monkeypatch.setattr(measuring, "LITTLE", little)
+    monkeypatch.setattr(work, "OFTEN", PATIENCE)
     if by == "compiled":
         pytest.importorskip("numba")
         monkeypatch.setattr(measuring, "COMPILED_FROM", 1)
@@ -56,6 +61,31 @@ def test_several_threads_write_the_file_that_one_writes(
     monkeypatch.setattr(measuring, "processors", lambda: processors)
     assert surveyed(tmp_path / "together.survey") == alone
     assert next(calls, None) is None
+
+
+@pytest.mark.parametrize("little", [1, measuring.LITTLE])
+def test_what_is_yielded_is_in_the_tally_and_no_more(
+    little: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "LITTLE", little)
+    monkeypatch.setattr(measuring, "processors", lambda: 3)
+    net = Sequential([Conv2D(7, 3, input_shape=(11, 9, 3))], seed=4)
+    x = np.random.default_rng(1).normal(size=(12 * BATCH + 5, 11, 9, 3)).astype(np.float32)
+    made = measuring.Measuring(net, open_data(x), measuring.Asked())
+    for often, least in ((1, 13), (5, 2), (1 << 30, 1)):
+        tally, yielded = Tally(made.plan), [0]
+        asked: list[int] = []
+
+        def due(asked: list[int] = asked, often: int = often) -> bool:
+            asked.append(1)
+            return len(asked) >= often
+
+        for reached in made.measure(tally, 0, None, due):
+            time.sleep(0.002)  # nobody counts meanwhile
+            assert tally.images == reached > yielded[-1]
+            yielded.append(reached)
+            asked.clear()
+        assert yielded[-1] == len(x) and len(yielded) > least
 
 
 def test_a_fault_in_a_thread_ends_the_survey_and_leaves_what_was_written(

@@ -189,11 +189,13 @@ class Measuring:
 
     # -- running ----------------------------------------------------------------------------------
 
-    def measure(self, tally: Tally, first: int, last: int | None) -> Iterator[int]:
-        """Add the images of these numbers to a tally; yield after each batch the number that comes next.
+    def measure(
+        self, tally: Tally, first: int, last: int | None, due: Callable[[], bool] = bool
+    ) -> Iterator[int]:
+        """Add the images of these numbers to a tally; yield the number that comes next, when just those before it are in.
 
-        Whoever runs a group also counts it, while it is still near the processor. Groups of a batch are counted as
-        they come, those of the next one after it was yielded: what is in the tally then is whole batches.
+        Whoever runs a group also counts it, as it comes, while it is still near the processor. Once `due` says that it
+        is time, and as long as it does, what comes next waits until the batches under way are in, and were yielded.
         """
         with (
             ThreadPoolExecutor(max(self.callers, 2), "convscope survey") as aside,
@@ -218,11 +220,15 @@ class Measuring:
                         self.clipped, self._runner = self._next
                         tally.follow(self.clipped)
                         now.set_result(True)
+                    if not due() and self._next[1] is self._runner:
+                        for turn, _ in coming:
+                            if not turn.done():
+                                turn.set_result(True)
                     reached, images = done.result()
                     before, self._numbers = self._numbers, self._numbers + images * self._each
                     if before < COMPILED_FROM <= self._numbers:
                         self._compile()  # in this thread, which hears when the program is told to end
-                    if reached % BATCH == 0:
+                    if reached % BATCH == 0 and not (coming and coming[0][0].done()):
                         yield reached
             finally:
                 for turn, _ in coming:

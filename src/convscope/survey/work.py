@@ -23,6 +23,9 @@ from convscope.version import __version__
 CHECKPOINT_SECONDS = 30.0
 """After so many seconds of work what is done is written to --out."""
 
+OFTEN = 0.1
+"""So many seconds after the last time it is looked at what is done, and whether somebody pressed Ctrl-C."""
+
 LEAST_BATCHES = 8
 """A worker's task is at least so many batches: 256 images."""
 
@@ -225,7 +228,7 @@ class Work:
     ) -> None:
         self.state, self.out, self._progress = state, out, progress
         self.say = told or (lambda said: None)
-        self._begun = self._saved = time.monotonic()
+        self._begun = self._saved = self._seen = time.monotonic()
         self._before = self.count
 
     @property
@@ -236,9 +239,14 @@ class Work:
     def here(self, measuring: Measuring) -> None:
         """Do all that is left in this process."""
         with listening() as told:
+
+            def due() -> bool:
+                seconds = time.monotonic() - self._seen
+                return seconds >= min(OFTEN, CHECKPOINT_SECONDS) or told.is_set()
+
             for first, last in left(self.state.done, self.state.total):
                 reached = first
-                for reached in measuring.measure(self.state.tally, first, last):
+                for reached in measuring.measure(self.state.tally, first, last, due):
                     self.add((first, reached))
                     if told.is_set():
                         self.stop()
@@ -254,7 +262,7 @@ class Work:
     def add(self, done: tuple[int, int]) -> None:
         """Note that these images are in the tally; write a checkpoint where it is time."""
         self.state = self.state._replace(done=joined(self.state.done, done))
-        now = time.monotonic()
+        now = self._seen = time.monotonic()
         if self._progress is not None:
             count = self.count
             rate = (count - self._before) / max(now - self._begun, 1e-9)
