@@ -13,9 +13,9 @@ from itertools import pairwise
 from convscope.aten.rule import Call, Fed, Given, NoEquation, Rule, Write, axes_of
 from convscope.equations import masking, moving, scattering
 from convscope.equations.layout import window_axes
-from convscope.equations.looking_up import gathered, gathered_each
+from convscope.equations.looking_up import gathered, gathered_each, named_row
 from convscope.equations.merging import broadcast
-from convscope.notation import Axis, Equation, Expression, Index
+from convscope.notation import Axis, Equation, Expression, Index, Max, Mean, Sum
 from convscope.notation.expression import Number
 from convscope.notation.sizes import is_one
 from convscope.operators.elements import ALL, INT64, NUMBERS, TRUTH
@@ -49,6 +49,44 @@ def _embedding(given: Call) -> Equation:
 
 def _write_embedding(given: Call, form: Write) -> str:
     return form.node("Gather", form.input("weight"), _written_in(given, form, "indices"), axis=0)
+
+
+def _bags(given: Call) -> tuple[int, int]:
+    """Return how many bags there are, and how many rows are in each: as many in one as in another."""
+    starts = given.values("offsets")
+    starts = starts[:-1] if given["include_last_offset"] else starts
+    (many,) = map(int, given.shape("indices"))
+    size = many // max(len(starts), 1)
+    if given.output or not size or list(starts) != list(range(0, many, size)):
+        raise NoEquation("its bags are of different sizes, or empty")
+    if given["padding_idx"] not in (None, -1):
+        raise NoEquation("it leaves rows out")
+    return len(starts), size
+
+
+def _embedding_bag(given: Call) -> Equation:
+    """The rows that a bag names, added up, averaged, or the largest of them."""
+    count, size = _bags(given)
+    rows, width = given.shape("weight")
+    b, o = axes_of((count, width))
+    k, v = Axis("k", size, "place"), Axis("v", rows, "row")
+    row = named_row(given.read("indices", b * size + k), given.read("weight", v, o), v)
+    if given.has("per_sample_weights"):
+        row = row * given.read("per_sample_weights", b * size + k)
+    together = (Sum, Mean, Max)[given.whole("mode")]
+    return Equation((b, o), together(k)(row))
+
+
+def _write_embedding_bag(given: Call, form: Write) -> str:
+    count, size = _bags(given)
+    wide = form.whole(count, size)
+    places = form.node("Reshape", _written_in(given, form, "indices"), wide)
+    rows = form.node("Gather", form.input("weight"), places, axis=0)
+    if given.has("per_sample_weights"):
+        each = form.node("Reshape", form.input("per_sample_weights"), form.whole(count, size, 1))
+        rows = form.node("Mul", rows, each)
+    op = ("ReduceSum", "ReduceMean", "ReduceMax")[given.whole("mode")]
+    return form.node(op, rows, form.whole(1), keepdims=0)
 
 
 def _index_select(given: Call) -> Equation:
@@ -473,6 +511,7 @@ RULES = {
     "nonzero": Rule(_nonzero, takes=ALL),
     "index_select": Rule(_index_select, _write_index_select, ALL),
     "embedding": Rule(_embedding, _write_embedding, ALL),
+    "embedding_bag": Rule(_embedding_bag, _write_embedding_bag, ALL),
     "gather": Rule(_gather, _write_gather, ALL),
     "index": Rule(_index, _write_index, ALL),
 }
