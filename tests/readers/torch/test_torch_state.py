@@ -652,6 +652,14 @@ def test_a_module_used_again_is_one_layer_and_tied_weights_count_once() -> None:
     net = opened(module, x)
     assert [n for n in net.graph.nodes if n.startswith("conv")] == ["conv", "conv:2", "conv:3"]
     assert net.get_layer("conv") is net.get_layer("conv:3")
+    module.again = nn.Sequential(module.act, module.conv)
+    names = [
+        "again.1",
+        "again.0",
+        module.conv,
+        module.act,
+    ]  # all that PyTorch calls them, and they themselves
+    assert [net.graph.node(n).name for n in names] == ["conv", "act", "conv", "act"]  # type: ignore[arg-type]
     assert net.graph.totals.params == 4 * 4 * 9 + 4 + 4 * 7 + 7
     facts = net.facts()
     assert {r.name: r.shared_with for r in facts.rows if r.shared_with} == {

@@ -18,7 +18,7 @@ from convscope.aten.layer import Operator, state, use_of
 from convscope.aten.rule import Fed, Given, Slot, Weight
 from convscope.errors import ShapeError
 from convscope.layers.base import Layer
-from convscope.model.graph import Graph, Totals
+from convscope.model.graph import Graph, Node, Totals
 from convscope.notation import Size
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape
 from convscope.readers.torch.calls import Call, Frame, Numbers, Recording, Value
@@ -78,6 +78,23 @@ class TorchGraph(Graph):
         """The type of its numbers where it runs as ONNX: float64, or float32 (halves are widened)."""
         kinds = {layer.use.dtype for layer in self.layers if isinstance(layer, Operator)}
         return "float64" if "float64" in kinds else "float32"
+
+    def node(self, layer: Any) -> Node:
+        """Return a node as any graph does; also by the module that it is, and by any name that PyTorch has for that."""
+        if not isinstance(layer, str) or layer not in self.nodes:
+            one = layer if isinstance(layer, torch.nn.Module) else self._named(layer)
+            known = [path for path, own in self.owners.items() if one is not None and own is one]
+            for name, path in self.modules.items():
+                if path in known:
+                    return self.nodes[name]
+        return super().node(layer)
+
+    def _named(self, name: Any) -> Any:
+        """Return the module that an attribute of an attribute is: one that is shared has several names."""
+        one = self.owners.get("") if isinstance(name, str) else None
+        for part in str(name).split(".") if one is not None else ():
+            one = one._modules[part] if one is not None and part in one._modules else None
+        return one
 
     def look_again(self) -> None:
         """Take notice of which parameters learn now: their requires_grad may have been set since."""
