@@ -118,6 +118,25 @@ def test_a_dict_or_a_list_goes_in_as_forward_takes_it() -> None:
             cs.open(Lists(), shape=shape)
 
 
+def test_a_forward_that_ends_the_program_fails_as_any_other() -> None:
+    class Ends(nn.Module):
+        now = False
+
+        def forward(self, x: Any) -> Any:
+            if self.now:
+                raise SystemExit(3)
+            return x * 2
+
+    module, x = Ends(), torch.rand(1, 5)
+    net = cs.open(module, x)
+    net.run(x.numpy()), net.run(x.numpy())
+    module.now = True
+    with pytest.raises(cs.errors.EngineError, match="SystemExit: 3"):
+        net.run(x.numpy())
+    with pytest.raises(cs.errors.ForwardError, match="SystemExit: 3"):
+        cs.open(module, x)
+
+
 def test_whole_numbers_stay_whole() -> None:
     module = nn.Embedding((1 << 24) + 3, 1, dtype=torch.float16)
     with torch.no_grad():

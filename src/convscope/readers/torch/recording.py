@@ -366,7 +366,7 @@ def _record(
     try:
         with listening(recorder, every, held, below):
             result = acting(*args, **kwargs)
-    except Exception as error:  # noqa: BLE001  (it is the user's code: anything may be wrong)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (it is the user's code: anything may be wrong)
         raised = recorder.raised
         where = raised[1] if raised is not None and raised[0] is error else tensors.frame
         op, named, frame = recorder.failed or (None, {}, where)

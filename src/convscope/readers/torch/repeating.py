@@ -313,5 +313,5 @@ def repeated(
             with listening(repeat, every, held, True):
                 result = acting(*args, **kwargs)
             return repeat.values if repeat.told(result) else None
-        except (Left, Exception):  # noqa: BLE001  (what else goes wrong is told when it is recorded)
+        except (Left, Exception, SystemExit):  # noqa: BLE001  (what else goes wrong is told when it is recorded)
             return None
