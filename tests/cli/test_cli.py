@@ -493,7 +493,7 @@ def test_ctrl_c_ends_it_with_130(folder: Path) -> None:
         text=True,
         cwd=folder,
     ) as child:
-        assert child.stdout is not None and child.stdout.readline() == "started\n"
+        assert child.stderr is not None and child.stderr.readline() == "started\n"
         child.send_signal(signal.SIGINT)
         _, said = child.communicate(timeout=PATIENCE)
     assert child.returncode == 130

@@ -81,6 +81,8 @@ def _derive(layer: Layer, shapes: tuple[Shape, ...], learned: frozenset[str]) ->
         equation = told_apart(equation)
     read = equation.weights
     names = list(layer.initializers())
+    if not names and not read:  # as of most layers
+        return Facts(equation, shapes, equation.shape, {}, 0, 0, *products(equation, learned))
     unread = {name: shape for name, shape in layer.unread_shapes(read).items() if name in names}
     if {*read, *unread} != set(names):
         raise SettingError(f"{layer.kind} reads {sorted(read)} but draws {sorted(names)}")

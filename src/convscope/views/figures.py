@@ -95,13 +95,18 @@ def _axes(values: Sizes) -> str:
 
 def weights(shapes: Mapping[str, Sizes], detail: int = 0) -> str:
     """Return weights and their shapes: kernel 3×3×32×64, bias 64; in fewer words 3×3×32×64 +1, 4 of 64."""
+    return _weights(tuple(shapes.items()), detail)
+
+
+@lru_cache(maxsize=8192)
+def _weights(shapes: tuple[tuple[str, Sizes], ...], detail: int) -> str:
     if detail and shapes:
-        bare = [shape(sizes) for sizes in shapes.values()]
+        bare = [shape(sizes) for _, sizes in shapes]
         if len(bare) > 2 and len(set(bare)) == 1:
             return f"{len(bare)} of {bare[0]}"
         if detail > 1:
             return bare[0] if len(bare) == 1 else f"{bare[0]}{NO_BREAK}+{len(bare) - 1}"
-    shown = [f"{printable(name)}{NO_BREAK}{shape(sizes)}" for name, sizes in shapes.items()]
+    shown = [f"{printable(name)}{NO_BREAK}{shape(sizes)}" for name, sizes in shapes]
     return ", ".join(shown) or NONE
 
 
