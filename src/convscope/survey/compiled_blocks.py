@@ -171,13 +171,12 @@ def _pass(
                 else:
                     ahead = (block + 1) * places * side
                 if several or here < side:
-                    for c in range(0, here - 1, 2):
-                        row = (start + c) * width if several else 0
-                        other = row + width if several else 0
+                    for c in range(0, here - 3, 4):
+                        row, other = ((start + c) * width, width) if several else (0, 0)
                         _enter(bins, row, other, at, size, c, sides, numbers, ahead)
-                    if here % 2:
-                        row = (start + here - 1) * width if several else 0
-                        _enter_one(bins, row, at, size, here - 1, sides)
+                    for c in range(here // 4 * 4, here):
+                        row = (start + c) * width if several else 0
+                        _enter_one(bins, row, at, size, c, sides)
                 else:
                     _enter_all(bins, at, size, numbers, ahead)
             if places > FEW:
@@ -276,7 +275,7 @@ def _keys(
 def _enter(
     bins: Array,
     row: Any,
-    other: Any,
+    width: Any,
     at: Array,
     size: Any,
     c: Any,
@@ -284,17 +283,21 @@ def _enter(
     numbers: Array,
     ahead: Any,
 ) -> None:
-    """Count the numbers of a map of a block and of the next in turn, since equal ones have to wait for one another.
+    """Count the numbers of four maps of a block in turn, since equal ones have to wait for one another.
 
-    Meanwhile a part of the next piece comes nearer.
+    Their tables lie a width apart. Meanwhile a part of the next piece comes nearer.
     """
-    side = len(sides)
+    side, one = len(sides), np.uint64(1)
+    first, second = np.uint64(row), np.uint64(row + width)
+    third, last = np.uint64(row + 2 * width), np.uint64(row + 3 * width)
     for p in range(size // side):
-        if p % 8 == 0:
-            prefetch(numbers, ahead + c * (size // side) * 2 + p * 2)
+        if p % 4 == 0:
+            prefetch(numbers, ahead + c * (size // side) + p * 4)
         i = np.uint64(p * side + c)
-        bins[np.uint64(row) + np.uint64(at[i])] += np.uint32(1)
-        bins[np.uint64(other) + np.uint64(at[i + np.uint64(1)])] += np.uint32(1)
+        bins[first + np.uint64(at[i])] += np.uint32(1)
+        bins[second + np.uint64(at[i + one])] += np.uint32(1)
+        bins[third + np.uint64(at[i + one + one])] += np.uint32(1)
+        bins[last + np.uint64(at[i + one + one + one])] += np.uint32(1)
 
 
 @inner
