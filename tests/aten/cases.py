@@ -386,6 +386,8 @@ CASES: list[Case] = [
       for mode in ("sum", "mean", "max")),
     Case("embedding_bag", [(6,), (6,)], lambda x, y, w, o: F.embedding_bag(x.abs().long(), w, o, mode="sum", per_sample_weights=y),
          [(7, 4), torch.tensor([0, 3])], smooth=False),
+    Case("embedding_bag", [(6,)], lambda x, w, o: F.embedding_bag(x.abs().long(), w, o, include_last_offset=True),
+         [(7, 4), torch.tensor([0, 3, 6])], smooth=False),
     Case("gather", [(2, 3, 4)], lambda x, i: x.gather(2, i), [torch.tensor([[[3, 0], [1, 1], [0, 2]], [[0, 2], [3, 1], [1, 0]]])]),
     Case("index", [(2, 7, 5, 4)], lambda x, i, j: x[:, i, j], [torch.tensor([[6], [0]]), torch.tensor([1, 4, 2])]),
     Case("index", [(2, 7, 5, 4)], lambda x, i, j: x[:, i, :, j], [torch.tensor([6, 0, 3]), torch.tensor([1, 3, 2])]),

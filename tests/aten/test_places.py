@@ -77,6 +77,21 @@ def test_what_a_mask_picks_is_known_and_not_written(tmp_path: Path) -> None:
         net.export(tmp_path / "net.onnx")
 
 
+@pytest.mark.parametrize(
+    ("ends", "equal"), [([0, 3, 6], True), ([0, 3, 5], False), ([0, 2, 6], False)]
+)
+def test_bags_of_different_sizes_have_no_equation(ends: list[int], equal: bool) -> None:
+    """The last of these numbers is where the last bag ends: what lies behind is in none."""
+    table, offsets = torch.rand(7, 4), torch.tensor(ends)
+
+    def bags(x: Tensor) -> Tensor:
+        rows = _rows(x[0, 0, :2, :3]).reshape(-1).abs() % 7
+        return F.embedding_bag(rows, table, offsets, include_last_offset=True)
+
+    net = convscope.open(Used(bags), IMAGE)
+    assert net.graph.node("embedding_bag").layer.opaque is not equal
+
+
 def test_numbers_that_are_none_are_written_and_read() -> None:
     image = IMAGE.clone()
     image[0, 0, 3, 2] = float("nan")

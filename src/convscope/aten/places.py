@@ -53,15 +53,15 @@ def _write_embedding(given: Call, form: Write) -> str:
 
 def _bags(given: Call) -> tuple[int, int]:
     """Return how many bags there are, and how many rows are in each: as many in one as in another."""
-    starts = given.values("offsets")
-    starts = starts[:-1] if given["include_last_offset"] else starts
     (many,) = map(int, given.shape("indices"))
-    size = many // max(len(starts), 1)
-    if given.output or not size or list(starts) != list(range(0, many, size)):
+    ends = [*given.values("offsets"), *(() if given["include_last_offset"] else (many,))]
+    count = len(ends) - 1
+    size = many // max(count, 1)
+    if given.output or not size or ends != [bag * size for bag in range(count)] + [many]:
         raise NoEquation("its bags are of different sizes, or empty")
     if given["padding_idx"] not in (None, -1):
         raise NoEquation("it leaves rows out")
-    return len(starts), size
+    return count, size
 
 
 def _embedding_bag(given: Call) -> Equation:

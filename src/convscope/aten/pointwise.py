@@ -175,7 +175,7 @@ def _write_softplus(given: Call, form: Write) -> str:
     soft = form.node("Softplus", steep)
     if beta != 1:
         soft = form.node("Div", soft, form.number(beta))
-    if beta == 1 and edge == 20:  # both are equal from there on
+    if beta == 1 and edge == 20 and given.dtype != "float64":  # both are equal from there on
         return soft
     return form.node("Where", form.node("Greater", steep, form.number(edge)), x, soft)
 

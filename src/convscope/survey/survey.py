@@ -231,7 +231,7 @@ class Survey:
         return Response(float(tally.top_value[at, rank]), image, name, label, position)
 
     def item(self, image: int) -> Any:
-        """Return an image of the data set by its number; raises `InputError` where it is gone."""
+        """Return an image of the data set by its number; raises `InputError` where it is gone or broken."""
         from convscope.survey.data.given import Passing
 
         if isinstance(self.source, Passing):
@@ -240,7 +240,7 @@ class Survey:
             )
         item = self.source.item(image)
         if item.content is None:
-            raise InputError(f"{item.name} is not there any more: {item.why}")
+            raise InputError(f"{item.name} cannot be taken: {item.why}")
         return item
 
     def run(self, response: Response | int) -> Any:

@@ -80,7 +80,7 @@ def verdicts(survey: Survey) -> list[Verdict]:
 
 
 def _of_values(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
-    from convscope.survey.survey import field_in_words
+    from convscope.survey.survey import field_in_words, percent
 
     tally = survey.state.tally
     at = tally.plan.layer(layer.name).slice
@@ -93,7 +93,9 @@ def _of_values(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
     finite = np.isfinite(low)
     clips = _clips(survey.graph, layer.name)
     others = int(zeros.sum()) / (layer.count * layer.maps)
-    where = f"{others:.0%} of the layer's numbers are 0" if others else "nothing of the layer is 0"
+    where = (
+        f"{percent(others)} of the layer's numbers are 0" if others else "nothing of the layer is 0"
+    )
     bounds = _bounds(survey.graph, layer.name)
     for place in range(layer.maps):
         name, maps = layer.name, (place,)
@@ -130,7 +132,7 @@ def _saturated(
     if share >= SATURATED:
         yield Verdict(
             "saturated", layer.name, (place,),
-            f"at least {share:.1%} of its numbers lie within {near:g} of "
+            f"at least {floor(share * 1e3) / 1e3:.1%} of its numbers lie within {near:g} of "
             f"{'' if low is None else f'{low:g} or '}{high:g}, in {over}",
         )  # fmt: skip
 

@@ -38,7 +38,8 @@ def alone() -> Iterator[None]:
 def _wait() -> None:
     before, since = None, time.monotonic()
     while not _LOCK.acquire(timeout=0.05):
-        frame = sys._current_frames().get(_HOLDERS[-1]) if _HOLDERS else None
+        holder = [*_HOLDERS[-1:], None][0]  # it may let go meanwhile
+        frame = sys._current_frames().get(holder) if holder is not None else None
         waits = frame is not None and frame.f_code.co_filename == threading.__file__
         place = (id(frame), frame.f_lasti) if frame is not None and waits else None
         if place is None or place != before:
