@@ -98,8 +98,8 @@ def test_a_dict_or_a_list_goes_in_as_forward_takes_it() -> None:
             return rows["a"] + more["b"] * shift
 
     class Lists(nn.Module):
-        def forward(self, rows: list[Any], wanted: Any = None) -> Any:
-            return rows[0] + rows[1]
+        def forward(self, rows: list, wanted: Any = 1) -> Any:  # type: ignore[type-arg]
+            return (rows[0] + rows[1]) * float(wanted)
 
     a, b, shift = torch.rand(1, 5), torch.rand(1, 5), torch.rand(1, 5)
     net = cs.open(First(), {"a": a}, shift=shift, b=b)
@@ -108,6 +108,10 @@ def test_a_dict_or_a_list_goes_in_as_forward_takes_it() -> None:
         "rows.a", "shift", "b",
     )  # fmt: skip
     assert tuple(cs.open(Lists(), [a, b]).graph.inputs) == ("rows.0", "rows.1")
+    assert tuple(cs.open(Lists(), [a, b], wanted=np.float32(3)).graph.inputs) == (
+        "rows.0",
+        "rows.1",
+    )
     packed = pack_padded_sequence(torch.rand(2, 6, 4), torch.tensor([6, 3]), batch_first=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SourceWarning)  # how many rows there are is read from it
@@ -116,6 +120,9 @@ def test_a_dict_or_a_list_goes_in_as_forward_takes_it() -> None:
     for shape in ((3, 9, 99_999_999_999), (3, 1 << 70)):
         with pytest.raises(cs.errors.InputError, match="no room for an input of"):
             cs.open(Lists(), shape=shape)
+    for odd in (torch.ones(2, 3), [np.array([3, 9]), np.array([4])], (True, 3), (3, 0), ()):
+        with pytest.raises(cs.errors.InputError, match="a shape is whole numbers"):
+            cs.open(Lists(), shape=odd)
 
 
 def test_a_forward_that_ends_the_program_fails_as_any_other() -> None:
@@ -375,3 +382,14 @@ def test_rows_that_attention_moves_and_puts_back_are_a_batch() -> None:
     with pytest.warns(SourceWarning, match="transpose mixes or moves the 4 rows"):
         mixed = cs.open(Attending(True).eval(), x)  # no row is the same alone
     assert mixed.graph.inputs == {"x": (4, 5, 12)}
+
+
+def test_rows_of_different_lengths_are_nobodys_batch() -> None:
+    class Nested(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return torch.nested.nested_tensor([row * 2 for row in x])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own: its form is to change
+        net = cs.open(Nested(), torch.rand(2, 5))
+    assert net.graph.inputs == {"x": (2, 5)}

@@ -132,6 +132,27 @@ def test_another_path_is_none_that_is_known(repeats: list[bool]) -> None:
     assert repeats.count(True) == 6 and repeats.count(False) == 6
 
 
+class Catching(nn.Module):
+    """Whatever goes wrong in it is caught, and another way is taken."""
+
+    def forward(self, x: Any) -> Any:
+        try:
+            y = torch.linalg.cholesky(x[0])
+        except:  # noqa: E722  (as people write it)
+            y = x[0] * 3
+        return y + 1
+
+
+def test_a_forward_that_catches_everything_is_not_taken_for_one_that_failed(
+    repeats: list[bool],
+) -> None:
+    module, definite = Catching(), torch.eye(3)[None] * 2
+    net = cs.open(module, -definite)
+    for image in (-definite, -definite, definite):
+        assert np.array_equal(net.run(image.numpy()).output, module(image).numpy())
+    assert repeats[-1] is False and any(repeats)
+
+
 def test_a_weight_that_changes_is_seen(repeats: list[bool]) -> None:
     module, x = nn.Sequential(nn.Conv2d(2, 3, 2), nn.ReLU()).eval(), torch.rand(1, 2, 4, 5)
     net = cs.open(module, x)

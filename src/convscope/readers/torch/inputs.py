@@ -54,7 +54,7 @@ def arguments(module: Any, example: Example) -> Arguments:
     elif example.args:
         raise InputError("give an example or the shape of one, not both")
     else:
-        args, kwargs = _of_shape(module, example.shape, names)
+        args, kwargs = _of_shape(module, example.shape)
     kwargs.update(example.keywords)
     copied = _Copies(module)
     args = tuple(mapped(copied, a) for a in args)
@@ -118,7 +118,7 @@ def _arranged(
         return tuple(one), {}
     if isinstance(one, list) and 1 < len(one) <= len(names):
         said = str(next(iter(taken.parameters.values())).annotation).lower() if taken else ""
-        if not any(word in said for word in ("list[", "sequence[", "iterable[")):
+        if not any(word in said for word in ("list", "sequence", "iterable")):
             return tuple(one), {}
     return (one,), {}
 
@@ -132,9 +132,7 @@ def _fits(taken: inspect.Signature, args: Sequence[Any], named: Mapping[str, Any
     return True
 
 
-def _of_shape(
-    module: Any, shape: Any, names: Sequence[str]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _of_shape(module: Any, shape: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return random numbers of a shape, or of several; the batch of 1 is put in front."""
     shape = shape.tolist() if hasattr(shape, "tolist") else shape  # an array
     if isinstance(shape, Mapping):
@@ -150,13 +148,14 @@ def _of_shape(
 
 def _random(module: Any, shape: Any) -> Tensor:
     said = tuple(shape) if isinstance(shape, (list, tuple)) else (shape,)
-    if not said or any(
-        isinstance(s, bool) or not hasattr(s, "__index__") or operator.index(s) < 1 for s in said
-    ):
+    try:
+        sizes = tuple(map(operator.index, said))  # numpy's whole numbers too
+    except TypeError:
+        sizes = ()
+    if not sizes or min(sizes) < 1 or any(isinstance(s, bool) for s in said):
         raise InputError(
             f"a shape is whole numbers without the batch, as (3, 224, 224), not {shape!r}"
         )
-    sizes = tuple(map(operator.index, said))  # numpy's whole numbers too
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
     generator = torch.Generator().manual_seed(0)
     try:
@@ -173,11 +172,7 @@ class _Copies:
         self.known: dict[int, tuple[Any, Tensor]] = {}
 
     def __call__(self, value: Any) -> Any:
-        if (
-            type(value).__module__ == "numpy"
-            and hasattr(value, "__array__")
-            and hasattr(value, "ndim")
-        ):
+        if type(value).__module__ == "numpy" and hasattr(value, "__setitem__"):  # no single number
             try:
                 value = torch.from_numpy(value.copy())
             except TypeError as error:

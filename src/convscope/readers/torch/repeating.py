@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from threading import get_ident
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
@@ -130,6 +130,7 @@ class Repeat(Recorder):  # type: ignore[no-untyped-call]
     fixed   id of another tensor that a call gave → its place
     holds   id of a tensor that is several values → their places
     values  place → its numbers; no tensor is let go before the end, so that no id is another's
+    lost    whether the path was left: a bare `except:` of the forward's catches even that
     """
 
     def __init__(self, plan: Plan, paths: Mapping[int, str], known: dict[int, Any]) -> None:
@@ -142,6 +143,12 @@ class Repeat(Recorder):  # type: ignore[no-untyped-call]
         self.fixed: dict[int, Place] = {}
         self.holds: dict[int, list[Place]] = {}
         self.values: dict[Place, Tensor] = {}
+        self.lost = False
+
+    def leave(self) -> NoReturn:
+        """Leave the path."""
+        self.lost = True
+        raise Left
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         step = self.steps[self.at]
@@ -151,7 +158,7 @@ class Repeat(Recorder):  # type: ignore[no-untyped-call]
         given = [a if type(a) in PLAIN else known.get(id(a)) or self._said(a) for a in args]
         named = tuple([(n, self._said(a)) for n, a in kwargs.items()]) if kwargs else ()
         if given != step.given or named != step.named or step.frame != self.frame:
-            raise Left
+            self.leave()
         self.at += 1
         if step.changes is not None:
             tensor = args[step.changes]
@@ -161,7 +168,7 @@ class Repeat(Recorder):  # type: ignore[no-untyped-call]
         out = func(*args, **kwargs) if kwargs else func(*args)
         several = (out,) if type(out) is torch.Tensor else [t for _, t in tensors_of(out)]
         if len(several) != len(step.gives):
-            raise Left
+            self.leave()
         for tensor, gives in zip(several, step.gives, strict=False):
             if id(tensor) in known or id(tensor) in self.fixed:
                 self._passed(tensor, gives[0])
@@ -172,7 +179,7 @@ class Repeat(Recorder):  # type: ignore[no-untyped-call]
         """Note which value a tensor is now; leave the path where it is something else than it was."""
         place, shape, strides, dtype, fed = gives
         if tensor.shape != shape or tensor.stride() != strides or tensor.dtype is not dtype:
-            raise Left
+            self.leave()
         if fed:
             self.known[id(tensor)] = place
         else:
@@ -194,7 +201,7 @@ class Repeat(Recorder):  # type: ignore[no-untyped-call]
         """
         places = self.holds.pop(id(tensor), None) or [self._place(tensor)]
         if any(place not in self.values for place in places):
-            raise Left
+            self.leave()
         new = None
         if step.elsewhere is not None:
             new = step.elsewhere(*args, **kwargs)
@@ -214,12 +221,12 @@ class Repeat(Recorder):  # type: ignore[no-untyped-call]
         if told.ignored:
             return func(*args, **kwargs)
         if told.higher or told.changes or told.trains or told.random or told.name in DROPOUT:
-            raise Left
+            self.leave()
         out = func(*args, **kwargs)
         if any(out is a for a in args if isinstance(a, torch.Tensor)):
             return out
         if any(True for _ in tensors_of(out)):
-            raise Left
+            self.leave()
         return out
 
     def _said(self, given: Any) -> Any:
@@ -234,14 +241,14 @@ class Repeat(Recorder):  # type: ignore[no-untyped-call]
     def _constant(self, given: Tensor) -> Any:
         """Return what is said of a tensor that depends on no input: its numbers are those that were read here."""
         if self.constants == len(self.numbers):
-            raise Left
+            self.leave()
         number = self.numbers[self.constants]
         self.constants += 1
         alike = given.layout is STRIDED and given.device == number.device
         if not (alike and given.dtype == number.dtype and given.shape == number.shape):
-            raise Left
+            self.leave()
         if not torch.equal(number, given):
-            raise Left
+            self.leave()
         return tuple(given.shape), given.dtype
 
     # -- modules ----------------------------------------------------------------------------------
@@ -253,7 +260,7 @@ class Repeat(Recorder):  # type: ignore[no-untyped-call]
         self.entered += 1
         order = self.plan.frames
         if self.entered == len(order) or self.paths.get(id(module)) != order[self.entered]:
-            raise Left
+            self.leave()
         self.stack.append(self.frame)
         self.frame = self.entered
 
@@ -264,7 +271,7 @@ class Repeat(Recorder):  # type: ignore[no-untyped-call]
         step = self.steps[self.at]
         if step.identity and step.frame == self.frame:
             if not isinstance(out, torch.Tensor) or (("self", self._said(out)),) != step.named:
-                raise Left
+                self.leave()
             self.at += 1
             self._passed(out, step.gives[0][0])
             self._note(out, step.gives[0])
@@ -277,7 +284,7 @@ class Repeat(Recorder):  # type: ignore[no-untyped-call]
 
     def rebound(self, tensor: Tensor, other: Tensor) -> None:
         """A tensor is given other memory, which no plan has."""
-        raise Left
+        self.leave()
 
     def unsure(self, how: str) -> None:
         """Whether another input takes another path was said when this one was recorded."""
@@ -285,7 +292,8 @@ class Repeat(Recorder):  # type: ignore[no-untyped-call]
     def told(self, result: Any) -> bool:
         """Whether what the forward returned is what it returns on the path, all of which was taken."""
         outputs = tuple([(name, self._said(tensor)) for name, tensor in tensors_of(result)])
-        return self.at == len(self.steps) - 1 and outputs == self.plan.outputs
+        whole = self.at == len(self.steps) - 1 and outputs == self.plan.outputs
+        return whole and not self.lost
 
 
 def repeated(
