@@ -62,7 +62,8 @@ def test_a_signal_leaves_nothing_behind(name: str, tmp_path: Path) -> None:
         "import signal, time\n"
         f"signal.signal(signal.{name}, signal.SIG_DFL)\n"
         "from convscope.engine.writing import complete\n"
-        "with complete('net.onnx', '.onnx', 'it is ONNX') as part:\n"
+        "with (complete('net.onnx', '.onnx', 'it is ONNX') as part,\n"
+        "      complete('other.onnx', '.onnx', 'it is ONNX')):\n"  # one within another
         "    part.write_text('half')\n"
         "    print('writing', flush=True)\n"
         "    time.sleep(600)\n"
@@ -71,7 +72,7 @@ def test_a_signal_leaves_nothing_behind(name: str, tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None and process.stdout.readline() == "writing\n"
-        assert len(list(tmp_path.iterdir())) == 1
+        assert len(list(tmp_path.iterdir())) == 2
         process.send_signal(getattr(signal, name))
         process.communicate(timeout=60)
     assert process.returncode == -getattr(signal, name)  # it ends as it would have

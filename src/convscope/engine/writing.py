@@ -70,23 +70,33 @@ def complete(path: str | Path, suffix: str, what: str) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
+_REMOVED: list[Callable[[], object]] = []
+"""What is removed when the process is told to end, the last first."""
+
+
 @contextmanager
 def removed_when_ended(remove: Callable[[], object]) -> Iterator[None]:
-    """Remove a file or a folder also when the process is told to end, as Python does not; then it ends as it would."""
+    """Remove a file or a folder also when the process is told to end, as Python does not; then it ends as it would.
+
+    One within another is removed, too; a handler of somebody else's stays as it is.
+    """
     told = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     here = threading.current_thread() is threading.main_thread()
     plain = [s for s in told if here and signal.getsignal(s) == signal.SIG_DFL]
-
-    def end(number: int, frame: object) -> None:
-        with suppress(OSError):
-            remove()
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-
+    _REMOVED.append(remove)
     for number in plain:
-        signal.signal(number, end)
+        signal.signal(number, _end)
     try:
         yield
     finally:
         for number in plain:
             signal.signal(number, signal.SIG_DFL)
+        _REMOVED.remove(remove)
+
+
+def _end(number: int, frame: object) -> None:
+    for remove in [*reversed(_REMOVED)]:
+        with suppress(OSError):
+            remove()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
