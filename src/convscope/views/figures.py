@@ -95,7 +95,7 @@ def _axes(values: Sizes) -> str:
 
 def weights(shapes: Mapping[str, Sizes], detail: int = 0) -> str:
     """Return weights and their shapes: kernel 3×3×32×64, bias 64; in fewer words 3×3×32×64 +1, 4 of 64."""
-    return _weights(tuple(shapes.items()), detail)
+    return _weights(tuple([(name, tuple(sizes)) for name, sizes in shapes.items()]), detail)
 
 
 @lru_cache(maxsize=8192)
