@@ -283,6 +283,13 @@ def test_links_lead_into_folders_once_and_no_image_is_passed_over(tmp_path: Path
     assert list(found.names) == [*here, "owl/3.png", *(f"owl/back/{n[4:]}" for n in here)]
     survey = network().survey(data)
     assert survey.images == 5 and survey.bad[2][0] == "cat/4.tiff"
+    for number, words in (
+        (7, "there is no image 7: the data hold 7 images"),
+        (-1, "no image -1"),
+        (2, "cannot be read"),
+    ):
+        with pytest.raises(InputError, match=words):
+            survey.run(number)
     assert "cannot be read as an image (PNG, JPEG, WEBP, BMP, GIF)" in survey.bad[2][1]
 
 

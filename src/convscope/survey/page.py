@@ -22,7 +22,7 @@ from convscope.engine.writing import complete
 from convscope.errors import ConvscopeError
 from convscope.explain.trace import trace
 from convscope.explain.words import adding_up, exact, shape_in_words
-from convscope.survey.data import images
+from convscope.survey.data import so_many
 from convscope.survey.survey import (
     LayerFigures,
     MapFigures,
@@ -82,7 +82,7 @@ def page(survey: Survey) -> str:
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_text(survey.graph.name)}: a survey of {images(survey.images)}</title>\n"
+        f"<title>{_text(survey.graph.name)}: a survey of {so_many(survey.images)}</title>\n"
         f"<style>\n{style}</style>\n</head>\n<body>\n{body}\n"
         f'<script type="application/json" id="ledgers">{data}</script>\n'
         f'<script type="module">{script}</script>\n</body>\n</html>\n'
@@ -132,11 +132,11 @@ class _Page:
             f"</label></div></nav>\n<main>"
         )
         facts = survey.state.facts
-        yield f"<h1>{_text(survey.graph.name)} over {images(survey.images)}</h1>"
+        yield f"<h1>{_text(survey.graph.name)} over {so_many(survey.images)}</h1>"
         yield f'<p class="dim">{_text(facts["described"])}; every image: {_text("; ".join(facts["prepared"]["steps"]))}</p>'
         if survey.skipped:
             named = "; ".join(f"{name}: {why}" for name, why in list(survey.bad.values())[:5])
-            yield f'<p class="bad">{images(survey.skipped)} {"was" if survey.skipped == 1 else "were"} skipped. {_text(named)}</p>'
+            yield f'<p class="bad">{so_many(survey.skipped)} {"was" if survey.skipped == 1 else "were"} skipped. {_text(named)}</p>'
         if self.chosen is not None:
             yield (
                 f"<p>{len(self.chosen):,} of the {survey.state.tally.plan.maps:,} maps are in this page: as many of each layer, "
@@ -178,7 +178,7 @@ class _Page:
 
     def _layer(self, number: int, layer: LayerFigures) -> Iterator[str]:
         seen = field_in_words(self.survey.graph, layer.name)
-        told = f"{_many(layer.maps, 'map')} × {_many(layer.places, 'place')}"
+        told = f"{so_many(layer.maps, 'map')} × {so_many(layer.places, 'place')}"
         told += f"; {seen}" if seen else ""
         if self.chosen is not None:
             told += f"; {sum(name == layer.name for name, _ in self.chosen):,} of them here"
@@ -301,10 +301,6 @@ class _Page:
         if told.get("engine_value") is not None:
             rows.append([f"{engine} (float32)", exact(told["engine_value"])])
         return {"equation": told["equation"], "rows": rows}
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' if count != 1 else ''}"
 
 
 def _short(value: float) -> str:

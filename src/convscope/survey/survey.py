@@ -16,7 +16,7 @@ from convscope.explain.words import exact, grouped, shape_in_words, times
 from convscope.model.graph import Graph, Which
 from convscope.notation.sizes import is_known
 from convscope.parts import Bullets, Column, Document, Heading, Paragraph, Part, Table
-from convscope.survey.data import images
+from convscope.survey.data import so_many
 from convscope.survey.exact import LOW
 from convscope.survey.patches import Patch, cut, picture
 from convscope.survey.stored import State, save
@@ -238,6 +238,11 @@ class Survey:
             raise InputError(
                 "the images came from an iterable, which has been gone through: give survey a list or an array"
             )
+        count = self.source.count or 0
+        if not 0 <= image < count:
+            raise InputError(
+                f"there is no image {image}: the data hold {so_many(count)}, from 0 on"
+            )
         item = self.source.item(image)
         if item.content is None:
             raise InputError(f"{item.name} cannot be taken: {item.why}")
@@ -324,7 +329,7 @@ class Survey:
         if self.right is None or self.accuracy is None:
             return ""
         right, total = self.right
-        return f"The image's own in {right:,} of {images(total)} ({percent(self.accuracy, 2)})."
+        return f"The image's own in {right:,} of {so_many(total)} ({percent(self.accuracy, 2)})."
 
     # -- told -------------------------------------------------------------------------------------
 
@@ -410,7 +415,7 @@ class Survey:
 
     def document(self) -> Document:
         """Return the survey to be read: the layers, the verdicts, and how the classes came out."""
-        parts: list[Part] = [Heading(f"{self.graph.name} over {images(self.images)}", 1)]
+        parts: list[Part] = [Heading(f"{self.graph.name} over {so_many(self.images)}", 1)]
         facts = self.state.facts
         parts.append(Paragraph(f"Data: {facts['described']}."))
         parts.append(Paragraph(f"Every image: {'; '.join(facts['prepared']['steps'])}."))
@@ -504,7 +509,7 @@ class Survey:
     __str__ = text
 
     def __repr__(self) -> str:
-        return f"<survey of {self.graph.name!r}, {images(self.images)}, {len(self.layers)} layers>"
+        return f"<survey of {self.graph.name!r}, {so_many(self.images)}, {len(self.layers)} layers>"
 
     def _repr_html_(self) -> str:
         from convscope.views.html import html

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convscope.explain.words import exact, grouped, join, scientific
+from convscope.explain.words import exact, join, scientific
 from convscope.layers.base import tensor_names
 from convscope.model.graph import Graph
 from convscope.model.maps import channel_axes
 from convscope.notation.expression import Call, Inside, Place, Reduction
 from convscope.notation.index import Axis, Index
 from convscope.notation.sizes import is_known, product
-from convscope.survey.data import images
+from convscope.survey.data import so_many
 from convscope.typed import Array, Record
 
 if TYPE_CHECKING:
@@ -85,9 +85,7 @@ def _of_values(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
     tally = survey.state.tally
     at = tally.plan.layer(layer.name).slice
     low, high, zeros, odd = tally.low[at], tally.high[at], tally.zeros[at], tally.odd[at]
-    over = (
-        f"{images(survey.images)} × {grouped(layer.places)} place{'s' if layer.places != 1 else ''}"
-    )
+    over = f"{so_many(survey.images)} × {so_many(layer.places, 'place')}"
     seen = field_in_words(survey.graph, layer.name)
     over += f"; {seen}" if seen else ""
     finite = np.isfinite(low)
@@ -100,7 +98,7 @@ def _of_values(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
     for place in range(layer.maps):
         name, maps = layer.name, (place,)
         if odd[place]:
-            many = f"{grouped(int(odd[place]))} numbers are" if odd[place] > 1 else "1 number is"
+            many = f"{so_many(int(odd[place]), 'number')} {'are' if odd[place] > 1 else 'is'}"
             yield Verdict("not finite", name, maps, f"{many} NaN or infinite, in {over}")
         if not finite[place]:
             continue
@@ -209,7 +207,7 @@ def _of_pairs(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
         least = min((float(alike[one, n]) for maps in told.values() for n in maps), default=1.0)
         more = " or more" if least < 1 else ""
         least = floor(least * 1e5) / 1e5  # down, as "or more" says
-        how = f"correlation {least:.5f}{more} in a sample of {images(survey.sampled)}"
+        how = f"correlation {least:.5f}{more} in a sample of {so_many(survey.sampled)}"
         for (proved, why), maps in sorted(told.items(), reverse=True):
             taken |= {one, *maps} if proved else set(maps)
             kind = "copies" if proved else "alike"

@@ -199,9 +199,9 @@ def ordered(name: str) -> tuple[Any, ...]:
     return tuple((0, int(p), p) if p.isdecimal() else (1, 0, p) for p in parts), name
 
 
-def images(count: int) -> str:
-    """Return so many images in words: "1 image", "1,797 images"."""
-    return f"{count:,} image{'s' if count != 1 else ''}"
+def so_many(count: int, what: str = "image") -> str:
+    """Return how many there are in words: "1 image", "1,797 images"."""
+    return f"{count:,} {what}{'s' if count != 1 else ''}"
 
 
 def counted(labels: Sequence[str | None] | None) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from convscope.errors import InputError
-from convscope.survey.data import NAMED, PICTURES, Source, counted, images, ordered, small
+from convscope.survey.data import NAMED, PICTURES, Source, counted, ordered, small, so_many
 from convscope.typed import Record
 
 ACCEPTS = "a .zip or .tar of images"
@@ -120,9 +120,9 @@ def _source(
         else:
             labels.append(inside.split("/")[0] if "/" in inside else None)
     how = "beside them, in .cls files" if classes else "the folders they lie in"
-    told = f"{words}: {images(len(pictures))}"
+    told = f"{words}: {so_many(len(pictures))}"
     if many := counted(labels):
-        told += f", {many:,} label{'s' if many > 1 else ''}, {how}"
+        told += f", {so_many(many, 'label')}, {how}"
     return Source(
         told,
         [m.name for m in pictures],

@@ -18,10 +18,10 @@ from convscope.survey.data import (
     Source,
     counted,
     formats,
-    images,
     ordered,
     pickled,
     small,
+    so_many,
 )
 
 ACCEPTS = (
@@ -59,10 +59,10 @@ def read(data: str) -> Source:
     labels = _labels(found, shared)
     if not counted(labels):  # all of one class
         shared, labels = "", _labels(found, "")
-    words = f"a folder of {images(len(found))}"
+    words = f"a folder of {so_many(len(found))}"
     if many := counted(labels):
         where = f" of {shared}" if shared else ""
-        words += f" in {many:,} sub-folder{'s' if many > 1 else ''}{where}, which "
+        words += f" in {so_many(many, 'sub-folder')}{where}, which "
         words += "are the labels" if many > 1 else "is the label"
 
     def content(number: int) -> bytes:
@@ -121,9 +121,9 @@ def _joined(data: str, files: list[str], parts: list[Source]) -> Source:
     if all(part.labels is not None for part in parts):
         labels = [label for part in parts for label in part.labels or ()]
     names = ", ".join(map(os.path.basename, files[:3])) + (" …" if len(files) > 3 else "")
-    words = f"{len(files)} files, {names}: {ends[-1]:,} images"
+    words = f"{len(files)} files, {names}: {so_many(ends[-1])}"
     if many := counted(labels):
-        words += f", {many:,} labels"
+        words += f", {so_many(many, 'label')}"
 
     def content(number: int) -> Any:
         which = bisect_right(ends, number)

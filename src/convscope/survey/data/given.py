@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from convscope.errors import InputError
-from convscope.survey.data import Item, Numbered, Source
+from convscope.survey.data import Item, Numbered, Source, so_many
 from convscope.typed import Array
 
 ACCEPTS = "from Python any iterable of arrays, pictures, paths, (image, label), or rows by name"
@@ -54,9 +54,8 @@ def of_arrays(images: Array, labels: Array | None, name: str, spec: str | None =
         if labels.ndim == 2 and labels.shape[1] > 1:
             labels = labels.argmax(axis=1)  # one-hot
         names = [str(label) for label in np.asarray(labels).reshape(-1).tolist()]
-    words = (
-        f"{name}: {len(images):,} rows of {' × '.join(map(str, images.shape[1:]))}, {images.dtype}"
-    )
+    sizes = " × ".join(map(str, images.shape[1:]))
+    words = f"{name}: {so_many(len(images), 'row')} of {sizes}, {images.dtype}"
     rows = np.asarray(images)  # of a file that is mapped as well
     content = rows.__getitem__ if rows.dtype != np.uint8 else lambda n: content_of(rows[n])
     return Source(words, Numbered(len(images)), names, content, spec)
@@ -118,7 +117,7 @@ class Rows(Source):
 
     def __init__(self, data: Sequence[Any]) -> None:
         super().__init__(
-            f"{len(data):,} items from Python", Numbered(len(data)), None, self._content
+            f"{so_many(len(data), 'item')} from Python", Numbered(len(data)), None, self._content
         )
         self._data = data
         if len(data) and self.item(0).label is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from convscope.errors import InputError
-from convscope.survey.data import Source
+from convscope.survey.data import Source, so_many
 from convscope.survey.data.given import of_arrays
 from convscope.typed import Array
 
@@ -52,19 +52,17 @@ def read(data: str) -> Source:
     if images.ndim < 2:
         raise InputError(f"{data} holds labels, not images: name the file of images")
     labels, told = None, ""
-    for one in ("images", "idx3"):
-        folder, name = os.path.split(data)
-        wanted = name.replace("images", "labels").replace("idx3", "idx1")
-        other = wanted.removesuffix(".gz") if wanted.endswith(".gz") else f"{wanted}.gz"
-        paths = [os.path.join(folder, n) for n in (wanted, other)]
-        beside = next(filter(os.path.isfile, paths), data)
-        if one in name and beside != data:
-            labels = _array(beside)
-            told = f", labels {os.path.basename(beside)}"
-            break
+    folder, name = os.path.split(data)
+    wanted = name.replace("images", "labels").replace("idx3", "idx1")
+    other = wanted.removesuffix(".gz") if wanted.endswith(".gz") else f"{wanted}.gz"
+    paths = [os.path.join(folder, n) for n in (wanted, other)]
+    beside = next(filter(os.path.isfile, paths), None) if wanted != name else None
+    if beside is not None:
+        labels = _array(beside)
+        told = f", labels {os.path.basename(beside)}"
     if labels is not None and len(labels) != len(images):
         raise InputError(
-            f"{beside} holds {len(labels):,} labels for the {len(images):,} images of {data}"
+            f"{beside} holds {so_many(len(labels), 'label')} for the {so_many(len(images))} of {data}"
         )
     return of_arrays(images, labels, f"{os.path.basename(data)}{told}", os.path.abspath(data))
 

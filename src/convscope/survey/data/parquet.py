@@ -8,7 +8,7 @@ from bisect import bisect_right
 from typing import Any
 
 from convscope.errors import InputError, UnsupportedError
-from convscope.survey.data import Numbered, Source, counted
+from convscope.survey.data import Numbered, Source, counted, so_many
 
 ACCEPTS = "Parquet with a column of images (needs pyarrow: pip install convscope[parquet])"
 
@@ -59,9 +59,9 @@ def read(data: str) -> Source:
             raise InputError("its row holds no bytes")
         return found
 
-    words = f"column {images} of {os.path.basename(data)}: {starts[-1]:,} rows"
+    words = f"column {images} of {os.path.basename(data)}: {so_many(starts[-1], 'row')}"
     if many := counted(names):
-        words += f", {many:,} labels in column {label}"
+        words += f", {so_many(many, 'label')} in column {label}"
     source = Source(words, Numbered(starts[-1]), names, content, os.path.abspath(data))
     source.classes = classes
     return source

@@ -10,7 +10,7 @@ import numpy as np
 
 from convscope.engine.images import unread
 from convscope.errors import InputError
-from convscope.survey.data import Source
+from convscope.survey.data import Source, so_many
 from convscope.survey.data.given import of_arrays
 
 ACCEPTS = "arrays in .npy or .npz (FILE.npz:NAME where it holds several)"
@@ -55,7 +55,7 @@ def read(data: str) -> Source:
     if labels is not None and (held := len(np.atleast_1d(labels))) != len(arrays[name]):
         if sure:
             raise InputError(
-                f"{path}: {beside} holds {held:,} labels for the {len(arrays[name]):,} images of {name}"
+                f"{path}: {beside} holds {so_many(held, 'label')} for the {so_many(len(arrays[name]))} of {name}"
             )
         labels = None
     told = f"{name} of {os.path.basename(path)}"
