@@ -360,7 +360,7 @@ def commands() -> None:
     words = (
         "MODEL is an ONNX file (explained in its own layout, run as it is stored), a `.keras` or `.h5` file (Keras need not be installed), "
         "a `.pt2` file of torch.export, `file.py:attribute` or `module:attribute` (a network, a PyTorch module, or a class or function that "
-        "makes one), or `demo`, `demo:groups`, `demo:resnet`. A LAYER is a name or a place from 1. Settings are those that Keras's layers take "
+        "makes one; a name may lead on, as in `file.py:model.features.0`), or `demo`, `demo:groups`, `demo:resnet`. A LAYER is a name or a place from 1. Settings are those that Keras's layers take "
         "(`filters`, `kernel_size=3,5`, …); an ONNX model's are its nodes' attributes (`kernel_shape`, `pads`, …) and `filters` or `units`.\n\n"
         "What is longer than the screen goes through your pager (`convscope --no-pager …` writes it at once), and what takes a moment says so on "
         "stderr. Every command that prints facts takes `--json`. Exit status: 0 done; 1 a failure, arithmetic that does not agree with the engine, "

@@ -83,6 +83,50 @@ CASES: list[Case] = [
          [torch.tensor(0.3), torch.tensor(5, dtype=torch.int32)], smooth=False),
     Case("fake_quantize_per_channel_affine", [(2, 3, 5, 4)], lambda x, s, z: torch.fake_quantize_per_channel_affine(x, s, z, 1, -8, 7),
          [torch.tensor([0.17, 0.31, 0.43]), torch.tensor([1, 0, -2], dtype=torch.int32)], smooth=False),
+    # -- how far apart, how alike
+    Case("cosine_similarity", [(2, 5, 3), (2, 5, 3)], F.cosine_similarity),
+    Case("cosine_similarity", [(2, 4, 1, 6), (2, 1, 5, 6)], lambda a, b: F.cosine_similarity(a, b, -1, 1e-3)),
+    Case("pairwise_distance", [(2, 5), (2, 5)], F.pairwise_distance),
+    Case("pairwise_distance", [(2, 4, 5), (2, 1, 5)], lambda a, b: F.pairwise_distance(a, b, 3.0, 1e-2, True)),
+    Case("dist", [(2, 3, 5), (2, 1, 5)], torch.dist),
+    Case("dist", [(2, 3, 5), (2, 3, 5)], lambda a, b: torch.dist(a, b, float("inf"))),
+    Case("cdist", [(2, 3, 5), (2, 4, 5)], torch.cdist),
+    Case("cdist", [(2, 3, 5)], lambda a, b: torch.cdist(a, b, 1.0), [(4, 5)]),
+    Case("cdist", [(2, 3, 7)], torch.cdist, [(26, 7)]),
+    # -- products
+    Case("outer", [(3,), (5,)], torch.outer),
+    Case("inner", [(2, 3, 5)], torch.inner, [(4, 5)]),
+    Case("tensordot", [(2, 3, 5, 4)], lambda x, w: torch.tensordot(x, w, ([3, 1], [0, 2])), [(4, 6, 3)]),
+    # -- what is true or false
+    Case("one_hot", [(2, 3, 4)], lambda x: F.one_hot(x.abs().long(), 5), smooth=False),
+    Case("one_hot", [(2, 3, 4)], lambda x: F.one_hot(x.abs().long()), smooth=False, unwritten="how many classes it has depends on its numbers"),
+    *(
+        Case(op, [(2, 5, 3, 4)], of, smooth=False)
+        for op, every in (("any", torch.any), ("all", torch.all))
+        for of in (
+            lambda x, every=every: every(x > (1.5 if every is torch.any else -1.5), 2),
+            lambda x, every=every: every(x * x > 0.2, dim=(1, 3), keepdim=True),
+            lambda x, every=every: every(torch.relu(x)[:, :, :1], 2),
+            lambda x, every=every: every(x / torch.relu(x - x), 1),
+        )
+    ),
+    # -- along an axis
+    Case("median", [(2, 3, 6, 4)], lambda x: torch.median(x, 2)[0]),
+    Case("median", [(2, 5, 3)], lambda x: torch.median(x, 1, True)[0]),
+    Case("median", [(2, 5, 3)], lambda x: torch.median(x.masked_fill(x > 2.4, torch.nan), 1)[0], smooth=False),
+    Case("cumprod", [(2, 3, 5, 4)], lambda x: torch.cumprod(x, 2)),
+    Case("take_along_dim", [(2, 3, 6)], lambda x, at: torch.take_along_dim(x, at, 2), [torch.cat((APART, APART[:, :1]), 1)], smooth=False),
+    Case("take_along_dim", [(2, 3, 6)], lambda x, at: torch.take_along_dim(x, at, 2), [APART[:, :1]], smooth=False),
+    Case("take_along_dim", [(2, 3, 5)], lambda x: torch.take_along_dim(x, x.argsort(2), 2), smooth=False),
+    Case("take_along_dim", [(2, 3, 5)], lambda x: torch.take_along_dim(x, x[:, :, :1].argsort(1)[:, 1:], 1), smooth=False),
+    *(Case("rot90", [(2, 3, 5, 4)], lambda x, k=k, d=d: torch.rot90(x, k, d)) for k, d in ((1, (2, 3)), (2, (3, 1)), (-1, (1, 3)))),
+    Case("rrelu", [(2, 3, 4)], lambda x: F.rrelu(x, 0.1, 0.4)),
+    Case("atan2", [(2, 3, 4), (2, 1, 4)], torch.atan2),
+    Case("atan2", [(2, 3, 4)], lambda x: torch.atan2(x.sign() * (x * x > 3), x.flip(1).sign() * (x * x > 1)), smooth=False, outputs=(0,)),
+    Case("hypot", [(2, 3, 4), (2, 1, 4)], torch.hypot),
+    Case("avg_pool2d", [(2, 3, 9, 11)], lambda x: F.avg_pool2d(x, (3, 2), (2, 3), (1, 0), divisor_override=5)),
+    Case("avg_pool2d", [(2, 3, 9, 12)], lambda x: F.avg_pool2d(x, (2, 3), 2, 1, ceil_mode=True, count_include_pad=False, divisor_override=-7)),
+    Case("avg_pool3d", [(3, 5, 6, 7)], lambda x: F.avg_pool3d(x, (2, 3, 1), divisor_override=4)),
     # -- windows
     Case("conv1d", [(2, 6, 11)], lambda x, w, b: F.conv1d(x, w, b, 2, 1, 2, 2), [(4, 3, 3), (4,)]),
     Case("conv2d", [(2, 6, 9, 11)], lambda x, w, b: F.conv2d(x, w, b, (2, 1), (1, 2), (1, 2), 3), [(9, 2, 2, 3), (9,)]),
@@ -277,8 +321,8 @@ CASES: list[Case] = [
     Case("cumsum", [(2, 3, 5)], lambda x: (x > 0).cumsum(-1), smooth=False),
     Case("cummax", [(2, 3, 5)], lambda x: x.cummax(2)[0], outputs=(0,)),
     Case("logcumsumexp", [(2, 3, 5)], lambda x: x.logcumsumexp(2)),
-    Case("linalg_vector_norm", [(2, 3, 5)], lambda x: torch.linalg.vector_norm(x, 3, 1), unwritten="norm of order 3"),
-    Case("linalg_vector_norm", [(2, 3, 5)], lambda x: torch.linalg.vector_norm(x, float("inf"), 1), unwritten="norm of order inf"),
+    Case("linalg_vector_norm", [(2, 3, 5)], lambda x: torch.linalg.vector_norm(x, 3, 1)),
+    Case("linalg_vector_norm", [(2, 3, 5)], lambda x: torch.linalg.vector_norm(x, float("inf"), 1)),
     Case("var_mean", [(2, 3, 5)], lambda x: torch.var_mean(x, 2)[0]),
     Case("std_mean", [(2, 3, 5)], lambda x: torch.std_mean(x, 2, correction=0)[0]),
     Case("sum", [(2, 3, 5)], lambda x: (x > 0).sum(2), smooth=False),
@@ -317,6 +361,7 @@ CASES: list[Case] = [
     Case("upsample_trilinear3d", [(2, 3, 2, 3, 4)], lambda x: F.interpolate(x, (3, 5, 7), mode="trilinear", align_corners=True)),
     Case("upsample_nearest2d", [(2, 3, 5, 4)], lambda x: F.interpolate(x, (7, 3))),
     Case("_upsample_bilinear2d_aa", [(2, 3, 12, 11)], lambda x: F.interpolate(x, (5, 7), mode="bilinear", antialias=True)),
+    Case("_upsample_bilinear2d_aa", [(2, 3, 5, 7)], lambda x: F.interpolate(x, (11, 4), mode="bilinear", antialias=True)),
     Case("_upsample_bicubic2d_aa", [(2, 3, 12, 11)], lambda x: F.interpolate(x, (5, 7), mode="bicubic", antialias=True)),
     # -- moved
     Case("view", [(2, 3, 20)], lambda x: x.view(2, 3, 4, 5)),

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper
 
+from convscope.aten.polar import write_angle
 from convscope.engine.native import onnxruntime
 from convscope.equations import formulas, pointwise
 from convscope.layers.activations import ACTIVATIONS
@@ -39,6 +40,9 @@ class Writing:
         name = f"v{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, inputs, [name], **settings))
         return name
+
+    def number(self, value: float) -> str:
+        return self.constant(value)
 
     def constant(self, value: float, dtype: str = "float32") -> str:
         name = f"c{len(self.numbers)}"
@@ -79,6 +83,8 @@ def write(name: str, form: Writing) -> str:
             return form.node("Cast", form.node(ops.get(name, "Equal"), "x", "a"), to=1)
         case "differs":
             return form.node("Cast", form.node("Not", form.node("Equal", "x", "a")), to=1)
+        case "atan2":
+            return write_angle(form, "x", "a")  # type: ignore[arg-type]  # it asks for no more
         case "gelu_tanh":
             return form.node("Gelu", "x", approximate="tanh")
         case "threshold":
@@ -131,7 +137,7 @@ def arguments(name: str) -> list[Array]:
 
 
 # beyond the largest float32, 1 divided by what is flushed, and what engines make of a NaN or an infinity in their own way
-BOTH = {"add": 2, "sub": 2, "mul": 4, "div": 5, "selu": 2, "squareplus": 2}
+BOTH = {"add": 2, "sub": 2, "mul": 4, "div": 5, "atan2": 4, "selu": 2, "squareplus": 2}
 IN_ONNX_RUNTIME = {**BOTH, "softsign": 2, "hard_shrink": 1, "soft_shrink": 1}
 IN_PYTORCH = {**BOTH, "sign": 1, "gelu": 2, "hard_silu": 1, "squareplus": 3, "threshold": 20}
 

@@ -51,6 +51,29 @@ def test_functions_are_called_and_objects_are_not(tmp_path: Path) -> None:
         convscope.open(f"{path}:odd")
 
 
+def test_a_name_leads_on_to_an_attribute_of_an_attribute(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "class Held:",
+        f"    wide = {NETWORK.format(7, 'wide')}",
+        "    @classmethod",
+        f"    def made(cls): return {NETWORK.format(5, 'made')}",
+        "    @property",
+        "    def late(self): raise ValueError('not yet')",
+        "held = Held()",
+    )
+    assert convscope.open(f"{path}:held.wide").count_params() == 7 * 18 + 7
+    assert convscope.open(f"{path}:Held.made").count_params() == 5 * 18 + 5
+    with pytest.raises(SourceError, match=r"py:held has no 'wid' \(did you mean 'wide'\?\)$"):
+        convscope.open(f"{path}:held.wid.more")
+    with pytest.raises(SourceError, match=r"py has no 'hold' \(did you mean 'held'\?\)"):
+        convscope.open(f"{path}:hold.wide")
+    with pytest.raises(SourceError, match=r"py:held, line 7: ValueError: not yet"):
+        convscope.open(f"{path}:held.late")
+    with pytest.raises(SourceError, match=r"there is no module held_nowhere"):
+        convscope.open("held_nowhere:net.inner")
+
+
 def test_a_file_that_ends_itself_is_an_error_and_not_the_end(tmp_path: Path) -> None:
     path = written(tmp_path, "import sys", "sys.exit('usage: net FILE')")
     with pytest.raises(SourceError, match=r"line 3: it ended itself with SystemExit \(usage"):

@@ -20,6 +20,7 @@ from convscope.equations.pointwise import (
     one_of,
 )
 from convscope.notation import Equation, Expression, call
+from convscope.notation.expression import Place
 from convscope.notation.functions import AT_LEAST
 from convscope.operators.elements import ALL
 
@@ -110,7 +111,22 @@ def _bitwise_not(given: Call) -> Equation:
     return Equation(axes, negated(given.read(None, *axes)))
 
 
+def _one_hot(given: Call) -> Equation:
+    """1 at the place that a whole number names along a new last axis, else 0."""
+    axes = axes_of(given.wanted or (*given.shape(), given.whole("num_classes")))
+    return Equation(axes, call(EQUAL, given.read("self", *axes[:-1]), Place(axes[-1])))
+
+
+def _write_one_hot(given: Call, form: Write) -> str:
+    many = given.whole("num_classes")
+    if many < 0:
+        raise NoEquation("how many classes it has depends on its numbers")
+    each = form.node("Unsqueeze", form.input("self"), form.whole(len(given.shape())))
+    return form.counted(form.node("Equal", each, form.counted(form.whole(*range(many)))))
+
+
 RULES = {
+    "one_hot": Rule(_one_hot, _write_one_hot, ALL),
     "isnan": each_number(
         lambda given, x: call(DIFFERS, x, x),
         lambda given, form: form.counted(form.node("IsNaN", form.input(given.first()))),

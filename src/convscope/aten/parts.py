@@ -88,8 +88,8 @@ def _write_select(given: Call, form: Write) -> str:
     return form.node("Squeeze", part, form.whole(place))
 
 
-def _diagonal(given: Call) -> Equation:
-    """aten::diagonal: two axes at once, along a new last one."""
+def _along(given: Call) -> tuple[int, int, int, int, int]:
+    """Return the axes of a diagonal, where it starts along each, and how long it is."""
     shape = given.shape()
     a, b = (given.axis(name, default=n) for n, name in enumerate(("dim1", "dim2")))
     away = given.whole("offset") if given["offset"] is not None else 0
@@ -97,11 +97,29 @@ def _diagonal(given: Call) -> Equation:
     many = min(int(shape[a]) - down, int(shape[b]) - across)
     if many < 1:
         raise NoEquation("its output is empty")
+    return a, b, down, across, many
+
+
+def _diagonal(given: Call) -> Equation:
+    """aten::diagonal: two axes at once, along a new last one."""
+    shape = given.shape()
+    a, b, down, across, many = _along(given)
     axes = axes_of([*(s for n, s in enumerate(shape) if n not in (a, b)), many])
     rest = iter(axes[:-1])
     firsts = {a: down, b: across}
     at = [axes[-1] + firsts[n] if n in firsts else next(rest) for n in range(len(shape))]
     return Equation(axes, given.read(None, *at))
+
+
+def _write_diagonal(given: Call, form: Write) -> str:
+    """As numbers of both axes made one, behind the others."""
+    shape = given.shape()
+    a, b, down, across, many = _along(given)
+    rest = [n for n in range(len(shape)) if n not in (a, b)]
+    x = form.node("Transpose", form.input(given.first()), perm=[*rest, a, b])
+    x = form.node("Reshape", x, form.whole(*(int(shape[n]) for n in rest), -1))
+    flat = ((down + n) * int(shape[b]) + across + n for n in range(many))
+    return form.node("Gather", x, form.whole(*flat), axis=len(rest))
 
 
 RULES = {
@@ -115,5 +133,5 @@ RULES = {
     },
     "select": Rule(_select, _write_select, ALL),
     "unbind": Rule(_select, _write_select, ALL),
-    "diagonal": Rule(_diagonal, takes=ALL),
+    "diagonal": Rule(_diagonal, _write_diagonal, ALL),
 }

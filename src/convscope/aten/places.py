@@ -30,12 +30,16 @@ def _written_in(given: Call, form: Write, name: str) -> str:
     return form.node("Cast", form.input(name), to=INT64)
 
 
+def _indices(given: Call) -> str:
+    return "index" if given.has("index") else "indices"
+
+
 def _along(given: Call) -> tuple[int, list[int] | None, tuple[int, ...]]:
     """Return along which axis numbers are picked, where (if that is known), and the shape of those places."""
-    shape = given.shape("self")
+    shape, key = given.shape("self"), _indices(given)
     place = given.axis("dim", len(shape))
-    slot = given.slots["index"]
-    by = tuple(map(int, given.shape("index")))
+    slot = given.slots[key]
+    by = tuple(map(int, given.shape(key)))
     if not isinstance(slot, Given):
         return place, None, by
     return place, [int(w) % int(shape[place]) for w in slot.values], by
@@ -105,10 +109,10 @@ def _write_index_select(given: Call, form: Write) -> str:
 
 
 def _gather(given: Call) -> Equation:
-    shape, axes = given.shape("self"), axes_of(given.shape("index"))
-    place, where, _ = _along(given)
+    place, where, by = _along(given)
+    shape, axes = given.shape("self"), axes_of(by)
     if where is None:
-        reads = given.reader("self"), given.reader("index")
+        reads = given.reader("self"), given.reader(_indices(given))
         return gathered_each(reads[0], place, shape[place], reads[1], axes)
     return moving.gathered_along(given.tensor("self"), axes, place, where)
 
@@ -116,6 +120,33 @@ def _gather(given: Call) -> Equation:
 def _write_gather(given: Call, form: Write) -> str:
     rows = _written_in(given, form, "index")
     return form.node("GatherElements", form.input("self"), rows, axis=_along(given)[0])
+
+
+def _spread_along(given: Call) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """Return along which axis numbers are taken, and the shapes of the tensor and of the places, the others broadcast."""
+    if given["dim"] is None:
+        raise NoEquation("it takes from all numbers in a row")
+    shape, (place, _, by) = tuple(map(int, given.shape("self"))), _along(given)
+    around = [s[:place] + s[place + 1 :] for s in (shape, by)]
+    wide = tuple(map(int, broadcast(around, given.op)))
+    whole, taken = ((*wide[:place], s[place], *wide[place:]) for s in (shape, by))
+    return place, whole, taken
+
+
+def _take_along(given: Call) -> Equation:
+    """aten::take_along_dim: gather, but for the axes that both have in common, which are broadcast."""
+    place, whole, taken = _spread_along(given)
+    if whole == given.shape("self") and taken == given.shape("indices"):
+        return _gather(given)
+    image, where = (partial(_place_at, given, key) for key in ("self", "indices"))
+    return gathered_each(image, place, whole[place], where, axes_of(taken))
+
+
+def _write_take_along(given: Call, form: Write) -> str:
+    place, *shapes = _spread_along(given)
+    both = form.input("self"), _written_in(given, form, "indices")
+    wide = (form.node("Expand", x, form.whole(*s)) for x, s in zip(both, shapes, strict=True))
+    return form.node("GatherElements", *wide, axis=place)
 
 
 class _Places(Record):
@@ -513,5 +544,6 @@ RULES = {
     "embedding": Rule(_embedding, _write_embedding, ALL),
     "embedding_bag": Rule(_embedding_bag, _write_embedding_bag, ALL),
     "gather": Rule(_gather, _write_gather, ALL),
+    "take_along_dim": Rule(_take_along, _write_take_along, ALL),
     "index": Rule(_index, _write_index, ALL),
 }

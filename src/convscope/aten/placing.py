@@ -6,6 +6,7 @@ out[n, c, y, x] = in[n, c, y − 1, x − 2]
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from convscope.aten.rule import Call, NoEquation, Rule, Write, axes_of
 from convscope.equations import moving, unfolding
@@ -106,13 +107,41 @@ def _flip(given: Call) -> Equation:
 
 def _write_flip(given: Call, form: Write) -> str:
     turned = given.axes("dims") if given["dims"] else ()
+    return _written_backwards(form, form.input(given.first()), turned)
+
+
+def _written_backwards(form: Write, x: str, turned: Sequence[int]) -> str:
     if not turned:
-        return form.node("Identity", form.input(given.first()))
+        return form.node("Identity", x)
     many = len(turned)
     return form.node(
-        "Slice", form.input(given.first()), form.whole(*(-1,) * many),
+        "Slice", x, form.whole(*(-1,) * many),
         form.whole(*(-(1 << 31),) * many), form.whole(*turned), form.whole(*(-1,) * many),
     )  # fmt: skip
+
+
+def _quarters(given: Call) -> tuple[tuple[int, ...], list[int]]:
+    """Return which axes a turn by quarters reads backwards, and which axis stands in the place of each."""
+    a, b = map(given.place, given["dims"])
+    times = given.whole("k") % 4
+    order = list(range(len(given.shape())))
+    if times % 2:
+        order[a], order[b] = b, a
+    return ((), (b,), (a, b), (a,))[times], order
+
+
+def _rot90(given: Call) -> Equation:
+    shape, (backwards, order) = given.shape(), _quarters(given)
+    axes = axes_of([shape[n] for n in order])
+    own = {n: axis for n, axis in zip(order, axes, strict=True)}
+    at = (shape[n] - 1 - own[n] if n in backwards else own[n] for n in range(len(shape)))
+    return Equation(axes, given.read(None, *at))
+
+
+def _write_rot90(given: Call, form: Write) -> str:
+    backwards, order = _quarters(given)
+    x = _written_backwards(form, form.input(given.first()), backwards)
+    return form.node("Transpose", x, perm=order)
 
 
 def _shuffle(given: Call) -> Equation:
@@ -285,6 +314,7 @@ RULES = {
     },
     "roll": Rule(_roll, _write_roll, ALL),
     "flip": Rule(_flip, _write_flip, ALL),
+    "rot90": Rule(_rot90, _write_rot90, ALL),
     "tril": Rule(_triangle, _write_triangle, ALL),
     "triu": Rule(_triangle, _write_triangle, ALL),
     "pixel_shuffle": Rule(_shuffle, _write_shuffle),

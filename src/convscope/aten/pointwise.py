@@ -87,9 +87,19 @@ def _spelled(op: str, **settings: str) -> Rule:
 # -- one tensor -----------------------------------------------------------------------------------
 
 
-def _leaky(given: Call, x: Expression) -> Expression:
-    slope = 0.01 if given["negative_slope"] is None else given.number("negative_slope")
-    return call(formulas.LEAKY_RELU, x, slope)
+def _slope(given: Call) -> float:
+    """Return by what leaky_relu multiplies what is below 0; rrelu, which draws it in training, takes the middle."""
+    if given.op == "rrelu":
+        if given["training"]:
+            raise NoEquation("it is set to training")
+        return (given.number("lower") + given.number("upper")) / 2
+    return 0.01 if given["negative_slope"] is None else given.number("negative_slope")
+
+
+_LEAKY = each_number(
+    lambda given, x: call(formulas.LEAKY_RELU, x, _slope(given)),
+    lambda given, form: form.node("LeakyRelu", form.input(given.first()), alpha=_slope(given)),
+)
 
 
 def _gelu(given: Call, x: Expression) -> Expression:
@@ -200,6 +210,21 @@ def _rounded(given: Call, x: Expression) -> Expression:
     if given["decimals"] not in (None, 0):
         raise NoEquation("it rounds to places behind the point")
     return call(ROUND, x)
+
+
+def _write_frac(given: Call, form: Write) -> str:
+    x = form.input(given.first())
+    return form.node("Sub", x, write_truncated(form, x))
+
+
+def _logarithm(base: float) -> Rule:
+    whole = math.log(base)
+    return each_number(
+        lambda given, x: call(LOG, x) / whole,
+        lambda given, form: form.node(
+            "Div", form.node("Log", form.input(given.first())), form.number(whole)
+        ),
+    )
 
 
 def _same(given: Call, form: Write) -> str:
@@ -404,7 +429,6 @@ _DIV = Rule(_divided, _write_divided, NUMBERS)
 _LARGER = _pair(lambda a, b: call(MAXIMUM, a, b), "Max")
 _SMALLER = _pair(lambda a, b: call(MINIMUM, a, b), "Min")
 _SAME = each_number(_unchanged, _same, ALL)
-_TWO, _TEN = math.log(2.0), math.log(10.0)
 
 
 RULES = {
@@ -419,14 +443,8 @@ RULES = {
     "hardswish": _function(formulas.HARD_SILU, "HardSwish"),
     "hardsigmoid": _function(formulas.HARD_SIGMOID, "HardSigmoid", alpha=1 / 6, beta=0.5),
     "gelu": each_number(_gelu, _write_gelu),
-    "leaky_relu": each_number(
-        _leaky,
-        lambda given, form: form.node(
-            "LeakyRelu",
-            form.input(given.first()),
-            alpha=0.01 if given["negative_slope"] is None else given.number("negative_slope"),
-        ),
-    ),
+    "leaky_relu": _LEAKY,
+    "rrelu": _LEAKY,
     "elu": each_number(
         _elu,
         lambda given, form: form.node(
@@ -476,17 +494,25 @@ RULES = {
         lambda given, x: truncated(x),
         lambda given, form: write_truncated(form, form.input(given.first())),
     ),
-    "frac": each_number(lambda given, x: x - truncated(x)),
-    "expm1": each_number(lambda given, x: call(EXP, x) - 1.0),
+    "frac": each_number(lambda given, x: x - truncated(x), _write_frac),
+    "expm1": each_number(
+        lambda given, x: call(EXP, x) - 1.0,
+        lambda given, form: form.node(
+            "Sub", form.node("Exp", form.input(given.first())), form.number(1.0)
+        ),
+    ),
     "log1p": each_number(
         lambda given, x: call(Function("log1p", ("x",)), x),
         lambda given, form: form.node(
             "Log", form.node("Add", form.input(given.first()), form.number(1.0))
         ),
     ),
-    "log2": each_number(lambda given, x: call(LOG, x) / _TWO),
-    "log10": each_number(lambda given, x: call(LOG, x) / _TEN),
-    "exp2": each_number(lambda given, x: call(EXP, _TWO * x)),
+    "log2": _logarithm(2.0),
+    "log10": _logarithm(10.0),
+    "exp2": each_number(
+        lambda given, x: call(EXP, math.log(2.0) * x),
+        lambda given, form: form.node("Pow", form.number(2.0), form.input(given.first())),
+    ),
     "rsqrt": each_number(lambda given, x: 1.0 / call(SQRT, x), _write_rsqrt),
     "reciprocal": each_number(
         lambda given, x: 1.0 / x,

@@ -102,18 +102,34 @@ def einsum(given: Call) -> Equation:
     from convscope.equations.einsum import einsum as summed
     from convscope.equations.einsum import sizes_of, spelled_out
 
-    keys = given.many("tensors")
+    spelling, keys = _spelling(given)
     shapes = [given.shape(key) for key in keys]
-    if not isinstance(given["equation"], str):
-        raise NoEquation("its axes are not named")
-    terms, result = spelled_out(given["equation"], list(map(len, shapes)))
+    terms, result = spelled_out(spelling, list(map(len, shapes)))
     sizes = sizes_of(terms, shapes, given.op)
     axes = axes_of([sizes[letter] for letter in result])
     return Equation(*summed(terms, result, sizes, shapes, [given.reader(k) for k in keys], axes))
 
 
 def write_einsum(given: Call, form: Write) -> str:
-    return form.node("Einsum", *map(form.input, given.many("tensors")), equation=given["equation"])
+    spelling, keys = _spelling(given)
+    return form.node("Einsum", *map(form.input, keys), equation=spelling)
+
+
+def _spelling(given: Call) -> tuple[str, list[str]]:
+    """Return an einsum and its tensors: its own, or what says that two are multiplied along pairs of their axes."""
+    if given.op == "einsum":
+        if not isinstance(given["equation"], str):
+            raise NoEquation("its axes are not named")
+        return given["equation"], given.many("tensors")
+    keys = ["self", "vec2" if given.has("vec2") else "other"]
+    first, second = (len(given.shape(key)) for key in keys)
+    letters = "ijklmnopqrstuvwxyz"
+    left, right = list(letters[:first]), list(letters[first : first + second])
+    pairs = {"inner": ((-1,), (-1,)), "tensordot": (given["dims_self"], given["dims_other"])}
+    for a, b in zip(*pairs.get(given.op, ((), ())), strict=True):
+        right[b] = left[a]
+    result = [c for c in (*left, *right) if (c in left) != (c in right)]
+    return f"{''.join(left)},{''.join(right)}->{''.join(result)}", keys
 
 
 def _bilinear(given: Call) -> Equation:
@@ -137,5 +153,5 @@ RULES = {
     "linear": Rule(linear, write_linear),
     **{name: Rule(matmul, write_matmul) for name in ("matmul", "bmm", "mm", "mv", "dot", "vdot")},
     **{name: Rule(_added, _write_added) for name in _ADDED},
-    "einsum": Rule(einsum, write_einsum),
+    **{name: Rule(einsum, write_einsum) for name in ("einsum", "outer", "inner", "tensordot")},
 }

@@ -5,13 +5,17 @@ out[n, c] = mean i<7, j<7  in[n, c, i, j]
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from convscope.aten.rule import Call, NoEquation, Rule, Write, axes_of
 from convscope.equations import formulas, reducing
-from convscope.equations.ordering import ordered, place_of_largest
+from convscope.equations.ordering import in_place, ordered, place_of_largest
+from convscope.equations.pointwise import DIFFERS, chosen
 from convscope.equations.reducing import REDUCTIONS
-from convscope.notation import Equation, call, local
+from convscope.notation import Equation, Max, call, local
+from convscope.notation.expression import Outside
 from convscope.notation.functions import MAXIMUM, MINIMUM
 from convscope.operators.elements import ALL, FLOATS, NUMBERS, Kind
 
@@ -115,10 +119,62 @@ def _norm(given: Call) -> Equation:
 
 
 def _write_norm(given: Call, form: Write) -> str:
-    op = {1.0: "ReduceL1", 2.0: "ReduceL2"}.get(_norm_of(given))
-    if op is None:
-        raise NoEquation(f"ONNX has no norm of order {_norm_of(given):g}")
-    return _written(given, form, op)
+    return norm_written(
+        form, form.input(given.first()), _norm_of(given), given.axes("dim"), _keeps(given)
+    )
+
+
+def norm_written(form: Write, x: str, order: float, axes: Sequence[int], keeps: int) -> str:
+    """Write the norm of an order along some axes."""
+    along = form.whole(*axes)
+    if order in (1.0, 2.0):
+        return form.node(f"ReduceL{order:g}", x, along, keepdims=keeps)
+    x = form.node("Abs", x)
+    if order == float("inf"):
+        return form.node("ReduceMax", x, along, keepdims=keeps)
+    powers = form.node("Pow", x, form.number(order))
+    total = form.node("ReduceSum", powers, along, keepdims=keeps)
+    return form.node("Pow", total, form.number(1 / order))
+
+
+def _write_truth(given: Call, form: Write) -> str:
+    held = form.node("Not", form.node("Equal", form.input(given.first()), form.number(0.0)))
+    op = "ReduceMax" if given.op == "any" else "ReduceMin"
+    axes = form.whole(*given.axes("dim"))
+    return form.node(op, form.counted(held), axes, keepdims=_keeps(given))
+
+
+def _halved(given: Call) -> int:
+    """Return along which axis a median is."""
+    if given.output:
+        raise NoEquation("it says where each number was found")
+    if given["dim"] is None and len(given.shape()) != 1:
+        raise NoEquation("it is that of numbers along several axes")
+    return given.axis("dim", default=0)
+
+
+def _median(given: Call) -> Equation:
+    """The middle one of the numbers along an axis, the smaller of two; NaN where one of them is."""
+    shape, read, place = given.shape(), given.reader(), _halved(given)
+    kept = [1 if n == place else s for n, s in enumerate(shape) if _keeps(given) or n != place]
+    out = axes_of(kept)
+    stays = out[:place] + out[place + _keeps(given) :]
+    j, k = (axes_of(shape)[place].like(name, shape[place]) for name in "jk")
+    x = read(*stays[:place], k, *stays[place:])
+    middle = in_place(read, j, place, stays, (int(shape[place]) - 1) // 2, True)
+    return Equation(out, chosen(Max(k)(call(DIFFERS, x, x)), Max(k)(x), middle))
+
+
+def _write_median(given: Call, form: Write) -> str:
+    place = _halved(given)
+    many = (int(given.shape()[place]) + 1) // 2
+    x, axis = form.input(given.first()), form.whole(place)
+    values, _ = form.outputs("TopK", 2, x, form.whole(many), axis=place, largest=0)
+    middle = form.node("Gather", values, form.whole(many - 1), axis=place)
+    unknown = form.node("ReduceMax", form.counted(form.node("IsNaN", x)), axis, keepdims=1)
+    unknown = form.node("Greater", unknown, form.number(0.0))
+    middle = form.node("Where", unknown, form.number(math.nan), middle)
+    return middle if _keeps(given) else form.node("Squeeze", middle, axis)
 
 
 def _divided_by(given: Call) -> tuple[float, float]:
@@ -154,19 +210,38 @@ def _write_variance(given: Call, form: Write) -> str:
 def _cumulative(given: Call) -> Equation:
     if given.output:
         raise NoEquation("it says where each number was found")
-    axes = axes_of(given.shape())
+    axes, place = axes_of(given.shape()), given.axis("dim")
+    if given.op == "cumprod":
+        return reducing.cumulative_product(given.tensor(), axes, place)
     kind = {"cumsum": "sum", "cummax": "max", "logcumsumexp": "log_sum_exp"}[given.op]
-    return reducing.cumulative(
-        REDUCTIONS[kind],
-        given.tensor(),
-        axes,
-        given.axis("dim"),
-        "zero" if kind == "sum" else "-inf",
-    )
+    empty: Outside = "zero" if kind == "sum" else "-inf"
+    return reducing.cumulative(REDUCTIONS[kind], given.tensor(), axes, place, empty)
+
+
+MOST_WRITTEN = 1 << 24
+"""So many numbers at most are written beside one another, to be reduced."""
 
 
 def _write_cumulative(given: Call, form: Write) -> str:
-    return form.node("CumSum", form.input(given.first()), form.whole(given.axis("dim")))
+    """As ONNX's CumSum; else as a row for every position, of the numbers up to it, which is reduced."""
+    x, place, shape = form.input(given.first()), given.axis("dim"), given.shape()
+    if given.op == "cumsum":
+        return form.node("CumSum", x, form.whole(place))
+    size = int(shape[place])
+    if given.output or math.prod(map(int, shape)) * size > MOST_WRITTEN:
+        raise NoEquation("ONNX has no such operator, and its numbers are many")
+    op, nothing = {
+        "cummax": ("ReduceMax", -math.inf),
+        "logcumsumexp": ("ReduceLogSumExp", -math.inf),
+        "cumprod": ("ReduceProd", 1.0),
+    }[given.op]
+    behind = (1,) * (len(shape) - place - 1)
+    every = form.whole(*range(size))
+    up_to = form.node("Reshape", every, form.whole(size, 1, *behind))
+    held = form.node("LessOrEqual", form.node("Reshape", every, form.whole(size, *behind)), up_to)
+    rows = form.node("Unsqueeze", x, form.whole(place))
+    rows = form.node("Where", held, rows, form.number(nothing))
+    return form.node(op, rows, form.whole(place + 1), keepdims=0)
 
 
 def _over_a_row(logarithm: bool) -> Rule:
@@ -208,9 +283,19 @@ RULES = {
     "linalg_vector_norm": Rule(_norm, _write_norm),
     "norm": Rule(_norm, _write_norm),
     **{name: Rule(_variance, _write_variance) for name in ("var", "std", "var_mean", "std_mean")},
+    **{
+        name: Rule(
+            lambda given: reducing.reduction(REDUCTIONS[given.op], *_along(given)),
+            _write_truth,
+            ALL,
+        )
+        for name in ("any", "all")
+    },
+    "median": Rule(_median, _write_median, NUMBERS),
     "cumsum": Rule(_cumulative, _write_cumulative, ALL),
-    "cummax": Rule(_cumulative),
-    "logcumsumexp": Rule(_cumulative),
+    **{
+        name: Rule(_cumulative, _write_cumulative) for name in ("cumprod", "cummax", "logcumsumexp")
+    },
     "softmax": _over_a_row(False),
     "_softmax": _over_a_row(False),
     "log_softmax": _over_a_row(True),

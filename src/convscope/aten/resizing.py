@@ -86,12 +86,14 @@ def _mixed(spatial: int, curve: Curve, mode: str, smooth: bool = False) -> Rule:
 
     def write(call: Call, form: Write) -> str:
         where = "align_corners" if call["align_corners"] else "half_pixel"
-        more = {"cubic_coeff_a": -0.75} if mode == "cubic" else {}
+        more: dict[str, object] = {"antialias": 1, "exclude_outside": 1} if smooth else {}
+        if mode == "cubic":
+            more["cubic_coeff_a"] = _SMOOTH if smooth else _KEYS
         return _written(
             call, form, spatial, mode=mode, coordinate_transformation_mode=where, **more
         )
 
-    return Rule(state, None if smooth else write)
+    return Rule(state, write)
 
 
 def _line(call: Call, size: int, length: int, factor: float | None) -> Line | None:
@@ -166,8 +168,8 @@ def _write_sampled(call: Call, form: Write) -> str:
     return form.node("GridSample", form.input("input"), form.input("grid"), **said)
 
 
-_KEYS = -0.75
-"""The slope of PyTorch's curve; where it smooths, that of others, −0.5."""
+_KEYS, _SMOOTH = -0.75, -0.5
+"""The slope of PyTorch's curve; where it smooths, that of others."""
 
 RULES = {
     "affine_grid_generator": Rule(_affine_grid, _write_affine_grid),
@@ -182,5 +184,5 @@ RULES = {
     "upsample_trilinear3d": _mixed(3, LINEAR, "linear"),
     "upsample_bicubic2d": _mixed(2, cubic(_KEYS), "cubic"),
     "_upsample_bilinear2d_aa": _mixed(2, LINEAR, "linear", smooth=True),
-    "_upsample_bicubic2d_aa": _mixed(2, cubic(-0.5), "cubic", smooth=True),
+    "_upsample_bicubic2d_aa": _mixed(2, cubic(_SMOOTH), "cubic", smooth=True),
 }

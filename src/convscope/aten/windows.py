@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from convscope.aten.rule import Call, NoEquation, Rule, Spelled, Write, spelled
 from convscope.equations.adaptive import adaptive_pooling, bounds
-from convscope.equations.pooling import place_of_largest
+from convscope.equations.pooling import place_of_largest, pooling
 from convscope.equations.sliding import slide
-from convscope.notation import Equation, Max, Mean
+from convscope.notation import Axis, Equation, Expression, Max, Mean, Sum
 from convscope.operators.batch import settled
 from convscope.typed import TYPE_CHECKING
 
@@ -133,8 +133,6 @@ def _any_convolution(call: Call) -> Spelled:
 def _pool(spatial: int, op: str) -> Rule:
     def spell(call: Call) -> Spelled:
         _batched(call, spatial)
-        if call["divisor_override"] is not None:
-            raise NoEquation("it divides by a number of its own")
         kernel = call.wholes("kernel_size", spatial)
         settings = {
             "kernel_shape": kernel,
@@ -144,26 +142,38 @@ def _pool(spatial: int, op: str) -> Rule:
         if op == "MaxPool":
             settings["dilations"] = call.wholes("dilation", spatial)
         else:
-            settings["count_include_pad"] = int(bool(call["count_include_pad"]))
+            counts = call["count_include_pad"] or call["divisor_override"] is not None
+            settings["count_include_pad"] = int(bool(counts))
         return Spelled(op, (call.first(),), settings)
 
     rule, written = spelled(spell), spelled(lambda call: _ended(call, spell(call), spatial))
 
     def state(call: Call) -> Equation:
-        if not call.output:
+        divisor = call["divisor_override"]
+        if not call.output and divisor is None:
             return rule.state(call)
         settings, shape = spell(call).settings, call.shape()
         pads = settings["pads"]
         moves = slide(
-            shape[2:], settings["kernel_shape"], settings["strides"], settings["dilations"],
+            shape[2:], settings["kernel_shape"], settings["strides"], settings.get("dilations"),
             tuple(zip(pads[:spatial], pads[spatial:], strict=True)), bool(settings["ceil_mode"]),
         )  # fmt: skip
+        if divisor is not None:
+
+            def share(*taps: Axis) -> Callable[[Expression], Expression]:
+                return lambda x: Sum(*taps)(x) / float(divisor)
+
+            return pooling(moves, share, call.tensor(), shape[1], call.layout, "zero")
         return place_of_largest(moves, call.tensor(), shape[2:], shape[1], call.layout, whole=False)
 
     def write(call: Call, form: Write) -> str:
         if not call.output:
             assert written.onnx is not None
-            return written.onnx(call, form)
+            mean, divisor = written.onnx(call, form), call["divisor_override"]
+            if divisor is None:
+                return mean
+            window = math.prod(call.wholes("kernel_size", spatial))
+            return form.node("Mul", mean, form.number(window / divisor))
         said = _ended(call, spell(call), spatial)
         settings = {n: list(v) if isinstance(v, tuple) else v for n, v in said.settings.items()}
         _, places = form.outputs(op, 2, form.input(call.first()), **settings)
@@ -176,13 +186,18 @@ def _pool(spatial: int, op: str) -> Rule:
 def _ended(call: Call, said: Spelled, spatial: int) -> Spelled:
     """Return a pooling that rounds up with its padding behind said instead: ONNX counts windows that begin in it, too."""
     settings = said.settings
-    if not settings["ceil_mode"] or call.wanted is None:
+    if not settings["ceil_mode"]:
+        return said
+    if call.wanted is None:
+        if call["divisor_override"] is not None:
+            raise NoEquation("it rounds up, and divides by a number of its own")
         return said
     kernel, strides = call.wholes("kernel_size", spatial), settings["strides"]
     steps, pads = settings.get("dilations", (1,) * spatial), settings["pads"][:spatial]
     every = zip(call.wanted[-spatial:], strides, kernel, steps, pads, call.shape()[2:], strict=True)
     ends = [max(0, (out - 1) * s + (k - 1) * d + 1 - p - size) for out, s, k, d, p, size in every]
-    if settings.get("count_include_pad") and any(e > p for e, p in zip(ends, pads, strict=True)):
+    counts = settings.get("count_include_pad") and call["divisor_override"] is None
+    if counts and any(e > p for e, p in zip(ends, pads, strict=True)):
         return said  # PyTorch counts no padding beyond its own
     return said._replace(settings={**settings, "pads": (*pads, *ends), "ceil_mode": 0})
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from convscope.equations.pointwise import EQUAL, GREATER
 from convscope.notation import Axis, Equation, Expression, Index, Max, Size, Sum, call, local
-from convscope.notation.expression import Inside, Place, Reduction
+from convscope.notation.expression import Inside, Operand, Place, Reduction
 from convscope.notation.functions import SELECT
 
 Reader = Callable[..., Expression]
@@ -62,17 +62,32 @@ def ordered(
 
     where   where each number was instead
     """
-    size = shape[place]
-    j, m = axes[place].like("j", size), axes[place].like("m", size)
+    running = axes[place].like("j", shape[place])
     stays = tuple(axis for n, axis in enumerate(axes) if n != place)
+    return Equation(
+        axes, in_place(read, running, place, stays, Place(axes[place]), smallest, where)
+    )
+
+
+def in_place(
+    read: Reader,
+    j: Axis,
+    place: int,
+    stays: Sequence[Axis],
+    which: Operand,
+    smallest: bool = False,
+    where: bool = False,
+) -> Expression:
+    """Return the number along an axis, which j runs along, that stands at one place of their order, or where it was."""
+    m = j.like("m", j.size)
 
     def along(index: Index) -> Expression:
-        return read(*(index if n == place else axis for n, axis in enumerate(axes)))
+        return read(*stays[:place], index, *stays[place:])
 
     above = (along(j), along(m)) if smallest else (along(m), along(j))
-    before = call(EQUAL, *above) * Inside((j - m - 1,), (size,))
+    before = call(EQUAL, *above) * Inside((j - m - 1,), (j.size,))
     rank = local("rank", (*stays, j), Sum(m)(call(GREATER, *above) + before))
-    here = call(EQUAL, rank[(*stays, j)], Place(axes[place]))
+    here = call(EQUAL, rank[(*stays, j)], which)
     if where:
-        return Equation(axes, Sum(j)(Place(j) * here))
-    return Equation(axes, Max(j)(call(SELECT, here, along(j), float("-inf"))))
+        return Sum(j)(Place(j) * here)
+    return Max(j)(call(SELECT, here, along(j), float("-inf")))

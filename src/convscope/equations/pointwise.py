@@ -5,11 +5,23 @@ A condition is 1 where it holds and else 0; of a NaN none holds but "differs".
 
 from __future__ import annotations
 
+import math
+import sys
 from functools import reduce
 
 from convscope.notation import Expression, call
 from convscope.notation.expression import Operand
-from convscope.notation.functions import ABS, CEIL, FLOOR, MAXIMUM, POW, SELECT, SQRT, Function
+from convscope.notation.functions import (
+    ABS,
+    CEIL,
+    FLOOR,
+    MAXIMUM,
+    POW,
+    SELECT,
+    SQRT,
+    Formula,
+    Function,
+)
 
 MOST_FACTORS = 8
 """Powers of more factors are not written out."""
@@ -21,6 +33,37 @@ DIFFERS = Function("differs", _PAIR, ("sub", 1.0, _BOTH))
 GREATER = Function(
     "greater", _PAIR, ("mul", ("at_least", "x", "a"), ("sub", 1.0, ("at_least", "a", "x")))
 )
+
+
+def _below(name: str) -> Formula:
+    """Return what is above 0 where a number is below, or −0, which only its reciprocal tells from 0."""
+    return ("max", ("sub", 0.0, name), ("sub", 0.0, ("div", 1.0, name)))
+
+
+def _held(name: str) -> Formula:
+    """Return a number, the largest in place of an infinite one: ∞ / ∞ would be none."""
+    return ("max", -sys.float_info.max, ("min", name, sys.float_info.max))
+
+
+_OVER: Formula = ("select", ("at_least", 0.0, ("abs", "x")), 1.0, _held("x"))
+_FLAT: Formula = ("atan", ("div", _held("y"), _OVER))
+_HALF: Formula = ("select", _below("y"), -math.pi, math.pi)
+_STEEP: Formula = (
+    "sub",
+    ("select", "y", math.pi / 2, -math.pi / 2),
+    ("atan", ("div", "x", ("select", ("abs", "y"), "y", 1.0))),
+)
+ATAN2 = Function(
+    "atan2",
+    ("y", "x"),
+    (
+        "select",
+        ("sub", ("abs", "y"), ("abs", "x")),
+        _STEEP,
+        ("select", _below("x"), ("add", _HALF, _FLAT), _FLAT),
+    ),
+)
+"""The angle of the point (x, y), from −π to π: the smaller of the two is divided by the larger."""
 
 
 def power(x: Expression, exponent: Operand) -> Expression:

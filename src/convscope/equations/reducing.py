@@ -14,9 +14,10 @@ from typing import TypeAlias
 
 from convscope.equations.layout import WINDOW_NAMES
 from convscope.equations.normalising import moments
+from convscope.equations.pointwise import DIFFERS, EQUAL, negated
 from convscope.equations.stating import NoEquation, all_known
 from convscope.notation import Axis, Equation, Expression, Index, Max, Mean, Size, Sum, Tensor, call
-from convscope.notation.expression import Outside
+from convscope.notation.expression import Inside, Outside
 from convscope.notation.functions import ABS, EXP, LOG, POW, SQRT
 from convscope.notation.index import as_index
 
@@ -36,6 +37,8 @@ REDUCTIONS: Mapping[str, Reduce] = {
     "sum_square": lambda axes, x: Sum(*axes)(x * x),
     "log_sum": lambda axes, x: call(LOG, Sum(*axes)(x)),
     "log_sum_exp": lambda axes, x: call(LOG, Sum(*axes)(call(EXP, x))),
+    "any": lambda axes, x: Max(*axes)(call(DIFFERS, x, 0.0)),
+    "all": lambda axes, x: negated(Max(*axes)(call(EQUAL, x, 0.0))),
 }
 
 
@@ -140,6 +143,22 @@ def cumulative(
     last = axis.size - 1 + own
     borders[place] = (0, last) if backwards else (last, 0)
     return Equation(axes, reduce((k,), image.padded(borders, empty)[tuple(at)]))
+
+
+def cumulative_product(image: Tensor, axes: Sequence[Axis], place: int) -> Equation:
+    """Return the product of the numbers up to each position along an axis, written out: 1 stands before the first."""
+    axis = axes[place]
+    all_known([axis.size])
+    borders = [(0, 0)] * len(axes)
+    borders[place] = (axis.size - 1, 0)
+
+    def number(back: int) -> Expression:
+        index = axis - back
+        at = tuple(index if n == place else a for n, a in enumerate(axes))
+        read = image.padded(borders, "zero")[at]
+        return read + (1.0 - Inside((index,), (axis.size,))) if back else read
+
+    return Equation(axes, written_out_product(map(number, range(axis.size))))
 
 
 def _placed(

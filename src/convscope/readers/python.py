@@ -30,7 +30,9 @@ def is_mine(source: Any) -> bool:
     if not isinstance(source, (str, os.PathLike)):
         return False
     place, _, attribute = str(source).rpartition(":")
-    return (bool(place) and attribute.isidentifier()) or str(source).endswith(".py")
+    first, *rest = attribute.split(".")
+    named = first.isidentifier() and all(one.isidentifier() or one.isdecimal() for one in rest)
+    return (bool(place) and named and not os.path.isfile(source)) or str(source).endswith(".py")
 
 
 def read(source: str | os.PathLike[str], example: Example = NOTHING) -> Network:
@@ -47,7 +49,7 @@ def read(source: str | os.PathLike[str], example: Example = NOTHING) -> Network:
 def made_by(source: str) -> Any:
     """Return what Python code has made under that name, ready to be opened; raise `SourceError`.
 
-    Functions, and classes, are called without arguments; an object that can be called, such as a module
+    The name may lead on, from an attribute to one of its own: file.py:model.features.0. Functions, and classes, are called without arguments; an object that can be called, such as a module
     with a forward, is what it is and is not called.
     """
     import inspect
@@ -58,12 +60,12 @@ def made_by(source: str) -> Any:
     module = _file(place) if place.endswith(".py") else _module(place)
     if not attribute:
         return _only(module, place)
-    if not hasattr(module, attribute):
-        names = list(_networks(module))
-        known = f"; networks there: {', '.join(names)}" if names else ""
-        meant = did_you_mean(attribute, [name for name in vars(module) if name[:1] != "_"])
-        raise SourceError(f"{place} has no {attribute!r}{meant}{known}")
-    found = getattr(module, attribute)
+    found = module
+    for name in attribute.split("."):
+        found, place = (
+            _attribute(found, name, place),
+            f"{place}{':' if found is module else '.'}{name}",
+        )
     if inspect.isroutine(found) or isinstance(found, (type, partial)):
         needed = _needed(found)
         if needed:
@@ -76,6 +78,16 @@ def made_by(source: str) -> Any:
     if not _opens(found):
         raise SourceError(_no_network(source, found))
     return found
+
+
+def _attribute(owner: Any, name: str, place: str) -> Any:
+    """Return an attribute of what was found at a place; raise `SourceError` where it has none of that name."""
+    if _guarded(place, lambda: hasattr(owner, name)):
+        return getattr(owner, name)
+    meant = did_you_mean(name, [one for one in dir(owner) if one[:1] != "_"])
+    names = list(_networks(owner)) if isinstance(owner, ModuleType) else []
+    known = f"; networks there: {', '.join(names)}" if names else ""
+    raise SourceError(f"{place} has no {name!r}{meant}{known}")
 
 
 def _needed(maker: Callable[..., Any]) -> list[str]:
