@@ -9,7 +9,7 @@ import queue
 import threading
 import warnings
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -125,15 +125,28 @@ def test_what_torch_compiles_elsewhere_is_called_and_what_trains_past_its_owner_
     assert np.array_equal(opened(module, x).run(x).output, expected[0].numpy())
 
 
+class Pair(NamedTuple):
+    name: str
+    seen: list[int]
+
+
 class Helping:
-    """Somebody's own object: it holds a module that no other has registered, and counts."""
+    """Somebody's own object: it holds a module that no other has registered, counts, and knows itself by its name."""
 
     def __init__(self, held: nn.Module) -> None:
-        self.held, self.calls = [held], 0
+        self.held, self.calls, self.known = [held], 0, set[Any]()
+        self.pair = Pair("helping", [])
+        self.name = self.pair.name
+        self.known.add(self)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     def __call__(self, x: Any) -> Any:
         self.calls += 1
-        return self.held[0](x) * self.calls
+        self.pair.seen.append(self.calls)
+        assert self.known == {self}
+        return self.held[0](x) * len(self.pair.seen)
 
 
 FOUND: dict[Any, Any] = {}
@@ -191,6 +204,7 @@ def test_what_attributes_and_hooks_hold_is_changed_in_a_copy() -> None:
     assert all(np.array_equal(run, expected.numpy()) for run in runs)  # normalised over the batch
     assert not FOUND and not module.kept and not module.late and not module.lists
     assert module.helper.calls == module.calls() == module.seen.max() == 0
+    assert module.helper.pair.seen == []
     assert module.helper.held[0][1].num_batches_tracked == 0
     first, second = module.generators
     assert torch.equal(first.get_state(), torch.Generator().manual_seed(3).get_state())

@@ -172,9 +172,15 @@ def _is_followed(kind: Any) -> bool:
         kind in callables
         or _told(kind)[2]
         or _is_object(kind)
+        or _is_named(kind)
         or _whole(kind) in NUMBERS
         or _draws(kind)
     )
+
+
+def _is_named(kind: type) -> bool:
+    """Whether a class is one of named tuples."""
+    return issubclass(kind, tuple) and hasattr(kind, "_fields")
 
 
 def _whole(kind: type) -> str:
@@ -258,8 +264,8 @@ class _Following:
         if deep == 0:
             return value
         deep -= 1
-        if kind is tuple:
-            return tuple([self.copied(v, deep) for v in value])
+        if kind is tuple or _is_named(kind):
+            return tuple.__new__(kind, [self.copied(v, deep) for v in value])
         if kind is types.MethodType:
             owner = self.copied(value.__self__, deep)
             return value if owner is value.__self__ else types.MethodType(value.__func__, owner)
@@ -291,8 +297,10 @@ class _Following:
         if _is_object(kind) and not _is_worked_with(value):
             other = object.__new__(kind)
             self._know(value, other)
-            held = {n: self.copied(v, deep) for n, v in value.__dict__.items()}
+            held = dict(value.__dict__)  # whole at once: a set that holds it asks for its hash
             object.__setattr__(other, "__dict__", held)
+            for name, one in value.__dict__.items():
+                held[name] = self.copied(one, deep)
             return other
         if self.clone and isinstance(value, torch.Tensor):
             other = value.detach().clone()
