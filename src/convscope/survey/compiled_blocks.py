@@ -233,7 +233,7 @@ def _pass(
                 lows[m] = min(lows[m], -least[c])
             else:
                 strange += 1
-                _finite(x, block, c, m, value, place, sums, squares, odd, lows, worst)
+                _finite(x, block, c, m, value, place, sums, squares, odd, lows)
     if cap and not strange:
         join(many, lowest, zeros_, lows_, nothing_)
     return found, strange
@@ -548,7 +548,6 @@ def _finite(
     squares: Array,
     odd: Array,
     lows: Array,
-    worst: Array,
 ) -> None:
     """Look at the finite numbers of a map alone."""
     images, _, places, _ = x.shape

@@ -221,9 +221,7 @@ class Measuring:
                         tally.follow(self.clipped)
                         now.set_result(True)
                     if not due() and self._next[1] is self._runner:
-                        for turn, _ in coming:
-                            if not turn.done():
-                                turn.set_result(True)
+                        _give_turns(coming, True)
                     reached, images = done.result()
                     before, self._numbers = self._numbers, self._numbers + images * self._each
                     if before < COMPILED_FROM <= self._numbers:
@@ -231,9 +229,7 @@ class Measuring:
                     if reached % BATCH == 0 and not (coming and coming[0][0].done()):
                         yield reached
             finally:
-                for turn, _ in coming:
-                    if not turn.done():
-                        turn.set_result(False)
+                _give_turns(coming, False)
             tally.follow({})
             if reached % BATCH:
                 yield reached
@@ -338,6 +334,13 @@ class Measuring:
     def fingerprint(self) -> str:
         """Return what tells this network from others: its layers, settings and weights."""
         return identity(self.graph)
+
+
+def _give_turns(coming: Iterable[tuple[Future[bool], Any]], counted: bool) -> None:
+    """Tell groups that wait for the turn of their batch whether they are counted."""
+    for turn, _ in coming:
+        if not turn.done():
+            turn.set_result(counted)
 
 
 def _missing(network: Any, graph: Graph) -> dict[str, str]:
