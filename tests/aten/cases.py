@@ -110,6 +110,7 @@ CASES: list[Case] = [
             lambda x, every=every: every(x / torch.relu(x - x), 1),
         )
     ),
+    Case("eq", [(2, 3, 4)], lambda x: (x > 0) == False, smooth=False),
     # -- along an axis
     Case("median", [(2, 3, 6, 4)], lambda x: torch.median(x, 2)[0]),
     Case("median", [(2, 5, 3)], lambda x: torch.median(x, 1, True)[0]),

@@ -242,9 +242,9 @@ class Call:
         return self.settings.get(name)
 
     def number(self, name: str) -> float:
-        """Return a setting that is a number."""
+        """Return a setting that is a number; what is true counts 1."""
         value = self.settings.get(name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if not isinstance(value, (int, float)):
             raise NoEquation(f"its {name} is no number that is known")
         return float(value)
 
