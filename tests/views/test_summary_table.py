@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
 import re
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from views.documents import EVIL, TWO_LAYERS, field
 from views.keras_networks import stored
 
 from convscope.errors import SettingError
-from convscope.parts import Summary, SummaryRow, SummaryTotals
+from convscope.parts import Column, Summary, SummaryRow, SummaryTotals
 from convscope.views import figures
 from convscope.views.characters import cells
 from convscope.views.html import html
 from convscope.views.markdown import markdown
 from convscope.views.report import Report
 from convscope.views.summary import COLUMNS, SummaryTable, document, render, summary_csv
+from convscope.views.text_table import MeasuredColumn, height, least_height
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -285,3 +287,25 @@ def test_shares_and_memory_can_be_asked_for() -> None:
     shown = render(TWO_LAYERS, columns=["name", "share", "memory"], width=80)
     assert re.search(r"conv2d +1\.7% +84\.5 KiB", shown)  # 320 of 18,816; 26·26·32·4 bytes
     assert re.search(r"conv2d_1 +98\.3% +144\.0 KiB", shown)
+
+
+def test_a_table_takes_no_fewer_lines_than_it_is_said_to_take_at_least() -> None:
+    draw = random.Random(3)
+    words = ["conv", "batch normalization", "1×2×3", "weight 3×3×32×64", "–", "x" * 30, "5×5, stride 1, start 0"]  # fmt: skip
+    lengths: list[tuple[int, int]] = []
+    for _ in range(200):
+        rows = draw.randint(1, 8)
+        columns = [
+            MeasuredColumn(
+                Column(
+                    draw.choice(["layer", "output of all the layers"]),
+                    draw.choice(["left", "right"]),
+                ),
+                [" ".join(draw.choices(words, k=draw.randint(1, 4))) for _ in range(rows)],
+            )
+            for _ in range(draw.randint(1, 6))
+        ]
+        width, footer = draw.choice([30, 50, 80, 120, 200]), draw.random() < 0.5
+        lengths.append((least_height(columns, width, footer), height(columns, width, footer)))
+    assert all(least <= whole for least, whole in lengths)
+    assert len([1 for least, whole in lengths if least == whole]) > 100  # and not less than need be

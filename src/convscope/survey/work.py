@@ -102,7 +102,8 @@ def opened(network: Any, path: str | Path, data: Any = None) -> Survey:
         )
     which = f"({told['name']}, {told['described']})"
     check_network(network, state, str(path))
-    network.pixels = told["prepared"]["pixels"]
+    if (pixels := told["prepared"]["pixels"]) is not None:  # pictures went in
+        network.pixels = pixels
     layers = None if asked["layers"] is None else tuple(asked["layers"])
     source = open_data(data)
     measuring = Measuring(
