@@ -6,7 +6,9 @@ import collections
 import gc
 import io
 import queue
+import sys
 import threading
+import time
 import warnings
 import weakref
 from typing import Any, NamedTuple
@@ -504,6 +506,32 @@ def test_a_forward_that_waits_for_a_thread_that_opens_a_module_is_told() -> None
     net = cs.open(Waiting(), torch.rand(1, 2, 5))
     assert list(net.graph.nodes) == ["act"]
     assert len(found) == 1 and "both would wait for ever" in found[0]
+
+
+def test_what_forwards_print_in_two_threads_goes_elsewhere_and_nothing_else() -> None:
+    class Prints(nn.Module):
+        before: Any = None
+
+        def forward(self, x: Any) -> Any:
+            print("a forward's own words")
+            if self.before is not None:
+                self.before()
+            return x * 2
+
+    module, x = Prints(), torch.rand(1, 5)
+    net, words, stdout = cs.open(module, x), io.StringIO(), sys.stdout
+    net.backing.prints_to = words  # type: ignore[attr-defined]
+    other = threading.Thread(target=net.run, args=(x.numpy(),))
+
+    def begins() -> None:
+        if not other.ident:
+            other.start()
+            time.sleep(0.1)  # it comes while this one runs
+
+    module.before = begins
+    net.run(x.numpy())
+    other.join()
+    assert sys.stdout is stdout and words.getvalue().count("own words") == 2
 
 
 @pytest.mark.parametrize("name", ["weight", "bias"])

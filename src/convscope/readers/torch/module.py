@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import torch
 from convscope.errors import EngineError, NotBuiltError
 from convscope.model.graph import Graph
 from convscope.notation.sizes import shape_text
+from convscope.readers.torch.alone import alone
 from convscope.readers.torch.build import TorchGraph, build
 from convscope.readers.torch.calls import Recording, Value
 from convscope.readers.torch.inputs import Arguments, as_tensor
@@ -164,7 +165,7 @@ class TorchModule(RecordedGraph):
         from convscope.readers.torch.repeating import repeated
 
         called = self._called_with(graph, given)
-        with redirect_stdout(self.prints_to) if self.prints_to else nullcontext():
+        with _printing_to(self.prints_to) if self.prints_to else nullcontext():
             values = repeated(
                 plan, self.module, called.args, called.kwargs, called.inputs, self.training
             )
@@ -176,7 +177,7 @@ class TorchModule(RecordedGraph):
         """Return the recording of one forward, all values kept."""
         self.needs_example(graph)
         arguments = self._called_with(graph, given)
-        with redirect_stdout(self.prints_to) if self.prints_to else nullcontext():
+        with _printing_to(self.prints_to) if self.prints_to else nullcontext():
             found = record(
                 self.module, arguments.args, arguments.kwargs, arguments.inputs, True, self.training
             )
@@ -331,6 +332,13 @@ class _Recorded:
             if array is not None:
                 found[name] = array[:1] if name in graph.batched else array[None]
         return found
+
+
+@contextmanager
+def _printing_to(file: Any) -> Iterator[None]:
+    """Let what a forward prints go elsewhere, one forward at a time: stdout is everybody's."""
+    with alone(), redirect_stdout(file):
+        yield
 
 
 def numbers(value: Value) -> Array | None:
