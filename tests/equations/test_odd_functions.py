@@ -181,3 +181,22 @@ def test_in_pytorch() -> None:
         wrong, unsure = judged(name, found)
         assert wrong == {}, name
         assert unsure <= IN_PYTORCH.get(name, 0), name
+
+
+def test_an_order_with_a_nan_is_not_judged() -> None:
+    """PyTorch puts a NaN after the largest number, others elsewhere: a number that is not found so is uncertain."""
+    torch: Any = pytest.importorskip("torch")
+    convscope: Any = pytest.importorskip("convscope")
+
+    class Ordered(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, x: Any) -> Any:
+            y = x * 1.0
+            return torch.cat([y.sort(-1).values, y.topk(3, -1).values, y.argsort(-1).float()], -1)
+
+    for odd, sure in ((NAN, False), (-INF, True)):
+        x = np.array([3.0, odd, 1.0, 2.0, INF], np.float32)
+        run = convscope.open(Ordered(), torch.from_numpy(x)[None]).run(x)
+        of = [name for name in run.activations if name.split("_")[0] in ("sort", "topk", "argsort")]
+        found = [run.trace(n, (p,)).agrees for n in of for p in range(len(run[n]))]
+        assert len(found) == 13 and False not in found
+        assert (None not in found) == sure

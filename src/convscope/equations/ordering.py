@@ -12,12 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from convscope.equations.pointwise import EQUAL, GREATER
+from convscope.equations.pointwise import EQUAL
 from convscope.notation import Axis, Equation, Expression, Index, Max, Size, Sum, call, local
 from convscope.notation.expression import Inside, Operand, Place, Reduction
-from convscope.notation.functions import SELECT
+from convscope.notation.functions import SELECT, Function
 
 Reader = Callable[..., Expression]
+
+_LARGER = ("max", "x", "a")
+ABOVE = Function(
+    "greater",
+    ("x", "a"),
+    ("mul", ("at_least", _LARGER, "a"), ("sub", 1.0, ("at_least", "a", _LARGER))),
+)
+"""Whether one number is greater than another: of a NaN that cannot be told, since engines put it at either end."""
 
 
 def place_of_largest(
@@ -86,7 +94,7 @@ def in_place(
 
     above = (along(j), along(m)) if smallest else (along(m), along(j))
     before = call(EQUAL, *above) * Inside((j - m - 1,), (j.size,))
-    rank = local("rank", (*stays, j), Sum(m)(call(GREATER, *above) + before))
+    rank = local("rank", (*stays, j), Sum(m)(call(ABOVE, *above) + before))
     here = call(EQUAL, rank[(*stays, j)], which)
     if where:
         return Sum(j)(Place(j) * here)

@@ -213,7 +213,7 @@ class Trace:
                 "too small for it."
                 if not self.doubtful
                 else "There is an infinity or NaN among the layer's inputs, and engines differ in what "
-                "they make of one that counts with weight 0, or in a maximum."
+                "they make of one that counts with weight 0, in a maximum or in an order."
             )
             return Paragraph([Span("This cannot be judged", "strong"), told, why])
         if not np.isfinite([led.value, self.engine_value]).all():
@@ -311,10 +311,11 @@ def trace(
     )
     found = _ledger(node, equation, position, values)
     value = float(activations[node.name][tuple(position)])
-    doubtful = isfinite(found.value) != isfinite(value) and not all(
-        np.isfinite(activations[name]).all() for name in node.inputs
+    apart = isfinite(found.value) != isfinite(value) or not isfinite(found.rounding)
+    odd = not all(np.isfinite(activations[name]).all() for name in node.inputs)
+    return Trace(
+        graph, node, found, value, engine=engine, doubtful=apart and odd, taken=taken or {}
     )
-    return Trace(graph, node, found, value, engine=engine, doubtful=doubtful, taken=taken or {})
 
 
 def trace_by_cone(

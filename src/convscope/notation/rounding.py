@@ -252,7 +252,10 @@ class Rounding:
                 _apart(primitive(name, [*values[:place], moved, *values[place + 1 :]], np), value)
                 for moved in (np.maximum(a - ea, 0.0) if name == "sqrt" else a - ea, a + ea)
             ]
-            error = error + np.maximum(*moves)
+            moved = np.maximum(*moves)
+            if name == "at_least":  # of what may be anything nothing follows
+                moved = _either(np.isinf(ea) & (np.isnan(a) | (moved > 0)), np.inf, moved)
+            error = error + moved
         return value, error
 
     def total(
