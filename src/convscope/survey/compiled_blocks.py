@@ -172,8 +172,8 @@ def _pass(
                     ahead = (block + 1) * places * side
                 if several or here < side:
                     for c in range(0, here - 3, 4):
-                        row, other = ((start + c) * width, width) if several else (0, 0)
-                        _enter(bins, row, other, at, size, c, sides, numbers, ahead)
+                        row, apart = ((start + c) * width, width) if several else (0, 0)
+                        _enter(bins, row, apart, at, size, c, sides, numbers, ahead)
                     for c in range(here // 4 * 4, here):
                         row = (start + c) * width if several else 0
                         _enter_one(bins, row, at, size, c, sides)
@@ -275,7 +275,7 @@ def _keys(
 def _enter(
     bins: Array,
     row: Any,
-    width: Any,
+    apart: Any,
     at: Array,
     size: Any,
     c: Any,
@@ -285,11 +285,13 @@ def _enter(
 ) -> None:
     """Count the numbers of four maps of a block in turn, since equal ones have to wait for one another.
 
-    Their tables lie a width apart. Meanwhile a part of the next piece comes nearer.
+    row, apart   where the table of the first begins, and how far from it that of the next: 0 where they share one
+
+    Meanwhile a part of the next piece comes nearer.
     """
     side, one = len(sides), np.uint64(1)
-    first, second = np.uint64(row), np.uint64(row + width)
-    third, last = np.uint64(row + 2 * width), np.uint64(row + 3 * width)
+    first, second = np.uint64(row), np.uint64(row + apart)
+    third, last = np.uint64(row + 2 * apart), np.uint64(row + 3 * apart)
     for p in range(size // side):
         if p % 4 == 0:
             prefetch(numbers, ahead + c * (size // side) + p * 4)
