@@ -41,8 +41,9 @@ from convscope.typed import Array, Record
 BATCH = 32
 """Images of a batch."""
 
-TOGETHER, MOST_TOGETHER = 64 << 20, BATCH // 4
-"""So many bytes of activations go through together, and so many images; or one."""
+TOGETHER, MOST_TOGETHER = 448 << 20, BATCH // 4
+"""So many bytes of activations go through together, and so many images; or one. Each group reads all weights anew: four
+images of a ResNet-50 share that."""
 
 LITTLE = 10 << 20
 """Within so many bytes more images go through together, a batch at most: `CALLERS` groups are little beside the process."""
