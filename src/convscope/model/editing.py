@@ -96,6 +96,21 @@ def shown(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
+def given(edits: Iterable[Sequence[Any]]) -> list[Edit]:
+    """Return edits as they are given, (layer, setting, value) each; raise `SettingError` for anything else."""
+    if isinstance(edits, (str, Mapping)):
+        raise SettingError(
+            f'edits are a list, as [("conv2d", "kernel_size", 5)], not {edits!r:.80}'
+        )
+    found = []
+    for edit in edits:
+        one = tuple(edit)
+        if len(one) != 3 or not all(isinstance(word, str) for word in one[:2]):
+            raise SettingError(f"an edit is (layer, setting, value), not {one!r:.80}")
+        found.append(Edit(*one))
+    return found
+
+
 def checked(graph: Graph, edits: Iterable[Edit]) -> tuple[Edit, ...]:
     """Return edits whose layers and settings exist, each setting once.
 

@@ -551,17 +551,9 @@ class Network(Trainable):
 
         The same as `edit` for one layer; see there for what is raised.
         """
-        from convscope.model.editing import Edit
+        from convscope.model.editing import given
 
-        if isinstance(edits, (str, Mapping)):
-            raise SettingError(
-                f'edits are a list, as [("conv2d", "kernel_size", 5)], not {edits!r:.80}'
-            )
-        given = [tuple(edit) for edit in edits]
-        for one in given:
-            if len(one) != 3 or not all(isinstance(word, str) for word in one[:2]):
-                raise SettingError(f"an edit is (layer, setting, value), not {one!r:.80}")
-        return self._edit([Edit(*one) for one in given])
+        return self._edit(given(edits))
 
     def changes(
         self, layers: str | Sequence[Any] | None = None, depth: int | None = None
@@ -594,8 +586,7 @@ def _turned(image: Any, taken: Streamed, other: Network) -> Any:
 
     if not hasattr(image, "shape"):
         return image
-    inputs = list(taken.inputs.values())
-    wanted = [shape for shape in other.graph.inputs.values()]
+    inputs, wanted = [*taken.inputs.values()], [*other.graph.inputs.values()]
     if len(inputs) != 1 or len(wanted) != 1 or not all(map(is_known, wanted[0])):
         return image
     turned = taken.graph.image_layout != other.graph.image_layout

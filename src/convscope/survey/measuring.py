@@ -53,8 +53,8 @@ CALLERS = 3
 counted meanwhile. All together are no more than a batch that is run at once."""
 
 COMPILED_FROM = 1 << 28
-"""After so many numbers, about a second of numpy's, they are counted by what Numba compiles, if it is installed: that
-takes a part of a second to load, the first time of all a few, and pays from there on."""
+"""After so many numbers, some seconds of numpy's, they are counted by what Numba compiles, if it is installed: that takes
+a part of a second to load, the first time of all about 15, and pays from there on."""
 
 MOST_MAPS = 20_000
 """Of so many maps each has a histogram of its own; of more there is one a layer, unless asked for."""
