@@ -18,6 +18,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations, parametrize
 
+import convscope as cs
+
 
 class Branches(nn.Module):
     """A branch and a loop that depend on the numbers that went in."""
@@ -341,6 +343,12 @@ def made(name: str) -> tuple[nn.Module, Any]:
         warnings.simplefilter("ignore")  # PyTorch's own, about what is old
         module = make()
     return module, torch.rand(shape)
+
+
+def opened(module: nn.Module, *example: Any, **more: Any) -> cs.network.Network:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cs.errors.SourceWarning)
+        return cs.open(module, *example, **more)
 
 
 def state(module: nn.Module) -> dict[str, Any]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import collections
 import gc
 import io
-import queue
 import sys
 import threading
 import time
 import warnings
 import weakref
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,13 +21,7 @@ from convscope.readers.example import Example
 from convscope.readers.torch.inputs import arguments
 from convscope.readers.torch.recording import record, whole_float32
 
-from .modules import TRAPS, Branches, Frozen, Kinds, Shared, made, same, unchanged
-
-
-def opened(module: nn.Module, *example: Any, **more: Any) -> cs.network.Network:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", cs.errors.SourceWarning)
-        return cs.open(module, *example, **more)
+from .modules import TRAPS, Branches, Frozen, Kinds, Shared, made, opened, same, unchanged
 
 
 def plain(module: nn.Module, x: Any) -> Any:
@@ -127,144 +119,6 @@ def test_what_torch_compiles_elsewhere_is_called_and_what_trains_past_its_owner_
     assert np.array_equal(opened(module, x).run(x).output, expected[0].numpy())
 
 
-class Pair(NamedTuple):
-    name: str
-    seen: list[int]
-
-
-class Helping:
-    """Somebody's own object: it holds a module that no other has registered, counts, and knows itself by its name."""
-
-    def __init__(self, held: nn.Module) -> None:
-        self.held, self.calls, self.known = [held], 0, set[Any]()
-        self.pair = Pair("helping", [])
-        self.name = self.pair.name
-        self.known.add(self)
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-    def __call__(self, x: Any) -> Any:
-        self.calls += 1
-        self.pair.seen.append(self.calls)
-        assert self.known == {self}
-        return self.held[0](x) * len(self.pair.seen)
-
-
-FOUND: dict[Any, Any] = {}
-
-
-class Gathering(nn.Module):
-    """Hooks and functions that know the module from outside its attributes, and what counts as it is called."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv, self.head = nn.Conv2d(3, 5, 3), nn.Conv2d(5, 4, 2)
-        self.found, self.kept = FOUND, dict[Any, Any]()
-        self.late: Any = collections.deque(maxlen=2)
-        self.lists: Any = collections.defaultdict(list)
-        self.helper = Helping(nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)))
-        self.generators = torch.Generator().manual_seed(3), np.random.default_rng(4)
-        self.seen = np.zeros(2)
-        calls = 0
-
-        def counting(x: Any) -> Any:
-            nonlocal calls
-            calls += 1
-            return self.head(x) * calls
-
-        self.counting, self.calls = counting, lambda: calls
-        self.conv.register_forward_hook(lambda m, given, out: self.kept.update({m: out}))
-        self.conv.register_forward_hook(outside)
-
-    def forward(self, x: Any) -> Any:
-        self.conv(x)
-        y = self.counting(self.kept[self.conv] + self.found["conv"])
-        self.late.append(y)
-        self.lists["maps"].append(y)
-        self.seen += 1
-        y = self.helper(y) + torch.rand(1, generator=self.generators[0])
-        return y * self.generators[1].random() * self.seen[0]
-
-
-def outside(module: Any, given: Any, out: Any) -> None:
-    FOUND["conv"] = out * 3
-
-
-def test_what_attributes_and_hooks_hold_is_changed_in_a_copy() -> None:
-    def gathering() -> Any:
-        torch.manual_seed(5)
-        return Gathering().eval()
-
-    module, twin, x = gathering(), gathering(), torch.rand(1, 3, 6, 7)
-    with torch.no_grad():
-        expected = twin(x)
-    FOUND.clear()
-    with unchanged(module, x):
-        net = opened(module, x)
-        runs = [net.run(x.numpy()[0]).output for _ in range(2)]
-    assert all(np.array_equal(run, expected.numpy()) for run in runs)  # normalised over the batch
-    assert not FOUND and not module.kept and not module.late and not module.lists
-    assert module.helper.calls == module.calls() == module.seen.max() == 0
-    assert module.helper.pair.seen == []
-    assert module.helper.held[0][1].num_batches_tracked == 0
-    first, second = module.generators
-    assert torch.equal(first.get_state(), torch.Generator().manual_seed(3).get_state())
-    assert second.random() == np.random.default_rng(4).random()
-
-
-def test_who_waits_for_a_thread_holds_what_the_thread_answers_in() -> None:
-    class Worker:
-        def __init__(self) -> None:
-            self.asked: Any = queue.Queue()
-            self.found: dict[int, Any] = {}
-            self.ready = threading.Event()
-            threading.Thread(target=self.work, daemon=True).start()
-
-        def work(self) -> None:
-            while (number := self.asked.get()) is not None:
-                self.found[number] = number * 3
-                self.ready.set()
-
-    class Waits(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.worker = Worker()
-
-        def forward(self, x: Any) -> Any:
-            self.worker.asked.put(2)
-            assert self.worker.ready.wait(60)
-            return x * self.worker.found[2]
-
-    module, x = Waits(), torch.rand(1, 3, 4)
-    assert np.array_equal(cs.open(module, x).run(x.numpy()).output, 6 * x[0].numpy())
-    module.worker.asked.put(None)
-
-
-def test_an_object_among_the_arguments_is_as_it_was_when_the_module_was_opened() -> None:
-    class Kept:
-        def __init__(self) -> None:
-            self.rows = [torch.ones(1, 1, 4)]
-
-    class Remembers(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.lin = nn.Linear(4, 5)
-
-        def forward(self, x: Any, cache: Any) -> Any:
-            cache.rows.append(x)
-            return self.lin(torch.cat(cache.rows, 1))
-
-    module, cache, x = Remembers(), Kept(), torch.rand(1, 3, 4)
-    net = cs.open(module, x, cache)
-    expected = module.lin(torch.cat([*cache.rows, x], 1)).detach().numpy()[0]
-    assert len(cache.rows) == 1
-    cache.rows[0].zero_()
-    cache.rows.clear()
-    for _ in range(2):
-        assert np.array_equal(net.run(x.numpy()).output, expected)
-
-
 @pytest.mark.parametrize("freeze", [False, True])
 def test_a_scripted_module_takes_one_path_in_every_run(freeze: bool) -> None:
     jit: Any = torch.jit
@@ -336,33 +190,6 @@ def test_flexible_attention_is_not_compiled_with_what_looks_on() -> None:
         warnings.simplefilter("ignore")  # PyTorch's own: it is not compiled
         expected = module(x)[0].numpy()
     assert np.allclose(net.run(x.numpy()).output, expected, rtol=1e-5, atol=1e-6)
-
-
-def test_random_numbers_of_their_own_are_the_same_layer_in_every_run() -> None:
-    class Noisy(nn.Module):
-        def forward(self, x: Any) -> Any:
-            return x + torch.rand(1)
-
-    net = cs.open(Noisy(), torch.rand(1, 3, 4))
-    run = net.run(torch.rand(3, 4))
-    assert list(net.graph.nodes) == list(run.graph.nodes) == ["rand", "add"]
-
-
-def test_a_module_that_is_a_dictionary_too_is_copied() -> None:
-    class Both(nn.Module, dict):  # type: ignore[type-arg]
-        def __init__(self) -> None:
-            nn.Module.__init__(self)
-            self["conv"] = self.conv = nn.Conv2d(3, 5, 3)
-
-        def __hash__(self) -> int:  # type: ignore[override]
-            return id(self)
-
-        def forward(self, x: Any) -> Any:
-            self["seen"] = x
-            return self.conv(x)
-
-    module, x = Both(), torch.rand(1, 3, 6, 7)
-    assert list(cs.open(module, x).graph.nodes) == ["conv"] and list(module) == ["conv"]
 
 
 def test_sparse_and_complex_weights_are_shown_as_they_are() -> None:
