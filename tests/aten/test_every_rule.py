@@ -18,7 +18,8 @@ from convscope.notation import Equation
 from convscope.notation.adjoint import OUTPUT, adjoint
 from convscope.notation.evaluation import evaluate_all
 from convscope.notation.ledger import ledger
-from convscope.readers.torch.build import TorchGraph, build
+from convscope.readers.torch.build import build
+from convscope.readers.torch.graph import TorchGraph
 from convscope.readers.torch.onnx_form import model_of
 from convscope.readers.torch.recording import record
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 EXAMPLE = "convscope.example"
 """Where a command's context keeps what a PyTorch module is opened with."""
 
+IMAGE = "convscope.image"
+"""Where a command's context keeps what is to go in: a PyTorch module that was given no shape takes its."""
+
 SIZE = "convscope.size"
 """Where a command's context keeps the size that a network is to have."""
 
@@ -56,6 +59,8 @@ def open_network(model: str, parts: bool = False, example: bool = True) -> Netwo
         context = click.get_current_context(silent=True)
         asked = {} if context is None else context.meta
         network = open(model, **(asked.get(EXAMPLE, {}) if example else {}))
+        if getattr(network.backing, "arguments", network) is None and asked.get(IMAGE):
+            network = _open_on(network, asked[IMAGE], asked.get(EXAMPLE, {}).get("engine"))
         if SIZE in asked:
             network = network.sized(asked[SIZE])
     if hasattr(network.backing, "prints_to"):
@@ -63,7 +68,7 @@ def open_network(model: str, parts: bool = False, example: bool = True) -> Netwo
     if getattr(network.backing, "arguments", network) is None:
         if not parts:
             raise click.UsageError(
-                f"{model} is a PyTorch module: give its input's --shape, as 3,224,224"
+                f"{model} is a PyTorch module: give its input's --shape, as 3,224,224, or an --image"
             )
         say(
             "Note: parameters only; with --shape 3,224,224 (that of its input) all the rest is known too"
@@ -71,6 +76,32 @@ def open_network(model: str, parts: bool = False, example: bool = True) -> Netwo
     for remark in network.warnings:
         say(f"Warning: {remark}")
     return network
+
+
+def _open_on(network: Network, image: Path, engine: str | None) -> Network:
+    """Return a PyTorch module that was opened without an example as it is for what is in a file.
+
+    Of an array whose first axis is 1, that is one more axis of an input, or the batch where it does not go in so.
+    """
+    from convscope.engine.images import as_example
+    from convscope.errors import ForwardError
+    from convscope.readers import open
+
+    module: Any = network.backing.module  # type: ignore[attr-defined]
+    array = as_example(image)
+    arrays = (array, array[0]) if array.shape[:1] == (1,) and array.ndim > 1 else (array,)
+    tries: list[tuple[Any, ...]] = []
+    for one in arrays:
+        if array.dtype.kind in "iu":  # places to look up, say
+            tries.append(((one[None],), None))
+        tries.append(((), one.shape))
+    refused = []
+    for args, shape in tries:
+        try:
+            return open(module, *args, shape=shape, engine=engine)
+        except ForwardError as error:
+            refused.append(error)
+    raise max(refused, key=lambda error: len(error.network.graph.nodes))  # that went furthest
 
 
 def taken(lesson: str | None) -> Lesson | None:

@@ -11,13 +11,13 @@ from typing import Any
 
 import click
 
-from convscope.cli.opening import EXAMPLE, SIZE
+from convscope.cli.opening import EXAMPLE, IMAGE, SIZE
 from convscope.errors import ConvscopeError
 
 MODEL_HELP = (
     "MODEL is a file (.onnx, .keras, .h5), file.py or module (with :attribute, a network or a function "
-    "that returns one, where it has several; a PyTorch module or its class needs --shape), or demo, the "
-    "network that comes along."
+    "that returns one, where it has several; a PyTorch module or its class needs --shape, or --image), or "
+    "demo, the network that comes along."
 )
 
 
@@ -39,9 +39,16 @@ color_option = click.option(
     help="Colour the output; auto (the default) honours NO_COLOR and FORCE_COLOR.",
 )
 
+
+def _image(context: click.Context, _: click.Parameter, image: Path | None) -> Path | None:
+    context.meta[IMAGE] = image
+    return image
+
+
 image_option = click.option(
     "--image",
     type=click.Path(path_type=Path),
+    callback=_image,
     help="The input: PNG, JPEG, WebP, BMP or GIF, or an array in a .npy file.",
 )
 labels_option = click.option(

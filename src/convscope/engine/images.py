@@ -131,6 +131,13 @@ def stored_array(path: Path) -> Array:
     return found
 
 
+def as_example(path: Path) -> Array:
+    """Return what is in a file as one input of a network that takes whatever it is given: pixels as (maps, rows, columns)."""
+    if path.suffix.lower() == ".npy":
+        return stored_array(path)
+    return _pixels(open_image(path, str(path)), False, str(path), "0-1")
+
+
 def open_image(source: Path | bytes, what: str) -> Image:
     """Return an image from a file, or from the bytes of one; `what` is what errors call it.
 

@@ -85,8 +85,8 @@ def _attribute(owner: Any, name: str, place: str) -> Any:
     if _guarded(place, lambda: hasattr(owner, name)):
         return getattr(owner, name)
     meant = did_you_mean(name, [one for one in dir(owner) if one[:1] != "_"])
-    names = list(_networks(owner)) if isinstance(owner, ModuleType) else []
-    known = f"; networks there: {', '.join(names)}" if names else ""
+    names = [*_networks(owner), *_makers(owner)] if isinstance(owner, ModuleType) else []
+    known = f"; there are: {', '.join(names)}" if names else ""
     raise SourceError(f"{place} has no {name!r}{meant}{known}")
 
 
@@ -104,8 +104,6 @@ def _needed(maker: Callable[..., Any]) -> list[str]:
 
 def _only(module: ModuleType, place: str) -> Any:
     """Return the only network that a file makes."""
-    import inspect
-
     found = _networks(module)
     if len(set(map(id, found.values()))) == 1:
         return next(iter(found.values()))
@@ -114,18 +112,29 @@ def _only(module: ModuleType, place: str) -> Any:
             f"{place} holds {len(found)} networks, {', '.join(found)}: say which, as in "
             f"{place}:{next(iter(found))}"
         )
-    makers = [
-        name
-        for name, value in vars(module).items()
-        if inspect.isfunction(value) and value.__module__ == module.__name__ and name[:1] != "_"
-    ]
+    makers = _makers(module)
     such = f"{place}:{makers[0]}" if makers else f"{place}:build"
-    raise SourceError(f"{place} holds no network: name a function that returns one, as in {such}")
+    raise SourceError(
+        f"{place} holds no network: name a function that returns one, or a class, as in {such}"
+    )
 
 
 def _networks(module: ModuleType) -> dict[str, Any]:
     """Return the networks that a module holds, by their names."""
     return {n: v for n, v in vars(module).items() if n[:1] != "_" and _opens(v)}
+
+
+def _makers(module: ModuleType) -> list[str]:
+    """Return the names of a module's own functions, and of its classes, the last first."""
+    import inspect
+
+    own = [
+        (name, value)
+        for name, value in vars(module).items()
+        if name[:1] != "_" and getattr(value, "__module__", None) == module.__name__
+    ]
+    functions = [name for name, value in own if inspect.isfunction(value)]
+    return functions + [name for name, value in reversed(own) if inspect.isclass(value)]
 
 
 def _opens(value: Any) -> bool:

@@ -3,7 +3,8 @@
 shadow      a copy of the module's tree that runs in its place
 recording   the forward, operator by operator
 inputs      what the module is called with
-build       the graph of a recording; of the parameters alone, without one
+graph       the graph of a recording: its layers, and what of the module they are
+build       makes it; of the parameters alone, without one
 exported    a .pt2 file of torch.export as a recording: its program is JSON, its weights are bytes
 weights     weights of a .safetensors file in the places of a module's own
 editing     settings changed on the graph

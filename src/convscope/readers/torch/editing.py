@@ -23,8 +23,8 @@ from convscope.layers.opaque import Opaque
 from convscope.model.editing import Change, Edit, Edited, shown
 from convscope.model.remedies import explained_by_trying, numbers_for
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape, shape_text
-from convscope.readers.torch.build import TorchGraph
 from convscope.readers.torch.following import asked_shape, drawing, weights_for
+from convscope.readers.torch.graph import TorchGraph
 from convscope.readers.torch.onnx_form import unwritable
 from convscope.readers.torch.settings import (
     Form,

@@ -7,8 +7,8 @@ from typing import Any
 from convscope.errors import ForwardError
 from convscope.network import Network
 from convscope.notation.sizes import counted, shape_text
-from convscope.readers.torch.build import TorchGraph
 from convscope.readers.torch.calls import Failure, Recording, Value
+from convscope.readers.torch.graph import TorchGraph
 
 LAST = 12
 """So many rows of the table stand in the message."""
@@ -28,7 +28,7 @@ def forward_error(graph: TorchGraph, recording: Recording, alone: bool = False) 
     where = f"{frame.path} ({frame.kind})" if frame.path else frame.kind or graph.name
     error = failure.error
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    text = f"the forward of {graph.name} fails in {where}"
+    text = f"the forward of {graph.name} fails" + (f" in {where}" if where != graph.name else "")
     if failure.op is not None:
         text += f", at {failure.op}{_shapes(failure)}"
     hint = _hint(failure)
@@ -36,7 +36,10 @@ def forward_error(graph: TorchGraph, recording: Recording, alone: bool = False) 
     if hint:
         text += f" (PyTorch: {lines[0]})"
     elif not frame.path and isinstance(error, TypeError) and "required" in lines[0]:
-        text += " (every input is given: an example of each, or its shape by name, {'x': (3, 224, 224), …})"
+        text += (
+            " (every input is given: an example of each, or its shape by name, shape={'x': (3, 224, 224), …}, "
+            "--shape x=3,224,224 --shape …)"
+        )
     if alone:
         text += " (the example has no batch: example[None] is a batch of one)"
     network = Network(graph.name, graph=graph)

@@ -14,8 +14,9 @@ from convscope.errors import EngineError, NotBuiltError
 from convscope.model.graph import Graph
 from convscope.notation.sizes import shape_text
 from convscope.readers.torch.alone import alone
-from convscope.readers.torch.build import TorchGraph, build
+from convscope.readers.torch.build import build
 from convscope.readers.torch.calls import Recording, Value
+from convscope.readers.torch.graph import TorchGraph
 from convscope.readers.torch.inputs import Arguments, as_tensor
 from convscope.readers.torch.recording import record
 from convscope.readers.torch.shadow import parameters, tree
@@ -270,6 +271,9 @@ class BothEngines(TorchModule):
 APART = 1e-3
 """Two engines that differ by more than this share of a layer's largest number do not compute the same."""
 
+ROUNDINGS = 32
+"""So many roundings of the type that it computes in, where that is coarser: ONNX Runtime computes in float32."""
+
 
 class _Compared:
     """Runs a module in PyTorch, and its graph in ONNX Runtime."""
@@ -277,7 +281,7 @@ class _Compared:
     def __init__(self, backing: BothEngines, graph: TorchGraph, keep: tuple[str, ...]) -> None:
         from convscope.readers.torch.onnx_form import LiveEngine
 
-        self.backing = backing
+        self.backing, self.graph = backing, graph
         self.own = _Recorded(backing, graph, keep)
         apart = backing.elsewhere(graph)
         both = tuple(name for name in keep if name not in apart)
@@ -287,8 +291,12 @@ class _Compared:
         """Return ONNX Runtime's values; raise `EngineError` where PyTorch's are others."""
         import numpy as np
 
+        from convscope.notation.rounding import ROUNDING
+
         ours = self.own.run(inputs)
         theirs = self.other.run(inputs) if self.other is not None else {}
+        coarse = max(ROUNDING.get(kind, 0.0) for kind in self.graph.kinds)
+        apart = max(APART, ROUNDINGS * coarse)
         for name in theirs:
             if ours[name].shape != theirs[name].shape:
                 raise EngineError(
@@ -298,7 +306,7 @@ class _Compared:
             size = float(np.abs(ours[name]).max())
             away = float(np.abs(ours[name] - theirs[name]).max()) / max(size, 1e-30)
             self.backing.differences[name] = away
-            if away > APART or np.isnan(away) != bool(np.isnan(size)):
+            if away > apart or np.isnan(away) != bool(np.isnan(size)):
                 raise EngineError(
                     f"PyTorch and ONNX Runtime differ at {name} by {away:.2g} of its largest number {size:.6g}"
                 )

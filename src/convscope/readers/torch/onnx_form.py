@@ -13,7 +13,7 @@ from convscope.aten import rule_of
 from convscope.aten.layer import Operator, call_of, computes
 from convscope.aten.rule import OPSET, Call, Given, NoEquation, Weight
 from convscope.errors import EngineError, OutputError, UnsupportedError
-from convscope.readers.torch.build import TorchGraph
+from convscope.readers.torch.graph import TorchGraph
 
 if TYPE_CHECKING:
     from onnx import ModelProto

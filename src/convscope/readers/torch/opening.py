@@ -10,8 +10,9 @@ from convscope.errors import SettingError, SourceError
 from convscope.files.labels import configured_labels
 from convscope.network import Network
 from convscope.readers.example import Example
-from convscope.readers.torch.build import TorchGraph, build, skeleton
+from convscope.readers.torch.build import build, skeleton
 from convscope.readers.torch.calls import Recording
+from convscope.readers.torch.graph import TorchGraph
 from convscope.readers.torch.inputs import Arguments, arguments
 from convscope.readers.torch.module import BothEngines, TorchModule
 from convscope.readers.torch.recording import record

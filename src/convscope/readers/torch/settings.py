@@ -9,7 +9,7 @@ from convscope.aten.layer import Operator, Use
 from convscope.aten.rule import Weight
 from convscope.errors import SettingError, UnsupportedError
 from convscope.model.editing import Edit, shown
-from convscope.readers.torch.build import TorchGraph
+from convscope.readers.torch.graph import TorchGraph
 from convscope.typed import Record
 
 LARGEST = 1 << 31
