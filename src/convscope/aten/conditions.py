@@ -5,6 +5,8 @@ out[n, c, y, x] = other[n, c, y, x] if self[n, c, y, x] > 0 else self[n, c, y, x
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable
 
 from convscope.aten.pointwise import both_numbers, each_number, numbers_of
@@ -19,10 +21,10 @@ from convscope.equations.pointwise import (
     negated,
     one_of,
 )
-from convscope.notation import Equation, Expression, call
+from convscope.notation import Axis, Equation, Expression, Sum, call
 from convscope.notation.expression import Place
-from convscope.notation.functions import AT_LEAST
-from convscope.operators.elements import ALL
+from convscope.notation.functions import ABS, AT_LEAST, MAXIMUM, MINIMUM
+from convscope.operators.elements import ALL, NUMBERS
 
 
 def _condition(
@@ -125,7 +127,110 @@ def _write_one_hot(given: Call, form: Write) -> str:
     return form.counted(form.node("Equal", each, form.counted(form.whole(*range(many)))))
 
 
+def _close(given: Call) -> Equation:
+    """1 where two numbers differ by no more than `atol` and a share of the second, or are equal: infinite, too."""
+    axes, a, b = both_numbers(given)
+    away, room = call(ABS, a - b), given.number("atol") + call(ABS, given.number("rtol") * b)
+    near = call(AT_LEAST, room, away) * call(AT_LEAST, sys.float_info.max, away)
+    held = either(call(EQUAL, a, b), near)
+    unknown = call(DIFFERS, a, a) * call(DIFFERS, b, b)
+    return Equation(axes, either(held, unknown) if given["equal_nan"] else held)
+
+
+def _write_close(given: Call, form: Write) -> str:
+    a, b = numbers_of(given, form, "self", "other")
+    away = form.node("Abs", form.node("Sub", a, b))
+    share = form.node("Abs", form.node("Mul", b, form.number(given.number("rtol"))))
+    room = form.node("Add", share, form.number(given.number("atol")))
+    near = form.node(
+        "And", form.node("LessOrEqual", away, room), form.node("Less", away, form.number(math.inf))
+    )
+    held = form.node("Or", near, form.node("Equal", a, b))
+    if given["equal_nan"]:
+        held = form.node("Or", held, form.node("And", form.node("IsNaN", a), form.node("IsNaN", b)))
+    return form.counted(held)
+
+
+def _known(largest: bool) -> Rule:
+    """Return the rule of aten::fmax or fmin: the larger or the smaller of two numbers, the other of a NaN."""
+
+    def state(given: Call) -> Equation:
+        axes, a, b = both_numbers(given)
+        other = chosen(call(DIFFERS, a, a), b, call(MAXIMUM if largest else MINIMUM, a, b))
+        return Equation(axes, chosen(call(DIFFERS, b, b), a, other))
+
+    def write(given: Call, form: Write) -> str:
+        a, b = numbers_of(given, form, "self", "other")
+        first, second = (
+            form.node("Where", form.node("IsNaN", a), b, a),
+            form.node("Where", form.node("IsNaN", b), a, b),
+        )
+        return form.node("Max" if largest else "Min", first, second)
+
+    return Rule(state, write)
+
+
+LARGEST = {"float16": 65504.0, "bfloat16": 2.0**128 - 2.0**120, "float32": 2.0**128 - 2.0**104, "float64": sys.float_info.max}  # fmt: skip
+"""The largest number of a type."""
+
+
+def _stand_ins(given: Call) -> tuple[float, float, float]:
+    """Return what stands for a NaN, for +∞ and for −∞."""
+    most = LARGEST[given.dtype]
+    named = (("nan", 0.0), ("posinf", most), ("neginf", -most))
+    nan, above, below = (usual if given[n] is None else given.number(n) for n, usual in named)
+    return nan, above, below
+
+
+def _finite(given: Call, x: Expression) -> Expression:
+    nan, above, below = _stand_ins(given)
+    finite = chosen(call(EQUAL, x, -math.inf), below, x)
+    return chosen(call(DIFFERS, x, x), nan, chosen(call(EQUAL, x, math.inf), above, finite))
+
+
+def _write_finite(given: Call, form: Write) -> str:
+    nan, above, below = map(form.number, _stand_ins(given))
+    x = form.input(given.first())
+    found = form.node("Where", form.node("Equal", x, form.number(-math.inf)), below, x)
+    found = form.node("Where", form.node("Equal", x, form.number(math.inf)), above, found)
+    return form.node("Where", form.node("IsNaN", x), nan, found)
+
+
+def _sought(given: Call) -> tuple[str, str, bool]:
+    """Return what is looked for, among what, and whether equal numbers come before it."""
+    among = "boundaries" if given.has("boundaries") else "sorted_sequence"
+    if given.has("sorter"):
+        raise NoEquation("it is told in which order they are")
+    return "self", among, bool(given["right"]) or given["side"] == "right"
+
+
+def _searched(given: Call) -> Equation:
+    """aten::bucketize and searchsorted: how many numbers of a row, which is in order, lie below a number."""
+    name, among, equal = _sought(given)
+    axes, row = axes_of(given.shape(name)), given.shape(among)
+    k = Axis("k", row[-1], "position")
+    x = given.read(name, *axes)
+    border = given.read(among, *(axes[: len(row) - 1]), k)
+    return Equation(axes, Sum(k)(negated(call(GREATER if equal else AT_LEAST, border, x))))
+
+
+def _write_searched(given: Call, form: Write) -> str:
+    name, among, equal = _sought(given)
+    rank, row = len(given.shape(name)), given.shape(among)
+    x = form.node("Unsqueeze", form.input(name), form.whole(rank))
+    borders = form.input(among)
+    if len(row) > 1:
+        borders = form.node("Unsqueeze", borders, form.whole(rank - 1))
+    above = form.node("Not", form.node("Greater" if equal else "GreaterOrEqual", borders, x))
+    return form.node("ReduceSum", form.counted(above), form.whole(rank), keepdims=0)
+
+
 RULES = {
+    "isclose": Rule(_close, _write_close),
+    "fmax": _known(True),
+    "fmin": _known(False),
+    "nan_to_num": each_number(_finite, _write_finite),
+    **{name: Rule(_searched, _write_searched, NUMBERS) for name in ("bucketize", "searchsorted")},
     "one_hot": Rule(_one_hot, _write_one_hot, ALL),
     "isnan": each_number(
         lambda given, x: call(DIFFERS, x, x),

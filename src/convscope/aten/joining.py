@@ -85,6 +85,41 @@ def _write_expand(given: Call, form: Write) -> str:
     return form.node("Expand", form.input("self"), form.whole(*map(int, given.wanted or ())))
 
 
+def _grid(given: Call) -> tuple[str, int, list[int]]:
+    """Return which tensor one output of aten::meshgrid repeats, along which of its axes it runs, and its sizes."""
+    keys = given.many("tensors")
+    sizes = [int((*given.shape(key), 1)[0]) for key in keys]
+    order = list(range(len(keys)))
+    if given["indexing"] == "xy" and len(keys) > 1:
+        order[:2] = 1, 0
+    return keys[given.output], order[given.output], [sizes[n] for n in order]
+
+
+def _meshgrid(given: Call) -> Equation:
+    key, place, sizes = _grid(given)
+    axes = axes_of(sizes)
+    return Equation(axes, given.read(key, *(axes[place],) * len(given.shape(key))))
+
+
+def _write_meshgrid(given: Call, form: Write) -> str:
+    key, place, sizes = _grid(given)
+    along = form.whole(*(-1 if n == place else 1 for n in range(len(sizes))))
+    return form.node("Expand", form.node("Reshape", form.input(key), along), form.whole(*sizes))
+
+
+def _spread(given: Call) -> Equation:
+    """aten::broadcast_tensors: each of them, as large as all together."""
+    keys = given.many("tensors")
+    axes = given.together(*keys)
+    return Equation(axes, given.spread(keys[given.output], axes))
+
+
+def _write_spread(given: Call, form: Write) -> str:
+    keys = given.many("tensors")
+    sizes = (int(axis.size) for axis in given.together(*keys))
+    return form.node("Expand", form.input(keys[given.output]), form.whole(*sizes))
+
+
 def _times(given: Call) -> tuple[int, ...]:
     """Return how often a tensor stands beside itself along each axis."""
     times = next(given[n] for n in ("repeats", "dims") if given[n] is not None)
@@ -155,6 +190,8 @@ RULES = {
     **{name: Rule(_cat, _write_cat, ALL) for name in ("cat", "concat", "concatenate")},
     "stack": Rule(_stack, _write_stack, ALL),
     **{name: Rule(_expand, _write_expand, ALL) for name in ("expand", "expand_as", "broadcast_to")},
+    "meshgrid": Rule(_meshgrid, _write_meshgrid, ALL),
+    "broadcast_tensors": Rule(_spread, _write_spread, ALL),
     "repeat": Rule(_repeat, _write_repeat, ALL),
     "tile": Rule(_repeat, _write_repeat, ALL),
     "repeat_interleave": Rule(_interleaved, _write_interleaved, ALL),

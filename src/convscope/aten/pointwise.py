@@ -122,23 +122,20 @@ def _elu(given: Call, x: Expression) -> Expression:
     return call(formulas.ELU, x, given.number("alpha"))
 
 
-def _clamp(given: Call, x: Expression) -> Expression:
+def _clamp(given: Call) -> Equation:
+    axes = given.together(given.first(), "min", "max")
+    x = given.spread(given.first(), axes)
     for name, function in (("min", MAXIMUM), ("max", MINIMUM)):
-        bound = given[name] if name in given.settings else None
-        if bound is not None:
-            x = call(function, x, given.number(name))
-        elif given.has(name):
-            x = call(function, x, given.read(name))
-    return x
+        if given[name] is not None or given.has(name):
+            x = call(function, x, given.spread(name, axes))
+    return Equation(axes, x)
 
 
 def _write_clamp(given: Call, form: Write) -> str:
     x = form.input(given.first())
     for name, op in (("min", "Max"), ("max", "Min")):
-        if given[name] is not None:
-            x = form.node(op, x, form.number(given.number(name)))
-        elif given.has(name):
-            x = form.node(op, x, form.number(float(given.values(name)[0])))
+        if given[name] is not None or given.has(name):
+            x = form.node(op, x, *numbers_of(given, form, name))
     return x
 
 
@@ -207,9 +204,19 @@ def _write_shrink(given: Call, form: Write) -> str:
 
 
 def _rounded(given: Call, x: Expression) -> Expression:
-    if given["decimals"] not in (None, 0):
-        raise NoEquation("it rounds to places behind the point")
-    return call(ROUND, x)
+    places: int = given["decimals"] or 0
+    tens: float = 10.0 ** abs(places)
+    if places < 0:
+        return tens * call(ROUND, x / tens)
+    return call(ROUND, tens * x) / tens if places else call(ROUND, x)
+
+
+def _write_rounded(given: Call, form: Write) -> str:
+    x, places = form.input(given.first()), given["decimals"] or 0
+    if not places:
+        return form.node("Round", x)
+    tens, ops = form.number(10.0 ** abs(places)), ("Mul", "Div") if places > 0 else ("Div", "Mul")
+    return form.node(ops[1], form.node("Round", form.node(ops[0], x, tens)), tens)
 
 
 def _write_frac(given: Call, form: Write) -> str:
@@ -422,6 +429,22 @@ def _write_glu(given: Call, form: Write) -> str:
     return form.node("Mul", front, form.node("Sigmoid", behind))
 
 
+def _together(given: Call) -> Equation:
+    """aten::logaddexp: log(exp a + exp b), from the larger of them on."""
+    axes, a, b = both_numbers(given)
+    more = call(Function("log1p", ("x",)), call(EXP, 0.0 - call(ABS, a - b)))
+    return Equation(axes, call(MAXIMUM, a, b) + more)
+
+
+def _write_together(given: Call, form: Write) -> str:
+    a, b = numbers_of(given, form, "self", "other")
+    less = form.node("Exp", form.node("Neg", form.node("Abs", form.node("Sub", a, b))))
+    more = form.node("Log", form.node("Add", less, form.number(1.0)))
+    return form.node("Add", form.node("Max", a, b), more)
+
+
+_TURNS = {"deg2rad": math.pi / 180, "rad2deg": 180 / math.pi}
+
 _ADD = _pair(lambda a, b: a + b, "Add")
 _SUB = _pair(lambda a, b: a - b, "Sub")
 _MUL = _pair(lambda a, b: a * b, "Mul", takes=NUMBERS | TRUTH)
@@ -487,9 +510,17 @@ RULES = {
             "atanh",
         )
     },
-    "round": each_number(
-        _rounded, lambda given, form: form.node("Round", form.input(given.first()))
-    ),
+    "round": each_number(_rounded, _write_rounded),
+    "logaddexp": Rule(_together, _write_together),
+    **{
+        name: each_number(
+            lambda given, x: _TURNS[given.op] * x,
+            lambda given, form: form.node(
+                "Mul", form.input(given.first()), form.number(_TURNS[given.op])
+            ),
+        )
+        for name in ("deg2rad", "rad2deg")
+    },
     "trunc": each_number(
         lambda given, x: truncated(x),
         lambda given, form: write_truncated(form, form.input(given.first())),
@@ -519,7 +550,7 @@ RULES = {
         lambda given, form: form.node("Reciprocal", form.input(given.first())),
     ),
     **{
-        name: each_number(_clamp, _write_clamp, NUMBERS)
+        name: Rule(_clamp, _write_clamp, NUMBERS)
         for name in ("clamp", "clip", "clamp_min", "clamp_max")
     },
     "pow": Rule(_power, _write_power, NUMBERS),

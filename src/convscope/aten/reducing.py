@@ -14,7 +14,7 @@ from convscope.equations import formulas, reducing
 from convscope.equations.ordering import in_place, ordered, place_of_largest
 from convscope.equations.pointwise import DIFFERS, chosen
 from convscope.equations.reducing import REDUCTIONS
-from convscope.notation import Equation, Max, call, local
+from convscope.notation import Axis, Equation, Max, call, local
 from convscope.notation.expression import Outside
 from convscope.notation.functions import MAXIMUM, MINIMUM
 from convscope.operators.elements import ALL, FLOATS, NUMBERS, Kind
@@ -111,10 +111,13 @@ def _write_order(given: Call, form: Write) -> str:
 
 def _norm_of(given: Call) -> float:
     kind = given["ord"] if "ord" in given.settings else given["p"]
-    return 2.0 if kind is None else float(kind)
+    return 2.0 if kind in (None, "fro") else float(kind)
 
 
 def _norm(given: Call) -> Equation:
+    places = given.axes("dim")
+    if given.op == "linalg_norm" and given["ord"] not in (None, "fro") and len(places) > 1:
+        raise NoEquation("it is the norm of a matrix")
     return reducing.reduction(reducing.norm(_norm_of(given)), *_along(given))
 
 
@@ -139,9 +142,13 @@ def norm_written(form: Write, x: str, order: float, axes: Sequence[int], keeps: 
 
 def _write_truth(given: Call, form: Write) -> str:
     held = form.node("Not", form.node("Equal", form.input(given.first()), form.number(0.0)))
-    op = "ReduceMax" if given.op == "any" else "ReduceMin"
+    op = {"any": "ReduceMax", "all": "ReduceMin"}.get(given.op, "ReduceSum")
     axes = form.whole(*given.axes("dim"))
     return form.node(op, form.counted(held), axes, keepdims=_keeps(given))
+
+
+_END = ("min", "max")
+"""What aten::aminmax gives first, and then."""
 
 
 def _halved(given: Call) -> int:
@@ -153,12 +160,36 @@ def _halved(given: Call) -> int:
     return given.axis("dim", default=0)
 
 
+def _row(given: Call, place: int) -> tuple[tuple[Axis, ...], tuple[Axis, ...]]:
+    """Return the axes of one number for each row along an axis, and those of them that say which row."""
+    shape = given.shape()
+    kept = [1 if n == place else s for n, s in enumerate(shape) if _keeps(given) or n != place]
+    out = axes_of(kept)
+    return out, out[:place] + out[place + _keeps(given) :]
+
+
+def _kth(given: Call) -> Equation:
+    """aten::kthvalue: the number at a place of the order upwards along an axis, or where it was."""
+    shape, place = given.shape(), given.axis("dim", default=-1)
+    out, stays = _row(given, place)
+    j, where = axes_of(shape)[place].like("j", shape[place]), given.output == 1
+    return Equation(
+        out, in_place(given.reader(), j, place, stays, given.whole("k") - 1, True, where)
+    )
+
+
+def _write_kth(given: Call, form: Write) -> str:
+    place, k = given.axis("dim", default=-1), given.whole("k")
+    both = form.outputs("TopK", 2, form.input(given.first()), form.whole(k), axis=place, largest=0)
+    found = both[0] if given.output == 0 else form.counted(both[1])
+    found = form.node("Gather", found, form.whole(k - 1), axis=place)
+    return found if _keeps(given) else form.node("Squeeze", found, form.whole(place))
+
+
 def _median(given: Call) -> Equation:
     """The middle one of the numbers along an axis, the smaller of two; NaN where one of them is."""
     shape, read, place = given.shape(), given.reader(), _halved(given)
-    kept = [1 if n == place else s for n, s in enumerate(shape) if _keeps(given) or n != place]
-    out = axes_of(kept)
-    stays = out[:place] + out[place + _keeps(given) :]
+    out, stays = _row(given, place)
     j, k = (axes_of(shape)[place].like(name, shape[place]) for name in "jk")
     x = read(*stays[:place], k, *stays[place:])
     middle = in_place(read, j, place, stays, (int(shape[place]) - 1) // 2, True)
@@ -282,6 +313,16 @@ RULES = {
     "logsumexp": _reduced("log_sum_exp", "ReduceLogSumExp"),
     "linalg_vector_norm": Rule(_norm, _write_norm),
     "norm": Rule(_norm, _write_norm),
+    "linalg_norm": Rule(_norm, _write_norm),
+    "kthvalue": Rule(_kth, _write_kth, NUMBERS),
+    "count_nonzero": Rule(
+        lambda given: reducing.reduction(REDUCTIONS["count"], *_along(given)), _write_truth, ALL
+    ),
+    "aminmax": Rule(
+        lambda given: reducing.reduction(REDUCTIONS[_END[given.output]], *_along(given)),
+        lambda given, form: _written(given, form, f"Reduce{_END[given.output].capitalize()}"),
+        NUMBERS,
+    ),
     **{name: Rule(_variance, _write_variance) for name in ("var", "std", "var_mean", "std_mean")},
     **{
         name: Rule(

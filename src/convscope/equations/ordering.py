@@ -21,7 +21,7 @@ Reader = Callable[..., Expression]
 
 _LARGER = ("max", "x", "a")
 ABOVE = Function(
-    "greater",
+    "above",
     ("x", "a"),
     ("mul", ("at_least", _LARGER, "a"), ("sub", 1.0, ("at_least", "a", _LARGER))),
 )

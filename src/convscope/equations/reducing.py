@@ -37,6 +37,7 @@ REDUCTIONS: Mapping[str, Reduce] = {
     "sum_square": lambda axes, x: Sum(*axes)(x * x),
     "log_sum": lambda axes, x: call(LOG, Sum(*axes)(x)),
     "log_sum_exp": lambda axes, x: call(LOG, Sum(*axes)(call(EXP, x))),
+    "count": lambda axes, x: Sum(*axes)(call(DIFFERS, x, 0.0)),
     "any": lambda axes, x: Max(*axes)(call(DIFFERS, x, 0.0)),
     "all": lambda axes, x: negated(Max(*axes)(call(EQUAL, x, 0.0))),
 }

@@ -76,7 +76,14 @@ LONGEST = 15
 
 _LETTERS = ("p", "q", "r", "g", "l", *(f"p{n}" for n in range(1, 99)))
 
-_CONDITIONS = {"same": "=", "equal": "=", "at_least": "≥", "greater": ">", "differs": "≠"}
+_CONDITIONS = {
+    "same": "=",
+    "equal": "=",
+    "at_least": "≥",
+    "greater": ">",
+    "above": ">",
+    "differs": "≠",
+}
 """Conditions in square brackets, Iverson's: 1 where they hold, else 0."""
 
 _ROUNDED = {"floor": "⌊⌋", "ceil": "⌈⌉"}

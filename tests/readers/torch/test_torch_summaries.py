@@ -155,6 +155,21 @@ def test_the_command_line_takes_modules_classes_and_functions(
     assert "--shape" in capsys.readouterr().err
 
 
+def test_whose_type_alone_is_taken_is_no_parameter_of_a_layer() -> None:
+    class Sized(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(2, 3, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            w = self.conv.weight
+            x = x + w.new_ones(2, 1, 1) + torch.zeros_like(w)[0, :, :1, :1]
+            return self.conv(x)
+
+    rows = {row.name: row.params for row in cs.open(Sized(), shape=(2, 5, 6)).facts().rows}
+    assert rows == {"add": 0, "add:2": 0, "conv": 2 * 3 * 2 * 2 + 3}
+
+
 def test_a_failing_forward_says_where_and_what_would_fit(
     code: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

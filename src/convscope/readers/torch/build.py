@@ -14,10 +14,11 @@ from typing import Any
 
 import torch
 
+from convscope.aten import rule_of
 from convscope.aten.layer import Operator, state, use_of
 from convscope.aten.rule import Fed, Given, Slot, Weight
 from convscope.notation.sizes import Shape
-from convscope.readers.torch.calls import Call, Frame, Numbers, Recording, Value
+from convscope.readers.torch.calls import Call, Frame, Numbers, Recording, Value, about
 from convscope.readers.torch.graph import NotRun, TorchGraph, counts_of, flags_of
 from convscope.readers.torch.shadow import PLAIN, is_leaf, tree
 
@@ -177,6 +178,8 @@ class _Builder:
                 tuple(folded),
             )
             layer.reason = stated.reason
+            if not explained and call.func and about(call.func).random and not rule_of(call.op):
+                layer.reason = "it draws random numbers"
             if arrays:
                 self.shared[same] = layer
         facts = self.result.add(name, layer, feeds)
@@ -254,7 +257,7 @@ class _Builder:
             if id(value) in met:
                 continue
             met.add(id(value))
-            if value.call is not None:
+            if value.call is not None and not (value.call.func and about(value.call.func).shaped):
                 stack += _read(value.call)
             parameter = self.parameters.get(value.name or "") if value.held else None
             if parameter is None or id(parameter[1]) in self.counted:

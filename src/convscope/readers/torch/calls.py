@@ -136,7 +136,9 @@ _IGNORED = ("prim::", "profiler::", "aten::sym_", "aten::is_", "aten::_has_", "a
             "aten::_assert", "aten::dim", "aten::numel", "aten::storage_offset")  # fmt: skip
 
 
-_SHAPED = frozenset(("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"))
+_SHAPED = frozenset((
+    "zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty",
+))  # fmt: skip
 
 _ABOUT: dict[int, tuple[Any, About]] = {}
 """id of an operator → itself, and what its schema says: an operator's own hash is slow."""

@@ -303,14 +303,27 @@ class _Compared:
                     f"PyTorch and ONNX Runtime differ at {name}: {shape_text(ours[name].shape)} in the one, "
                     f"{shape_text(theirs[name].shape)} in the other"
                 )
-            size = float(np.abs(ours[name]).max())
-            away = float(np.abs(ours[name] - theirs[name]).max()) / max(size, 1e-30)
+            away = _apart(ours[name], theirs[name])
             self.backing.differences[name] = away
-            if away > apart or np.isnan(away) != bool(np.isnan(size)):
+            if not away <= apart:
+                size = float(np.abs(ours[name]).max())
                 raise EngineError(
                     f"PyTorch and ONNX Runtime differ at {name} by {away:.2g} of its largest number {size:.6g}"
                 )
         return {**ours, **theirs}
+
+
+def _apart(ours: Array, theirs: Array) -> float:
+    """Return how far numbers are apart, as a share of the largest; NaN where one alone is infinite or NaN."""
+    import numpy as np
+
+    with np.errstate(invalid="ignore"):
+        away = np.abs(ours - theirs)
+    away[(ours == theirs) | (np.isnan(ours) & np.isnan(theirs))] = 0
+    if not np.isfinite(away).all():
+        return float("nan")
+    size = np.abs(ours[np.isfinite(ours)]).max(initial=0.0)
+    return float(away.max(initial=0.0)) / max(float(size), 1e-30)
 
 
 class _Recorded:
