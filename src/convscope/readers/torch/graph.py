@@ -117,7 +117,7 @@ class TorchGraph(Graph):
             assert isinstance(ours, Operator) and isinstance(theirs, Operator)
             if node.inputs != twin.inputs or ours.use != theirs.use or ours.held != theirs.held:
                 return False
-            if any(not _alike(ours.arrays[n], theirs.arrays[n]) for n in ours.uncounted):
+            if any(not alike(ours.arrays[n], theirs.arrays[n]) for n in ours.uncounted):
                 return False
         return True
 
@@ -166,7 +166,7 @@ class NotRun(Layer):
         return UNKNOWN_SHAPE, self.shapes, self.trained
 
 
-def _alike(ours: Callable[[], Any], theirs: Callable[[], Any]) -> bool:
+def alike(ours: Callable[[], Any], theirs: Callable[[], Any]) -> bool:
     """Whether two constants are the same numbers."""
     import numpy as np
 

@@ -110,7 +110,7 @@ class TorchModule(RecordedGraph):
         self.module, self.arguments = module, arguments
         self.batched, self.training = batched, training
         self._latest = threading.local()
-        self._known: tuple[TorchGraph, Known] | None = None
+        self._known: dict[int, tuple[TorchGraph, Known]] = {}  # by how many rows
 
     def at(self, graph: Graph, given: Mapping[str, Array]) -> Graph:
         """Return the graph of these inputs: the same one where the forward takes the same path.
@@ -132,7 +132,10 @@ class TorchModule(RecordedGraph):
 
     def _graph_of(self, graph: TorchGraph, given: Mapping[str, Array]) -> TorchGraph:
         """Return the graph of these inputs, with its values: the same nodes where the path is the same."""
-        known = self._known[1] if self._known and self._known[0].nodes is graph.nodes else None
+        rows = len(next(iter(given.values())))
+        of, known = self._known.get(rows, (None, None))
+        if of is None or of.nodes is not graph.nodes:
+            known = None
         along = False
         if known is not None and known.plan is not None and not known.left:
             along = True
@@ -155,7 +158,7 @@ class TorchModule(RecordedGraph):
 
             fetched = found.fetched
             if path := known_path(recording, fetched):
-                self._known = graph, path
+                self._known[rows] = graph, path
         recording.settle()
         return graph.holding(fetched)
 
@@ -174,13 +177,33 @@ class TorchModule(RecordedGraph):
             return None
         return {n: graph.fetched[n].holding(values[place]) for n, place in known.names.items()}
 
-    def recorded(self, graph: Graph, given: Mapping[str, Array]) -> Recording:
-        """Return the recording of one forward, all values kept."""
+    def grouped(self, graph: TorchGraph, given: Mapping[str, Array]) -> TorchGraph | None:
+        """Return the graph of several rows in one forward, without values; None unless each of them is as it is alone."""
+        from convscope.readers.torch.rows import apart, same
+
+        if not apart(graph):
+            return None
+        try:
+            recording = self.recorded(graph, given, False)
+        except EngineError:  # it takes no several
+            return None
+        found = build(recording, graph.name, self.batched)
+        recording.settle()
+        # where its way depends on numbers, rows may go different ways
+        return found if not recording.warnings and same(graph, found) else None
+
+    def together(self, graph: TorchGraph, given: Mapping[str, Array]) -> TorchGraph | None:
+        """Return the graph that `grouped` gave, with the values of these rows; None where they take another path."""
+        found = self._graph_of(graph, given)
+        return found if found.nodes is graph.nodes else None
+
+    def recorded(self, graph: Graph, given: Mapping[str, Array], keep: bool = True) -> Recording:
+        """Return the recording of one forward, with all values where they are to be kept."""
         self.needs_example(graph)
         arguments = self._called_with(graph, given)
         with _printing_to(self.prints_to) if self.prints_to else nullcontext():
             found = record(
-                self.module, arguments.args, arguments.kwargs, arguments.inputs, True, self.training
+                self.module, arguments.args, arguments.kwargs, arguments.inputs, keep, self.training
             )
         if found.failure is not None:
             from convscope.engine.child import first_line
@@ -327,16 +350,26 @@ def _apart(ours: Array, theirs: Array) -> float:
 
 
 class _Recorded:
-    """Runs a module and gives the values that it computed in its own forward."""
+    """Runs a module and gives the values that it computed in its own forward.
+
+    Several rows go through in one forward where each is computed as it is alone, else one by one.
+    """
 
     def __init__(self, backing: TorchModule, graph: TorchGraph, keep: tuple[str, ...]) -> None:
         self.backing, self.graph, self.keep = backing, graph, keep
+        self._grouped: dict[int, TorchGraph | None] = {}
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return the kept activations for a batch: name → array with a batch axis."""
         rows = len(next(iter(inputs.values())))
         if rows == 1:
             return self._one(inputs)
+        if rows not in self._grouped:
+            self._grouped[rows] = self.backing.grouped(self.graph, inputs)
+        graph = self._grouped[rows]
+        if graph is not None and (found := self.backing.together(graph, inputs)) is not None:
+            arrays = {name: numbers(found.fetched[name]) for name in self.keep}
+            return {name: array for name, array in arrays.items() if array is not None}
         from convscope.engine.runtime import one_by_one
 
         return one_by_one(self._one, inputs)
