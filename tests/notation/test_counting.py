@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from convscope.layers.separable import SeparableConv2D
 from convscope.notation import Axis, Equation, Max, Mean, Sum, macs, other_work, source, symbol
 from convscope.notation.adjoint import adjoint
+from convscope.notation.counting import products
+from convscope.notation.rewriting import filled
 from convscope.notation.sizes import UNKNOWN
 
 
@@ -100,6 +102,16 @@ def test_what_does_not_depend_on_an_axis_is_done_once() -> None:
     assert work["sqrt"] == 5
     assert work["add"] == 5 + 35 + 2 * (5 * 6)
     assert work["multiply"] == 35 + 35
+
+
+def test_what_is_squared_is_found_once() -> None:
+    # (a − b)²: one subtraction and one product each; that is no product of two inputs, as a·b is
+    y, k, m = Axis("y", 7), Axis("k", 5), Axis("m", 5)
+    a, b = source((7, 5), "a"), source((5,), "b")
+    away = a[y, k] - b[k]
+    apart = filled(Equation((y,), Sum(k)(away * away)))
+    assert other_work(apart) == {"add": 7 * 4, "multiply": 35, "subtract": 35}
+    assert products(Equation((y,), Sum(m)(a[y, m] * b[m]))) == (0, 35)
 
 
 def test_symbols_and_unknowns() -> None:

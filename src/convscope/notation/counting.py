@@ -109,7 +109,7 @@ def _factors(node: Reduction, learned: Container[str] = ()) -> _Factors:
     inputs: set[str] = set()
     some = weights = gradients = 0
     if node.kind == "sum":
-        for factor in factors(node.body):
+        for factor in dict.fromkeys(factors(node.body)):  # a square's is one
             if isinstance(factor, Call) and factor.function.taps is not None:
                 continue  # it says where
             if isinstance(factor, Read) and not isinstance(factor.tensor, Local):
@@ -190,7 +190,8 @@ def other_work(equation: Equation) -> dict[str, Size]:
 
     {"add": 36864, "relu": 36864} for a convolution with bias and ReLU: one addition of the bias and
     one relu for each of its 24 × 24 × 64 outputs. What does not depend on an axis is done once for
-    all of it: a mean over a map is one number, however many outputs it is subtracted from.
+    all of it: a mean over a map is one number, however many outputs it is subtracted from. What is squared
+    is found once.
     """
     counts: Counter[str] = Counter()
 
@@ -214,8 +215,11 @@ def other_work(equation: Equation) -> dict[str, Size]:
                 for length, body in zip(node.lengths(), node.bodies, strict=True):
                     visit(body, sizes if axis is None else sizes | {axis: length})
                 return
-            case Binary(operator):
+            case Binary(operator, left, right):
                 counts[_NAMES[operator]] += times
+                if left is right:
+                    visit(left, sizes)
+                    return
             case Call(function):
                 counts[function.name] += times
         for part in node.parts():

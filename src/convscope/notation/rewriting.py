@@ -72,6 +72,8 @@ class Rewriting:
             bodies = tuple(map(self.expression, node.bodies))
             return Pieces(self.index(node.along), node.ends, bodies)
         if parts := node.parts():
+            if len(parts) == 2 and parts[0] is parts[1]:  # a square stays one
+                return node.rebuilt([self.expression(parts[0])] * 2)
             return node.rebuilt([self.expression(part) for part in parts])
         if isinstance(node, Place):
             return Place(self.index(node.index))
