@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import queue
 import threading
 from typing import Any, NamedTuple
@@ -100,6 +101,64 @@ def test_what_attributes_and_hooks_hold_is_changed_in_a_copy() -> None:
     first, second = module.generators
     assert torch.equal(first.get_state(), torch.Generator().manual_seed(3).get_state())
     assert second.random() == np.random.default_rng(4).random()
+
+
+class Settings(dict[str, Any]):
+    """Somebody's own kind of a dictionary, which counts what is put into it."""
+
+    put = 0
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.put += 1
+        super().__setitem__(key, value)
+
+
+class Rows(list[int]):
+    pass
+
+
+class Slotted:
+    __slots__ = ("rows",)
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+
+
+def test_iterators_and_own_kinds_of_containers_are_the_copys_own() -> None:
+    class Taking(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.convs = nn.ModuleList([nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)])
+            self.turns = itertools.cycle(self.convs)
+            self.left: Any = zip(iter([1, 2, 3, 4]), itertools.count(), strict=False)
+            self.settings, self.rows, self.slotted = Settings(), Rows(), Slotted()
+            self.settings["n"] = 0
+            self.deep: list[Any] = []
+            self.told = bytearray()
+            for _ in range(40):
+                self.deep = [self.deep]
+
+        def forward(self, x: Any) -> Any:
+            x = next(self.turns)(x) * next(self.left)[0]
+            self.settings["n"] += 1
+            self.rows.append(1)
+            self.slotted.rows.append(1)
+            self.told.append(1)
+            inner = self.deep
+            while inner:
+                inner = inner[0]
+            inner.append(0)
+            return x * len(self.rows) * self.settings.put
+
+    module, x = Taking().eval(), torch.rand(1, 3, 4, 5)
+    with unchanged(module, x):
+        net = opened(module, x)
+        runs = [net.run(x.numpy()[0]) for _ in range(3)]
+    assert all(list(run.graph.nodes) == list(net.graph.nodes) for run in runs)
+    assert "convs.0" in net.graph.nodes and not net.warnings
+    assert np.array_equal(runs[-1].output, module(x).detach().numpy()[0])  # and not one step on
+    assert next(module.left) == (2, 1) and module.settings == {"n": 1} and module.settings.put == 2
+    assert len(module.rows) == len(module.slotted.rows) == len(module.told) == 1
 
 
 def test_who_waits_for_a_thread_holds_what_the_thread_answers_in() -> None:

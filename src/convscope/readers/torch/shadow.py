@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 import types
+import warnings
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterator, Mapping
 from copy import copy, deepcopy
@@ -19,8 +20,8 @@ import torch
 
 from convscope.errors import SourceError
 
-DEEPEST = 6
-"""So far are lists in lists followed."""
+DEEPEST, FAR = 96, 16
+"""So far are lists in lists followed, and what an object holds, or a function knows, is so far away."""
 
 LARGEST = 1 << 20
 """Arrays of more bytes are data that a module reads, and are not copied."""
@@ -149,7 +150,10 @@ USUAL = frozenset(torch.nn.Module().__dict__)
 FILLED = frozenset((list, set, dict, OrderedDict))
 """What a forward may put things into."""
 
-HOLDERS = frozenset((*FILLED, tuple, deque, defaultdict, Counter))
+CONTAINERS = frozenset((*FILLED, deque, defaultdict, Counter))
+"""What may be changed itself."""
+
+HOLDERS = frozenset((*CONTAINERS, tuple))
 """What may hold modules, or be changed itself."""
 
 PLAIN = frozenset((bool, int, float, str, type(None)))
@@ -159,7 +163,7 @@ PLAIN = frozenset((bool, int, float, str, type(None)))
 ROWS = frozenset((list, tuple))
 
 NUMBERS = frozenset((
-    "random.Random", "numpy.ndarray", "numpy.random._generator.Generator", "numpy.random.mtrand.RandomState",
+    "random.Random", "builtins.bytearray", "array.array", "numpy.ndarray", "numpy.random._generator.Generator", "numpy.random.mtrand.RandomState",
 ))  # fmt: skip
 """What changes in place, and can be copied whole."""
 
@@ -173,6 +177,8 @@ def _is_followed(kind: Any) -> bool:
         or _told(kind)[2]
         or _is_object(kind)
         or _is_named(kind)
+        or _holder(kind) is not None
+        or _is_iterator(kind)
         or _whole(kind) in NUMBERS
         or _draws(kind)
     )
@@ -187,9 +193,38 @@ def _whole(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
+def _bytes(value: Any) -> int:
+    size: int = value.nbytes if hasattr(value, "nbytes") else sys.getsizeof(value)
+    return size
+
+
 def _draws(kind: type) -> bool:
     """Whether it is PyTorch's generator of random numbers, which each draw changes."""
     return _whole(kind) == "torch._C.Generator"
+
+
+@functools.lru_cache(maxsize=1024)
+def _holder(kind: type) -> Any:
+    """Return the container that a class is, or that it is somebody's own kind of; None for others."""
+    if kind in CONTAINERS:
+        return kind
+    base: Any = next((one for one in kind.__mro__ if one in CONTAINERS), None)
+    own = base is not None and kind.__new__ is base.__new__ and not _told(kind)[2]
+    return base if own and not _is_library(kind) else None
+
+
+def _is_iterator(kind: type) -> bool:
+    """Whether a class is one of Python's own iterators, which say what they are made of; generators do not."""
+    return hasattr(kind, "__next__") and kind.__module__ in ("builtins", "itertools")
+
+
+def _is_library(kind: type) -> bool:
+    """Whether a class, or one under it, is PyTorch's or Python's own, beside what containers and objects are."""
+    return any(
+        root == "torch"
+        or (root in sys.stdlib_module_names and root not in ("builtins", "abc", "typing"))
+        for root in (one.__module__.partition(".")[0] for one in kind.__mro__ if one not in HOLDERS)
+    )
 
 
 @functools.lru_cache(maxsize=1024)
@@ -206,13 +241,9 @@ def _is_object(kind: type) -> bool:
             "__deepcopy__",
         )
     )
-    said = any(one.__dict__.get("__slots__") for one in kind.__mro__)
-    library = any(
-        root == "torch"
-        or (root in sys.stdlib_module_names and root not in ("builtins", "abc", "typing"))
-        for root in (one.__module__.partition(".")[0] for one in kind.__mro__)
-    )
-    return usual and not said and not library and kind.__dictoffset__ != 0
+    slots = _told(kind)[1]
+    kept = kind.__dictoffset__ != 0 or bool(slots)
+    return usual and kept and not _is_library(kind) and not any(n[:2] == "__" for n in slots)
 
 
 WORKING = frozenset(
@@ -232,7 +263,10 @@ WORKING = frozenset(
 
 def _is_worked_with(value: Any) -> bool:
     """Whether an object holds a thread, a lock, a queue or the like."""
-    return any(type(one).__module__.partition(".")[0] in WORKING for one in value.__dict__.values())
+    kind: Any = type(value)
+    held = [getattr(value, name, None) for name in _told(kind)[1]]
+    held += getattr(value, "__dict__", {}).values()
+    return any(type(one).__module__.partition(".")[0] in WORKING for one in held)
 
 
 class _Following:
@@ -261,11 +295,15 @@ class _Following:
             return value
         if id(value) in self.made:
             return self.made[id(value)]
-        if deep == 0:
+        if deep <= 0:
             return value
-        deep -= 1
         if kind is tuple or _is_named(kind):
-            return tuple.__new__(kind, [self.copied(v, deep) for v in value])
+            return tuple.__new__(kind, [self.copied(v, deep - 1) for v in value])
+        if (base := _holder(kind)) is not None:
+            return self._container(value, base, deep - 1)
+        if _is_iterator(kind):
+            return self._iterator(value, deep - 1)
+        deep -= FAR
         if kind is types.MethodType:
             owner = self.copied(value.__self__, deep)
             return value if owner is value.__self__ else types.MethodType(value.__func__, owner)
@@ -275,19 +313,6 @@ class _Following:
             return functools.partial(self.copied(value.func, deep), *given, **named)
         if kind is types.FunctionType:
             return self._function(value, deep)
-        if kind in HOLDERS:
-            other = copy(value)
-            self._know(value, other)
-            if isinstance(value, dict):
-                if not PLAIN.issuperset(map(type, (*value, *value.values()))):
-                    other.clear()
-                    for key, one in value.items():
-                        other[self.made.get(id(key), key)] = self.copied(one, deep)
-            elif not PLAIN.issuperset(map(type, value)):
-                other.clear()
-                inside = [self.copied(v, deep) for v in value]
-                (other.update if kind is set else other.extend)(inside)
-            return other
         if _told(kind)[2]:  # in nobody's tree: eval() does not reach it either
             beside = _Copying(True, self.made)
             other = beside.copied(value, "")
@@ -297,22 +322,71 @@ class _Following:
         if _is_object(kind) and not _is_worked_with(value):
             other = object.__new__(kind)
             self._know(value, other)
-            held = dict(value.__dict__)  # whole at once: a set that holds it asks for its hash
-            object.__setattr__(other, "__dict__", held)
-            for name, one in value.__dict__.items():
-                held[name] = self.copied(one, deep)
+            self._attributes(value, other, deep)
             return other
         if self.clone and isinstance(value, torch.Tensor):
             other = value.detach().clone()
             self._know(value, other)
             return other
-        if _whole(kind) == "numpy.ndarray" and value.nbytes > LARGEST:
+        if _whole(kind) in NUMBERS and _bytes(value) > LARGEST:
             return value
         if _whole(kind) in NUMBERS or _draws(kind):
             other = value.clone_state() if _draws(kind) else deepcopy(value)
             self._know(value, other)
             return other
         return value
+
+    def _container(self, value: Any, base: Any, deep: int) -> Any:
+        """Return a container of copies; of somebody's own kind of one, whatever that does when it is filled."""
+        kind: Any = type(value)
+        inside = (*value, *value.values()) if kind is base and issubclass(base, dict) else value
+        if kind is base and PLAIN.issuperset(map(type, inside)):
+            other = copy(value)
+            self._know(value, other)
+            return other
+        other = base.__new__(kind)
+        self._know(value, other)
+        if base is deque:
+            deque.__init__(other, (), value.maxlen)
+        elif base is defaultdict:
+            defaultdict.__init__(other, value.default_factory)
+        if kind is not base:
+            self._attributes(value, other, deep)
+        if issubclass(base, dict):
+            for key, one in list(base.items(value)):
+                base.__setitem__(other, self.made.get(id(key), key), self.copied(one, deep))
+        else:
+            copies = [self.copied(one, deep) for one in base.__iter__(value)]
+            (base.update if base is set else base.extend)(other, copies)
+        return other
+
+    def _attributes(self, value: Any, other: Any, deep: int) -> None:
+        """Give a copy copies of attributes; all at once first: a set that holds it asks for its hash."""
+        kind: Any = type(value)
+        slots = [name for name in _told(kind)[1] if hasattr(value, name)]
+        for name in slots:
+            object.__setattr__(other, name, getattr(value, name))
+        if kind.__dictoffset__:
+            held = dict(value.__dict__)
+            object.__setattr__(other, "__dict__", held)
+            for name, one in value.__dict__.items():
+                held[name] = self.copied(one, deep)
+        for name in slots:
+            object.__setattr__(other, name, self.copied(getattr(value, name), deep))
+
+    def _iterator(self, value: Any, deep: int) -> Any:
+        """Return an iterator that goes on from the same place, over copies; itself where it does not say what it is made of."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                make, given, *state = value.__reduce__()
+        except TypeError:  # a generator, and from Python 3.14 on those of itertools
+            return value
+        other = make(*[self.copied(one, deep) for one in given])
+        for one in state:
+            other.__setstate__(self.copied(one, deep))
+        self._know(value, other)
+        return other
 
     def _know(self, value: Any, other: Any) -> None:
         self.made[id(value)] = other
