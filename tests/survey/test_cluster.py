@@ -189,6 +189,18 @@ def test_a_scheduler_without_workers(
         net.survey(data, scheduler=address)
 
 
+@pytest.mark.full
+def test_workers_of_our_own_that_do_not_start(
+    given: tuple[Any, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, data = given
+    monkeypatch.setenv("DASK_DISTRIBUTED__WORKER__PRELOAD", "nosuchmodule")
+    with pytest.raises(
+        EngineError, match=r"workers did not start .*: ModuleNotFoundError: .*nosuch"
+    ):
+        net.survey(data, workers=1)
+
+
 def test_what_only_this_process_has_is_refused(given: tuple[Any, str]) -> None:
     net, data = given
     with pytest.raises(UnsupportedError, match="was made in this process"):

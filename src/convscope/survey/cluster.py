@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import time
@@ -68,10 +69,10 @@ def spread(work: Work, measuring: Measuring, workers: int | None, scheduler: str
     engine = measuring.network.backing.engine
     if engine != "ONNX Runtime":
         work.say(f"{engine} computes: its last bit may depend on how many threads a worker has")
-    with _client(workers, scheduler) as client, listening() as told:
-        _check(client)
+    with _client(workers, scheduler) as (client, ours), listening() as told:
         address = client.scheduler.address
         try:
+            _check(client, ours)
             _hand_out(client, job, work, told)
         except (OSError, CancelledError) as error:
             raise EngineError(f"the scheduler {address} went away; {work.kept()}") from error
@@ -97,8 +98,8 @@ def _job(measuring: Measuring) -> Job:
 
 
 @contextmanager
-def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
-    """Give a client of a scheduler: one that runs, or one of our own that ends with us."""
+def _client(workers: int | None, scheduler: str | None) -> Iterator[tuple[Any, Ours | None]]:
+    """Give a client of a scheduler: one that runs, or one of our own, whose workers end with us."""
     try:
         import distributed
     except ImportError as error:
@@ -108,7 +109,8 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         log = logging.getLogger("distributed.client")  # of a lost scheduler: `spread` says it
         stack.callback(log.setLevel, log.level)
         log.setLevel(logging.CRITICAL)
-        address = stack.enter_context(_processes(workers or 1)) if scheduler is None else scheduler
+        ours = stack.enter_context(_processes(workers or 1)) if scheduler is None else None
+        address = scheduler if ours is None else ours.address
         try:
             client: Any = distributed.Client(address, timeout=CONNECT_SECONDS)  # type: ignore[no-untyped-call]
         except Exception as error:
@@ -117,12 +119,20 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
                 f"{str(error) or type(error).__name__}"
             ) from error
         with client:
-            yield client
+            yield client, ours
+
+
+class Ours(Record):
+    """A scheduler on this machine: its address, the process that starts its workers, the file of what they say."""
+
+    address: str
+    workers: subprocess.Popen[bytes]
+    log: str
 
 
 @contextmanager
-def _processes(workers: int) -> Iterator[str]:
-    """Give the address of a scheduler with so many workers, processes on this machine that end with the block.
+def _processes(workers: int) -> Iterator[Ours]:
+    """Give a scheduler with so many workers, processes on this machine that end with the block.
 
     They are Dask's own programs: the processes that Python itself starts run the caller's script again, which
     may not expect that. They end with this process when it is told to, as by kill; left alone, by kill -9, the scheduler
@@ -156,13 +166,13 @@ def _processes(workers: int) -> Iterator[str]:
         until = time.monotonic() + START_SECONDS
         while (address := _address(file)) is None:
             if first.poll() is not None or time.monotonic() > until:
-                raise EngineError(f"Dask's scheduler did not start: {_last_line(log)}")
+                raise EngineError(f"Dask's scheduler did not start: {_why(log)}")
             time.sleep(0.05)
-        start(
+        nannies = start(
             "dask_worker", address, "--nworkers", str(workers), "--nthreads", "1", "--no-dashboard",
             "--local-directory", folder, "--memory-limit", "0",
         )  # fmt: skip
-        yield address
+        yield Ours(address, nannies, log)
 
 
 def _address(file: str) -> str | None:
@@ -174,10 +184,12 @@ def _address(file: str) -> str | None:
         return None
 
 
-def _last_line(log: str) -> str:
+def _why(log: str) -> str:
+    """Return the first line of a log that names an error, from which the others followed; the last one where none does."""
     with open(log, encoding="utf-8", errors="replace") as file:
-        lines = file.read()[-2000:].strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+        lines = file.read()[-20_000:].strip().splitlines()
+    errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)]
+    return (errors[:1] or lines or ["it said nothing"])[-1]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -189,15 +201,18 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _check(client: Any) -> None:
+def _check(client: Any, ours: Ours | None) -> None:
     """Raise `EngineError` unless there are workers, all of them with this convscope."""
-    try:
-        client.wait_for_workers(1, timeout=START_SECONDS)
-    except Exception as error:
-        raise EngineError(
-            f"the scheduler {client.scheduler.address} has no workers: none came within "
-            f"{START_SECONDS} seconds (dask worker {client.scheduler.address})"
-        ) from error
+    until = time.monotonic() + START_SECONDS
+    while not client.scheduler_info(n_workers=-1)["workers"]:
+        if ours is not None and (ours.workers.poll() is not None or time.monotonic() > until):
+            raise EngineError(f"workers did not start on this machine: {_why(ours.log)}")
+        if time.monotonic() > until:
+            raise EngineError(
+                f"the scheduler {client.scheduler.address} has no workers: none came within "
+                f"{START_SECONDS} seconds (dask worker {client.scheduler.address})"
+            )
+        time.sleep(0.05)
     try:
         versions = client.run(version)
     except Exception as error:
