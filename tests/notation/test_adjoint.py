@@ -11,7 +11,7 @@ from campaigns import in_turn
 from given import case, samples
 
 from convscope.layers.base import Sample
-from convscope.notation import Equation
+from convscope.notation import Axis, Equation, source, weight
 from convscope.notation.adjoint import OUTPUT, adjoint
 from convscope.notation.evaluation import evaluate_all
 
@@ -99,3 +99,10 @@ def test_operators_of_onnx() -> None:
                 wrong.append(f"{kind} {one.name}: {error}"[:300])
     assert wrong == []
     assert proved > 150
+
+
+def test_a_number_that_serves_all_is_an_input_too() -> None:
+    i, k, each = Axis("i", 3), Axis("k", 4), source((), "each")
+    scaled = Equation((i, k), weight("w")[i, k] * each[()] - each[()])
+    rng = np.random.default_rng(2)
+    prove(scaled, {"w": rng.normal(size=(3, 4)), "each": rng.normal(size=())})

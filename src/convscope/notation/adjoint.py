@@ -123,7 +123,8 @@ class _Adjoint:
     def axes(self, name: str) -> tuple[Axis, ...]:
         """Return axes for a tensor, called as where it is first read."""
         read = next(r for r, _, _ in self.equation.inlined if r.tensor.name == name)
-        shape = read.tensor.shape or self.equation.weights[name]
+        known = read.tensor.shape
+        shape = self.equation.weights[name] if known is None else known
         axes: list[Axis] = []
         for n, (index, size) in enumerate(zip(read.indices, shape, strict=True)):
             within = [a for a in (*self.equation.axes, *index.axes()) if a in index.axes()]

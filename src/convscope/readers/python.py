@@ -247,25 +247,29 @@ def _guarded(what: str, action: Callable[[], Any]) -> Any:
             f"{what} needs the module {error.name}, which is not installed"
         ) from error
     except ConvscopeError as error:
-        raise SourceError(f"{what}{_line(error)}: {error}") from error
+        raise SourceError(f"{what}{line_of(error)}: {error}") from error
     except SystemExit as error:
         code = "" if error.code is None else f" ({error.code})"
         raise SourceError(
-            f"{what}{_line(error)}: it ended itself with SystemExit{code}; what a script does when it is "
+            f"{what}{line_of(error)}: it ended itself with SystemExit{code}; what a script does when it is "
             f'run belongs under if __name__ == "__main__"'
         ) from error
     except Exception as error:  # it is the user's code: anything may be wrong with it
-        raise SourceError(f"{what}{_line(error)}: {type(error).__name__}: {error}") from error
+        raise SourceError(f"{what}{line_of(error)}: {type(error).__name__}: {error}") from error
 
 
-def _line(error: BaseException) -> str:
-    """Return the line of the user's code that an error came from: not that of a library which it called."""
+def line_of(error: BaseException, named: bool = False) -> str:
+    """Return the line of the user's code that an error came from, not that of a library which it called; `named`: of which file.
+
+    >>> line_of(ValueError("raised by nobody"))
+    ''
+    """
     place = error.__traceback__
     found = own = ""
     while place is not None:
         name = place.tb_frame.f_code.co_filename
         if not name.startswith((_OURS, "<")):
-            found = f", line {place.tb_lineno}"
+            found = f", line {place.tb_lineno}{f' of {os.path.basename(name)}' if named else ''}"
             if "-packages" not in name and not name.startswith(_PYTHON):
                 own = found
         place = place.tb_next

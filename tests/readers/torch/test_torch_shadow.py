@@ -6,9 +6,11 @@ import collections
 import itertools
 import queue
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -238,3 +240,25 @@ def test_a_module_that_is_a_dictionary_too_is_copied() -> None:
 
     module, x = Both(), torch.rand(1, 3, 6, 7)
     assert list(cs.open(module, x).graph.nodes) == ["conv"] and list(module) == ["conv"]
+
+
+def test_what_a_forward_does_in_threads_of_its_own_is_said() -> None:
+    class Parallel(nn.Module):
+        def __init__(self, alone: bool) -> None:
+            super().__init__()
+            self.alone, self.conv = alone, nn.Conv2d(3, 5, 3)
+
+        def forward(self, x: Any) -> Any:
+            with ThreadPoolExecutor(1) as pool:
+                (found,) = pool.map(self.conv, [x])
+            return found if self.alone else found + x.mean()
+
+    x = torch.rand(1, 3, 6, 7)
+    with pytest.raises(cs.errors.SourceError, match="calls conv in a thread of its own"):
+        cs.open(Parallel(True), x)
+    module = Parallel(False)
+    with pytest.warns(cs.errors.SourceWarning, match="calls conv in a thread of its own"):
+        net = cs.open(module, x)
+    other = torch.rand(1, 3, 6, 7)
+    assert np.array_equal(net.run(other[0].numpy()).output, module(other).detach().numpy())
+    assert "out" in str(net.explain("add"))

@@ -7,6 +7,7 @@ from typing import Any
 from convscope.errors import ForwardError
 from convscope.network import Network
 from convscope.notation.sizes import counted, shape_text
+from convscope.readers.python import line_of
 from convscope.readers.torch.calls import Failure, Recording, Value
 from convscope.readers.torch.graph import TorchGraph
 
@@ -32,6 +33,8 @@ def forward_error(graph: TorchGraph, recording: Recording, alone: bool = False) 
     if failure.op is not None:
         text += f", at {failure.op}{_shapes(failure)}"
     hint = _hint(failure)
+    if not hint and (line := line_of(error, named=True)):
+        text += line
     text += f": {hint}" if hint else f": {type(error).__name__}: {lines[0]}"
     if hint:
         text += f" (PyTorch: {lines[0]})"

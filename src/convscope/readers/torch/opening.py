@@ -51,8 +51,9 @@ def opened(source: Any, example: Example) -> Network:
 
         raise forward_error(graph, recording, _alone(recording))
     if not graph.outputs:
+        said = "".join(f"; {note}" for note in recording.warnings)
         raise SourceError(
-            f"{name} gives nothing that is computed from what it was given: there is nothing to take apart"
+            f"{name} gives nothing that is computed from what it was given: there is nothing to take apart{said}"
         )
     notes = list(recording.warnings)
     told = recording.outputs.values()

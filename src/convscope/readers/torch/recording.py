@@ -45,6 +45,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     leaves    ids of the modules without modules of their own
     sized     whether what goes in and out of each module is noted
     trained   ids of modules that train themselves, and whose copies here evaluate
+    copies    ids of the copies
     failed    the operator that raised last: its name, arguments and module
     raised    the exception that was last seen to leave a module, and the innermost one that it left
     """
@@ -67,6 +68,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.warnings: dict[str, None] = {}
         self.thread = get_ident()
         self.trained: set[int] = set()
+        self.copies: set[int] = set()
         self.failed: tuple[str, dict[str, Any], Frame] | None = None
         self.raised: tuple[BaseException, Frame] | None = None
 
@@ -196,6 +198,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def enter_module(self, module: Any, given: Any) -> None:
         """A module is called."""
         if get_ident() != self.thread:
+            if id(module) in self.copies:
+                self.warnings.setdefault(
+                    f"the forward calls {self.names[id(module)][0]} in a thread of its own, where no operator is seen: what "
+                    f"that gives stands as numbers that were there before"
+                )
             return
         outer = self.tensors.frame
         path, kind = self.names.get(id(module), ("", ""))
@@ -355,6 +362,8 @@ def _record(
     for path, own, one in every:
         # a closure may call the user's own
         names[id(own)] = names[id(one)] = path, type(one).__name__
+        if one is not own:
+            recorder.copies.add(id(one))
         if is_leaf(one):
             leaves.update((id(own), id(one)))
     held = held_by(every)
