@@ -55,8 +55,8 @@ def survey_rows() -> list[Row]:
         own.export(demo)
         _resnet(resnet)
         rows = [
-            compared("the demo network", own, demo, 100 * BATCH),
-            compared("ResNet-50 as PyTorch exports it", convscope.open(resnet), resnet, BATCH),
+            compared("the demo network", own, demo, 320 * BATCH),
+            compared("ResNet-50 as PyTorch exports it", convscope.open(resnet), resnet, 3 * BATCH),
         ]
         for name, images in (("VGG16", BATCH // 2), ("MobileNetV2", BATCH)):
             stored, written = Path(folder) / f"{name}.keras", Path(folder) / f"{name}.onnx"

@@ -79,7 +79,9 @@ def figures(by: Counting, x: Array, histograms: Histograms) -> list[bytes]:
         images,
         0,
     ):  # later images before: of equal responses the first is kept all the same
-        by.enter(top, room.value, np.arange(first, first + images), room.place)
+        by.enter(
+            top, np.arange(len(top.value)), room.value, np.arange(first, first + images), room.place
+        )
     sums = ExactSums(maps)
     for values in (room.sums, room.squares, np.ldexp(room.sums, -300)):
         by.add(sums, values)

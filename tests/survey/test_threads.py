@@ -16,7 +16,7 @@ from convscope.survey import counting, measuring, work
 from convscope.survey.data import open_data
 from convscope.survey.measuring import BATCH
 from convscope.survey.stored import load
-from convscope.survey.tally import Tally
+from convscope.survey.tally import Measured, Plan, Tally
 
 IMAGES = 3 * BATCH + 5
 
@@ -107,3 +107,26 @@ def test_a_fault_in_a_thread_ends_the_survey_and_leaves_what_was_written(
             surveyed(part)
     assert load(part).done == ((0, BATCH),)
     assert surveyed(part, resume=True) == whole
+
+
+def test_a_layer_that_somebody_counts_is_left_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Plan(
+        tuple(Measured(f"of {n}", 1, 2, 2 * k, (n,)) for k, n in enumerate((7, 5, 3))),
+        1,
+        "maps",
+        None,
+    )
+    tally, counted, count = Tally(plan), [], counting.count
+    first = tally.histograms[0].busy
+
+    def noted(x: Any, *given: Any) -> bool:
+        counted.append(x.shape[2])
+        if len(counted) == 2:
+            first.release()  # whoever had the first one is done
+        return count(x, *given)
+
+    monkeypatch.setattr(counting, "count", noted)
+    first.acquire()
+    given = {layer.name: np.ones((1, 2, layer.places), np.float32) for layer in plan.layers}
+    tally.add([0], [("one", None)], given)
+    assert counted == [5, 3, 7]

@@ -69,7 +69,7 @@ def ready() -> None:
         room = Room(value, place, wide, wide.copy(), whole, whole.copy(), narrow, narrow.copy())
         count(np.ones(shape, np.float32), Histograms(1), room)
     add(ExactSums(1), wide)
-    enter(Top(value.copy(), place.copy(), place.copy()), value, whole, place)
+    enter(Top(value.copy(), place.copy(), place.copy()), whole, value, whole, place)
 
 
 def add(sums: ExactSums, values: Array) -> None:
@@ -77,9 +77,9 @@ def add(sums: ExactSums, values: Array) -> None:
     _add_exactly(sums.room(), values)
 
 
-def enter(top: Top, value: Array, image: Array, place: Array) -> None:
-    """Let responses, (images, maps), enter the largest ones; `image` says which images they are of."""
-    _enter(*top, value, image, place)
+def enter(top: Top, maps: Array, value: Array, image: Array, place: Array) -> None:
+    """Let responses, (images, maps), of some maps enter the largest ones; `image` says which images they are of."""
+    _enter(*top, maps, value, image, place)
 
 
 @compiled
@@ -118,10 +118,16 @@ def _add_exactly(limbs: Array, values: Array) -> Any:
 
 @compiled
 def _enter(
-    values: Array, images: Array, places: Array, value: Array, image: Array, place: Array
+    values: Array,
+    images: Array,
+    places: Array,
+    maps: Array,
+    value: Array,
+    image: Array,
+    place: Array,
 ) -> Any:
     kept = values.shape[1]
-    for m in range(len(values)):
+    for m in maps:
         for n in range(len(value)):
             new, of = value[n, m], image[n]
             rank = kept
@@ -165,7 +171,7 @@ def _pass(
     images, maps, places = x.shape
     numbers, raw = x.reshape(-1), bits.reshape(-1)
     first, half = np.uint32(low * BINS), np.uint32((table.shape[1] - HEAD) // 2)
-    at = np.empty(PIECE, np.uint32)
+    at, some_ = np.empty(PIECE, np.uint32), np.empty(PIECE, np.float32)
     one, two, three, four = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
     ordered, lowest = value.view(np.int32), np.empty(1, np.float32)
     smallest, largest = np.uint32(0xFFFFFFFF), np.uint32(0)
@@ -173,18 +179,17 @@ def _pass(
     many, under = np.zeros(maps, np.int64), np.empty(maps, np.float32)
     for m in range(maps):
         row = table[m if several else 0]
-        total = square = total_ = square_ = 0.0
-        least = INFINITE
+        one[:], two[:], three[:], four[:] = 0, 0, 0, 0
+        least, odd_before = INFINITE, odd[m]
         for n in range(images):
-            for lane in range(LANES):
-                one[lane] = two[lane] = three[lane] = four[lane] = 0
             here, most, none, above = INFINITE, ABSENT, np.int32(0), np.int32(0)
             begin = (n * maps + m) * places
             for start in range(begin, begin + places, PIECE):
                 size = min(PIECE, begin + places - start)
                 _add(numbers, start, size, one, two)
                 if cap:
-                    _add_clipped(numbers, start, size, cap, three, four)
+                    _clip(numbers, start, size, cap, some_)
+                    _add(some_, 0, size, three, four)
                 for p in range(size):
                     u = raw[np.uint64(start) + np.uint64(p)]
                     t = np.uint32(u << np.uint32(1))
@@ -200,11 +205,9 @@ def _pass(
                 for p in range(size):
                     row[at[np.uint64(p)]] += np.uint32(1)
             if most >= INFINITE or here <= ABSENT:
-                here, most, some = _finite(x[n, m], bits[n, m], one, two)
+                here, most, some = _finite(bits[n, m])
                 odd[m] += some
                 strange += 1
-            total += _folded(one)
-            square += _folded(two)
             zeros[m] += none
             nothing[m if several else 0] += none
             least = min(least, here)
@@ -214,8 +217,6 @@ def _pass(
             if best >= worst[m]:
                 place[n, m] = _first(numbers[begin : begin + places], best, np.float32(np.inf))
             if cap:
-                total_ += _folded(three)
-                square_ += _folded(four)
                 many[m] += places - above
                 bound = clipped(best, cap)
                 value_[n, m], place_[n, m] = bound, 0
@@ -226,11 +227,13 @@ def _pass(
                         if known
                         else _first(numbers[begin : begin + places], bound, cap)
                     )
-        sums[m], squares[m] = total, square
+        if odd[m] > odd_before:
+            _add_finite(x, m, one, two)
+        sums[m], squares[m] = _folded(one), _folded(two)
         lowest.view(np.int32)[0] = _ordered(least)
         lows[m] = min(lows[m], lowest[0])
         if cap:
-            sums_[m], squares_[m] = total_, square_
+            sums_[m], squares_[m] = _folded(three), _folded(four)
             under[m] = clipped(lowest[0], cap)
     if cap and not strange:
         join(many, under, zeros_, lows_, nothing_)
@@ -238,35 +241,29 @@ def _pass(
 
 
 @inner
-def _add(numbers: Array, start: Any, size: Any, one: Array, two: Array) -> Any:
-    """Add numbers to the sums side by side, and their squares."""
-    whole = size // LANES * LANES
-    for from_ in range(start, start + whole, LANES):
+def _add(numbers: Array, start: Any, size: Any, one: Array, two: Array) -> None:
+    """Add numbers to the sums side by side, and their squares; four rows of them at a time."""
+    at, end = np.uint64(start), np.uint64(start + size)
+    row = np.uint64(LANES)
+    while at + np.uint64(4 * LANES) <= end:
         for lane in range(LANES):
-            wide = np.float64(numbers[np.uint64(from_) + np.uint64(lane)])
-            one[lane] += wide
-            two[lane] += wide * wide
-    for lane in range(size - whole):
-        wide = np.float64(numbers[np.uint64(start + whole) + np.uint64(lane)])
-        one[np.uint64(lane)] += wide
-        two[np.uint64(lane)] += wide * wide
+            i = at + np.uint64(lane)
+            a, b = np.float64(numbers[i]), np.float64(numbers[i + row])
+            c, d = np.float64(numbers[i + row + row]), np.float64(numbers[i + row + row + row])
+            one[lane] = (((one[lane] + a) + b) + c) + d
+            two[lane] = (((two[lane] + a * a) + b * b) + c * c) + d * d
+        at += np.uint64(4 * LANES)
+    rest: Any = end - at
+    for n in range(rest):
+        wide = np.float64(numbers[at + np.uint64(n)])
+        one[n % LANES] += wide
+        two[n % LANES] += wide * wide
 
 
 @inner
-def _add_clipped(numbers: Array, start: Any, size: Any, cap: Any, one: Array, two: Array) -> Any:
-    """Add numbers once they are clipped, and their squares."""
-    whole = size // LANES * LANES
-    for from_ in range(start, start + whole, LANES):
-        for lane in range(LANES):
-            number = numbers[np.uint64(from_) + np.uint64(lane)]
-            wide = np.float64(clipped(number, cap))
-            one[lane] += wide
-            two[lane] += wide * wide
-    for lane in range(size - whole):
-        number = numbers[np.uint64(start + whole) + np.uint64(lane)]
-        wide = np.float64(clipped(number, cap))
-        one[np.uint64(lane)] += wide
-        two[np.uint64(lane)] += wide * wide
+def _clip(numbers: Array, start: Any, size: Any, cap: Any, some: Array) -> None:
+    for i in range(size):
+        some[i] = clipped(numbers[np.uint64(start + i)], cap)
 
 
 @inner
@@ -288,10 +285,6 @@ def _first(numbers: Array, wanted: Any, cap: Any) -> Any:
 @inner
 def _folded(lanes: Array) -> Any:
     """Return the sums side by side as one: the upper half is added to the lower, again and again."""
-    for lane in range(32):
-        lanes[lane] += lanes[lane + 32]
-    for lane in range(16):
-        lanes[lane] += lanes[lane + 16]
     for lane in range(8):
         lanes[lane] += lanes[lane + 8]
     even = (lanes[0] + lanes[4]) + (lanes[2] + lanes[6])
@@ -299,20 +292,29 @@ def _folded(lanes: Array) -> Any:
 
 
 @inner
-def _finite(numbers: Array, bits: Array, one: Array, two: Array) -> Any:
-    """Add up the finite numbers alone; return the smallest, the largest, and how many are not finite."""
-    one[:] = two[:] = 0
+def _finite(bits: Array) -> Any:
+    """Return the smallest and the largest of the finite numbers, and how many are not finite."""
     least, most, odd = INFINITE, ABSENT, 0
-    for p in range(len(numbers)):
+    for p in range(len(bits)):
         whole = _ordered(bits[p])
         if ABSENT < whole < INFINITE:
             least, most = min(least, whole), max(most, whole)
-            wide = np.float64(numbers[p])
-            one[p % LANES] += wide
-            two[p % LANES] += wide * wide
         else:
             odd += 1
     return least, most, odd
+
+
+@inner
+def _add_finite(x: Array, m: Any, one: Array, two: Array) -> None:
+    """Add up the finite numbers of a map alone."""
+    images, _, places = x.shape
+    one[:], two[:] = 0, 0
+    for n in range(images):
+        for p in range(places):
+            wide = np.float64(x[n, m, p])
+            if np.isfinite(wide):
+                one[p % LANES] += wide
+                two[p % LANES] += wide * wide
 
 
 @compiled

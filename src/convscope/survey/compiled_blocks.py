@@ -27,14 +27,11 @@ from convscope.survey.counting import LANES, Clip, Room
 from convscope.survey.exact import BINS, HEAD, Histograms
 from convscope.typed import Array
 
-PIECE = 512
+PIECE = 256
 """So many places of a block are looked at together."""
 
 ROWS = 8
 """Of so many places the smallest and the largest stand side by side."""
-
-FEW = 4 * LANES
-"""Maps of so many places are added up where they lie, without sums in between."""
 
 MANY = 3
 """From more maps of a block on their largest numbers are looked for together."""
@@ -113,42 +110,30 @@ def _pass(
     first, half = np.uint32(low * BINS), np.uint32((width - HEAD) // 2)
     negative = np.uint16(half + np.uint32(HEAD))
     at = np.empty(PIECE * side, np.uint16)
-    some, some_ = np.zeros(FEW * side, np.float32), np.zeros(FEW * side, np.float32)
     one, two = np.empty(LANES * side), np.empty(LANES * side)
     three, four = np.empty(LANES * side), np.empty(LANES * side)
     least, most = np.empty(rows, np.float32), np.empty(rows, np.float32)
     best, firsts = np.empty(rows, np.float32), np.empty(rows, np.int32)
     none, below = np.empty(rows, np.int32), np.empty(rows, np.int32)
-    few = np.zeros(rows, np.uint16)
+    few, nought = np.zeros(rows, np.uint16), np.zeros(side, np.int64)
     found = strange = 0
     many, lowest = np.empty(maps, np.int64), np.empty(maps, np.float32)
     for block in range(blocks):
         start = block * side
         here = min(side, maps - start)
-        for c in range(here):
-            sums[start + c] = squares[start + c] = 0.0
-            if cap:
-                sums_[start + c] = squares_[start + c] = 0.0
+        one[:], two[:], three[:], four[:] = 0, 0, 0, 0
         least[:], none[:], below[:] = np.inf, 0, 0
+        for c in range(here if several else 0):
+            nought[c] = _zeros(table[start + c])
         for n in range(images):
             most[:] = -np.inf
             begin = (n * blocks + block) * places * side
-            if places <= FEW:
-                _take(numbers, begin, places * side, some)
-                _add_few(some, places <= LANES, one, two, sides)
-                if cap:
-                    _clip(numbers, begin, places * side, cap, some_)
-                    _add_few(some_, places <= LANES, three, four, sides)
-            else:
-                one[:] = two[:] = 0
-                if cap:
-                    three[:] = four[:] = 0
             for p in range(0, places, PIECE):
                 size = min(PIECE, places - p) * side
                 from_ = begin + p * side
-                if places > FEW and cap:
+                if cap:
                     _add_both(numbers, from_, size, cap, one, two, three, four, sides)
-                elif places > FEW:
+                else:
                     _add(numbers, from_, size, one, two, sides)
                 _bound(numbers, from_, size, least, most, sides)
                 if _keys(raw, from_, size, first, half, aside, at) == OUTSIDE:
@@ -161,7 +146,8 @@ def _pass(
                                 if found < BEYOND:
                                     which[found], beyond[found] = start + i % side, raw[from_ + i]
                                 found += 1
-                _count_between(at, size, np.uint16(0), np.uint16(HEAD), few, none, sides)
+                if not several:
+                    _count_between(at, size, np.uint16(0), np.uint16(HEAD), few, none, sides)
                 if cap:
                     _count_between(at, size, negative, np.uint16(OUTSIDE), few, below, sides)
                 if p + PIECE < places:
@@ -179,26 +165,16 @@ def _pass(
                         _enter_one(bins, row, at, size, c, sides)
                 else:
                     _enter_all(bins, at, size, numbers, ahead)
-            if places > FEW:
-                _fold(one, sides)
-                _fold(two, sides)
-                if cap:
-                    _fold(three, sides)
-                    _fold(four, sides)
             best[:] = most
             _most(best, sides)
             wanted = 0
             for c in range(here):
                 m = start + c
-                sums[m] += one[c]
-                squares[m] += two[c]
                 value[n, m], place[n, m] = best[c], 0
                 wanted += best[c] >= worst[m]
             if cap:
                 for c in range(here):
                     m, bound = start + c, clipped(best[c], cap)
-                    sums_[m] += three[c]
-                    squares_[m] += four[c]
                     value_[n, m], place_[n, m] = bound, 0
                     wanted += bound > 0 and bound >= worst_[m]
             together = wanted > MANY
@@ -206,7 +182,7 @@ def _pass(
                 _firsts(numbers, begin, places, best, firsts, sides)
             for c in range(here if wanted else 0):
                 m = start + c
-                if np.isfinite(two[c]):
+                if np.isfinite(best[c]):
                     known = together or best[c] >= worst[m]
                     if together:
                         place[n, m] = firsts[c]
@@ -223,12 +199,17 @@ def _pass(
         _most(least, sides)
         _fold_rows(none, sides)
         _fold_rows(below, sides)
+        for lanes in (one, two, three, four):
+            _fold(lanes, sides)
         for c in range(here):
             m = start + c
-            zeros[m] += none[c]
-            nothing[m if several else 0] += none[c]
+            sums[m], squares[m] = one[c], two[c]
+            here_are = none[c] + (_zeros(table[m]) - nought[c] if several else 0)
+            zeros[m] += here_are
+            nothing[m if several else 0] += here_are
             if cap:
-                many[m], lowest[m] = none[c] + below[c], clipped(-least[c], cap)
+                sums_[m], squares_[m] = three[c], four[c]
+                many[m], lowest[m] = here_are + below[c], clipped(-least[c], cap)
             if np.isfinite(squares[m]):
                 lows[m] = min(lows[m], -least[c])
             else:
@@ -240,15 +221,12 @@ def _pass(
 
 
 @inner
-def _take(numbers: Array, from_: Any, size: Any, some: Array) -> None:
-    for i in range(size):
-        some[i] = numbers[np.uint64(from_ + i)]
-
-
-@inner
-def _clip(numbers: Array, from_: Any, size: Any, cap: Any, some: Array) -> None:
-    for i in range(size):
-        some[i] = clipped(numbers[np.uint64(from_ + i)], cap)
+def _zeros(row: Array) -> Any:
+    """Return how many numbers a map's table has in no bin."""
+    found = np.int64(0)
+    for i in range(HEAD):
+        found += np.int64(row[i])
+    return found
 
 
 @inner
@@ -385,46 +363,8 @@ def _add_both(
 
 
 @inner
-def _add_few(some: Array, row: Any, one: Array, two: Array, sides: Any) -> None:
-    """Add up one row of numbers, or four, from 0 on where there are fewer: what comes first in the sums is their sum."""
-    part = 16 * len(sides)
-    if row:
-        for i in range(part):
-            a, b = np.float64(some[i]), np.float64(some[i + part])
-            c, d = np.float64(some[i + 2 * part]), np.float64(some[i + 3 * part])
-            one[i] = (a + c) + (b + d)
-            two[i] = (a * a + c * c) + (b * b + d * d)
-    else:
-        for i in range(part):
-            a, e = _four(some, i, 4 * part)
-            b, f = _four(some, i + part, 4 * part)
-            c, g = _four(some, i + 2 * part, 4 * part)
-            d, h = _four(some, i + 3 * part, 4 * part)
-            one[i] = (a + c) + (b + d)
-            two[i] = (e + g) + (f + h)
-    _fold_last(one, sides)
-    _fold_last(two, sides)
-
-
-@inner
-def _four(some: Array, i: Any, row: Any) -> Any:
-    """Return the sum of four numbers below one another, and that of their squares."""
-    a, b = np.float64(some[i]), np.float64(some[i + row])
-    c, d = np.float64(some[i + 2 * row]), np.float64(some[i + 3 * row])
-    return ((a + b) + c) + d, ((a * a + b * b) + c * c) + d * d
-
-
-@inner
 def _fold(lanes: Array, sides: Any) -> None:
     """Add the upper half of the sums side by side to the lower one, until each map has one; two steps at a time."""
-    part = 16 * len(sides)
-    for i in range(part):
-        lanes[i] = (lanes[i] + lanes[i + 2 * part]) + (lanes[i + part] + lanes[i + 3 * part])
-    _fold_last(lanes, sides)
-
-
-@inner
-def _fold_last(lanes: Array, sides: Any) -> None:
     part = 4 * len(sides)
     for i in range(part):
         lanes[i] = (lanes[i] + lanes[i + 2 * part]) + (lanes[i + part] + lanes[i + 3 * part])
@@ -553,10 +493,8 @@ def _finite(
 ) -> None:
     """Look at the finite numbers of a map alone."""
     images, _, places, _ = x.shape
-    one, two = np.empty(LANES), np.empty(LANES)
-    sums[m] = squares[m] = 0.0
+    one, two = np.zeros(LANES), np.zeros(LANES)
     for n in range(images):
-        one[:] = two[:] = 0
         value[n, m], place[n, m] = -np.inf, 0
         for p in range(places):
             number = x[n, block, p, c]
@@ -569,10 +507,9 @@ def _finite(
             lows[m] = min(lows[m], number)
             if number > value[n, m]:
                 value[n, m], place[n, m] = number, p
-        _fold(one, (0,))
-        _fold(two, (0,))
-        sums[m] += one[0]
-        squares[m] += two[0]
+    _fold(one, (0,))
+    _fold(two, (0,))
+    sums[m], squares[m] = one[0], two[0]
 
 
 @compiled

@@ -9,10 +9,10 @@ import numpy as np
 from convscope.survey.exact import ExactSums, Histograms
 from convscope.typed import Array, Record
 
-LANES = 64
-"""The numbers of a map in one image are added up in so many sums side by side, the first of which takes the first
-number, the 65th and so on; then their upper half to their lower half, until one is left. So the order is a rule,
-whoever adds, and a processor adds 8 at a time."""
+LANES = 16
+"""The numbers of a map, image after image, are added up in so many sums side by side, the first of which takes of each
+image the first number, the 17th and so on; at last their upper half goes to their lower half, until one is left. So
+the order is a rule, whoever adds, and a processor adds 8 at a time."""
 
 
 class Room(Record):
@@ -67,8 +67,8 @@ class Counting(Protocol):
     def add(self, sums: ExactSums, values: Array) -> None:
         """Add one finite number to each sum."""
 
-    def enter(self, top: Top, value: Array, image: Array, place: Array) -> None:
-        """Let responses enter the largest ones."""
+    def enter(self, top: Top, maps: Array, value: Array, image: Array, place: Array) -> None:
+        """Let responses of some maps enter the largest ones."""
 
 
 def count(x: Array, histograms: Histograms, room: Room, clip: Clip | None = None) -> bool:
@@ -102,33 +102,22 @@ def clipped(x: Array, cap: float) -> Array:
 
 
 def _powers(x: Array) -> tuple[Array, Array]:
-    """Return the sums over images and places of the numbers and of their squares, in float64."""
-    sums, squares = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    """Return the sums over images and places of the numbers and of their squares, in float64, in the order of `LANES`."""
+    _, maps, places = x.shape
+    rows = -(-places // LANES)
+    # the sums so far, and below them an image's numbers: one image at a time, since float64 takes twice the room
+    wide = np.zeros((2, maps, 1 + rows, LANES))
+    sums, numbers = wide[:, :, 0], wide.reshape(2, maps, -1)[:, :, LANES : LANES + places]
     with np.errstate(invalid="ignore", over="ignore"):
-        for image in x:  # one at a time: float64 takes twice the room
-            wide = image.astype(np.float64)
-            sums += _summed(wide)
-            wide *= wide
-            squares += _summed(wide)
-    return sums, squares
-
-
-def _summed(wide: Array) -> Array:
-    """Return the sum of each row, in the order that `LANES` says."""
-    places = wide.shape[1]
-    whole = places // LANES * LANES
-    if whole:
-        lanes = wide[:, :whole].reshape(len(wide), -1, LANES).sum(axis=1)
-        lanes[:, : places - whole] += wide[:, whole:]
-    else:
-        lanes = wide.copy()
-    half = LANES // 2
-    while half:
-        lanes[:, : max(lanes.shape[1] - half, 0)] += lanes[:, half:]
-        lanes = lanes[:, :half]
-        half //= 2
-    total: Array = lanes[:, 0]
-    return total
+        for image in x:
+            numbers[0] = image
+            np.multiply(numbers[0], numbers[0], out=numbers[1])
+            sums[...] = wide.sum(axis=2)
+        half = LANES // 2
+        while half:
+            sums[..., :half] += sums[..., half : 2 * half]
+            half //= 2
+    return sums[0, :, 0].copy(), sums[1, :, 0].copy()
 
 
 def add(sums: ExactSums, values: Array) -> None:
@@ -136,13 +125,11 @@ def add(sums: ExactSums, values: Array) -> None:
     sums.add(values)
 
 
-def enter(top: Top, value: Array, image: Array, place: Array) -> None:
-    """Let responses, (images, maps), enter the largest ones; `image` says which images they are of."""
-    worst, last, of = top.value[:, -1], top.image[:, -1], image[:, None]
-    maps = np.flatnonzero(((value > worst) | ((value == worst) & (of < last))).any(axis=0))
+def enter(top: Top, maps: Array, value: Array, image: Array, place: Array) -> None:
+    """Let responses, (images, maps), of some maps enter the largest ones; `image` says which images they are of."""
     maps = maps[np.isfinite(value[:, maps]).any(axis=0)]
     if len(maps):
-        of = np.where(np.isfinite(value), of, -1)
+        of = np.where(np.isfinite(value), image[:, None], -1)
         keep(top, maps, Top(value[:, maps].T, of[:, maps].T, place[:, maps].T))
 
 

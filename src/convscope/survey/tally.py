@@ -193,14 +193,15 @@ class Tally:
         value = np.empty((images, plan.maps), np.float32)
         place = np.empty((images, plan.maps), np.int64)
         sums, squares = np.empty(plan.maps), np.empty(plan.maps)
-        own, *of_places = _drawn(numbers, SAMPLED_PLACES)
+        (own,) = _drawn(numbers)
         chosen = np.flatnonzero(own <= self._bound)  # which of them stay, `_trim_samples` tells
         of_chosen = [numbers[row] for row in chosen.tolist()]
         drawn = np.empty((len(chosen), SAMPLED_PLACES, plan.maps), np.float32)
-        lots = np.stack(of_places, axis=1)[chosen]
+        lots = _drawn(of_chosen, SAMPLED_PLACES)[1:].T
 
         clips = {of: (clip, cap) for clip, (of, cap) in self._clipped.items()}
         unclear: list[int] = []
+        waiting, taking = list(self._order), Lock()
 
         def room(of: int) -> Room:
             at = plan.layers[of].slice
@@ -216,15 +217,27 @@ class Tally:
                 taken = x[chosen[:, None], :, where].reshape(*where.shape, -1)
                 drawn[:, :, layer.slice] = taken[..., : layer.maps]
 
-        def count(of: int) -> None:
-            layer, histograms = plan.layers[of], self.histograms[of]
+        def free() -> int:
+            """Take a layer that nobody counts; where there is none, wait for the first."""
+            with taking:
+                busy = (of for of in waiting if self.histograms[of].busy.acquire(blocking=False))
+                if (of := next(busy, None)) is None:
+                    of = waiting[0]
+                    self.histograms[of].busy.acquire()
+                waiting.remove(of)
+            return of
+
+        def count(_: int) -> None:
+            layer, histograms = plan.layers[of := free()], self.histograms[of]
             x = layer.arranged(activations[layer.name])
             beside = None
             if of in clips:
                 clip, cap = clips[of]
                 beside = Clip(cap, room(clip), self.histograms[clip])
-            with histograms.busy:
+            try:
                 sure = by.count(x, histograms, room(of), beside)
+            finally:
+                histograms.busy.release()
             draw(layer, x)
             if beside is not None and not sure:
                 unclear.append(of)
@@ -248,15 +261,18 @@ class Tally:
         value += np.float32(0)  # −0 and 0 are one number
         drawn += np.float32(0)
         with self._alone:
-            np.maximum(self.high, value.max(axis=0), out=self.high)
+            most = value.max(axis=0)
+            np.maximum(self.high, most, out=self.high)
             by.add(self.sums, sums)
             by.add(self.squares, squares)
-            by.enter(self._top, value, np.array(numbers, np.int64), place)
+            some = np.flatnonzero(most >= self.top_value[:, -1])
+            by.enter(self._top, some, value, np.array(numbers, np.int64), place)
             self._predict(names, activations)
             if of_chosen:
                 kept = drawn if len(drawn) == 1 else map(np.copy, drawn)  # each by itself
                 self.samples |= dict(zip(of_chosen, kept, strict=True))
-                self._trim_samples()
+                if len(self.samples) > plan.sampled * 9 // 8:
+                    self._trim_samples()
             self.seen |= dict(zip(numbers, names, strict=True))
             self.images += images
             if len(self.seen) > 2 * (images + self.top_image.size):
@@ -341,6 +357,7 @@ class Tally:
     def settle(self) -> None:
         """Bring the figures into the one form that the same figures have, whatever the way to them."""
         self.follow({})
+        self._trim_samples()
         self.low += np.float32(0)  # −0 and 0 are one number
         self.sums.settle()
         self.squares.settle()
