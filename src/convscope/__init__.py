@@ -57,6 +57,10 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(_HOMES[name]), name)
     if name in _ROOMS:
         return import_module(f"convscope.learning.{name}")
+    if (
+        name == "errors"
+    ):  # to be named before anything was opened: except convscope.errors.SourceError
+        return import_module("convscope.errors")
     if name == "__all__":
         return [n for n in __dir__() if n not in _NOT_BY_STAR and not n.startswith("_")]
     if not name.startswith("_"):
