@@ -22,6 +22,7 @@ from convscope.engine.writing import complete
 from convscope.errors import ConvscopeError
 from convscope.explain.trace import trace
 from convscope.explain.words import adding_up, exact, shape_in_words
+from convscope.model.naming import called
 from convscope.survey.data import so_many
 from convscope.survey.survey import (
     LayerFigures,
@@ -125,7 +126,8 @@ class _Page:
         """Yield the parts of the page."""
         survey = self.survey
         links = " ".join(
-            f'<a href="#layer-{n}">{_text(name)}</a>' for n, name in enumerate(survey.layers)
+            f'<a href="#layer-{n}">{_text(called(name))}</a>'
+            for n, name in enumerate(survey.layers)
         )
         yield (
             f"<nav><div><span>{links}</span><label><input type=checkbox id=doubtful> only maps with a verdict"
@@ -182,7 +184,7 @@ class _Page:
         told += f"; {seen}" if seen else ""
         if self.chosen is not None:
             told += f"; {sum(name == layer.name for name, _ in self.chosen):,} of them here"
-        yield f'<h2 id="layer-{number}">{_text(layer.name)} ({_text(layer.kind)})</h2>'
+        yield f'<h2 id="layer-{number}">{_text(called(layer.name))} ({_text(layer.kind)})</h2>'
         yield f'<p class="dim">{_text(told)}</p><div class=cards>'
         for one in layer:
             if self.chosen is None or (layer.name, one.map) in self.chosen:

@@ -14,6 +14,7 @@ from convscope.equations.layout import Layout
 from convscope.errors import InputError, LayerLookupError, SettingError, UnsupportedError
 from convscope.explain.words import exact, grouped, shape_in_words, times
 from convscope.model.graph import Graph, Which
+from convscope.model.naming import called
 from convscope.notation.sizes import is_known
 from convscope.parts import Bullets, Column, Document, Heading, Paragraph, Part, Table
 from convscope.survey.data import so_many
@@ -427,9 +428,11 @@ class Survey:
         parts.append(self._table())
         for name, source in self.same.items():
             if source in self.layers:
-                parts.append(Paragraph(f"{name} only moves the numbers of {source}."))
+                parts.append(
+                    Paragraph(f"{called(name)} only moves the numbers of {called(source)}.")
+                )
         if self.missing:
-            parts.append(Paragraph(f"Not counted: {', '.join(self.missing)}."))
+            parts.append(Paragraph(f"Not counted: {', '.join(map(called, self.missing))}."))
         if len(self.layers) == 1:
             parts += self._maps(next(iter(self.layers.values())))
         parts += self._verdicts()
@@ -472,7 +475,11 @@ class Survey:
 
     def _verdicts(self) -> list[Part]:
         if not self.verdicts:
-            return [Paragraph("No map never fired, was constant, always on, saturated or a copy.")]
+            return [
+                Paragraph(
+                    "No verdicts: there is no map that never fired, is constant, always on, saturated or a copy."
+                )
+            ]
         lines = list(grouped_verdicts(self.verdicts))
         parts: list[Part] = [Heading("Verdicts"), Bullets(tuple(lines[:MOST_VERDICTS]))]
         if len(lines) > MOST_VERDICTS:

@@ -13,6 +13,7 @@ from convscope.explain.words import exact, join, scientific
 from convscope.layers.base import tensor_names
 from convscope.model.graph import Graph
 from convscope.model.maps import channel_axes
+from convscope.model.naming import called
 from convscope.notation.expression import Call, Inside, Place, Reduction
 from convscope.notation.index import Axis, Index
 from convscope.notation.sizes import is_known, product
@@ -61,9 +62,7 @@ class Verdict(Record):
 
     def __str__(self) -> str:
         many = "maps" if len(self.maps) > 1 else "map"
-        return (
-            f"{self.layer}, {many} {', '.join(map(str, self.maps))}: {self.kind}: {self.evidence}"
-        )
+        return f"{called(self.layer)}, {many} {', '.join(map(str, self.maps))}: {self.kind}: {self.evidence}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -91,7 +90,7 @@ def _of_values(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
     finite = np.isfinite(low)
     clips = _clips(survey.graph, layer.name)
     others = int(zeros.sum()) / (layer.count * layer.maps)
-    where = (
+    others_are = (
         f"{percent(others)} of the layer's numbers are 0" if others else "nothing of the layer is 0"
     )
     bounds = _bounds(survey.graph, layer.name)
@@ -112,7 +111,7 @@ def _of_values(survey: Survey, layer: LayerFigures) -> Iterator[Verdict]:
             yield Verdict(kind, name, maps, told)
             continue
         if low[place] > 0 and (clips == "itself" or (clips and others)):
-            told = f"never below {exact(float(low[place]))}, in {over}, where {where}"
+            told = f"never below {exact(float(low[place]))}, while {others_are}, in {over}"
             yield Verdict("always on", name, maps, told)
         if bounds is not None and survey.histograms[name].rows == layer.maps:
             yield from _saturated(layer, place, bounds, over)
@@ -174,7 +173,7 @@ def grouped_verdicts(found: list[Verdict]) -> Iterator[str]:
         maps = ", ".join(str(verdict.maps[0]) for verdict in many)
         alike = all(verdict.evidence == first.evidence for verdict in many)
         whose = "" if alike else f"map {first.maps[0]}: "
-        yield f"{first.layer}, {len(many)} maps: {first.kind}: {maps} ({whose}{first.evidence})"
+        yield f"{called(first.layer)}, {len(many)} maps: {first.kind}: {maps} ({whose}{first.evidence})"
 
 
 # -- copies ---------------------------------------------------------------------------------------

@@ -143,7 +143,7 @@ function survey(app) {
 
 	function verdicts() {
 		const { verdicts: found } = /** @type {Whole} */ (told);
-		if (!found.length) return h("p.cs-note", "No map never fired, was constant, always on, saturated or a copy of another.");
+		if (!found.length) return h("p.cs-note", "No verdicts: there is no map that never fired, is constant, always on, saturated or a copy.");
 		/** @type {Map<string, Verdict[]>} of several maps each is one of its own */
 		const groups = new Map();
 		for (const one of found) {
@@ -166,7 +166,7 @@ function survey(app) {
 		const rows = Object.entries(confusion);
 		if (!rows.length) return null;
 		const cell = (/** @type {string} */ label, /** @type {string} */ name, /** @type {number} */ count) =>
-			h("td.cs-figure", { class: `cs-figure${count && label !== name ? " cs-bad" : ""}` }, count ? grouped(count) : dim("0"));
+			h("td.cs-figure", { class: `cs-figure${count && accuracy !== null && label !== name ? " cs-bad" : ""}` }, count ? grouped(count) : dim("0"));
 		const own = accuracy === null ? "" : `; the image's own in ${percent(accuracy, 2)}`;
 		return h("details.cs-table", h("summary", `Which class was the largest output${own}`),
 			h("div.cs-scroll", scrolled("Labels and classes"),
