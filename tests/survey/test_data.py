@@ -7,6 +7,7 @@ import io
 import json
 import struct
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -303,6 +304,39 @@ def test_labels_are_the_folders_that_differ(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "set" / "train" / "owl").rename(tmp_path / "one" / "owl")
     assert open_data(tmp_path / "one").words.endswith("in 1 sub-folder, which is the label")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_of_two_members_of_one_name_the_later_counts(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"twice.{kind}"
+    pictures = [png(one) for one in images()[0][:3]]
+    members = list(zip(["a/one.png", "b/two.png", "a/one.png"], pictures, strict=True))
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, one in members:
+                archive.writestr(name, one)
+    else:
+        with tarfile.open(path, "w") as tar:
+            for name, one in members:
+                info = tarfile.TarInfo(name)
+                info.size = len(one)
+                tar.addfile(info, io.BytesIO(one))
+    source = open_data(str(path))
+    assert source.words.endswith("1 member left out, since a later one has the same name")
+    assert [(item.name, item.label, item.content) for item in source.items(0, None)] == [
+        ("a/one.png", "a", pictures[2]),
+        ("b/two.png", "b", pictures[1]),
+    ]
+
+
+def test_labels_of_arrays_may_be_a_column_or_one_hot() -> None:
+    x, y = images()
+    expected = network().survey((x, y)).confusion
+    for labels in (list(y), y[:, None], np.eye(COUNT, dtype=int)[y]):
+        assert network().survey((x, labels)).confusion == expected
+    with pytest.raises(InputError, match=f"5 labels are given with {len(x)} images"):
+        network().survey((x, y[:5]))
 
 
 def test_names_in_a_tar_may_begin_anywhere(tmp_path: Path) -> None:

@@ -89,6 +89,9 @@ class LayerFigures:
     def __len__(self) -> int:
         return self.maps
 
+    def __repr__(self) -> str:
+        return f"<{self.name} ({self.kind}): {self.maps} maps × {so_many(self.places, 'place')}>"
+
     def __getitem__(self, map_: int) -> MapFigures:
         if not -self.maps <= map_ < self.maps:
             raise LayerLookupError(

@@ -99,6 +99,8 @@ def _source(
     data: str, words: str, members: Sequence[Member], content: Callable[[Member], bytes]
 ) -> Source:
     """Return the pictures among the members of archives, with their labels."""
+    last = {(m.archive, m.name): m for m in members}  # what unpacking leaves of several of one name
+    older, members = len(members) - len(last), list(last.values())
     classes = {(m.archive, m.name[:-4]): m for m in members if m.name.lower().endswith(".cls")}
     pictures = [
         m
@@ -123,6 +125,8 @@ def _source(
     told = f"{words}: {so_many(len(pictures))}"
     if many := counted(labels):
         told += f", {so_many(many, 'label')}, {how}"
+    if older:
+        told += f"; {so_many(older, 'member')} left out, since a later one has the same name"
     return Source(
         told,
         [m.name for m in pictures],

@@ -40,7 +40,18 @@ def _rows(one: Any) -> bool:
 
 
 def _labels(one: Any, rows: Any) -> bool:
-    return hasattr(one, "__len__") and len(one) == len(rows) and np.ndim(one) == 1
+    """Whether something is the labels of rows: one each, in a column of its own, or one-hot; raises `InputError` for too few."""
+    if not hasattr(one, "__len__") or np.ndim(one) not in (1, 2):
+        return False
+    if np.ndim(one) == 1:
+        if len(one) != len(rows):
+            raise InputError(
+                f"{len(one):,} labels are given with {len(rows):,} images: one each is needed"
+            )
+        return True
+    array = np.asarray(one)  # of two pictures in a row the second is none
+    ones = array.shape[1] == 1 or (np.isin(array, (0, 1)).all() and (array.sum(1) == 1).all())
+    return rows.ndim > 2 and len(array) == len(rows) and bool(ones)
 
 
 def of_arrays(images: Array, labels: Array | None, name: str, spec: str | None = None) -> Source:
