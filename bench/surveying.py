@@ -56,9 +56,9 @@ def survey_rows() -> list[Row]:
         _resnet(resnet)
         rows = [
             compared("the demo network", own, demo, 320 * BATCH),
-            compared("ResNet-50 as PyTorch exports it", convscope.open(resnet), resnet, 3 * BATCH),
+            compared("ResNet-50 as PyTorch exports it", convscope.open(resnet), resnet, 6 * BATCH),
         ]
-        for name, images in (("VGG16", BATCH // 2), ("MobileNetV2", BATCH)):
+        for name, images in (("VGG16", BATCH // 2), ("MobileNetV2", 4 * BATCH)):
             stored, written = Path(folder) / f"{name}.keras", Path(folder) / f"{name}.onnx"
             made = f"import keras; keras.applications.{name}(weights=None).save({str(stored)!r})"
             process(made, KERAS_BACKEND="torch")
