@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+import convscope
 from convscope.errors import ActivationError
 from convscope.layers.activations import (
     ACTIVATIONS,
@@ -64,6 +65,21 @@ def test_equals_keras(name: str) -> None:
     room = {"softplus": 3e-9, "mish": 3e-9, "squareplus": 1e-11}.get(name, 1e-14)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=room)
     assert not np.isnan(found).any()
+
+
+@pytest.mark.parametrize("given", [*FUNCTIONS, {}, {"max_value": 6}, {"max_value": 0.75}, {"negative_slope": 0.1}])  # fmt: skip
+def test_what_is_no_number_stays_none(given: Any) -> None:
+    if isinstance(given, str):
+        layer, whose = convscope.Activation(given, input_shape=(4,)), keras.activations.get(given)
+    else:
+        layer, whose = convscope.ReLU(input_shape=(4,), **given), keras.layers.ReLU(**given)
+    net = convscope.Sequential([layer])
+    x = np.array([0.5, np.nan, 2, -1], np.float32)
+    expected = np.asarray(whose(keras.ops.convert_to_tensor(x)).detach().numpy())
+    assert np.isnan(expected[1])
+    run = net.run(x)
+    np.testing.assert_allclose(run.output, expected, 1e-5, 1e-6)
+    assert np.isnan(net.trace(x, layer.name, (1,)).facts.value)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -199,8 +199,11 @@ def _write_threshold(given: Call, form: Write) -> str:
 
 def _write_shrink(given: Call, form: Write) -> str:
     edge = given.number("lambd")
-    bias = edge if given.op == "softshrink" else 0.0
-    return form.node("Shrink", form.input(given.first()), lambd=edge, bias=bias)
+    x = form.input(given.first())  # ONNX's own Shrink makes 0 of a NaN
+    if given.op == "softshrink":
+        return form.node("Sub", x, form.node("Clip", x, form.number(-edge), form.number(edge)))
+    small = form.node("LessOrEqual", form.node("Abs", x), form.number(edge))
+    return form.node("Where", small, form.number(0.0), x)
 
 
 def _rounded(given: Call, x: Expression) -> Expression:

@@ -133,6 +133,16 @@ def _log_sigmoid(form: Form, x: str) -> str:
     return form.node("Neg", form.node("Softplus", form.node("Neg", x)))
 
 
+def _hard_shrink(form: Form, x: str) -> str:
+    """ONNX's own Shrink makes 0 of a NaN."""
+    small = form.node("LessOrEqual", form.node("Abs", x), form.constant(0.5))
+    return form.node("Where", small, form.constant(0.0), x)
+
+
+def _soft_shrink(form: Form, x: str) -> str:
+    return form.node("Sub", x, _clip(form, x, -0.5, 0.5))
+
+
 def _tanh_shrink(form: Form, x: str) -> str:
     return form.node("Sub", x, form.node("Tanh", x))
 
@@ -198,8 +208,8 @@ ACTIVATIONS: dict[str, Activation] = {
         _simple(formulas.HARD_SIGMOID, "HardSigmoid", alpha=1 / 6, beta=0.5),
         _simple(formulas.HARD_SILU, "HardSwish"),
         _composed(formulas.HARD_TANH, lambda form, x: _clip(form, x, -1.0, 1.0)),
-        _simple(formulas.HARD_SHRINK, "Shrink", 0.5, lambd=0.5, bias=0.0),
-        _simple(formulas.SOFT_SHRINK, "Shrink", 0.5, lambd=0.5, bias=0.5),
+        _composed(formulas.HARD_SHRINK, _hard_shrink, 0.5),
+        _composed(formulas.SOFT_SHRINK, _soft_shrink, 0.5),
         _composed(formulas.TANH_SHRINK, _tanh_shrink),
         _simple(formulas.SPARSE_SIGMOID, "HardSigmoid", alpha=0.5, beta=0.5),
         _composed(formulas.SPARSE_PLUS, _sparse_plus),

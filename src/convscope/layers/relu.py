@@ -38,6 +38,12 @@ class ReLU(Elementwise):
 
     def value(self, x: Read, axes: tuple[Axis, ...]) -> Expression:
         given: dict[str, float] = {}
+        if not (self.threshold or self.negative_slope):  # of a NaN it is a NaN
+            cut: Formula = ("max", "x", 0.0)
+            if self.max_value is not None:
+                given["max_value"] = self.max_value
+                cut = ("min", cut, "max_value")
+            return call(Function("relu", ("x", *given), cut), x, *given.values())
         above: Formula = "x"
         below: Formula = 0.0
         distance: Formula = "x"
@@ -54,8 +60,11 @@ class ReLU(Elementwise):
         return call(function, x, *given.values())
 
     def emit(self, form: Form, x: Value) -> str:
-        if not (self.threshold or self.negative_slope or self.max_value is not None):
-            return form.node("Relu", x.name)
+        if not (self.threshold or self.negative_slope):
+            if self.max_value is None:
+                return form.node("Relu", x.name)
+            bounds = form.constant(0.0), form.constant(self.max_value)
+            return form.node("Clip", x.name, *bounds)
         above, below, distance = x.name, form.constant(0.0), x.name
         if self.threshold:
             distance = form.node("Sub", x.name, form.constant(self.threshold))
