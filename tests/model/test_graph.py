@@ -18,7 +18,7 @@ from convscope.layers.merging import Add
 from convscope.layers.pooling import MaxPooling2D
 from convscope.layers.transposed import Conv2DTranspose
 from convscope.model import facts as facts_module
-from convscope.model import receptive
+from convscope.model import field, receptive
 from convscope.model.graph import Graph
 from convscope.notation import UNKNOWN, symbol
 from convscope.notation.sizes import show
@@ -236,6 +236,7 @@ def calls(count: int) -> int:
         made += event == "call"
 
     receptive._without_steps.cache_clear()
+    field.readable.cache_clear()
     layers = [Conv2D(16, 3, padding="same") for _ in range(count)]
     graph = Graph("net", {"image": (32, 48, 16)})
     sys.setprofile(counting)

@@ -283,6 +283,21 @@ def test_without_a_terminal_each_row_of_a_long_table_is_a_line() -> None:
     assert max(map(len, render(longer, width=100).splitlines())) <= 100
 
 
+def test_where_fewer_words_make_a_table_no_narrower_all_are_said() -> None:
+    shape, long, short = (None, 14, 15, 512), "GlobalAveragePooling2D", "MaxPooling2D"
+    names = [f"block_of_the_encoder_{n}" for n in range(60)]
+    names += [f"a_{'very_' * 20}long_name_{n}" for n in range(9)]
+    rows = [
+        SummaryRow(name, kind, (above,), (shape,), shape, {}, 0, 0, 0, None)
+        for above, name in zip(["input", *names], names, strict=False)
+        for kind in [short if "very" in name else long]
+    ]
+    all_said = render(deep(1)._replace(rows=tuple(rows)), width=None)
+    assert long in all_said and "keep a layer" not in all_said
+    rows[-1] = rows[-1]._replace(kind=long)  # the widest row gets narrower by it
+    assert "keep a layer" in render(deep(1)._replace(rows=tuple(rows)), width=None)
+
+
 def test_shares_and_memory_can_be_asked_for() -> None:
     shown = render(TWO_LAYERS, columns=["name", "share", "memory"], width=80)
     assert re.search(r"conv2d +1\.7% +84\.5 KiB", shown)  # 320 of 18,816; 26·26·32·4 bytes

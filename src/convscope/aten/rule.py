@@ -8,7 +8,7 @@ equation, see `convscope.operators.batch.settled`), or raises `NoEquation` with 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from convscope.equations.layout import Layout
 from convscope.equations.layout import axes_of as named_axes
@@ -31,7 +31,7 @@ from convscope.operators.rule import (
     Slot,
     Weight,
 )
-from convscope.typed import Record
+from convscope.typed import Protocol, Record
 
 __all__ = [
     "OPSET", "Call", "Fed", "Given", "NoEquation", "Rule", "Slot", "Spelled", "Weight", "Write", "axes_of",

@@ -7,6 +7,7 @@ Neural Networks, Distill 2019).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from convscope.notation import Size
 from convscope.notation.index import Range
@@ -176,8 +177,9 @@ def image_fields(first: int, sizes: Sequence[Size]) -> Fields:
     )
 
 
+@lru_cache(maxsize=4096)
 def readable(fields: Fields) -> ReceptiveField | None:
-    """Return fields as figures; None when there is no spatial axis.
+    """Return fields as figures; None when there is no spatial axis. Networks repeat themselves.
 
     Where one axis moves unevenly, there are no neighbours along any (after a Flatten).
     """

@@ -7,10 +7,13 @@ what is true or false counts as 1 or 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from convscope.typed import TYPE_CHECKING
 
-Kind: TypeAlias = Literal["float", "whole", "small", "truth", ""]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal, TypeAlias
+
+Kind: TypeAlias = "Literal['float', 'whole', 'small', 'truth', '']"
 """A float that equations are proved for; a whole number of 32 or 64 bits, of fewer; true or false; another."""
 
 FLOATS: frozenset[Kind] = frozenset(("float",))

@@ -319,31 +319,37 @@ def _kept_to_lines(
     kinds = [_KINDS[name] for name in names]
     totals = _footer(summary, kinds)
     known: dict[tuple[str, int], MeasuredColumn] = {}
-    ways: list[tuple[int, int, list[MeasuredColumn]]] = []
-    for detail in range(len(_BRIEF)):
+
+    def made(detail: int) -> list[MeasuredColumn]:
         short = [(name, _SHORTER[name][detail] if name in _SHORTER else 0) for name in names]
         for place, (way, kind) in enumerate(zip(short, kinds, strict=True)):
             if way not in known:
                 cells = [*_cells(summary, names, *way), *totals[place : place + 1]]
                 known[way] = MeasuredColumn(Column(kind.title, kind.align), cells)
-        made = [known[way] for way in short]
-        ways.append((least_height(made, width, bool(totals)), detail, made))
-        if ways[-1][0] <= 1.1 * rows and height(made, width, bool(totals)) <= 1.1 * rows:
-            ways = ways[-1:]
-            break
-    found: list[tuple[int, int, list[MeasuredColumn]]] = []
-    for least, detail, made in sorted(ways, key=_lines):
-        if all((least, detail) < one[:2] for one in found):  # else it takes more for sure
-            found.append((height(made, width, bool(totals)), detail, made))
-    lines, detail, made = min(found, key=_lines)
+        return [known[way] for way in short]
+
+    every, few = range(len(_BRIEF)), 1.1 * rows
+    least = least_height(made(every[-1]), width, bool(totals)) if free else 0
+    if least > max(
+        few, rows + _AROUND
+    ):  # nor in more words: as narrow as can be, in as many words as are
+        lines, detail = least, min(every, key=lambda one: sum(c.natural for c in made(one)))
+    else:
+        ways: list[tuple[int, int]] = []
+        for detail in every:
+            ways.append((least_height(made(detail), width, bool(totals)), detail))
+            if ways[-1][0] <= few and height(made(detail), width, bool(totals)) <= few:
+                ways = ways[-1:]
+                break
+        found: list[tuple[int, int]] = []
+        for way in sorted(ways):
+            if all(way < one for one in found):  # else it takes more for sure
+                found.append((height(made(way[1]), width, bool(totals)), way[1]))
+        lines, detail = min(found)
     if free and lines > rows + _AROUND:
-        width = natural_width(made, WIDEST)
-    return _document(summary, names, [one.cells[:rows] for one in made], detail), width, made
-
-
-def _lines(way: tuple[int, int, object]) -> tuple[int, int]:
-    """Return how many lines a way to say a table takes, and in how few words it is."""
-    return way[:2]
+        width = natural_width(made(detail), WIDEST)
+    said = [column.cells[:rows] for column in made(detail)]
+    return _document(summary, names, said, detail), width, made(detail)
 
 
 _AROUND = 6
