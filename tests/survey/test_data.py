@@ -254,6 +254,7 @@ def test_nothing_is_changed_unasked(tmp_path: Path) -> None:
             lambda p: _file(p / "a-ubyte", b"\0\0\x08\x03\0\0\0\x09"),
             "which is no data set|cut short",
         ),
+        (lambda p: _file(p / "a.PNG", png(images()[0][0])), "is one image: give the folder"),
         (lambda p: _file(p / "a.txt", b"words"), "is no data set that can be read"),
         (lambda p: 7, "not over int"),
         (lambda p: [], "no images"),

@@ -163,6 +163,8 @@ def open_data(data: Any) -> Source:
             raise InputError(f"there is no data {data}")
         if pickled(data):
             raise InputError(f"{data} {PICKLED}")
+        if data.lower().endswith(NAMED):
+            raise InputError(f"{data} is one image: give the folder that it lies in, {path.parent}")
         raise InputError(f"{data} is no data set that can be read; what can be read is {known}")
     raise InputError(
         f"a survey goes over a path or an iterable, not over {type(data).__name__}; what can be read is {known}"
