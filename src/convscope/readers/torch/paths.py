@@ -55,7 +55,12 @@ class Path:
             return given.shape, given.dtype
         if type(given) in (list, tuple):
             return tuple([a if type(a) in PLAIN else self._said(a) for a in given])
-        return self._calls.get(id(given)) if type(given) is Call else given
+        return self._calls.get(id(given)) if type(given) is Call else comparable(given)
+
+
+def comparable(given: Any) -> Any:
+    """Return an argument that is no tensor as what can be compared: packed weights of TorchScript, which cannot, by their class."""
+    return given._type().qualified_name() if isinstance(given, torch.ScriptObject) else given
 
 
 class Known:

@@ -14,7 +14,7 @@ import torch
 from convscope.model.gathering import seldom_gathered
 from convscope.readers.torch.alone import alone
 from convscope.readers.torch.calls import Recording, Tensor, Value, about
-from convscope.readers.torch.paths import Path
+from convscope.readers.torch.paths import Path, comparable
 from convscope.readers.torch.recording import (
     DROPOUT,
     Recorder,
@@ -236,7 +236,7 @@ class Repeat(Recorder):  # type: ignore[no-untyped-call]
         if isinstance(given, torch.Tensor):
             said = self.known.get(id(given))
             return self._constant(given) if said is None else said
-        return given
+        return comparable(given)
 
     def _constant(self, given: Tensor) -> Any:
         """Return what is said of a tensor that depends on no input: its numbers are those that were read here."""
