@@ -12,7 +12,7 @@ from convscope.errors import SettingError, ShapeError
 from convscope.layers.base import Initializer, tensor_names
 from convscope.notation import Equation, Size
 from convscope.notation.sizes import Shape, product, shape_text
-from convscope.operators.batch import check_reads, settled
+from convscope.operators.batch import check_reads, settled, without_row
 from convscope.operators.elements import TORCH
 from convscope.operators.foreign import Foreign
 from convscope.typed import Array, Record
@@ -32,6 +32,7 @@ class _Use(Record):
     output: int
     wanted: Shape | None
     reads: tuple[str, ...] = ()
+    row: int | None = None
 
 
 class Use(_Use):
@@ -45,6 +46,8 @@ class Use(_Use):
     output     which of the outputs it is
     wanted     the output's shape that PyTorch gave, with the batch; None after an edit
     reads      the types of the tensors that are fed, each once; by default its own
+    row        which axis of the output is the batch, −1 for none, where that was seen from other numbers of rows;
+               None: it is the first if the equation says so
 
     Networks repeat themselves, and ask for the equation, the facts and the layer by it: its hash is known.
     """
@@ -81,7 +84,7 @@ def call_of(use: Use, shapes: Sequence[Shape]) -> Call:
     for key, slot in use.slots:
         if isinstance(slot, Fed):
             names[key], shape = next(fed)
-            whole[key] = (use.rows, *shape) if slot.batched else shape
+            whole[key] = with_rows(shape, slot, use.rows)
         elif slot is not None:
             whole[key] = slot.shape
             if isinstance(slot, Weight):
@@ -106,6 +109,11 @@ def computes(rule: Rule, use: Use) -> bool:
     return kinds <= rule.takes and TORCH.get(use.dtype, "") != ""
 
 
+def with_rows(shape: Shape, slot: Fed, rows: int) -> Shape:
+    """Return the shape of what is fed with the batch in its place, if it has one."""
+    return (*shape[: slot.place], rows, *shape[slot.place :]) if slot.batched else shape
+
+
 @lru_cache(maxsize=4096)
 def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
     """Return what an operator's rule states for inputs of these shapes (without the batch).
@@ -120,19 +128,22 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
         kinds = " and ".join(use.reads or (use.dtype,))
         return Stated(None, reason=f"its numbers are {kinds}")
     call = call_of(use, shapes)
-    batched = frozenset(
-        name
+    batched = {
+        call.tensor(key).name: slot.place
         for key, slot in use.slots
         if isinstance(slot, Fed) and slot.batched
-        for name in [call.tensor(key).name]
-    )
+    }
     try:
         equation = rule.state(call)
         if use.wanted is not None and equation.shape != use.wanted:
             raise NoEquation(
                 f"PyTorch's output is {shape_text(use.wanted)}, ours would be {shape_text(equation.shape)}"
             )
-        equation, keeps = settled(equation, batched)
+        if use.row is None:
+            equation, keeps = settled(equation, frozenset(batched))
+        else:
+            keeps = use.row >= 0
+            equation = without_row(equation, batched, use.row if keeps else None)
         check_reads(equation)
         if 0 in equation.shape:
             raise NoEquation("its output is empty")

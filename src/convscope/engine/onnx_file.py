@@ -35,11 +35,12 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Where a layer's value is found: a tensor, or an array that is known; batched or not."""
+    """Where a layer's value is found: a tensor, or an array that is known; batched or not, and along which of its axes."""
 
     tensor: str
     batched: bool
     known: Callable[[], Array] | None = None
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ class StoredEngine:
             value = found[where.tensor] if where.known is None else np.asarray(where.known())
             array = _numbers(value)
             if array is not None:
+                array = np.moveaxis(array, where.place, 0) if where.place else array
                 kept[name] = array if where.batched else array[np.newaxis]
         if self.needed in self.keep and self.needed not in kept:
             raise EngineError(

@@ -125,6 +125,7 @@ class Graph:
     again           layer → what of its weights an earlier layer holds already, by that one's name
     separator       what stands between the steps of a name: inner/conv, layer1.0.conv1
     noted           what its file says: layer, where, shape, and what there is (None: the layer's output)
+    path            which of the ways that a live module goes it is; 0 is that of what it was opened with
     uncalled        what exists beside the nodes and was never used: name, kind, parameters
     nested          the kinds of the networks that were laid flat into it, by their names; its own is ""
     """
@@ -142,6 +143,7 @@ class Graph:
         self.image_layout = image_layout or layout
         self.takes: dict[str, str] = {}
         self.sequential = False
+        self.path = 0
         self.nested: dict[str, str] = {}
         self.separator = "/"
         self.noted: list[tuple[str, str, Shape, Shape | None]] = []

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from convscope.learning.trainer import Trainer
     from convscope.network.network import Network
 
+MOST_ENGINES = 32
+"""So many are kept ready, for so many sets of activations to keep, and ways that a module goes."""
+
 LARGE = 1 << 28
 """Inputs of so many bytes are converted only once it is known that memory is there for the run."""
 
@@ -132,12 +135,14 @@ class Runnable:
         many = rows > 1
         shapes = tuple((n, tuple(map(str, s))) for n, s in graph.inputs.items())
         versions = tuple(layer.version for layer in graph.layers)
-        key = (keep, shapes, versions, many)
+        key = (keep, shapes, versions, many, graph.path)
         if count > 1 or key not in self._engines:
             check_run(graph, keep, rows, count)
         if key not in self._engines:
             for old in [k for k in self._engines if k[2] != versions]:
                 del self._engines[old]
+            while len(self._engines) >= MOST_ENGINES:
+                del self._engines[next(iter(self._engines))]
             self._engines[key] = self.backing.runner(graph, keep, many)
         return self._engines[key]
 

@@ -6,15 +6,22 @@ the same number, and on nothing else of the batch, is seen from the equation its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from convscope.equations.stating import NoEquation
 from convscope.errors import ShapeError
 from convscope.notation import Axis, Equation, Expression, Index, Local, Read, Size, Tensor, source
 from convscope.notation.expression import Inside, Pieces, Place
+from convscope.notation.index import as_index
 from convscope.notation.node import changed
 from convscope.notation.rewriting import Rewriting
 from convscope.notation.sizes import UNKNOWN, is_known
+from convscope.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 
 def settled(equation: Equation, batched: frozenset[str]) -> tuple[Equation, bool]:
@@ -35,12 +42,30 @@ def settled(equation: Equation, batched: frozenset[str]) -> tuple[Equation, bool
             keeps = keeps and indices[0].single() is row and not _any_moves(indices[1:], row)
         elif row is not None and _any_moves(indices, row):
             keeps = False
-    strip = _Strip(batched, row if keeps else None)
-    axes = equation.axes[1:] if keeps else equation.axes
+    strip = _Strip(dict.fromkeys(batched, 0), row if keeps else None)
+    return _stripped(equation, equation.axes[1:] if keeps else equation.axes, strip), keeps
+
+
+def without_row(equation: Equation, places: Mapping[str, int], row: int | None) -> Equation:
+    """Return the equation of the only row of a batch, whose axis, of size 1, is known: of inputs, and of the output if it has it."""
+    axis = None if row is None else equation.axes[row]
+    for read, _, _ in equation.inlined:
+        place = places.get(read.tensor.name)
+        if place is not None and read.padding is not None and read.padding[place] != (0, 0):
+            raise NoEquation("it pads the batch")
+    if axis is not None and any(
+        isinstance(node, Pieces) and node.along.moves_with(axis) for node in equation.walked
+    ):
+        raise NoEquation("it puts rows together")
+    axes = tuple(one for one in equation.axes if one is not axis)
+    return _stripped(equation, axes, _Strip(places, axis, alone=True))
+
+
+def _stripped(equation: Equation, axes: tuple[Axis, ...], strip: _Strip) -> Equation:
     found = Equation(axes, strip.expression(equation.expression), equation.name)
     if "fits" in vars(equation):  # the batch solves no other axis
         found.fits = {axis: fit for axis, fit in equation.fits.items() if axis in axes}
-    return found, keeps
+    return found
 
 
 def _told_by(row: Axis, equation: Equation) -> bool:
@@ -67,12 +92,19 @@ def _any_moves(indices: Sequence[Index], row: Axis | None) -> bool:
 
 
 class _Strip(Rewriting):
-    """Leaves out the first index of batched inputs, and one axis."""
+    """Leaves out the index at a place of batched inputs, and one axis.
 
-    def __init__(self, batched: frozenset[str], row: Axis | None) -> None:
+    alone   whether that axis has one position, so that what else is read there is read at 0
+    """
+
+    def __init__(self, places: Mapping[str, int], row: Axis | None, alone: bool = False) -> None:
         super().__init__()
-        self.batched, self.row = batched, row
+        self.places, self.row = places, row
+        self.put = {row: as_index(0)} if alone and row is not None else {}
         self._tensors: dict[str, Tensor] = {}
+
+    def index(self, index: Index) -> Index:
+        return index.substitute(self.put) if self.put else index
 
     def read(self, node: Read) -> Expression:
         tensor = node.tensor
@@ -82,20 +114,26 @@ class _Strip(Rewriting):
             return changed(
                 node,
                 tensor=self.local(tensor),
-                indices=tuple(node.indices[n] for n in kept),
+                indices=tuple(self.index(node.indices[n]) for n in kept),
                 padding=padding,
             )
-        if tensor.role != "input" or tensor.name not in self.batched:
-            return node
+        place = self.places.get(tensor.name) if tensor.role == "input" else None
+        if place is None:
+            return super().read(node) if self.put else node
         if tensor.name not in self._tensors:
             assert tensor.shape is not None
-            self._tensors[tensor.name] = source(tensor.shape[1:], tensor.name)
+            self._tensors[tensor.name] = source(_without(tensor.shape, place), tensor.name)
         short = self._tensors[tensor.name]
-        padding = None if node.padding is None else node.padding[1:]
-        return Read(short, node.indices[1:], padding, node.outside, node.scattered)
+        padding = None if node.padding is None else _without(node.padding, place)
+        at = tuple(map(self.index, _without(node.indices, place)))
+        return Read(short, at, padding, node.outside, node.scattered)
 
     def axes(self, item: Local) -> tuple[Axis, ...]:
         return tuple(axis for axis in item.axes if axis is not self.row)
+
+
+def _without(items: tuple[T, ...], place: int) -> tuple[T, ...]:
+    return items[:place] + items[place + 1 :]
 
 
 def check_reads(equation: Equation) -> None:

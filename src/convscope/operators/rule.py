@@ -30,9 +30,13 @@ MOST_AXES = 8
 
 
 class Fed(Record):
-    """An input that an earlier node or the image gives; batched where its first axis is the batch."""
+    """An input that an earlier node or the image gives.
+
+    batched   whether one of its axes is the batch, and at which `place`: the first, but for PyTorch's attention
+    """
 
     batched: bool
+    place: int = 0
 
 
 class Weight(Record):

@@ -377,11 +377,39 @@ def test_rows_that_attention_moves_and_puts_back_are_a_batch() -> None:
     net, one = cs.open(module, x), cs.open(module, x[:1])
     assert net.graph.inputs == {"x": (5, 12)} and net.warnings == []
     assert net.graph.totals == one.graph.totals
-    found = net.predict(x.numpy())  # the axis that was moved is there, of one row
-    assert np.allclose(found[:, 0], module(x).detach().numpy(), atol=1e-6)
+    found = net.predict(x.numpy())  # the axis is moved, and left out all along
+    assert [net.graph.shape(n) for n in ("attention.transpose", "attention.linear")] == [
+        (5, 12),
+        (5, 36),
+    ]
+    assert np.allclose(found, module(x).detach().numpy(), atol=1e-6)
     with pytest.warns(SourceWarning, match="transpose mixes or moves the 4 rows"):
         mixed = cs.open(Attending(True).eval(), x)  # no row is the same alone
     assert mixed.graph.inputs == {"x": (4, 5, 12)}
+
+
+def test_a_batch_that_is_no_first_axis_is_left_out_wherever_it_is() -> None:
+    class Sequences(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.lin = nn.Conv1d(3, 8, 2), nn.Linear(8, 7)
+            self.layer = nn.TransformerEncoderLayer(8, 2, 12)
+
+        def forward(self, x: Any) -> Any:
+            y = self.layer(self.conv(x).permute(2, 0, 1))
+            return {"all": self.lin(y), "last": y[-1]}
+
+    torch.manual_seed(4)
+    module, x = Sequences().eval(), torch.rand(3, 3, 6)
+    net = cs.open(module, x, engine="onnxruntime")
+    assert net.graph.shape("layer.norm2") == (5, 8) and net.graph.outputs == ("lin", "select")
+    run, expected = net.run(x[1].numpy()), module(x)
+    assert np.allclose(run["lin"], expected["all"][:, 1].detach().numpy(), atol=1e-6)
+    assert np.allclose(run["select"], expected["last"][1].detach().numpy(), atol=1e-6)
+    assert all(run.trace(n, (-1,) * len(net.graph.shape(n))).facts.agrees for n in net.graph.nodes)
+    wider = net.edit("layer.linear1", out_features=15)
+    assert wider.graph.shape("layer.linear1") == (5, 15)
+    assert wider.run(x[1].numpy())["lin"].shape == (5, 7)
 
 
 def test_rows_of_different_lengths_are_nobodys_batch() -> None:

@@ -173,3 +173,37 @@ def test_weights_that_torchscript_packs_are_no_other_path() -> None:
     expected = packed(torch.from_numpy(x)[None])[0].numpy()
     for _ in range(3):
         np.testing.assert_array_equal(network.run(x).output, expected)
+
+
+def test_what_a_forward_prints_is_printed_once_a_run(
+    repeats: list[bool], capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Telling(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = nn.MultiheadAttention(4, 2)  # a forward of no rows is run, too
+
+        def forward(self, x: Any) -> Any:
+            print("large" if x.max() > 1 else "small")
+            y = self.attention(x, x, x)[0]
+            return y * 2 if x.max() > 1 else y
+
+    x = torch.rand(1, 3, 4).numpy()
+    net = cs.open(Telling(), x)
+    for image in (x, x, x, x + 1, x + 1, x):
+        net.run(image)
+    said = capsys.readouterr().out.split()
+    assert said == ["small"] * 4 + ["large"] * 2 + ["small"] and False in repeats
+
+
+def test_ways_whose_layers_have_the_same_names_are_told_apart(repeats: list[bool]) -> None:
+    class Scaled(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return x * (2 if x.max() > 1 else 3)
+
+    x = torch.rand(1, 3, 4).numpy()
+    net = cs.open(Scaled(), x, engine="onnxruntime")
+    for _ in range(2):  # each way is compared with its own graph in ONNX Runtime
+        assert np.array_equal(net.run(x).output, 3 * x[0])
+        assert np.array_equal(net.run(x + 1).output, 2 * (x[0] + 1))
+        assert net.run(x + 1).trace("mul", (1, 2)).facts.agrees and repeats

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from threading import get_ident
 from typing import Any
 
@@ -33,6 +33,49 @@ def alone() -> Iterator[None]:
     finally:
         _HOLDERS.pop()
         _LOCK.release()
+
+
+class _Words:
+    """Stands in the place of stdout: what this thread prints is held back, and others' words pass.
+
+    Whoever flushes waits for an answer, as a debugger does: then all is said, and from there on at once.
+    """
+
+    def __init__(self, out: Any) -> None:
+        self.out, self.thread = out, get_ident()
+        self.held: list[str] | None = []
+
+    def write(self, text: str) -> int:
+        """Keep a text, or pass it on."""
+        if self.held is None or get_ident() != self.thread:
+            self.out.write(text)
+        else:
+            self.held.append(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Say what was held back, and hold nothing back any more."""
+        if get_ident() == self.thread:
+            self.say()
+        self.out.flush()
+
+    def say(self) -> None:
+        """Say what was held back."""
+        held, self.held = self.held, None
+        if held:
+            self.out.write("".join(held))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.out, name)
+
+
+@contextmanager
+def held_back() -> Iterator[_Words]:
+    """Hold back what this thread prints, of a forward that is run only to see which way it goes."""
+    with alone():
+        words = _Words(sys.stdout)
+        with redirect_stdout(words):
+            yield words
 
 
 def _wait() -> None:

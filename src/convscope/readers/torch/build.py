@@ -19,7 +19,7 @@ from convscope.aten.layer import Operator, state, use_of
 from convscope.aten.rule import Fed, Given, Slot, Weight
 from convscope.notation.sizes import Shape
 from convscope.readers.torch.calls import Call, Frame, Numbers, Recording, Value, about
-from convscope.readers.torch.graph import NotRun, TorchGraph, counts_of, flags_of
+from convscope.readers.torch.graph import NotRun, Rowed, TorchGraph, counts_of, flags_of
 from convscope.readers.torch.shadow import PLAIN, is_leaf, tree
 
 MOST_GIVEN = 1024
@@ -30,13 +30,23 @@ TERMS = ("self", "other")
 """What operators call tensors that they compute with, which an equation reads number by number."""
 
 
-def build(recording: Recording, name: str, batched: bool = True) -> TorchGraph:
-    """Return the graph of a recording."""
-    return _Builder(recording, name, batched).graph()
+def build(
+    recording: Recording, name: str, batched: bool = True, rowed: Rowed | None = None
+) -> TorchGraph:
+    """Return the graph of a recording.
+
+    rowed   where the batch is, if another forward told
+    """
+    return _Builder(recording, name, batched, rowed).graph()
+
+
+DRAWING = ("rand", "bernoulli", "normal", "uniform", "multinomial", "poisson", "exponential", "geometric", "cauchy",
+           "log_normal", "binomial")  # fmt: skip
+"""How operators begin that draw random numbers, and do nothing else."""
 
 
 class _Builder:
-    def __init__(self, recording: Recording, name: str, batched: bool) -> None:
+    def __init__(self, recording: Recording, name: str, batched: bool, told: Rowed | None) -> None:
         self.recording = recording
         rows = {v.shape[0] for v in recording.inputs.values() if len(v.shape) > 1}
         self.rows = rows.pop() if len(rows) == 1 else 1
@@ -66,6 +76,15 @@ class _Builder:
             for name, parameter in one._parameters.items()
             if parameter is not None
         }
+        self.places: dict[int, int] = {}
+        if told is not None and told.ops == tuple([call.op for call in recording.calls]):
+            self.result.rowed = told
+            pairs = zip(recording.calls, told.places, strict=True)
+            self.places = {
+                id(v): place
+                for call, places in pairs
+                for v, place in zip(call.outputs, places, strict=False)
+            }
         self.counted: set[int] = set()
         self.single = _single(recording.frames)
 
@@ -140,6 +159,8 @@ class _Builder:
                 feeds.append(self.nodes[id(given)])
                 batched = feeds[-1] in self.result.batched
                 slot = _BATCHED if batched else _ALONE
+                if place := self.result.places.get(feeds[-1], 0):
+                    slot = Fed(True, place)
                 batched_feed = batched_feed or batched
             else:
                 slot = self._constant(call.op, key, given, arrays, held, known)
@@ -153,15 +174,18 @@ class _Builder:
         fixed = tuple(sorted(settings.items()))
         use = use_of(
             call.op, fixed, tuple(slots), self.rows, _kind_of(value.dtype),
-            value.place, value.shape, tuple(sorted(kinds)),
+            value.place, value.shape, tuple(sorted(kinds)), self.places.get(id(value)),
         )  # fmt: skip
         stated = state(use, shapes)
         explained = stated.equation is not None
         if explained:
             batched = stated.batched
+        elif use.row is not None:
+            batched = use.row >= 0
         else:
             batched = batched_feed and len(value.shape) > 1 and value.shape[0] == self.rows
-        own = value.shape[1:] if batched else value.shape
+        row = (use.row or 0) if batched else len(value.shape)
+        own = value.shape[:row] + value.shape[row + 1 :]
         single = self.single.get(id(call.frame))
         called = single.kind if single is not None else call.op
         same = (call.frame.path, use, shapes, tuple(known.items()), own) if arrays else None
@@ -178,7 +202,7 @@ class _Builder:
                 tuple(folded),
             )
             layer.reason = stated.reason
-            if not explained and call.func and about(call.func).random and not rule_of(call.op):
+            if not explained and call.op.startswith(DRAWING) and not rule_of(call.op):
                 layer.reason = "it draws random numbers"
             if arrays:
                 self.shared[same] = layer
@@ -188,6 +212,8 @@ class _Builder:
         self.result.fetched[name] = value
         if batched:
             self.result.batched.add(name)
+            if row:
+                self.result.places[name] = row
         if single is not None:
             self.result.modules[name] = single.path
         if known:

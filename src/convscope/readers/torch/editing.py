@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from convscope.aten.layer import Operator, Use, state
+from convscope.aten.layer import Operator, Use, state, with_rows
 from convscope.aten.rule import Fed, Slot, Weight
 from convscope.errors import (
     ConvscopeError,
@@ -177,6 +177,8 @@ class _Editing:
             raise _Broken(name, error, result) from error
         if batched:
             result.batched.add(name)
+            if place := self.graph.places.get(name, 0):
+                result.places[name] = place
         if name in self.graph.fetched:
             result.fetched[name] = self.graph.fetched[name]
 
@@ -191,7 +193,7 @@ class _Editing:
             return known, name in self.graph.batched
         settings = dict(layer.use.settings)
         whole = {
-            key: (layer.use.rows, *shape) if slot.batched else shape
+            key: with_rows(shape, slot, layer.use.rows)
             for (key, slot), shape in zip(_fed(layer.use), shapes, strict=True)
         }
         wanted, settings = weights_for(layer.use, settings, whole, wish)
@@ -209,14 +211,17 @@ class _Editing:
         use = use._replace(wanted=out)
         stated = state(use, shapes)
         batched = stated.batched
-        if stated.equation is None:
+        row = max(use.row or 0, 0)
+        if stated.equation is None and use.row is not None:
+            batched = use.row >= 0
+        elif stated.equation is None:
             fed = any(slot.batched for _, slot in _fed(use))
             batched = fed and len(out) > 1 and out[0] == use.rows
             if layer.explained and wish:
                 raise ShapeError(f"it would have no equation any more: {stated.reason}")
         new = Operator(
             name, use, layer.called, {**layer.arrays, **fresh}, layer.held,
-            stated.equation is not None, out[1:] if batched else out, layer.folded,
+            stated.equation is not None, out[:row] + out[row + 1 :] if batched else out, layer.folded,
         )  # fmt: skip
         new.reason = stated.reason
         if fresh:

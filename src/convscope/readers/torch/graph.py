@@ -15,6 +15,14 @@ from convscope.model.graph import Graph, Node, Totals
 from convscope.notation import Size
 from convscope.notation.sizes import UNKNOWN_SHAPE, Shape
 from convscope.readers.torch.calls import Value
+from convscope.typed import Record
+
+
+class Rowed(Record):
+    """Which axis of every value of a recording is the batch, −1 for none: operators, and a place for each of their outputs."""
+
+    ops: tuple[str, ...]
+    places: tuple[tuple[int, ...], ...]
 
 
 class TorchGraph(Graph):
@@ -23,7 +31,9 @@ class TorchGraph(Graph):
     fetched     node → the value in the recording
     counts      parameters in all, trained ones, numbers in buffers, bytes of both
     rows        how many rows the batch of the recording has
-    batched     the inputs and nodes whose first axis is the batch
+    batched     the inputs and nodes one of whose axes is the batch
+    places      which axis that is, where it is not the first
+    rowed       what is known of that from a forward of another number of rows, call by call
     owners      the module that was recorded, and those in it, by path; {} of an edited graph
     flags       which of their parameters learn, when that was last looked at
     modules     node → the module that does nothing else, by its name
@@ -37,6 +47,8 @@ class TorchGraph(Graph):
         self.counts = (0, 0, 0, 0)
         self.rows = 1
         self.batched: set[str] = set()
+        self.places: dict[str, int] = {}
+        self.rowed: Rowed | None = None
         self.modules: dict[str, str] = {}
         self.owners: dict[str, Any] = {}
         self.flags: list[bool] = []
@@ -105,7 +117,8 @@ class TorchGraph(Graph):
     def whole_shape(self, name: str) -> Shape:
         """Return the shape of a node's output or of an input, with the batch where it has one."""
         shape = self.shape(name)
-        return (self.rows, *shape) if name in self.batched else shape
+        place = self.places.get(name, 0)
+        return (*shape[:place], self.rows, *shape[place:]) if name in self.batched else shape
 
     def same_as(self, other: TorchGraph) -> bool:
         """Whether another recording took the same path, with the same constants."""

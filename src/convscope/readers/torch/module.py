@@ -13,7 +13,7 @@ import torch
 from convscope.errors import EngineError, NotBuiltError
 from convscope.model.graph import Graph
 from convscope.notation.sizes import shape_text
-from convscope.readers.torch.alone import alone
+from convscope.readers.torch.alone import alone, held_back
 from convscope.readers.torch.build import build
 from convscope.readers.torch.calls import Recording, Value
 from convscope.readers.torch.graph import TorchGraph
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from convscope.model.editing import Edit, Edited
     from convscope.readers.torch.paths import Known
     from convscope.readers.torch.repeating import Plan
+
+
+MOST_PATHS = 8
+"""So many paths that a module took, beside that of its example, are known again."""
 
 
 class RecordedGraph:
@@ -110,6 +114,8 @@ class TorchModule(RecordedGraph):
         self.module, self.arguments = module, arguments
         self.batched, self.training = batched, training
         self._latest = threading.local()
+        self._others: list[TorchGraph] = []
+        self._paths = 0
         self._known: dict[int, tuple[TorchGraph, Known]] = {}  # by how many rows
 
     def at(self, graph: Graph, given: Mapping[str, Array]) -> Graph:
@@ -150,10 +156,10 @@ class TorchModule(RecordedGraph):
             if along and fetched is not None:
                 known.plan = None  # it cannot be told while it is taken
         if fetched is None:
-            found = build(recording, graph.name, self.batched)
+            found = build(recording, graph.name, self.batched, graph.rowed)
             if not graph.same_as(found):
                 recording.settle()
-                return found
+                return self._other(found)
             from convscope.readers.torch.paths import known_path
 
             fetched = found.fetched
@@ -161,6 +167,16 @@ class TorchModule(RecordedGraph):
                 self._known[rows] = graph, path
         recording.settle()
         return graph.holding(fetched)
+
+    def _other(self, found: TorchGraph) -> TorchGraph:
+        """Return the graph of another path with its values: the same nodes where that path was taken before."""
+        for other in self._others:
+            if other.same_as(found):
+                return other.holding(found.fetched)
+        self._paths += 1
+        found.path = self._paths
+        self._others = [*self._others[1 - MOST_PATHS :], found.holding({})]
+        return found
 
     def _repeated(
         self, graph: TorchGraph, known: Known, plan: Plan, given: Mapping[str, Array]
@@ -170,11 +186,13 @@ class TorchModule(RecordedGraph):
 
         called = self._called_with(graph, given)
         with _printing_to(self.prints_to) if self.prints_to else nullcontext():
-            values = repeated(
-                plan, self.module, called.args, called.kwargs, called.inputs, self.training
-            )
-        if values is None:
-            return None
+            with held_back() as words:
+                values = repeated(
+                    plan, self.module, called.args, called.kwargs, called.inputs, self.training
+                )
+            if values is None:  # it runs again, and prints again
+                return None
+            words.say()
         return {n: graph.fetched[n].holding(values[place]) for n, place in known.names.items()}
 
     def grouped(self, graph: TorchGraph, given: Mapping[str, Array]) -> TorchGraph | None:
@@ -253,7 +271,8 @@ class TorchModule(RecordedGraph):
         """Return the graph of these inputs with its values, recorded now unless that was just done."""
         latest = self._latest.__dict__
         known, recorded = latest.pop("given", None), latest.pop("recorded", None)
-        same = latest.pop("graph", None) is graph and known is not None
+        last = latest.pop("graph", None)
+        same = last is not None and last.nodes is graph.nodes and known is not None
         if same and recorded is not None and all(_equal(known[n], given[n]) for n in known):
             return recorded  # type: ignore[no-any-return]
         return self._graph_of(graph, given)
@@ -375,6 +394,8 @@ class _Recorded:
         return one_by_one(self._one, inputs)
 
     def _one(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        import numpy as np
+
         graph = self.backing.take(self.graph, inputs)
         found = {}
         for name in self.keep:
@@ -384,6 +405,8 @@ class _Recorded:
                 )
             array = numbers(graph.fetched[name])
             if array is not None:
+                if place := graph.places.get(name, 0):
+                    array = np.moveaxis(array, place, 0)
                 found[name] = array[:1] if name in graph.batched else array[None]
         return found
 

@@ -36,7 +36,9 @@ def engine_of(graph: TorchGraph, keep: Sequence[str]) -> Runner:
 
     model = model_of(graph, keep)
     feeds = {name: Feed(graph.number, name in graph.batched) for name in graph.inputs}
-    fetched = {name: Fetched(name, name in graph.batched) for name in keep}
+    fetched = {
+        name: Fetched(name, name in graph.batched, place=graph.places.get(name, 0)) for name in keep
+    }
     data, alone = model.SerializeToString(), graph.rows == 1
     material = Material(graph.name, data, feeds, frozenset(keep), {}, alone, checked=True)
     engine = StoredEngine(material, fetched, keep[-1], allowance(graph, keep))

@@ -10,9 +10,10 @@ from convscope.errors import SettingError, SourceError
 from convscope.files.labels import configured_labels
 from convscope.network import Network
 from convscope.readers.example import Example
+from convscope.readers.torch.alone import held_back
 from convscope.readers.torch.build import build, skeleton
 from convscope.readers.torch.calls import Recording
-from convscope.readers.torch.graph import TorchGraph
+from convscope.readers.torch.graph import Rowed, TorchGraph
 from convscope.readers.torch.inputs import Arguments, arguments
 from convscope.readers.torch.module import BothEngines, TorchModule
 from convscope.readers.torch.recording import record
@@ -41,10 +42,18 @@ def opened(source: Any, example: Example) -> Network:
         given = given.with_inputs({n: t.to("meta") for n, t in given.inputs.items()})
     recording = record(module, given.args, given.kwargs, given.inputs, False, example.training)
     graph, batched = graph_of(recording, name)
+    rowed: Rowed | None = None
     if not batched and (one := _of_one_row(module, given, recording, example.training)):
+        from convscope.readers.torch.rows import lying
+
+        rowed = lying(one[1], recording)
         recording.settle()
         given, recording = one
         graph, batched = graph_of(recording, name)
+    if batched and recording.failure is None and _keeps_ones(graph):
+        rowed = rowed or _told_by_others(module, given, recording, example.training)
+        if rowed is not None:
+            graph = _without_ones(graph, build(recording, name, True, rowed))
     recording.settle()
     if recording.failure is not None:
         from convscope.readers.torch.failing import forward_error
@@ -111,15 +120,60 @@ def _of_one_row(
     return (one, again) if apart else None
 
 
+def _keeps_ones(graph: TorchGraph) -> bool:
+    """Whether an axis of a layer may be the batch, of one row, without anybody knowing."""
+    return graph.rows == 1 and any(
+        name not in graph.batched and 1 in facts.output_shape for name, facts in graph.facts.items()
+    )
+
+
+def _told_by_others(
+    module: Any, given: Arguments, recording: Recording, training: bool
+) -> Rowed | None:
+    """Return where the batch is, told by a forward of no row at all, which costs next to nothing, or else of two."""
+    if any(tensor.is_meta for tensor in given.inputs.values()):
+        return None
+    from convscope.readers.torch.rows import lying
+
+    for rows in (0, 2):
+        with held_back():
+            several = {
+                name: torch.cat([tensor] * rows) if rows else tensor[:0]
+                for name, tensor in given.inputs.items()
+                if tensor.ndim > 1 and tensor.shape[0] == 1
+            }
+            many = given.with_inputs({**given.inputs, **several})
+            other = record(module, many.args, many.kwargs, many.inputs, False, training)
+        found = lying(recording, other)
+        other.settle()
+        if found is not None:
+            return found
+    return None
+
+
+def _without_ones(graph: TorchGraph, other: TorchGraph) -> TorchGraph:
+    """Return the other graph, whose layers leave the batch out, if it explains as much."""
+    if list(graph.nodes) != list(other.nodes):
+        return graph
+    lost = any(
+        facts.equation is not None and other.facts[name].equation is None
+        for name, facts in graph.facts.items()
+    )
+    return graph if lost else other
+
+
 def _begins_with(many: Any, single: Any, rows: torch.Size) -> bool:
-    """Whether a tensor of so many rows begins with those numbers."""
+    """Whether a tensor of so many rows, whichever axis they are, begins with those numbers."""
     if many.is_nested or many.layout is not torch.strided or many.dtype != single.dtype:
         return False
-    return (
-        many.shape[:1] == rows
-        and many[:1].shape == single.shape
-        and torch.allclose(many[:1], single, rtol=1e-4, atol=1e-5, equal_nan=True)
-    )
+    if many.ndim != single.ndim:
+        return False
+    differ = [n for n, (a, b) in enumerate(zip(many.shape, single.shape, strict=True)) if a != b]
+    if len(differ) > 1 or any(many.shape[n] != rows[0] or single.shape[n] != 1 for n in differ):
+        return False
+    for place in differ:
+        many = many.narrow(place, 0, 1)
+    return torch.allclose(many, single, rtol=1e-4, atol=1e-5, equal_nan=True)
 
 
 _WINDOWS = {"conv1d": 1, "conv2d": 2, "conv3d": 3, "max_pool2d": 2, "avg_pool2d": 2, "adaptive_avg_pool2d": 2,

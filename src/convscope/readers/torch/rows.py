@@ -1,16 +1,47 @@
-"""Whether several rows may go through a module in one forward, each computed as it is alone: shown by the equations."""
+"""Where the rows of a batch lie, and whether several may go through in one forward, each computed as it is alone."""
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from convscope.aten.layer import Operator
+from convscope.notation import Size
 from convscope.notation.serial import to_json
-from convscope.readers.torch.graph import TorchGraph, alike
+from convscope.notation.sizes import Shape
+from convscope.readers.torch.calls import Recording
+from convscope.readers.torch.graph import Rowed, TorchGraph, alike
 
 
 def apart(graph: TorchGraph) -> bool:
     """Whether the equation of every layer is of one row of a batch, and reads no other."""
     explained = all(facts.equation is not None for facts in graph.facts.values())
-    return explained and graph.batched == {*graph.inputs, *graph.nodes}
+    first = not graph.places and graph.batched == {*graph.inputs, *graph.nodes}
+    return explained and first
+
+
+def lying(one: Recording, other: Recording) -> Rowed | None:
+    """Return where the batch is in every value of a forward of one row, told from a forward of another number of rows.
+
+    It is the axis that has 1 in the one and that number in the other: None where the two do not go the same way.
+    """
+    ops = tuple([call.op for call in one.calls])
+    if other.failure is not None or ops != tuple([call.op for call in other.calls]):
+        return None
+    rows = {value.shape[0] for value in other.inputs.values() if value.shape}
+    places = [
+        tuple([_lies(a.shape, b.shape, rows) for a, b in zip(x.outputs, y.outputs, strict=False)])
+        for x, y in zip(one.calls, other.calls, strict=True)
+    ]
+    return Rowed(ops, tuple(places))
+
+
+def _lies(one: Shape, other: Shape, rows: Container[Size]) -> int:
+    """Return which axis is the batch, −1 for none: heads of attention may be counted together with it."""
+    differ = [n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b]
+    if len(one) != len(other) or len(differ) != 1:
+        return -1
+    (place,) = differ
+    return place if one[place] == 1 and other[place] in rows else -1
 
 
 def same(one: TorchGraph, several: TorchGraph) -> bool:
