@@ -69,17 +69,17 @@ def test_equals_keras(name: str) -> None:
 
 @pytest.mark.parametrize("given", [*FUNCTIONS, {}, {"max_value": 6}, {"max_value": 0.75}, {"negative_slope": 0.1}])  # fmt: skip
 def test_what_is_no_number_stays_none(given: Any) -> None:
+    kept: dict[str, Any] = {} if isinstance(given, str) else given
+    ours: Any = convscope.ReLU(input_shape=(4,), **kept)
+    whose: Any = keras.layers.ReLU(**kept)
     if isinstance(given, str):
-        layer, whose = convscope.Activation(given, input_shape=(4,)), keras.activations.get(given)
-    else:
-        layer, whose = convscope.ReLU(input_shape=(4,), **given), keras.layers.ReLU(**given)
-    net = convscope.Sequential([layer])
+        ours, whose = convscope.Activation(given, input_shape=(4,)), keras.activations.get(given)
+    net = convscope.Sequential([ours])
     x = np.array([0.5, np.nan, 2, -1], np.float32)
     expected = np.asarray(whose(keras.ops.convert_to_tensor(x)).detach().numpy())
     assert np.isnan(expected[1])
-    run = net.run(x)
-    np.testing.assert_allclose(run.output, expected, 1e-5, 1e-6)
-    assert np.isnan(net.trace(x, layer.name, (1,)).facts.value)
+    np.testing.assert_allclose(net.run(x).output, expected, 1e-5, 1e-6)
+    assert np.isnan(net.trace(x, 0, (1,)).facts.value)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

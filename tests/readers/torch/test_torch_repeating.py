@@ -168,7 +168,7 @@ def test_a_weight_that_changes_is_seen(repeats: list[bool]) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:torch.quantize_per_tensor")
 def test_weights_that_torchscript_packs_are_no_other_path() -> None:
     module = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)).eval()
-    packed = torch.ao.quantization.quantize_dynamic(module, {nn.Linear}, torch.qint8)
+    packed = torch.ao.quantization.quantize_dynamic(module, {nn.Linear}, torch.qint8)  # type: ignore[no-untyped-call]
     network, x = cs.open(packed, shape=(5,)), np.linspace(-1, 1, 5, dtype=np.float32)
     expected = packed(torch.from_numpy(x)[None])[0].numpy()
     for _ in range(3):
