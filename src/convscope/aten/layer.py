@@ -123,7 +123,7 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
     """
     rule = rule_of(use.op)
     if rule is None:
-        return Stated(None, reason=f"{use.op} has no equation here")
+        return Stated(None, reason=f"nothing here says what {use.op} computes")
     if not computes(rule, use):
         kinds = " and ".join(use.reads or (use.dtype,))
         return Stated(None, reason=f"its numbers are {kinds}")

@@ -74,7 +74,7 @@ def state(use: Use, shapes: tuple[Shape, ...]) -> Stated:
     """
     rule = rule_of(use.op) if use.domain == "" else None
     if rule is None:
-        return Stated(None, reason=f"{use.op} has no equation here")
+        return Stated(None, reason=f"nothing here says what {use.op} computes")
     if not {ONNX.get(one, "") for one in use.elements if one is not None} <= rule.takes:
         return Stated(None, reason="it computes with other numbers than float32")
     fed = iter(zip(tensor_names(len(shapes)), shapes, strict=True))

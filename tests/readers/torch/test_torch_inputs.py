@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import convscope as cs
-from convscope.errors import EngineError, InputError, SourceError, SourceWarning
+from convscope.errors import EngineError, InputError, OutputWarning, SourceError, SourceWarning
 
 from .modules import unchanged
 
@@ -343,11 +344,23 @@ def test_numbers_beyond_halves_become_infinite_without_a_word() -> None:
     assert not np.isfinite(net.run(np.full((2, 4, 5), 1e6)).output).all()
 
 
-def test_float64_in_onnx_runtime_says_what_would_run() -> None:
-    module = nn.Conv2d(2, 3, 1).double()
+def test_float64_in_onnx_runtime_says_what_lacks_and_what_would_run(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.BatchNorm2d(2), nn.Conv2d(2, 3, 1)).double().eval()
     net = cs.open(module, torch.rand(1, 2, 4, 5).double(), engine="onnxruntime")
-    with pytest.raises(EngineError, match=r"float64.*module.float\(\) would run"):
+    lacks = r"no Conv in float64, in which 1 \(Conv2d\) computes"
+    with pytest.raises(EngineError, match=rf"{lacks}: module.float\(\) would run"):
         net.run(np.ones((2, 4, 5)))
+    with pytest.warns(OutputWarning, match=lacks):
+        net.export(tmp_path / "net.onnx")
+    assert (tmp_path / "net.onnx").exists()
+    whole = cs.open(
+        nn.Sequential(nn.Linear(5, 3), nn.Sigmoid()).double(),
+        torch.rand(1, 5).double(),
+        engine="onnxruntime",
+    )
+    whole.run(np.ones(5))
+    whole.export(tmp_path / "whole.onnx")  # what it has in float64 is run in it
+    assert max(whole.backing.differences.values()) < 1e-14  # type: ignore[attr-defined]
 
 
 def test_what_learns_is_what_learns_now() -> None:

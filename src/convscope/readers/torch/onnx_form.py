@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ import numpy as np
 from convscope.aten import rule_of
 from convscope.aten.layer import Operator, call_of, computes
 from convscope.aten.rule import OPSET, Call, Given, NoEquation, Weight
-from convscope.errors import EngineError, OutputError, UnsupportedError
+from convscope.errors import EngineError, OutputError, OutputWarning, UnsupportedError
 from convscope.readers.torch.graph import TorchGraph
 
 if TYPE_CHECKING:
@@ -61,12 +63,22 @@ class LiveEngine:
                 self._ready = now, engine_of(self.graph, self.keep)
             return self._ready[1].run(inputs)
         except EngineError as error:
-            if self.graph.number == "float64":
+            if lacking := _lacking(self.graph, error):
                 raise EngineError(
-                    f"{error} (it computes in float64, for which ONNX Runtime has few operators: module.float() "
-                    f"would run there, and without engine='onnxruntime' PyTorch runs it as it is)"
+                    f"{lacking}: module.float() would run there, and without engine='onnxruntime' PyTorch runs it as it is"
                 ) from error
             raise
+
+
+def _lacking(graph: TorchGraph, error: Exception) -> str:
+    """Return which operator ONNX Runtime has not in float64, and which layer needs it; "" where it is something else."""
+    found = re.search(r"implementation for (\w+)\(\d+\) node with name '([^']*)'", str(error))
+    if found is None or graph.number != "float64":
+        return ""
+    op, node = found.groups()
+    layer = graph.nodes.get(node) or graph.nodes.get(node.rpartition("/")[0])
+    who = "this graph" if layer is None else f"{layer.name} ({layer.layer.kind})"
+    return f"ONNX Runtime has no {op} in float64, in which {who} computes"
 
 
 class _OneOf:
@@ -133,6 +145,22 @@ def export(graph: TorchGraph, path: Path) -> None:
     except Exception as error:  # the checker raises its own and protobuf's errors
         raise EngineError(f"the ONNX form of {graph.name} is not valid: {error}") from error
     onnx.save(model, str(path))
+    if graph.number == "float64":
+        _say_what_lacks(graph)
+
+
+def _say_what_lacks(graph: TorchGraph) -> None:
+    """Warn of a valid file that ONNX Runtime does not run: it has not every operator in float64."""
+    try:
+        engine_of(graph, graph.outputs)
+    except EngineError as error:
+        if lacking := _lacking(graph, error):
+            warnings.warn(
+                f"{lacking}: the file is valid, and what has those operators runs it; module.float() is exported as one "
+                f"that ONNX Runtime runs",
+                OutputWarning,
+                stacklevel=5,
+            )
 
 
 def unwritable(graph: TorchGraph) -> dict[str, str]:
