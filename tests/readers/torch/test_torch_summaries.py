@@ -324,6 +324,21 @@ def test_the_drop_in_takes_torchinfos_options() -> None:
         cs.summary(module, (1, 7), torch.ones(1, 7), verbose=0)
 
 
+def test_the_drop_in_prints_torchinfos_columns() -> None:
+    class Token(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.token, self.pool = nn.Parameter(torch.rand(1, 1, 5)), nn.MaxPool2d(3)
+            self.inner = nn.Sequential(nn.Conv2d(2, 4, (3, 2)), nn.ConvTranspose2d(4, 3, 2))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.inner(self.pool(x)) + self.token
+
+    asked: dict[str, Any] = {"input_size": (1, 2, 21, 15), "col_names": COLUMNS, "verbose": 0}
+    ours, theirs = cs.summary(Token(), **asked), torchinfo.summary(Token(), **asked)
+    assert str(ours).partition("Total params")[0] == str(theirs).partition("Total params")[0]
+
+
 def test_the_drop_in_lists_what_only_holds_modules() -> None:
     class Lists(nn.Module):
         used: Any = 3

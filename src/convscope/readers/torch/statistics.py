@@ -57,7 +57,7 @@ class Line:
     input_size: list[int] | None = None
     output_size: list[int] | None = None
     element: int = 4
-    kernel_size: list[int] | None = None
+    kernel_size: list[int] | int | None = None
     groups: int | None = None
     macs: int = 0
     depth_index: int = 0
@@ -177,9 +177,9 @@ class ModelStatistics:
             if line.is_recursive:
                 return "(recursive)"
             count = line.num_params if line.is_leaf_layer or folded else line.own
-            return (
-                f"{100 * count / self.total_params:.2f}%" if count and self.total_params else "--"
-            )
+            if not count or not self.total_params:
+                return "     --"
+            return f"{100 * count / self.total_params:>6.2f}%"
         if column == "kernel_size":
             return "--" if line.kernel_size is None else str(line.kernel_size)
         if column == "groups":
@@ -344,9 +344,10 @@ def _described(one: Any, path: str, level: int, met: set[int], places: dict[int,
     met.update((id(one), *map(id, new)))
     line.is_leaf_layer = not any(True for _ in one.children())
     line.depth_index = places[level]
-    for weight in own:
-        if weight.ndim > 2 and line.kernel_size is None:
-            line.kernel_size = list(weight.shape[2:])
+    kernel = getattr(one, "kernel_size", None)  # a class token has three axes too, and no kernel
+    line.kernel_size = kernel if isinstance(kernel, int) else None
+    if isinstance(kernel, (tuple, list)):
+        line.kernel_size = list(kernel)
     groups = getattr(one, "groups", None)
     line.groups = groups if isinstance(groups, int) else None
     return line
