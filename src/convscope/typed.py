@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     Array: TypeAlias = np.ndarray[Any, Any]
 else:
     from collections import _tuplegetter as reading
-    from functools import cache
 
     Array = "numpy.ndarray"
 
@@ -52,11 +51,27 @@ else:
     class Protocol:
         """What a class has to offer to be taken for another: type checkers hold it."""
 
-    @cache
-    def filling(count):
-        """Return a function that makes a tuple of so many fields; only their names are missing."""
-        names = "".join(f"_{place}, " for place in range(count))
-        return eval(f"lambda _cls, {names}: _new(_cls, ({names}))", {"_new": tuple.__new__})
+    _new = tuple.__new__
+    FILLING = (
+        lambda _cls: _new(_cls, ()),
+        lambda _cls, a: _new(_cls, (a,)),
+        lambda _cls, a, b: _new(_cls, (a, b)),
+        lambda _cls, a, b, c: _new(_cls, (a, b, c)),
+        lambda _cls, a, b, c, d: _new(_cls, (a, b, c, d)),
+        lambda _cls, a, b, c, d, e: _new(_cls, (a, b, c, d, e)),
+        lambda _cls, a, b, c, d, e, f: _new(_cls, (a, b, c, d, e, f)),
+        lambda _cls, a, b, c, d, e, f, g: _new(_cls, (a, b, c, d, e, f, g)),
+        lambda _cls, a, b, c, d, e, f, g, h: _new(_cls, (a, b, c, d, e, f, g, h)),
+        lambda _cls, a, b, c, d, e, f, g, h, i: _new(_cls, (a, b, c, d, e, f, g, h, i)),
+        lambda _cls, a, b, c, d, e, f, g, h, i, j: _new(_cls, (a, b, c, d, e, f, g, h, i, j)),
+        lambda _cls, a, b, c, d, e, f, g, h, i, j, k: _new(_cls, (a, b, c, d, e, f, g, h, i, j, k)),
+        lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m: _new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m)),
+        lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n: _new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m, n)),
+        lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o: _new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o)),
+        lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p: _new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p)),
+        lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q: _new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q)),
+    )  # fmt: skip
+    """What makes a tuple of so many fields, whose names alone are missing. Compiling them takes longer than all else."""
 
     class Recorded(type):
         """The kind of `Record`: it makes of a class that annotates fields a tuple of them."""
@@ -67,7 +82,7 @@ else:
                 defaults = tuple(stated[field] for field in fields if field in stated)
                 if any(field in stated for field in fields[: len(fields) - len(defaults)]):
                     raise TypeError(f"{name}: a field without a default follows one that has one")
-                made = filling(len(fields))
+                made = FILLING[len(fields)]
                 code = made.__code__.replace(co_varnames=("_cls", *fields), co_name="__new__")
                 new = type(made)(code, made.__globals__, "__new__", defaults)
                 new.__qualname__ = f"{name}.__new__"
