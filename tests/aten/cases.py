@@ -140,6 +140,14 @@ CASES: list[Case] = [
     Case("broadcast_tensors", [(2, 1, 3), (2, 5, 1)], lambda a, b: sum(torch.broadcast_tensors(a, b))),
     Case("linalg_norm", [(2, 5, 3)], lambda x: torch.linalg.norm(x, dim=1)),
     Case("linalg_norm", [(2, 5, 3)], lambda x: torch.linalg.norm(x, dim=(1, 2), keepdim=True)),
+    # -- losses
+    *(
+        Case(op, [(2, 3, 4), (2, 3, 4)], partial(of, reduction=how))
+        for op, of in (("mse_loss", F.mse_loss), ("l1_loss", F.l1_loss), ("huber_loss", partial(F.huber_loss, delta=1.5)),
+                       ("smooth_l1_loss", partial(F.smooth_l1_loss, beta=0.7)),
+                       ("binary_cross_entropy_with_logits", F.binary_cross_entropy_with_logits))
+        for how in ("none", "mean", "sum")
+    ),
     # -- number by number
     Case("logaddexp", [(2, 3, 4), (2, 1, 4)], torch.logaddexp),
     Case("deg2rad", [(2, 3, 4)], torch.deg2rad),
@@ -493,6 +501,7 @@ CASES: list[Case] = [
     Case("index", [(2, 4, 3, 5), (4, 3)], lambda x, i: x[:, i > 0], smooth=False, unwritten="depends on its mask"),
     Case("masked_select", [(4, 3)], lambda x: x.masked_select(x > 0), unwritten="no rule", smooth=False),
     Case("nonzero", [(4, 3)], lambda x: torch.relu(x).nonzero(), smooth=False),
+    Case("nonzero_numpy", [(4, 3)], lambda x: torch.relu(x).nonzero(as_tuple=True), smooth=False),
     Case("nonzero", [(9,)], lambda x: (x > 0).nonzero(), smooth=False),
     Case("masked_scatter", [(4, 3), (2, 7)], lambda x, y, c: x.masked_scatter(c, y), [torch.arange(12).reshape(4, 3) % 5 < 3]),
     Case("index_put", [(4, 3, 5), (4, 3)], lambda x, i: x.index_put((i > 0,), torch.tensor(2.5)), smooth=False),

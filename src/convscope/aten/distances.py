@@ -15,7 +15,7 @@ from convscope.notation import Axis, Equation, Expression, Sum, call, local
 from convscope.notation.functions import MAXIMUM, SQRT
 
 
-def _at_once(state: Callable[[Call], Equation]) -> Callable[[Call], Equation]:
+def at_once(state: Callable[[Call], Equation]) -> Callable[[Call], Equation]:
     """Return what states an operator that PyTorch makes of several, each of which rounds."""
 
     def stated(given: Call) -> Equation:
@@ -137,7 +137,7 @@ def _write_alike(given: Call, form: Write) -> str:
 
 
 RULES = {
-    **{name: Rule(_at_once(_apart), _write_apart) for name in ("pairwise_distance", "dist")},
-    "cdist": Rule(_at_once(_each_to_each), _write_each_to_each),
-    "cosine_similarity": Rule(_at_once(_alike), _write_alike),
+    **{name: Rule(at_once(_apart), _write_apart) for name in ("pairwise_distance", "dist")},
+    "cdist": Rule(at_once(_each_to_each), _write_each_to_each),
+    "cosine_similarity": Rule(at_once(_alike), _write_alike),
 }

@@ -297,7 +297,8 @@ def _masked_select(given: Call) -> Equation:
 
 def _nonzero(given: Call) -> Equation:
     axes = axes_of(_wanted(given))
-    return masking.places(given.reader("self"), given.shape("self"), axes)
+    along = given.output if given.op == "nonzero_numpy" else None
+    return masking.places(given.reader("self"), given.shape("self"), axes, along)
 
 
 def _put_where(given: Call, mask: str, ahead: int) -> Equation:
@@ -540,6 +541,7 @@ RULES = {
     "masked_select": Rule(_masked_select, takes=ALL),
     "masked_scatter": Rule(_masked_scatter, takes=NUMBERS | TRUTH),
     "nonzero": Rule(_nonzero, takes=ALL),
+    "nonzero_numpy": Rule(_nonzero, takes=ALL),
     "index_select": Rule(_index_select, _write_index_select, ALL),
     "embedding": Rule(_embedding, _write_embedding, ALL),
     "embedding_bag": Rule(_embedding_bag, _write_embedding_bag, ALL),

@@ -52,13 +52,14 @@ def masked(image: Reader, mask: Reader, over: Shape, ahead: int, axes: Sequence[
     return Equation(axes, _chosen(mask, at, axes[ahead], number))
 
 
-def places(mask: Reader, over: Shape, axes: Sequence[Axis]) -> Equation:
-    """Return where a mask of this shape holds: axes (which of the places, along which axis)."""
-    k, d = axes
+def places(mask: Reader, over: Shape, axes: Sequence[Axis], along: int | None = None) -> Equation:
+    """Return where a mask of this shape holds: axes (which of the places, along which axis); or `along` one alone."""
     at = _places(over)
     told = tuple(Place(axis) for axis in at)
-    number = told[0] if len(told) == 1 else Pieces(d, tuple(range(1, len(told) + 1)), told)
-    return Equation(axes, _chosen(mask, at, k, number))
+    number: Expression = told[along or 0]
+    if along is None and len(told) > 1:
+        number = Pieces(axes[1], tuple(range(1, len(told) + 1)), told)
+    return Equation(axes, _chosen(mask, at, axes[0], number))
 
 
 def put(
