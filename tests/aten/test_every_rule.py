@@ -10,6 +10,7 @@ import onnxruntime as ort
 import torch
 from campaigns import in_turn
 
+import convscope as cs
 from convscope.aten import rules
 from convscope.aten.layer import Operator
 from convscope.errors import UnsupportedError
@@ -153,3 +154,20 @@ def test_its_onnx_form_gives_pytorchs_numbers(case: Case) -> None:
     for name, found in zip(layers, session.run(layers, feeds), strict=True):
         assert found.shape == values[name].shape
         assert np.allclose(found, values[name], 1e-4, 1e-5, equal_nan=True), case.op
+
+
+def test_what_is_no_number_stays_none_where_pytorch_keeps_it() -> None:
+    given = torch.tensor([[0.5, float("nan"), 2.0, -1.0]])
+    functional = torch.nn.functional
+    names = ("relu", "relu6", "hardtanh", "hardshrink", "softshrink", "leaky_relu", "elu")
+    functions = [getattr(functional, name) for name in names]
+    for of in (*functions, lambda x: functional.threshold(x, 0.1, 20.0)):
+        case = Case("", [(1, 4)], of)
+        net = cs.open(Called(case), given)
+        layer, expected = net.graph.outputs[0], of(given).numpy()
+        assert np.isnan(expected[0, 1])
+        assert np.isnan(net.trace(given.numpy()[0], layer, (1,)).facts.value)
+        assert isinstance(net.graph, TorchGraph)
+        session = ort.InferenceSession(model_of(net.graph, (layer,)).SerializeToString())
+        (found,) = session.run(None, {session.get_inputs()[0].name: given.numpy()})
+        np.testing.assert_allclose(found, expected, 1e-5, 1e-6)

@@ -193,8 +193,8 @@ def _threshold(given: Call, x: Expression) -> Expression:
 
 def _write_threshold(given: Call, form: Write) -> str:
     x = form.input(given.first())
-    above = form.node("Greater", x, form.number(given.number("threshold")))
-    return form.node("Where", above, x, form.number(given.number("value")))
+    below = form.node("LessOrEqual", x, form.number(given.number("threshold")))
+    return form.node("Where", below, form.number(given.number("value")), x)
 
 
 def _write_shrink(given: Call, form: Write) -> str:

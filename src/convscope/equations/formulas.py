@@ -111,7 +111,7 @@ SQUAREPLUS = _function(
 
 
 THRESHOLD = _function(
-    "threshold", ("select", ("sub", "x", "threshold"), "x", "value"), "threshold", "value"
+    "threshold", ("select", ("at_least", "threshold", "x"), "value", "x"), "threshold", "value"
 )
 
 

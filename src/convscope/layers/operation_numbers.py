@@ -151,7 +151,7 @@ NUMBERS: dict[str, StatedOperation] = {
     "Gelu": StatedOperation(_gelu_of, _write_gelu, True),
     "Threshold": _numbers(
         lambda x, t, v: call(formulas.THRESHOLD, x, t, v),
-        lambda form, x, t, v: form.node("Where", form.node("Greater", x, t), x, v),
+        lambda form, x, t, v: form.node("Where", form.node("LessOrEqual", x, t), v, x),
         "threshold", "default_value",
     ),
     "Identity": StatedOperation(_unchanged, lambda g, form, x: form.node("Identity", *x), True),
