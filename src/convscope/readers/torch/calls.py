@@ -209,6 +209,12 @@ class Recording:
         self.frames, self.warnings, self.failure = frames, warnings, failure
         self.modules, self.plain = modules, plain
 
+    def forget(self) -> None:
+        """Let go of the numbers that depend on the inputs."""
+        given = [value for call in self.calls for value in call.outputs if value.fed]
+        for value in (*self.inputs.values(), *given):
+            value.tensor = None
+
     def settle(self) -> None:
         """Forget what only building a graph needs, so that nothing here holds itself.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import torch
 
 from convscope.errors import EngineError, NotBuiltError
 from convscope.model.graph import Graph
-from convscope.notation.sizes import shape_text
+from convscope.notation.sizes import product, shape_text
 from convscope.readers.torch.alone import alone, held_back
 from convscope.readers.torch.build import build
 from convscope.readers.torch.calls import Recording, Value
@@ -195,33 +196,46 @@ class TorchModule(RecordedGraph):
             words.say()
         return {n: graph.fetched[n].holding(values[place]) for n, place in known.names.items()}
 
-    def grouped(self, graph: TorchGraph, given: Mapping[str, Array]) -> TorchGraph | None:
-        """Return the graph of several rows in one forward, without values; None unless each of them is as it is alone."""
+    def grouped(
+        self, graph: TorchGraph, given: Mapping[str, Array]
+    ) -> tuple[TorchGraph, TorchGraph] | None:
+        """Return the graph of several rows in one forward, without values and with these rows' own.
+
+        None unless each of them is as it is alone.
+        """
+        from convscope.readers.torch.paths import known_path
         from convscope.readers.torch.rows import apart, same
 
         if not apart(graph):
             return None
         try:
-            recording = self.recorded(graph, given, False)
+            recording = self.recorded(graph, given)
         except EngineError:  # it takes no several
             return None
         found = build(recording, graph.name, self.batched)
-        recording.settle()
         # where its way depends on numbers, rows may go different ways
-        return found if not recording.warnings and same(graph, found) else None
+        if recording.warnings or not same(graph, found):
+            recording.settle()
+            return None
+        if path := known_path(recording, found.fetched):
+            self._known[len(next(iter(given.values())))] = found, path
+        values = {name: value.holding(value.tensor) for name, value in found.fetched.items()}
+        recording.forget()
+        recording.settle()
+        return found, found.holding(values)
 
     def together(self, graph: TorchGraph, given: Mapping[str, Array]) -> TorchGraph | None:
         """Return the graph that `grouped` gave, with the values of these rows; None where they take another path."""
         found = self._graph_of(graph, given)
         return found if found.nodes is graph.nodes else None
 
-    def recorded(self, graph: Graph, given: Mapping[str, Array], keep: bool = True) -> Recording:
-        """Return the recording of one forward, with all values where they are to be kept."""
+    def recorded(self, graph: Graph, given: Mapping[str, Array]) -> Recording:
+        """Return the recording of one forward, all values kept."""
         self.needs_example(graph)
         arguments = self._called_with(graph, given)
         with _printing_to(self.prints_to) if self.prints_to else nullcontext():
             found = record(
-                self.module, arguments.args, arguments.kwargs, arguments.inputs, keep, self.training
+                self.module, arguments.args, arguments.kwargs, arguments.inputs, True, self.training
             )
         if found.failure is not None:
             from convscope.engine.child import first_line
@@ -368,6 +382,10 @@ def _apart(ours: Array, theirs: Array) -> float:
     return float(away.max(initial=0.0)) / max(float(size), 1e-30)
 
 
+BESIDE = 1 << 29
+"""Rows go through together as long as what is computed beside what is asked for, and held until the end, is within so many bytes."""
+
+
 class _Recorded:
     """Runs a module and gives the values that it computed in its own forward.
 
@@ -383,15 +401,43 @@ class _Recorded:
         rows = len(next(iter(inputs.values())))
         if rows == 1:
             return self._one(inputs)
-        if rows not in self._grouped:
-            self._grouped[rows] = self.backing.grouped(self.graph, inputs)
-        graph = self._grouped[rows]
-        if graph is not None and (found := self.backing.together(graph, inputs)) is not None:
-            arrays = {name: numbers(found.fetched[name]) for name in self.keep}
-            return {name: array for name, array in arrays.items() if array is not None}
+        import numpy as np
+
         from convscope.engine.runtime import one_by_one
 
-        return one_by_one(self._one, inputs)
+        parts: list[dict[str, Array]] = []
+        for first in range(0, rows, self._most) if self._most > 1 else ():
+            part = self._together({n: a[first : first + self._most] for n, a in inputs.items()})
+            if part is None:
+                return one_by_one(self._one, inputs)
+            parts.append(part)
+        if len(parts) < 2:
+            return parts[0] if parts else one_by_one(self._one, inputs)
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    @cached_property
+    def _most(self) -> int:
+        """How many rows go through in one forward at most."""
+        facts = self.graph.facts
+        beside = [n for n in facts if n not in self.keep and facts[n].equation is not None]
+        size = 4 * sum(int(product(facts[name].output_shape)) for name in beside)
+        return 1 << max(1, BESIDE // max(1, size)).bit_length() - 1
+
+    def _together(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
+        """Return the kept activations of rows that go through in one forward; None where they have to go one by one."""
+        rows = len(next(iter(inputs.values())))
+        if rows == 1:
+            return self._one(inputs)
+        if rows in self._grouped:
+            graph = self._grouped[rows]
+            found = None if graph is None else self.backing.together(graph, inputs)
+        else:
+            graph, found = self.backing.grouped(self.graph, inputs) or (None, None)
+            self._grouped[rows] = graph
+        if found is None:
+            return None
+        arrays = {name: numbers(found.fetched[name]) for name in self.keep}
+        return {name: array for name, array in arrays.items() if array is not None}
 
     def _one(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         import numpy as np
