@@ -318,3 +318,25 @@ def test_what_a_module_is_opened_with_is_not_for_its_export(tmp_path: Path) -> N
     )
     refused = CliRunner().invoke(main, ["summary", str(tmp_path / "own.py"), "--shape", "4"])
     assert refused.exit_code == 2 and "a network of convscope's own" in refused.output
+
+
+def test_a_module_whose_parts_are_taken_agrees_with_its_export(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+
+    class Parted(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.lin = torch.nn.Conv1d(3, 12, 2), torch.nn.Linear(4, 5)
+
+        def forward(self, x: Any) -> Any:
+            y = self.conv(x).unflatten(1, (3, 4)).movedim(1, 0)  # queries, keys and values
+            return [self.lin(part.transpose(1, 2)) for part in (y[0], y[1], y[2])]
+
+    torch.manual_seed(1)
+    net = convscope.open(Parted().eval(), shape=(3, 7))
+    net.export(tmp_path / "net.onnx")
+    image = RNG.random((3, 7), dtype=np.float32)
+    found = convscope.compare(net, convscope.open(str(tmp_path / "net.onnx")), image)
+    assert found.agree, str(found)
+    parts = [layer.other for layer in found.layers if str(layer.one).startswith("select")]
+    assert [str(name).partition("/")[0] for name in parts] == ["select", "select:2", "select:3"]

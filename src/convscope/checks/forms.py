@@ -19,6 +19,7 @@ from convscope.notation.expression import (
 )
 from convscope.notation.functions import compute
 from convscope.notation.index import Index
+from convscope.notation.sizes import is_one
 from convscope.typed import Array, Record
 
 
@@ -75,7 +76,10 @@ def at_own_place(equation: Equation) -> bool:
     inlined = [indices for read, indices, _ in equation.inlined if read.tensor.role == "input"]
     return bool(inlined) and all(
         len(indices) == len(equation.axes)
-        and all(i.single() is a for i, a in zip(indices, equation.axes, strict=True))
+        and all(
+            i.single() is a or (is_one(a.size) and not i.terms and i.const == 0)  # its only one
+            for i, a in zip(indices, equation.axes, strict=True)
+        )
         for indices in inlined
     )
 

@@ -28,13 +28,13 @@ from convscope.checks.forms import (
 )
 from convscope.equations import formulas
 from convscope.model.graph import Graph
-from convscope.notation import Equation
+from convscope.notation import Equation, Size
 from convscope.notation.anatomy import anatomy
 from convscope.notation.evaluation import evaluate
 from convscope.notation.expression import Binary, Call, Expression, Number, Read, Reduction
 from convscope.notation.functions import Function, compute
 from convscope.notation.scattered import Standing
-from convscope.notation.sizes import is_known, product
+from convscope.notation.sizes import is_known, is_one, product
 from convscope.typed import Array
 
 
@@ -257,7 +257,8 @@ def described(graph: Graph, equation: Equation) -> tuple[str, tuple[Any, ...]]:
     if parts.main is not None:
         sizes = tuple(axis.size for axis in parts.main.reduction.axes)
         return parts.main.reduction.kind, (sizes, _windows(equation), bool(equation.weights))
-    if at_own_place(equation) and degree(equation) == 1 and len(equation.inputs) == 1:
+    own = at_own_place(equation) and degree(equation) == 1
+    if own and [tensor.shape for tensor in equation.inputs] == [equation.shape]:
         return "norm", ()
     if at_own_place(equation) and len(equation.inputs) > 1:
         if degree(equation) == 1:
@@ -277,6 +278,10 @@ def described(graph: Graph, equation: Equation) -> tuple[str, tuple[Any, ...]]:
 def scaled(equation: Equation) -> tuple[float, float] | None:
     """Return slope and offset of a layer that does the same to every number, as a rescaling; None for others."""
     if equation.weights or len(equation.inputs) != 1 or degree(equation) != 1:
+        return None
+    if (
+        equation.inputs[0].shape != equation.shape
+    ):  # the first of several rows is read at its place, too
         return None
     if not at_own_place(equation) or not all(map(is_known, equation.shape)):
         return None
@@ -391,11 +396,16 @@ def _is_product(equation: Equation) -> bool:
 
 
 def _shape(graph: Graph, name: str) -> tuple[Any, ...]:
-    return tuple(sorted(map(str, graph.shape(name))))
+    return _sizes(graph.shape(name))
 
 
 def _shape_of(equation: Equation) -> tuple[Any, ...]:
-    return tuple(sorted(map(str, equation.shape)))
+    return _sizes(equation.shape)
+
+
+def _sizes(shape: Sequence[Size]) -> tuple[str, ...]:
+    """Return sizes in no order: one format has axes of 1 where another leaves the batch out."""
+    return tuple(sorted(str(size) for size in shape if not is_one(size)))
 
 
 def chain(units: Units, unit: Unit) -> list[str]:
