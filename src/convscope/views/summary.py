@@ -320,20 +320,27 @@ def _kept_to_lines(
     totals = _footer(summary, kinds)
     known: dict[tuple[str, int], MeasuredColumn] = {}
 
+    def column(place: int, detail: int) -> MeasuredColumn:
+        name, kind = names[place], kinds[place]
+        way = name, _SHORTER[name][detail] if name in _SHORTER else 0
+        if way not in known:
+            cells = [*_cells(summary, names, *way), *totals[place : place + 1]]
+            known[way] = MeasuredColumn(Column(kind.title, kind.align), cells)
+        return known[way]
+
     def made(detail: int) -> list[MeasuredColumn]:
-        short = [(name, _SHORTER[name][detail] if name in _SHORTER else 0) for name in names]
-        for place, (way, kind) in enumerate(zip(short, kinds, strict=True)):
-            if way not in known:
-                cells = [*_cells(summary, names, *way), *totals[place : place + 1]]
-                known[way] = MeasuredColumn(Column(kind.title, kind.align), cells)
-        return [known[way] for way in short]
+        return [column(place, detail) for place in range(len(names))]
+
+    def as_narrow(detail: int) -> bool:
+        last = every[-1]
+        return all(column(n, detail).natural <= column(n, last).natural for n in range(len(names)))
 
     every, few = range(len(_BRIEF)), 1.1 * rows
     least = least_height(made(every[-1]), width, bool(totals)) if free else 0
     if least > max(
         few, rows + _AROUND
     ):  # nor in more words: as narrow as can be, in as many words as are
-        lines, detail = least, min(every, key=lambda one: sum(c.natural for c in made(one)))
+        lines, detail = least, next(filter(as_narrow, every))
     else:
         ways: list[tuple[int, int]] = []
         for detail in every:
