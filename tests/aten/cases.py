@@ -137,7 +137,7 @@ CASES: list[Case] = [
     Case("linalg_cross", [(2, 4, 3), (2, 1, 3)], torch.linalg.cross),
     Case("meshgrid", [(4,), (3,)], lambda a, b: sum(torch.meshgrid(a, b, indexing="ij"))),
     Case("meshgrid", [(4,), (3,)], lambda a, b: torch.meshgrid(a, b, indexing="xy")[1], smooth=False),
-    Case("broadcast_tensors", [(2, 1, 3), (2, 5, 1)], lambda a, b: sum(torch.broadcast_tensors(a, b))),
+    Case("broadcast_tensors", [(2, 1, 3), (2, 5, 1)], lambda a, b: sum(torch.broadcast_tensors(a, b))),  # type: ignore[no-untyped-call]
     Case("linalg_norm", [(2, 5, 3)], lambda x: torch.linalg.norm(x, dim=1)),
     Case("linalg_norm", [(2, 5, 3)], lambda x: torch.linalg.norm(x, dim=(1, 2), keepdim=True)),
     # -- losses

@@ -323,7 +323,7 @@ def test_what_a_module_is_opened_with_is_not_for_its_export(tmp_path: Path) -> N
 def test_a_module_whose_parts_are_taken_agrees_with_its_export(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
 
-    class Parted(torch.nn.Module):  # type: ignore[misc]
+    class Parted(torch.nn.Module):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__()
             self.conv, self.lin = torch.nn.Conv1d(3, 12, 2), torch.nn.Linear(4, 5)

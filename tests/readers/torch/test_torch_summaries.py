@@ -161,7 +161,7 @@ def test_whose_type_alone_is_taken_is_no_parameter_of_a_layer() -> None:
             super().__init__()
             self.conv = nn.Conv2d(2, 3, 2)
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
+        def forward(self, x: torch.Tensor) -> Any:
             w = self.conv.weight
             x = x + w.new_ones(2, 1, 1) + torch.zeros_like(w)[0, :, :1, :1]
             return self.conv(x)
@@ -331,7 +331,7 @@ def test_the_drop_in_prints_torchinfos_columns() -> None:
             self.token, self.pool = nn.Parameter(torch.rand(1, 1, 5)), nn.MaxPool2d(3)
             self.inner = nn.Sequential(nn.Conv2d(2, 4, (3, 2)), nn.ConvTranspose2d(4, 3, 2))
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
+        def forward(self, x: torch.Tensor) -> Any:
             return self.inner(self.pool(x)) + self.token
 
     asked: dict[str, Any] = {"input_size": (1, 2, 21, 15), "col_names": COLUMNS, "verbose": 0}
