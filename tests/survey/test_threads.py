@@ -109,6 +109,13 @@ def test_a_fault_in_a_thread_ends_the_survey_and_leaves_what_was_written(
     assert surveyed(part, resume=True) == whole
 
 
+def test_a_layer_without_numbers_keeps_nobody_waiting() -> None:
+    tally = Tally(Plan((Measured("of 5", 1, 2, 0, (5,)),), 1, "maps", None))
+    with pytest.raises(KeyError, match="of 5"):
+        tally.add([0], [("a.png", None)], {})
+    assert not tally.histograms[0].busy.locked()
+
+
 def test_a_layer_that_somebody_counts_is_left_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = Plan(
         tuple(Measured(f"of {n}", 1, 2, 2 * k, (n,)) for k, n in enumerate((7, 5, 3))),

@@ -34,12 +34,14 @@ def settled(equation: Equation, batched: frozenset[str]) -> tuple[Equation, bool
     if not batched:
         return equation, False
     row = equation.axes[0] if equation.axes else None
+    rows = None if row is None else row.size
     keeps = row is not None and not _told_by(row, equation)
     for read, indices, _ in equation.inlined:
         if read.tensor.name in batched:
             if read.padding is not None and read.padding[0] != (0, 0):
                 raise NoEquation("it pads the batch")
             keeps = keeps and indices[0].single() is row and not _any_moves(indices[1:], row)
+            keeps = keeps and (read.tensor.shape or (None,))[0] == rows
         elif row is not None and _any_moves(indices, row):
             keeps = False
     strip = _Strip(dict.fromkeys(batched, 0), row if keeps else None)

@@ -220,8 +220,8 @@ class Tally:
         def free() -> int:
             """Take a layer that nobody counts; where there is none, wait for the first."""
             with taking:
-                busy = (of for of in waiting if self.histograms[of].busy.acquire(blocking=False))
-                if (of := next(busy, None)) is None:
+                taken = (of for of in waiting if self.histograms[of].busy.acquire(blocking=False))
+                if (of := next(taken, None)) is None:
                     of = waiting[0]
                     self.histograms[of].busy.acquire()
                 waiting.remove(of)
@@ -229,12 +229,12 @@ class Tally:
 
         def count(_: int) -> None:
             layer, histograms = plan.layers[of := free()], self.histograms[of]
-            x = layer.arranged(activations[layer.name])
             beside = None
-            if of in clips:
-                clip, cap = clips[of]
-                beside = Clip(cap, room(clip), self.histograms[clip])
             try:
+                x = layer.arranged(activations[layer.name])
+                if of in clips:
+                    clip, cap = clips[of]
+                    beside = Clip(cap, room(clip), self.histograms[clip])
                 sure = by.count(x, histograms, room(of), beside)
             finally:
                 histograms.busy.release()

@@ -97,6 +97,25 @@ def test_numbers_that_are_overwritten_stay_those_of_the_values_before(
     assert repeats == ([] if leaves else [True])  # who looks on sees another face of the memory
 
 
+class Masking(nn.Module):
+    """Reads a part of what it then writes into, by operators that give it nowhere else."""
+
+    def forward(self, x: Any) -> Any:
+        y = x * 2
+        total = y[:, 1:].sum()
+        y[y < 1] = 5
+        y.copy_(y + 1)
+        return y * total
+
+
+def test_a_part_that_was_read_stays_what_it_was(repeats: list[bool]) -> None:
+    net, x = cs.open(Masking(), shape=(3, 5, 4)), torch.rand(1, 3, 5, 4)
+    net.run(x.numpy())
+    run = net.run(x.numpy())
+    assert np.array_equal(run["slice"], 2 * x[0, 1:].numpy())
+    assert repeats == [True]
+
+
 class Choosing(nn.Module):
     """The same operators by other modules, of other values, with other settings, or more of them."""
 

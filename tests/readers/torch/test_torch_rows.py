@@ -91,6 +91,8 @@ def test_rows_that_stay_apart_go_together(compute: Any) -> None:
         lambda m, x: m.conv(x) + torch.randn(4, 7, 6),
         lambda m, x: m.conv(x) + m.conv(x[:1]),
         lambda m, x: m.conv(x) + x[0].mean(),
+        lambda m, x: x - x[:1],
+        lambda m, x: m.conv(x).split(1)[0].expand(len(x), -1, -1, -1),
         lambda m, x: m.conv(x).view(1, -1),
         lambda m, x: m.conv(x.reshape(1, *SHAPE)),
         lambda m, x: m.conv(x.roll(1, 0)),

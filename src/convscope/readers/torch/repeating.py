@@ -207,13 +207,16 @@ class Repeat(Recorder):  # type: ignore[no-untyped-call]
             new = step.elsewhere(*args, **kwargs)
             if geometry(new) != geometry(tensor):
                 new = None
-        before = tensor.detach() if new is not None else tensor.detach().clone()
-        for place in places:
-            self.values[place] = before
         if new is not None:
+            for place in places:
+                self.values[place] = tensor.detach()
             DATA.__set__(tensor, new)
-        else:
-            step.func(*args, **kwargs)
+            return
+        memory = tensor.untyped_storage()._cdata
+        for place, value in self.values.items():  # what was read of it through a view, too
+            if value.layout is STRIDED and value.untyped_storage()._cdata == memory:
+                self.values[place] = value.detach().clone()
+        step.func(*args, **kwargs)
 
     def _aside(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Run an operator that is none of the calls: it asks about a tensor, or passes it on as it is."""
