@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+import pytest
 import torch
 from campaigns import in_turn
 
@@ -159,7 +160,7 @@ def test_its_onnx_form_gives_pytorchs_numbers(case: Case) -> None:
 def test_what_is_no_number_stays_none_where_pytorch_keeps_it() -> None:
     given = torch.tensor([[0.5, float("nan"), 2.0, -1.0]])
     functional = torch.nn.functional
-    names = ("relu", "relu6", "hardtanh", "hardshrink", "softshrink", "leaky_relu", "elu")
+    names = ("relu", "relu6", "hardtanh", "hardshrink", "softshrink", "leaky_relu", "elu", "hardsigmoid", "hardswish")  # fmt: skip
     functions = [getattr(functional, name) for name in names]
     for of in (*functions, lambda x: functional.threshold(x, 0.1, 20.0)):
         case = Case("", [(1, 4)], of)
@@ -171,3 +172,17 @@ def test_what_is_no_number_stays_none_where_pytorch_keeps_it() -> None:
         session = ort.InferenceSession(model_of(net.graph, (layer,)).SerializeToString())
         (found,) = session.run(None, {session.get_inputs()[0].name: given.numpy()})
         np.testing.assert_allclose(found, expected, 1e-5, 1e-6)
+
+
+def test_settings_without_an_equation_are_not_written() -> None:
+    given, weighed = torch.rand(1, 4, 3), torch.nn.functional.binary_cross_entropy_with_logits
+    for of in (
+        lambda x: torch.linalg.norm(x, 1, (1, 2)),
+        lambda x: torch.linalg.norm(x, "nuc", (1, 2)),
+        lambda x: torch.linalg.norm(x, 0, 1),
+        lambda x: weighed(x, x, pos_weight=torch.tensor(3.0)),
+    ):
+        graph = cs.open(Called(Case("", [(1, 4, 3)], of)), given).graph
+        assert isinstance(graph, TorchGraph)
+        with pytest.raises(UnsupportedError, match=r"norm|weighed"):
+            model_of(graph, graph.outputs)

@@ -13,6 +13,7 @@ from convscope.aten.rule import Call, NoEquation, Rule, Write, axes_of
 from convscope.equations import reducing
 from convscope.equations.reducing import REDUCTIONS
 from convscope.notation import Axis, Equation, Expression, call
+from convscope.notation.expression import Number
 from convscope.notation.functions import ABS, EXP, MAXIMUM, SELECT, Function
 
 Of = Callable[[Call, Expression, Expression], Expression]
@@ -87,6 +88,7 @@ def _loss(of: Of, write: Callable[[Call, Write, str], str] | None = None) -> Rul
         return reducing.reduction(REDUCTIONS[kind], each, shape, range(len(shape)), False, axes_of)
 
     def written(given: Call, form: Write) -> str:
+        of(given, Number(0.0), Number(0.0))  # settings without an equation are not written
         x, y = form.input("self"), form.input("target")
         found = write(given, form, form.node("Sub", x, y)) if write else _write_logits(form, x, y)
         kind = REDUCED[given.whole("reduction")]

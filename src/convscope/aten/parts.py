@@ -27,7 +27,7 @@ def _sliced(given: Call, place: int, taken: range) -> Equation:
 
 def _write_sliced(form: Write, x: str, place: int, taken: range) -> str:
     return form.node(
-        "Slice", x, form.whole(taken[0]), form.whole(taken[-1] + 1), form.whole(place), form.whole(taken.step),
+        "Slice", x, form.whole(taken.start), form.whole(taken.stop), form.whole(place), form.whole(taken.step),
     )  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from convscope.aten.rule import Call, NoEquation, Rule, Spelled, Write, axes_of, spelled
 from convscope.equations import formulas
 from convscope.equations.pointwise import (
+    EQUAL,
+    chosen,
     power,
     truncated,
 )
@@ -433,15 +435,19 @@ def _write_glu(given: Call, form: Write) -> str:
 
 
 def _together(given: Call) -> Equation:
-    """aten::logaddexp: log(exp a + exp b), from the larger of them on."""
+    """aten::logaddexp: log(exp a + exp b), from the larger of them on; of two that are alike they are 0 apart, infinite ones too."""
     axes, a, b = both_numbers(given)
-    more = call(Function("log1p", ("x",)), call(EXP, 0.0 - call(ABS, a - b)))
-    return Equation(axes, call(MAXIMUM, a, b) + more)
+    away = chosen(call(EQUAL, a, b), 0.0, call(ABS, a - b))
+    return Equation(
+        axes, call(MAXIMUM, a, b) + call(Function("log1p", ("x",)), call(EXP, 0.0 - away))
+    )
 
 
 def _write_together(given: Call, form: Write) -> str:
     a, b = numbers_of(given, form, "self", "other")
-    less = form.node("Exp", form.node("Neg", form.node("Abs", form.node("Sub", a, b))))
+    away = form.node("Abs", form.node("Sub", a, b))
+    away = form.node("Where", form.node("Equal", a, b), form.number(0.0), away)
+    less = form.node("Exp", form.node("Neg", away))
     more = form.node("Log", form.node("Add", less, form.number(1.0)))
     return form.node("Add", form.node("Max", a, b), more)
 

@@ -111,13 +111,14 @@ def _write_order(given: Call, form: Write) -> str:
 
 def _norm_of(given: Call) -> float:
     kind = given["ord"] if "ord" in given.settings else given["p"]
-    return 2.0 if kind in (None, "fro") else float(kind)
+    if kind in (None, "fro"):
+        return 2.0
+    if given.op == "linalg_norm" and len(given.axes("dim")) > 1:
+        raise NoEquation("it is the norm of a matrix")
+    return float(kind)
 
 
 def _norm(given: Call) -> Equation:
-    places = given.axes("dim")
-    if given.op == "linalg_norm" and given["ord"] not in (None, "fro") and len(places) > 1:
-        raise NoEquation("it is the norm of a matrix")
     return reducing.reduction(reducing.norm(_norm_of(given)), *_along(given))
 
 
@@ -132,9 +133,11 @@ def norm_written(form: Write, x: str, order: float, axes: Sequence[int], keeps: 
     along = form.whole(*axes)
     if order in (1.0, 2.0):
         return form.node(f"ReduceL{order:g}", x, along, keepdims=keeps)
+    if not order:
+        raise NoEquation("it is the norm of order 0")
     x = form.node("Abs", x)
-    if order == float("inf"):
-        return form.node("ReduceMax", x, along, keepdims=keeps)
+    if math.isinf(order):
+        return form.node("ReduceMax" if order > 0 else "ReduceMin", x, along, keepdims=keeps)
     powers = form.node("Pow", x, form.number(order))
     total = form.node("ReduceSum", powers, along, keepdims=keeps)
     return form.node("Pow", total, form.number(1 / order))
