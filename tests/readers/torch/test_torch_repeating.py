@@ -215,6 +215,21 @@ def test_what_a_forward_prints_is_printed_once_a_run(
     assert said == ["small"] * 4 + ["large"] * 2 + ["small"] and False in repeats
 
 
+def test_a_forward_of_no_rows_warns_nobody() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = nn.MultiheadAttention(4, 2)
+
+        def forward(self, x: Any) -> Any:
+            return self.attention(x, x, x)[0] * x.std()
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        cs.open(Scaled(), shape=(3, 4))
+    assert not said
+
+
 def test_ways_whose_layers_have_the_same_names_are_told_apart(repeats: list[bool]) -> None:
     class Scaled(nn.Module):
         def forward(self, x: Any) -> Any:

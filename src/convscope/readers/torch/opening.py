@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -136,7 +137,8 @@ def _told_by_others(
     from convscope.readers.torch.rows import lying
 
     for rows in (0, 2):
-        with held_back():
+        with held_back(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of means of nothing, say
             several = {
                 name: torch.cat([tensor] * rows) if rows else tensor[:0]
                 for name, tensor in given.inputs.items()
