@@ -82,6 +82,10 @@ else:
                 defaults = tuple(stated[field] for field in fields if field in stated)
                 if any(field in stated for field in fields[: len(fields) - len(defaults)]):
                     raise TypeError(f"{name}: a field without a default follows one that has one")
+                if len(fields) >= len(FILLING):
+                    raise TypeError(
+                        f"{name} has {len(fields)} fields, and may have {len(FILLING) - 1}"
+                    )
                 made = FILLING[len(fields)]
                 code = made.__code__.replace(co_varnames=("_cls", *fields), co_name="__new__")
                 new = type(made)(code, made.__globals__, "__new__", defaults)

@@ -336,8 +336,9 @@ def test_labels_of_arrays_may_be_a_column_or_one_hot() -> None:
     expected = network().survey((x, y)).confusion
     for labels in (list(y), y[:, None], np.eye(COUNT, dtype=int)[y]):
         assert network().survey((x, labels)).confusion == expected
-    with pytest.raises(InputError, match=f"5 labels are given with {len(x)} images"):
-        network().survey((x, y[:5]))
+    for few in (y[:5], y[:5, None]):
+        with pytest.raises(InputError, match=f"5 labels are given with {len(x)} images"):
+            network().survey((x, few))
 
 
 def test_names_in_a_tar_may_begin_anywhere(tmp_path: Path) -> None:

@@ -355,7 +355,7 @@ def _kept_to_lines(
         lines, detail = min(found)
     if free and lines > rows + _AROUND:
         width = natural_width(made(detail), WIDEST)
-    said = [column.cells[:rows] for column in made(detail)]
+    said = [one.cells[:rows] for one in made(detail)]
     return _document(summary, names, said, detail), width, made(detail)
 
 

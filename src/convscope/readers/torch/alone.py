@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from threading import get_ident
 from typing import Any
@@ -52,6 +52,10 @@ class _Words:
         else:
             self.held.append(text)
         return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Keep texts, or pass them on."""
+        self.write("".join(lines))
 
     def flush(self) -> None:
         """Say what was held back, and hold nothing back any more."""

@@ -40,18 +40,24 @@ def _rows(one: Any) -> bool:
 
 
 def _labels(one: Any, rows: Any) -> bool:
-    """Whether something is the labels of rows: one each, in a column of its own, or one-hot; raises `InputError` for too few."""
+    """Whether something is the labels of rows: numbers in a row, in a column, or one-hot.
+
+    Raises `InputError` where they are not one for each row.
+    """
     if not hasattr(one, "__len__") or np.ndim(one) not in (1, 2):
         return False
-    if np.ndim(one) == 1:
-        if len(one) != len(rows):
-            raise InputError(
-                f"{len(one):,} labels are given with {len(rows):,} images: one each is needed"
-            )
-        return True
-    array = np.asarray(one)  # of two pictures in a row the second is none
-    ones = array.shape[1] == 1 or (np.isin(array, (0, 1)).all() and (array.sum(1) == 1).all())
-    return rows.ndim > 2 and len(array) == len(rows) and bool(ones)
+    if np.ndim(one) == 2:
+        if rows.ndim == 2:  # a picture beside another
+            return False
+        array = np.asarray(one)
+        hot = np.isin(array, (0, 1)).all() and (array.sum(1) == 1).all()
+        if array.shape[1] != 1 and not hot:
+            return False
+    if len(one) != len(rows):
+        raise InputError(
+            f"{len(one):,} labels are given with {len(rows):,} images: one each is needed"
+        )
+    return True
 
 
 def of_arrays(images: Array, labels: Array | None, name: str, spec: str | None = None) -> Source:
