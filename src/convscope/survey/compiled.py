@@ -13,11 +13,14 @@ import numpy as np
 from convscope.engine.blocks import side
 from convscope.survey import compiled_blocks
 from convscope.survey.compiling import (
+    ALONE,
     EXPONENT,
     OUTSIDE,
     Fill,
+    add_up,
     clipped,
     compiled,
+    fold,
     inner,
     join,
     place_of,
@@ -186,10 +189,10 @@ def _pass(
             begin = (n * maps + m) * places
             for start in range(begin, begin + places, PIECE):
                 size = min(PIECE, begin + places - start)
-                _add(numbers, start, size, one, two)
+                add_up(numbers, start, size, one, two, ALONE)
                 if cap:
                     _clip(numbers, start, size, cap, some_)
-                    _add(some_, 0, size, three, four)
+                    add_up(some_, 0, size, three, four, ALONE)
                 for p in range(size):
                     u = raw[np.uint64(start) + np.uint64(p)]
                     t = np.uint32(u << np.uint32(1))
@@ -229,35 +232,17 @@ def _pass(
                     )
         if odd[m] > odd_before:
             _add_finite(x, m, one, two)
-        sums[m], squares[m] = _folded(one), _folded(two)
+        for lanes in (one, two, three, four):
+            fold(lanes, ALONE)
+        sums[m], squares[m] = one[0], two[0]
         lowest.view(np.int32)[0] = _ordered(least)
         lows[m] = min(lows[m], lowest[0])
         if cap:
-            sums_[m], squares_[m] = _folded(three), _folded(four)
+            sums_[m], squares_[m] = three[0], four[0]
             under[m] = clipped(lowest[0], cap)
     if cap and not strange:
         join(many, under, zeros_, lows_, nothing_)
     return (smallest + 1) >> EXPONENT, largest >> EXPONENT, strange
-
-
-@inner
-def _add(numbers: Array, start: Any, size: Any, one: Array, two: Array) -> None:
-    """Add numbers to the sums side by side, and their squares; four rows of them at a time."""
-    at, end = np.uint64(start), np.uint64(start + size)
-    row = np.uint64(LANES)
-    while at + np.uint64(4 * LANES) <= end:
-        for lane in range(LANES):
-            i = at + np.uint64(lane)
-            a, b = np.float64(numbers[i]), np.float64(numbers[i + row])
-            c, d = np.float64(numbers[i + row + row]), np.float64(numbers[i + row + row + row])
-            one[lane] = (((one[lane] + a) + b) + c) + d
-            two[lane] = (((two[lane] + a * a) + b * b) + c * c) + d * d
-        at += np.uint64(4 * LANES)
-    rest: Any = end - at
-    for n in range(rest):
-        wide = np.float64(numbers[at + np.uint64(n)])
-        one[n % LANES] += wide
-        two[n % LANES] += wide * wide
 
 
 @inner
@@ -280,15 +265,6 @@ def _first(numbers: Array, wanted: Any, cap: Any) -> Any:
     while at < np.uint64(len(numbers)) and min(numbers[at], cap) != wanted:
         at += np.uint64(1)
     return at if at < np.uint64(len(numbers)) else np.uint64(0)
-
-
-@inner
-def _folded(lanes: Array) -> Any:
-    """Return the sums side by side as one: the upper half is added to the lower, again and again."""
-    for lane in range(8):
-        lanes[lane] += lanes[lane + 8]
-    even = (lanes[0] + lanes[4]) + (lanes[2] + lanes[6])
-    return even + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
 
 
 @inner

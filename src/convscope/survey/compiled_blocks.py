@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 
 from convscope.survey.compiling import (
+    ALONE,
     EXPONENT,
     OUTSIDE,
     Fill,
+    add_up,
     clipped,
     compiled,
+    fold,
     inner,
     join,
     place_of,
@@ -134,7 +137,7 @@ def _pass(
                 if cap:
                     _add_both(numbers, from_, size, cap, one, two, three, four, sides)
                 else:
-                    _add(numbers, from_, size, one, two, sides)
+                    add_up(numbers, from_, size, one, two, sides)
                 _bound(numbers, from_, size, least, most, sides)
                 if _keys(raw, from_, size, first, half, aside, at) == OUTSIDE:
                     for i in range(size):
@@ -200,7 +203,7 @@ def _pass(
         _fold_rows(none, sides)
         _fold_rows(below, sides)
         for lanes in (one, two, three, four):
-            _fold(lanes, sides)
+            fold(lanes, sides)
         for c in range(here):
             m = start + c
             sums[m], squares[m] = one[c], two[c]
@@ -300,28 +303,6 @@ def _enter_all(bins: Array, at: Array, size: Any, numbers: Array, ahead: Any) ->
 
 
 @inner
-def _add(numbers: Array, from_: Any, size: Any, one: Array, two: Array, sides: Any) -> None:
-    """Add numbers to the sums side by side, and their squares; four rows of them at a time."""
-    width, row = LANES * len(sides), np.uint64(LANES * len(sides))
-    at, end = np.uint64(from_), np.uint64(from_ + size)
-    while at + np.uint64(4 * width) <= end:
-        for i in range(width):
-            j = at + np.uint64(i)
-            a, b = np.float64(numbers[j]), np.float64(numbers[j + row])
-            c, d = np.float64(numbers[j + row + row]), np.float64(numbers[j + row + row + row])
-            one[i] = (((one[i] + a) + b) + c) + d
-            two[i] = (((two[i] + a * a) + b * b) + c * c) + d * d
-        at += np.uint64(4 * width)
-    while at < end:
-        rest: Any = np.int64(end - at)
-        for i in range(min(width, rest)):
-            wide = np.float64(numbers[at + np.uint64(i)])
-            one[i] += wide
-            two[i] += wide * wide
-        at += row
-
-
-@inner
 def _add_both(
     numbers: Array,
     from_: Any,
@@ -360,17 +341,6 @@ def _add_both(
             three[i] += cut
             four[i] += cut * cut
         at += row
-
-
-@inner
-def _fold(lanes: Array, sides: Any) -> None:
-    """Add the upper half of the sums side by side to the lower one, until each map has one; two steps at a time."""
-    part = 4 * len(sides)
-    for i in range(part):
-        lanes[i] = (lanes[i] + lanes[i + 2 * part]) + (lanes[i + part] + lanes[i + 3 * part])
-    part = len(sides)
-    for i in range(part):
-        lanes[i] = (lanes[i] + lanes[i + 2 * part]) + (lanes[i + part] + lanes[i + 3 * part])
 
 
 @inner
@@ -507,8 +477,8 @@ def _finite(
             lows[m] = min(lows[m], number)
             if number > value[n, m]:
                 value[n, m], place[n, m] = number, p
-    _fold(one, (0,))
-    _fold(two, (0,))
+    fold(one, ALONE)
+    fold(two, ALONE)
     sums[m], squares[m] = one[0], two[0]
 
 

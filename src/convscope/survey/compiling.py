@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from convscope.survey.counting import Clip, Room
+from convscope.survey.counting import LANES, Clip, Room
 from convscope.survey.exact import HEAD, Histograms
 from convscope.typed import Array
 
@@ -20,6 +20,10 @@ EXPONENT = 24
 
 OUTSIDE = np.uint32(0xFFFFFFFF)
 """The place of a number that has no bin; its lower 16 bits say so too."""
+
+
+ALONE = (0,)
+"""The side of a block of one map."""
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -109,6 +113,42 @@ def join(many: Array, least: Array, zeros: Array, lows: Array, nothing: Array) -
 def clipped(number: Any, cap: Any) -> Any:
     """Return a number with 0 below 0, and no more than `cap`."""
     return min(max(number, np.float32(0)), cap)
+
+
+@inner
+def add_up(numbers: Array, from_: Any, size: Any, one: Array, two: Array, sides: Any) -> None:
+    """Add numbers to the sums side by side, and their squares; four rows of them at a time.
+
+    sides   as long as there are maps side by side: `ALONE` of numbers of one map
+    """
+    width, row = LANES * len(sides), np.uint64(LANES * len(sides))
+    at, end = np.uint64(from_), np.uint64(from_ + size)
+    while at + np.uint64(4 * width) <= end:
+        for i in range(width):
+            j = at + np.uint64(i)
+            a, b = np.float64(numbers[j]), np.float64(numbers[j + row])
+            c, d = np.float64(numbers[j + row + row]), np.float64(numbers[j + row + row + row])
+            one[i] = (((one[i] + a) + b) + c) + d
+            two[i] = (((two[i] + a * a) + b * b) + c * c) + d * d
+        at += np.uint64(4 * width)
+    while at < end:
+        rest: Any = np.int64(end - at)
+        for i in range(min(width, rest)):
+            wide = np.float64(numbers[at + np.uint64(i)])
+            one[i] += wide
+            two[i] += wide * wide
+        at += row
+
+
+@inner
+def fold(lanes: Array, sides: Any) -> None:
+    """Add the upper half of the sums side by side to the lower one, until each map has one; two steps at a time."""
+    part = 4 * len(sides)
+    for i in range(part):
+        lanes[i] = (lanes[i] + lanes[i + 2 * part]) + (lanes[i + part] + lanes[i + 3 * part])
+    part = len(sides)
+    for i in range(part):
+        lanes[i] = (lanes[i] + lanes[i + 2 * part]) + (lanes[i + part] + lanes[i + 3 * part])
 
 
 @inner
