@@ -107,10 +107,13 @@ class Visit:
         return [question for question in self.asked if question["ask"] == what]
 
     def open(self, address: str = "") -> Visit:
-        """Open the page at an address (what stands behind the #) and wait until it is drawn."""
+        """Open the page at an address (what stands behind the #) and wait until it is drawn.
+
+        Most screens come late, each in a file of its own: the frame alone hears no paste and no key of theirs.
+        """
         hash_ = f"#{address}" if address else ""
         self.page.goto(self.served.server.address + hash_)
-        self.page.locator(".cs-screen").wait_for()
+        self.page.locator(".cs-screen:not(:has(.cs-wait))").wait_for()
         return self
 
     def go(self, address: str) -> None:
