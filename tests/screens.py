@@ -37,6 +37,21 @@ OUT_OF_REACH = """() => [...document.querySelectorAll("button, input, select, su
   }).map((e) => e.outerHTML.slice(0, 120))"""
 
 
+def until(page: Page, read: Callable[[], Any], holds: Callable[[Any], Any] = bool) -> Any:
+    """Read something of a page until it is as wanted, and return it."""
+    from playwright.sync_api import Error
+
+    end = time.monotonic() + PATIENCE
+    while True:
+        found = None
+        with suppress(Error):  # while the page is being drawn anew there is nothing to read
+            found = read()
+            if holds(found):
+                return found
+        assert time.monotonic() < end, found
+        page.wait_for_timeout(10)
+
+
 def violations(page: Any, axe: str) -> list[Any]:
     """Return what axe finds that is serious or critical: rule, and where."""
     page.evaluate(axe)  # by the debugger's door, which the page's policy does not close
@@ -121,29 +136,26 @@ class Visit:
         self.page.evaluate("hash => (location.hash = hash)", address)
 
     @property
+    def url(self) -> str:
+        """The page's address as the page itself has it: Playwright hears of a change behind the # some time later."""
+        found: str = self.page.evaluate("location.href")
+        return found
+
+    @property
     def address(self) -> dict[str, str]:
         """What stands behind the #, by key."""
         from urllib.parse import parse_qsl, urlsplit
 
-        return dict(parse_qsl(urlsplit(self.page.url).fragment))
+        return dict(parse_qsl(urlsplit(self.url).fragment))
 
     def read(self, what: str) -> Any:
         """Return what stands in a part of the page; see reader.js."""
         return self.page.evaluate(f"reader.{what}()")
 
-    def until(self, what: str, holds: Callable[..., Any]) -> Any:
-        """Read a part of the page until what stands there is as wanted, and return it."""
-        from playwright.sync_api import Error
-
-        end = time.monotonic() + PATIENCE
-        while True:
-            found = None
-            with suppress(Error):  # while the page is being drawn anew there is nothing to read
-                found = self.read(what)
-                if holds(found):
-                    return found
-            assert time.monotonic() < end, found
-            self.page.wait_for_timeout(10)
+    def until(self, what: str | Callable[[], Any], holds: Callable[..., Any] = bool) -> Any:
+        """Read a part of the page (see reader.js), or anything else, until it is as wanted, and return it."""
+        read = (lambda: self.read(what)) if isinstance(what, str) else what
+        return until(self.page, read, holds)
 
     def settle(self) -> None:
         """Wait until the page has done all it had to do: nothing is asked, and nothing changes any more."""
@@ -152,6 +164,13 @@ class Visit:
             self.page.evaluate("reader.quiet()")
             if not self.unanswered or time.monotonic() > end:
                 return
+
+    def close(self) -> None:
+        """Close the page when its server has answered: what is still being answered there would keep the next page waiting."""
+        end = time.monotonic() + PATIENCE
+        while self.unanswered and time.monotonic() < end:
+            self.page.wait_for_timeout(5)
+        self.page.close()
 
     def number(self, layer: str, position: Sequence[int], **more: str) -> Any:
         """Go to one number in the microscope and return what stands there."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
+import networks
 import numpy as np
+import pytest
 from screens import OpenPage, Visit
+from work import PATIENCE
 
 
 def row(page: Visit, layer: str) -> Any:
@@ -102,6 +106,33 @@ def test_maps_are_sorted_by_energy_and_by_contribution(visit: OpenPage) -> None:
     page.until("stack", lambda rows: order_of(page, "wide") == wanted)
 
 
+def test_the_order_that_was_chosen_last_stays(
+    visit: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where what the one before is made from comes later."""
+    page = visit(networks.branches, "s=stack&l=wide")
+    page.until("stack", lambda rows: next(r["drawn"] for r in rows if r["name"] == "wide"))
+    page.settle()
+    go, answer = threading.Event(), page.served.host.answer
+
+    def late(question: Any, body: bytes | None = None) -> Any:
+        if question["ask"] == "maps":
+            go.wait(PATIENCE)
+        return answer(question, body)
+
+    monkeypatch.setattr(page.served.host, "answer", late)
+    sort = page.page.get_by_label("Sort maps by")
+    sort.select_option("energy")
+    page.until(lambda: page.asked_for("maps"))
+    sort.select_option("index")
+    page.until(lambda: "sort" not in page.address)
+    go.set()
+    row(page, "wide").locator("summary").click()
+    page.until("stack", lambda rows: next(r for r in rows if r["name"] == "wide")["table"])
+    page.settle()
+    assert order_of(page, "wide") == list(range(64))
+
+
 def test_layers_are_filtered_and_maps_that_are_all_zero_left_out(visit: OpenPage) -> None:
     page = visit("branches", "s=stack")
     page.page.get_by_label("Filter layers by name or kind").fill("conv2d")
@@ -129,10 +160,9 @@ def test_of_400_layers_only_those_in_view_are_asked_for(visit: OpenPage) -> None
     # far away: that layer's row and its card, without those on the way
     page.go("s=stack&l=conv2d_300&o=1&y=2&x=3")
     page.until("stack", lambda rows: any(r["name"] == "conv2d_300" for r in rows))
-    page.page.wait_for_timeout(500)
-    later = {q["layer"] for q in page.asked_for("tiles")}
-    assert "conv2d_300" in later
-    assert len(later) < 200
+    page.until(lambda: "conv2d_300" in {q["layer"] for q in page.asked_for("tiles")})
+    page.settle()
+    assert len({q["layer"] for q in page.asked_for("tiles")}) < 200
     box = row(page, "conv2d_300").bounding_box()
     assert box is not None and -20 <= box["y"] < 900
     assert page.page.locator(".cs-card").count() < 40
@@ -148,10 +178,11 @@ def test_2048_maps_come_by_page(visit: OpenPage) -> None:
     def asked() -> list[Any]:
         return [q["maps"] for q in page.asked_for("tiles") if q["layer"] == "many"]
 
+    page.settle()
     assert max(map(len, asked())) == 64
     wide.get_by_role("button", name="all 2,048 maps").click()
     wide.get_by_role("button", name="fewer").wait_for()
-    assert max(map(len, asked())) == 2048
+    page.until(lambda: max(map(len, asked())) == 2048)
     page.page.get_by_label("Sort maps by").select_option("energy")
     wide.locator("summary").click()
     energy = np.square(page.served.run["many"].astype(np.float64)).mean(axis=(0, 1))
@@ -170,6 +201,9 @@ def test_planes_of_a_volume_stand_beside_one_another(visit: OpenPage) -> None:
     for layer, beside in (("cube", 5), ("volume", 2)):
         values = np.asarray(page.served.run[layer], float)
         depth, rows, columns, _ = values.shape
+        page.until(
+            "stack", lambda rows, of=layer: next(r["drawn"] for r in rows if r["name"] == of)
+        )
         sheet = page.page.locator(f"article[aria-label={layer}] canvas.cs-atlas")
         box = sheet.bounding_box()
         assert box is not None and box["width"] > box["height"]

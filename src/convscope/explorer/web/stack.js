@@ -2,7 +2,7 @@
 
 import { range } from "./arrays.js";
 import { called, decimal, exact, grouped, places, times } from "./texts.js";
-import { choice, dim, fill, folded, h, link, memo, message, say, sized, small, table, unfold } from "./elements.js";
+import { choice, dim, fill, folded, h, latest, link, memo, message, say, sized, small, table, unfold } from "./elements.js";
 import { COLOURS, SORTS } from "./address.js";
 import { Atlas } from "./atlas.js";
 import { hinted } from "./hints.js";
@@ -122,6 +122,7 @@ export function stack(app) {
 /** One layer of the stack. @param {{app: App, active: HTMLInputElement, rows: HTMLElement}} stack @param {string} name */
 function stackRow(stack, name) {
 	const { app } = stack;
+	const newest = latest();
 	let visible = false;
 	let stale = true;
 	let open = false;
@@ -165,7 +166,7 @@ function stackRow(stack, name) {
 		const form = net.form(name);
 		say(output, times(form.shape));
 		try {
-			const order = await ordered(form.maps);
+			const order = await newest(ordered(form.maps));
 			const size = open ? PAGE : FIRST_MAPS;
 			const last = Math.max(0, Math.ceil(order.length / size) - 1);
 			page = open ? Math.min(page, last) : 0;
