@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import networks
 import pytest
-from needed import absent
+from npm import installed
 from screens import READER, Served, Visit
 
 from convscope.explorer.joining import joined, script, web
@@ -106,7 +102,7 @@ def visit(
 
     yield visiting
     for one in made:
-        one.page.close()
+        one.close()
     for behind in own:
         behind.server.stop()
     for one in made:
@@ -117,17 +113,5 @@ def visit(
 @pytest.fixture(scope="session")
 def axe() -> str:
     """Return axe-core's source: from npm, one pinned version, kept outside of the repository."""
-    npm = shutil.which("npm")
-    if npm is None:
-        absent("accessibility is checked by axe-core: it needs npm (apt-get install npm)")
-    user = str(os.getuid()) if hasattr(os, "getuid") else "user"
-    folder = Path(tempfile.gettempdir()) / f"convscope-axe-{AXE}-{user}"
-    found = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not found.exists():
-        command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder)]
-        done = subprocess.run(
-            [*command, f"axe-core@{AXE}"], check=False, capture_output=True, text=True, timeout=600
-        )
-        if done.returncode:
-            absent(f"npm could not install axe-core@{AXE}: {done.stderr.strip()}")
+    found = installed("axe-core", AXE, "axe.min.js", "accessibility is checked by axe-core")
     return found.read_text(encoding="utf-8")

@@ -6,14 +6,13 @@ seconds: `scripts/check` runs this beside mypy, and `pytest --full`.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
 from needed import absent
+from npm import installed
 
 import convscope
 
@@ -39,24 +38,7 @@ SETTINGS = (
 @pytest.fixture(scope="session")
 def compiler() -> Path:
     """Return tsc, installed once for all runs of the tests on this machine."""
-    npm = shutil.which("npm")
-    if npm is None:
-        absent("types are checked by TypeScript: it needs npm (apt-get install npm)")
-    user = str(os.getuid()) if hasattr(os, "getuid") else "user"
-    folder = Path(tempfile.gettempdir()) / f"convscope-typescript-{TYPESCRIPT}-{user}"
-    found = folder / "node_modules" / "typescript" / "bin" / "tsc"
-    if not found.exists():
-        command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder)]
-        done = subprocess.run(
-            [*command, f"typescript@{TYPESCRIPT}"],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        if done.returncode:
-            absent(f"npm could not install typescript@{TYPESCRIPT}: {done.stderr.strip()}")
-    return found
+    return installed("typescript", TYPESCRIPT, "bin/tsc", "types are checked by TypeScript")
 
 
 def checked(compiler: Path, *files: Path) -> str:
