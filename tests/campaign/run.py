@@ -29,6 +29,8 @@ HERE = Path(__file__).parent
 KIND_NAMES = ("zip", "hdf5", "protobuf", "json", "png", "npy", "safetensors", "pt2")
 MOST_SECONDS = 120.0
 """A file whose answers take longer is a finding; it takes a fraction of a second."""
+START_SECONDS = 120.0
+"""A worker begins within this time."""
 
 
 def seeded(kind: str, first: int, count: int, kept: Path) -> Counter[str]:
@@ -62,7 +64,7 @@ def seeded(kind: str, first: int, count: int, kept: Path) -> Counter[str]:
 
 
 def lines(process: subprocess.Popen[str]) -> Any:
-    """Yield what a worker says; end it when it says nothing for too long."""
+    """Yield what a worker says; end it when it does not begin, or then says nothing for too long."""
     said: queue.Queue[str | None] = queue.Queue()
 
     def read() -> None:
@@ -72,12 +74,14 @@ def lines(process: subprocess.Popen[str]) -> Any:
         said.put(None)
 
     threading.Thread(target=read, daemon=True).start()
+    seconds = START_SECONDS
     while True:
         try:
-            line = said.get(timeout=MOST_SECONDS)
+            line = said.get(timeout=seconds)
         except queue.Empty:
             process.kill()
             return
+        seconds = MOST_SECONDS
         if line is None:
             return
         if line.startswith("{"):
