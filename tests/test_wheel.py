@@ -18,7 +18,7 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 
 import pytest
-from interrupting import HEARS
+from programs import HEARS
 from work import PATIENCE
 
 from convscope.explorer.server import static_files

@@ -15,8 +15,8 @@ import hostile_onnx
 import numpy as np
 import onnx_models
 import pytest
-from interrupting import HEARS
 from onnx import helper
+from programs import HEARS
 from work import PATIENCE
 
 import convscope

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from interrupting import HEARS
 from needed import absent
+from programs import HEARS
 from work import PATIENCE
 
 import convscope as cs
@@ -164,7 +164,8 @@ def test_a_kernel_answers_questions_and_goes_on_meanwhile() -> None:
         from jupyter_client.manager import KernelManager
     except ImportError:
         absent("this test needs a kernel: pip install 'convscope[test]'")
-    manager = KernelManager()
+    # by sockets of its own: a TCP port that was found free may be another's before the kernel takes it
+    manager = KernelManager() if sys.platform == "win32" else KernelManager(transport="ipc")
     manager.start_kernel()
     client = manager.client()
     client.start_channels()

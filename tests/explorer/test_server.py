@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from interrupting import HEARS
+from programs import HEARS
 from serving import SmallHost, Visitor, chunked, connected, exchange, reply, request, until
 from work import PATIENCE
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from programs import finding
 from survey.test_data import network
 from work import PATIENCE
 
@@ -49,7 +50,7 @@ def given(tmp_path: Path) -> tuple[Any, str]:
 def scheduler(folder: Path, workers: int, **environment: str) -> Iterator[tuple[str, list[Any]]]:
     """Give the address of a scheduler with workers that nobody starts again, and the workers."""
     file = folder / "scheduler.json"
-    env = {**os.environ, "PYTHONPATH": f"{TESTS}{os.pathsep}{TESTS.parent}", **environment}
+    env = finding(TESTS, TESTS.parent, **environment)
     python = [sys.executable, "-m"]
     started: list[Any] = []
 

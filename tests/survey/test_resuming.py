@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from interrupting import HEARS
+from programs import HEARS, finding
 from survey.sets import images
 from survey.test_data import network
 from work import PATIENCE
@@ -83,7 +82,7 @@ def test_parts_in_any_order_give_the_same_bytes(tmp_path: Path, with_iterable: b
 
 
 SCRIPT = """
-import sys, time
+import os, sys, time
 import numpy as np
 from survey.test_data import network
 from survey.test_resuming import data
@@ -97,6 +96,8 @@ class Slow:
             print('reached', flush=True)
         if n > 100 and SLOW:
             time.sleep(0.05)
+            while os.path.exists('s.survey') and not os.path.exists('told'):
+                time.sleep(0.01)
         return self.x[n]
 SLOW = 'resume' not in sys.argv
 net = network()
@@ -110,7 +111,7 @@ except KeyboardInterrupt:
 @posix
 @pytest.mark.parametrize("how", ["SIGINT", "SIGKILL"])
 def test_ctrl_c_and_kill_9_leave_a_file_to_go_on_with(tmp_path: Path, how: str) -> None:
-    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    here = finding(Path(__file__).parents[1])
     command = [sys.executable, "-c", SCRIPT]
     with subprocess.Popen(
         command, cwd=tmp_path, env=here, stdout=subprocess.PIPE, text=True, **HEARS
@@ -120,6 +121,7 @@ def test_ctrl_c_and_kill_9_leave_a_file_to_go_on_with(tmp_path: Path, how: str) 
         while not (tmp_path / "s.survey").exists() and time.monotonic() < until:
             time.sleep(0.01)
         process.send_signal(getattr(signal, how))
+        (tmp_path / "told").touch()  # until then it reads no further, however late we are
         code = process.wait(PATIENCE)
     assert code == (130 if how == "SIGINT" else -signal.SIGKILL)
     ((first, last),) = load(tmp_path / "s.survey").done
