@@ -58,6 +58,7 @@ def test_axe_finds_nothing_serious_on_any_screen(
 
 def test_axe_would_find_something(visit: OpenPage, axe: str) -> None:
     page = visit("digits", "l=conv2d_1&o=12&y=5&x=7")
+    page.settle()  # pictures are named when they are drawn
     page.page.evaluate('document.querySelector(".cs-tools button").removeAttribute("aria-label")')
     page.page.evaluate(
         """() => {

@@ -115,6 +115,7 @@ def test_the_stack_by_keys(visit: OpenPage) -> None:
     focus_on(page, "Sort maps by")
     page.keys("ArrowDown")
     page.until("tab", lambda _: page.address.get("sort") == "energy")
+    page.page.get_by_role("button", name="all 70 maps").wait_for()
     focus_on(page, "all 70 maps")
     page.keys("Enter")
     page.until("stack", lambda rows: "fewer" in rows[0]["foot"])

@@ -308,6 +308,7 @@ def test_somebody_trains_scrubs_and_goes_down_to_a_number(visit: OpenPage, axe: 
     assert round(sum(numbers), 12) == total
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
+        visited.settle()
         assert violations(page, axe) == [], scheme
     page.set_viewport_size({"width": 390, "height": 800})
     visited.settle()

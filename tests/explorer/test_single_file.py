@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Dialog
+from screens import until
 
 import convscope as cs
 from convscope.cli import main
@@ -177,18 +178,15 @@ def test_it_runs_the_network_by_itself(page: Page, demo_file: Path) -> None:
     def holds(source: str, run: Any) -> None:
         order = np.argsort(-run.output, kind="stable")[:5]
         names = [f"{n} dense({n})" for n in order]
-        page.wait_for_timeout(50)
         page.locator(".cs-source", has_text=source).wait_for()
         rows = page.locator(".cs-current tr")
-        rows.filter(has_text=names[0]).first.wait_for()
-        for _ in range(100):
-            if [" ".join(row.split()[:2]) for row in rows.all_inner_texts()] == names:
-                break
-            page.wait_for_timeout(50)
-        texts = [(" ".join(row.split()[:2]), row.split()[2]) for row in rows.all_inner_texts()]
-        assert [name for name, _ in texts] == names
-        for (_, value), n in zip(texts, order, strict=True):
-            assert abs(float(value) - float(run.output[n])) < 6e-5
+        texts = until(
+            page,
+            lambda: [row.split() for row in rows.all_inner_texts()],
+            lambda texts: [" ".join(words[:2]) for words in texts] == names,
+        )
+        for words, n in zip(texts, order, strict=True):
+            assert abs(float(words[2]) - float(run.output[n])) < 6e-5
 
     page.get_by_role("button", name="three", exact=True).click()
     holds("three.png", net.run(digits()["three"]))

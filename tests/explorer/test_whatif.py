@@ -175,10 +175,10 @@ def test_old_and_new_maps_and_what_comes_out_stand_side_by_side(visit: OpenPage)
     ]  # fmt: skip
     pixels = """n => { const c = document.querySelectorAll('.cs-beside canvas')[n];
       return new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size }"""
-    assert min(page.page.evaluate(pixels, n) for n in (0, 1)) > 20
+    page.until(lambda: min(page.page.evaluate(pixels, n) for n in (0, 1)) > 20)
     first = "n => document.querySelectorAll('.cs-beside table')[n]?.rows[0].innerText.split(/\\s/)[0] === '5'"
     assert not page.page.evaluate(first, 0)
-    page.go(page.page.url.split("#")[1].replace("i=three", "i=five"))
+    page.go(page.url.split("#")[1].replace("i=three", "i=five"))
     page.page.wait_for_function(first, arg=0)  # of another image nothing of the one before stays
     page.page.get_by_role("button", name="undo all").click()
     page.until("whatif", lambda w: not w["edits"])
@@ -194,9 +194,9 @@ def test_the_image_is_in_the_address_and_the_place_can_be_shared(visit: OpenPage
     page.until("microscope", lambda m: m["live"].startswith("dense(3) = 0.99"))
     page.page.get_by_role("button", name="Share this place").click()
     link = page.page.get_by_role("textbox", name="The link to this place")
-    assert link.input_value() == page.page.url
+    assert link.input_value() == page.url
     embed = page.page.get_by_role("textbox", name="To embed it in a page").input_value()
-    assert embed.startswith(f'<iframe src="digits.html#{page.page.url.split("#")[1]}" ')
+    assert embed.startswith(f'<iframe src="digits.html#{page.url.split("#")[1]}" ')
     page.keys("Escape")
     page.go("l=dense&o=5&i=five")
     page.until("microscope", lambda m: m["live"].startswith("dense(5) = 0.99"))
