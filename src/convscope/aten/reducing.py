@@ -12,12 +12,12 @@ from typing import Any
 from convscope.aten.rule import Call, NoEquation, Rule, Write, axes_of
 from convscope.equations import formulas, reducing
 from convscope.equations.ordering import in_place, ordered, place_of_largest
-from convscope.equations.pointwise import DIFFERS, chosen
+from convscope.equations.pointwise import DIFFERS, EQUAL, chosen
 from convscope.equations.reducing import REDUCTIONS
-from convscope.notation import Axis, Equation, Max, call, local
+from convscope.notation import Axis, Equation, Max, Sum, call, local
 from convscope.notation.expression import Outside
-from convscope.notation.functions import MAXIMUM, MINIMUM
-from convscope.operators.elements import ALL, FLOATS, NUMBERS, Kind
+from convscope.notation.functions import FLOOR, MAXIMUM, MINIMUM
+from convscope.operators.elements import ALL, FLOATS, INT64, NUMBERS, Kind
 
 
 def _keeps(given: Call) -> int:
@@ -97,7 +97,9 @@ def _in_order(given: Call) -> Equation:
     place, many, downwards, where = _wanted(given)
     shape = given.shape()
     axes = axes_of([many if n == place else s for n, s in enumerate(shape)])
-    return ordered(given.reader(), shape, place, axes, not downwards, where)
+    return ordered(
+        given.reader(), shape, place, axes, not downwards, where, any_of_level=given.op == "topk"
+    )
 
 
 def _write_order(given: Call, form: Write) -> str:
@@ -177,7 +179,10 @@ def _kth(given: Call) -> Equation:
     out, stays = _row(given, place)
     j, where = axes_of(shape)[place].like("j", shape[place]), given.output == 1
     return Equation(
-        out, in_place(given.reader(), j, place, stays, given.whole("k") - 1, True, where)
+        out,
+        in_place(
+            given.reader(), j, place, stays, given.whole("k") - 1, True, where, any_of_level=True
+        ),
     )
 
 
@@ -187,6 +192,37 @@ def _write_kth(given: Call, form: Write) -> str:
     found = both[0] if given.output == 0 else form.counted(both[1])
     found = form.node("Gather", found, form.whole(k - 1), axis=place)
     return found if _keeps(given) else form.node("Squeeze", found, form.whole(place))
+
+
+def _known_median(given: Call) -> Equation:
+    """The middle one of the numbers along an axis that are numbers; NaN where none is."""
+    shape, read, place = given.shape(), given.reader(), _halved(given)
+    out, stays = _row(given, place)
+    j, k = (axes_of(shape)[place].like(name, shape[place]) for name in "jk")
+    x = read(*stays[:place], k, *stays[place:])
+    middle = call(FLOOR, (Sum(k)(call(EQUAL, x, x)) - 1.0) / 2.0)
+    return Equation(out, in_place(read, j, place, stays, call(MAXIMUM, middle, 0.0), True))
+
+
+def _write_known_median(given: Call, form: Write) -> str:
+    place = _halved(given)
+    x, axis, size = form.input(given.first()), form.whole(place), int(given.shape()[place])
+    missing = form.node("IsNaN", x)
+    finite = form.node("Where", missing, form.number(math.inf), x)  # where ONNX puts a NaN is open
+    values, _ = form.outputs("TopK", 2, finite, form.whole(size), axis=place, largest=0)
+    count = form.node(
+        "Sub",
+        form.number(float(size)),
+        form.node("ReduceSum", form.counted(missing), axis, keepdims=1),
+    )
+    middle = form.node(
+        "Floor", form.node("Div", form.node("Sub", count, form.number(1.0)), form.number(2.0))
+    )
+    where = form.node("Cast", form.node("Max", middle, form.number(0.0)), to=INT64)
+    middle = form.node("GatherElements", values, where, axis=place)
+    none = form.node("Equal", count, form.number(0.0))
+    middle = form.node("Where", none, form.number(math.nan), middle)
+    return middle if _keeps(given) else form.node("Squeeze", middle, axis)
 
 
 def _median(given: Call) -> Equation:
@@ -247,8 +283,8 @@ def _cumulative(given: Call) -> Equation:
     axes, place = axes_of(given.shape()), given.axis("dim")
     if given.op == "cumprod":
         return reducing.cumulative_product(given.tensor(), axes, place)
-    kind = {"cumsum": "sum", "cummax": "max", "logcumsumexp": "log_sum_exp"}[given.op]
-    empty: Outside = "zero" if kind == "sum" else "-inf"
+    kind = {"cumsum": "sum", "cummax": "max", "cummin": "min", "logcumsumexp": "log_sum_exp"}[given.op]  # fmt: skip
+    empty: Outside = {"sum": "zero", "min": "edge"}.get(kind, "-inf")  # type: ignore[assignment]
     return reducing.cumulative(REDUCTIONS[kind], given.tensor(), axes, place, empty)
 
 
@@ -266,6 +302,7 @@ def _write_cumulative(given: Call, form: Write) -> str:
         raise NoEquation("ONNX has no such operator, and its numbers are many")
     op, nothing = {
         "cummax": ("ReduceMax", -math.inf),
+        "cummin": ("ReduceMin", math.inf),
         "logcumsumexp": ("ReduceLogSumExp", -math.inf),
         "cumprod": ("ReduceProd", 1.0),
     }[given.op]
@@ -336,9 +373,11 @@ RULES = {
         for name in ("any", "all")
     },
     "median": Rule(_median, _write_median, NUMBERS),
+    "nanmedian": Rule(_known_median, _write_known_median),
     "cumsum": Rule(_cumulative, _write_cumulative, ALL),
     **{
-        name: Rule(_cumulative, _write_cumulative) for name in ("cumprod", "cummax", "logcumsumexp")
+        name: Rule(_cumulative, _write_cumulative)
+        for name in ("cumprod", "cummax", "cummin", "logcumsumexp")
     },
     "softmax": _over_a_row(False),
     "_softmax": _over_a_row(False),

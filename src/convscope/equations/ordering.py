@@ -14,18 +14,38 @@ from collections.abc import Callable, Sequence
 
 from convscope.equations.pointwise import EQUAL
 from convscope.notation import Axis, Equation, Expression, Index, Max, Size, Sum, call, local
-from convscope.notation.expression import Inside, Operand, Place, Reduction
+from convscope.notation.expression import Call, Inside, Operand, Place, Reduction
 from convscope.notation.functions import SELECT, Function
 
 Reader = Callable[..., Expression]
 
-_LARGER = ("max", "x", "a")
 ABOVE = Function(
     "above",
     ("x", "a"),
-    ("mul", ("at_least", _LARGER, "a"), ("sub", 1.0, ("at_least", "a", _LARGER))),
+    ("mul", ("at_least", "a", "a"), ("sub", 1.0, ("at_least", "a", "x"))),
 )
-"""Whether one number is greater than another: of a NaN that cannot be told, since engines put it at either end."""
+"""Whether one number comes above another where a NaN is the greatest of all, as in PyTorch."""
+
+UNTOLD_ABOVE = Function(
+    "above", ("x", "a"), ("mul", ("select", ("max", "x", "a"), 1.0, 1.0), ABOVE.formula)
+)
+"""The same where engines differ about a NaN: with one among the two it cannot be told."""
+
+LEVEL = Function(
+    "level",
+    ("x", "a"),
+    (
+        "mul",
+        ("sub", 1.0, ("abs", ("sub", ("at_least", "x", "a"), ("at_least", "a", "x")))),
+        ("sub", 1.0, ("abs", ("sub", ("at_least", "x", "x"), ("at_least", "a", "a")))),
+    ),
+)
+"""Whether neither of two numbers comes above the other: they are equal, or both no number."""
+
+ALONE = Function(
+    "alone", ("n",), ("select", ("div", ("at_least", 1.0, "n"), ("at_least", 1.0, "n")), 1.0, 1.0)
+)
+"""1, which cannot be told where n numbers are level and engines may take any of them."""
 
 
 def place_of_largest(
@@ -65,6 +85,8 @@ def ordered(
     axes: Sequence[Axis],
     smallest: bool = False,
     where: bool = False,
+    above: Function = ABOVE,
+    any_of_level: bool = False,
 ) -> Equation:
     """Return the numbers along an axis in order, the largest first: as many as the axes have room for.
 
@@ -73,7 +95,10 @@ def ordered(
     running = axes[place].like("j", shape[place])
     stays = tuple(axis for n, axis in enumerate(axes) if n != place)
     return Equation(
-        axes, in_place(read, running, place, stays, Place(axes[place]), smallest, where)
+        axes,
+        in_place(
+            read, running, place, stays, Place(axes[place]), smallest, where, above, any_of_level
+        ),
     )
 
 
@@ -85,17 +110,34 @@ def in_place(
     which: Operand,
     smallest: bool = False,
     where: bool = False,
+    above: Function = ABOVE,
+    any_of_level: bool = False,
 ) -> Expression:
-    """Return the number along an axis, which j runs along, that stands at one place of their order, or where it was."""
+    """Return the number along an axis, which j runs along, that stands at one place of their order, or where it was.
+
+    above          which of two numbers comes before the other
+    any_of_level   whether engines say of any of several equal numbers that it was there, not of the first in front
+    """
     m = j.like("m", j.size)
 
     def along(index: Index) -> Expression:
         return read(*stays[:place], index, *stays[place:])
 
-    above = (along(j), along(m)) if smallest else (along(m), along(j))
-    before = call(EQUAL, *above) * Inside((j - m - 1,), (j.size,))
-    rank = local("rank", (*stays, j), Sum(m)(call(ABOVE, *above) + before))
+    pair = (along(j), along(m)) if smallest else (along(m), along(j))
+    level = call(LEVEL, *pair)
+    before = level * Inside((j - m - 1,), (j.size,))
+    rank = local("rank", (*stays, j), Sum(m)(call(above, *pair) + before))
     here = call(EQUAL, rank[(*stays, j)], which)
-    if where:
-        return Sum(j)(Place(j) * here)
-    return Max(j)(call(SELECT, here, along(j), float("-inf")))
+    if not where:
+        return Max(j)(call(SELECT, here, along(j), float("-inf")))
+    found = Sum(j)(Place(j) * here)
+    if not any_of_level:
+        return found
+    return found * call(ALONE, Sum(j, m)(here * level))
+
+
+def any_is_taken(equation: Equation) -> bool:
+    """Whether it says where a number was, and engines may say so of any of several equal ones."""
+    return any(
+        isinstance(node, Call) and node.function is ALONE for node in equation.expression.walk()
+    )

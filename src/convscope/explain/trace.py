@@ -11,6 +11,7 @@ import numpy as np
 
 from convscope.engine.images import as_taken
 from convscope.equations.layout import WORDS, Layout
+from convscope.equations.ordering import any_is_taken
 from convscope.errors import NotBuiltError, UnsupportedError
 from convscope.explain.ledger_parts import ledger_parts
 from convscope.explain.words import (
@@ -208,13 +209,18 @@ class Trace:
             )
             return Paragraph([Span("Both are NaN", "strong"), told, why])
         if self.agrees is None:
-            why = (
-                "A float32 may pass its largest number, 3.4·10³⁸, on the way, or divide by one that is "
-                "too small for it."
-                if not self.doubtful
-                else "There is an infinity or NaN among the layer's inputs, and engines differ in what "
-                "they make of one that counts with weight 0, in a maximum or in an order."
-            )
+            if self.doubtful:
+                why = (
+                    "There is an infinity or NaN among the layer's inputs, and engines differ in what "
+                    "they make of one that counts with weight 0, in a maximum or in an order."
+                )
+            elif any_is_taken(led.equation):
+                why = "Several numbers are equal there, and engines may say of any of them where it was."
+            else:
+                why = (
+                    "A float32 may pass its largest number, 3.4·10³⁸, on the way, or divide by one that is "
+                    "too small for it."
+                )
             return Paragraph([Span("This cannot be judged", "strong"), told, why])
         if not np.isfinite([led.value, self.engine_value]).all():
             same = (

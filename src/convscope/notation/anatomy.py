@@ -27,7 +27,7 @@ from convscope.notation.index import Axis
 from convscope.notation.sizes import Size
 from convscope.typed import Record
 
-CONDITIONS = ("select", "same", "equal", "differs", "greater", "above", "at_least")
+CONDITIONS = ("select", "same", "equal", "level", "differs", "greater", "above", "at_least")
 """Functions that ask for something, and so are no activation of what stands inside."""
 
 

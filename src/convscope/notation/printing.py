@@ -79,6 +79,7 @@ _LETTERS = ("p", "q", "r", "g", "l", *(f"p{n}" for n in range(1, 99)))
 _CONDITIONS = {
     "same": "=",
     "equal": "=",
+    "level": "=",
     "at_least": "≥",
     "greater": ">",
     "above": ">",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from convscope.equations.ordering import ordered, place_of_largest
+from convscope.equations.ordering import UNTOLD_ABOVE, ordered, place_of_largest
 from convscope.equations.pooling import global_pooling, pooling
 from convscope.equations.reducing import REDUCTIONS, Reduce, cumulative, norm, product, reduction
 from convscope.equations.stating import NoEquation, all_known
@@ -70,7 +70,9 @@ def top(node: Node) -> Equation:
         raise NoEquation("it leaves the order open")
     axes = node.layout.axes([many if n == place else s for n, s in enumerate(shape)])
     smallest = not node.flag("largest", 1)
-    return ordered(partial(node.read, 0), shape, place, axes, smallest, node.output == 1)
+    return ordered(
+        partial(node.read, 0), shape, place, axes, smallest, node.output == 1, UNTOLD_ABOVE
+    )
 
 
 def _of_top(node: Node) -> int:
