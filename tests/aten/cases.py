@@ -119,6 +119,9 @@ CASES: list[Case] = [
         for op, of in (("fmax", torch.fmax), ("fmin", lambda a, b: torch.fmin(b, a)))
     ),
     Case("nan_to_num", [(2, 3, 4)], lambda x: torch.nan_to_num(x.round() / 0), smooth=False),
+    Case("isinf", [(2, 3, 4)], lambda x: torch.isinf(x.round() / 0), smooth=False),
+    Case("isfinite", [(2, 3, 4)], lambda x: torch.isfinite(x / x.round()), smooth=False),
+    Case("sgn", [(2, 3, 4)], lambda x: torch.sgn(x.round() / 0), smooth=False),
     Case("nan_to_num", [(2, 3, 4)], lambda x: torch.nan_to_num(x.round() / 0 + x, 0.5, 7.0, -3.0), smooth=False),
     Case("bucketize", [(2, 3, 4)], lambda x, at: torch.bucketize(x.round(), at), [torch.tensor([-2.0, -1.0, 0.0, 0.5, 2.0])], smooth=False),
     Case("searchsorted", [(2, 3, 4)], lambda x, at: torch.searchsorted(at, x.round(), right=True), [torch.arange(30.0).reshape(2, 3, 5) / 3 - 4], smooth=False),

@@ -236,6 +236,20 @@ RULES = {
         lambda given, x: call(DIFFERS, x, x),
         lambda given, form: form.counted(form.node("IsNaN", form.input(given.first()))),
     ),
+    "isinf": each_number(
+        lambda given, x: call(EQUAL, call(ABS, x), math.inf),
+        lambda given, form: form.counted(form.node("IsInf", form.input(given.first()))),
+    ),
+    "isfinite": each_number(
+        lambda given, x: call(AT_LEAST, sys.float_info.max, call(ABS, x)),
+        lambda given, form: form.counted(
+            form.node(
+                "Less",
+                form.node("Abs", form.input(given.first())),
+                form.number(math.inf),
+            )
+        ),
+    ),
     "logical_not": each_number(_not, _write_not, ALL),
     "bitwise_not": Rule(_bitwise_not, _write_not, ALL),
     **_logic("and", both),

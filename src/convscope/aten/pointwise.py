@@ -28,7 +28,6 @@ from convscope.notation.functions import (
     MINIMUM,
     ROUND,
     SELECT,
-    SIGN,
     SQRT,
     TANH,
     Function,
@@ -208,6 +207,15 @@ def _write_shrink(given: Call, form: Write) -> str:
     return form.node("Where", small, form.number(0.0), x)
 
 
+_SIGN_OF = Function("sign", ("x",), ("sub", ("at_least", "x", 0.0), ("at_least", 0.0, "x")))
+"""PyTorch's sign, which is 0 of a NaN; elsewhere that is a NaN."""
+
+
+def _write_sign(given: Call, form: Write) -> str:
+    x = form.input(given.first())
+    return form.node("Where", form.node("IsNaN", x), form.number(0.0), form.node("Sign", x))
+
+
 def _rounded(given: Call, x: Expression) -> Expression:
     places: int = given["decimals"] or 0
     tens: float = 10.0 ** abs(places)
@@ -338,9 +346,12 @@ def _remainder(given: Call) -> Equation:
 
 def _write_remainder(given: Call, form: Write) -> str:
     a, b = numbers_of(given, form, "self", "other")
-    times = form.node("Div", a, b)
-    times = write_truncated(form, times) if given.op == "fmod" else form.node("Floor", times)
-    return form.node("Sub", a, form.node("Mul", b, times))
+    left = form.node("Mod", a, b, fmod=1)
+    if given.op == "fmod":
+        return left
+    signs = form.node("Mul", form.node("Sign", left), form.node("Sign", b))
+    opposed = form.node("Less", signs, form.number(0.0))
+    return form.node("Where", opposed, form.node("Add", left, b), left)
 
 
 def _power(given: Call) -> Equation:
@@ -349,6 +360,9 @@ def _power(given: Call) -> Equation:
 
 
 def _write_power(given: Call, form: Write) -> str:
+    if given["exponent"] in (0.5, -0.5):  # the root of −∞, which is none, ONNX's Pow makes ∞
+        root = form.node("Sqrt", form.input("self"))
+        return root if given["exponent"] > 0 else form.node("Reciprocal", root)
     return form.node("Pow", *numbers_of(given, form, "self", "exponent"))
 
 
@@ -500,7 +514,8 @@ RULES = {
     "abs": _function(ABS, "Abs", takes=NUMBERS),
     "neg": each_number(lambda given, x: 0.0 - x, _write_negative, NUMBERS),
     "square": each_number(lambda given, x: x * x, _write_square, NUMBERS),
-    "sign": _function(SIGN, "Sign", takes=NUMBERS),
+    "sign": each_number(lambda given, x: call(_SIGN_OF, x), _write_sign, NUMBERS),
+    "sgn": each_number(lambda given, x: call(_SIGN_OF, x), _write_sign, NUMBERS),
     **{
         name: _named(name)
         for name in (
