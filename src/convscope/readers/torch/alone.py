@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, redirect_stdout
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from threading import get_ident
 from typing import Any
 
@@ -35,51 +39,127 @@ def alone() -> Iterator[None]:
         _LOCK.release()
 
 
-class _Words:
-    """Stands in the place of stdout: what this thread prints is held back, and others' words pass.
+Event = tuple[str, str]
+"""Where something was said, and what."""
 
-    Whoever flushes waits for an answer, as a debugger does: then all is said, and from there on at once.
+
+class Words:
+    """What a forward says in this thread, on stdout and stderr, as logging and as warnings.
+
+    held      what is held back, and how each is said; None once all is said at once
+    said      what was said
+    expected  what an earlier run of the same forward has said already: it is said no second time
+    deaf      whether nothing of it is ever said
     """
 
-    def __init__(self, out: Any) -> None:
-        self.out, self.thread = out, get_ident()
-        self.held: list[str] | None = []
+    def __init__(self, held: bool, expected: Iterable[Event] = (), deaf: bool = False) -> None:
+        self.thread, self.deaf = get_ident(), deaf
+        self.held: list[tuple[Event, Callable[[], Any]]] | None = [] if held else None
+        self.said: list[Event] = []
+        self.expected = deque(expected)
+
+    def hear(self, event: Event, say: Callable[[], Any]) -> None:
+        """Hold something back, or say it; what another thread says is said."""
+        if get_ident() != self.thread:
+            say()
+        elif self.held is not None:
+            self.held.append((event, say))
+        elif self.expected and self.expected[0] == event:
+            self.expected.popleft()
+        else:
+            self.expected.clear()
+            self.said.append(event)
+            say()
+
+    def flushed(self) -> None:
+        """Say what was held back, and everything from there on: who flushes waits for an answer, as a debugger does."""
+        if get_ident() == self.thread and not self.deaf:
+            self.say()
+
+    def say(self) -> None:
+        """Say what was held back, and hold nothing back any more."""
+        held, self.held = self.held or [], None
+        for event, say in held:
+            self.hear(event, say)
+
+
+class _Stream:
+    """Stands in the place of stdout or stderr."""
+
+    def __init__(self, words: Words, name: str, out: Any) -> None:
+        self.words, self.name, self.out = words, name, out
 
     def write(self, text: str) -> int:
-        """Keep a text, or pass it on."""
-        if self.held is None or get_ident() != self.thread:
-            self.out.write(text)
-        else:
-            self.held.append(text)
+        self.words.hear((self.name, text), lambda: self.out.write(text))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Keep texts, or pass them on."""
         self.write("".join(lines))
 
     def flush(self) -> None:
-        """Say what was held back, and hold nothing back any more."""
-        if get_ident() == self.thread:
-            self.say()
+        self.words.flushed()
         self.out.flush()
-
-    def say(self) -> None:
-        """Say what was held back."""
-        held, self.held = self.held, None
-        if held:
-            self.out.write("".join(held))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.out, name)
 
 
 @contextmanager
-def held_back() -> Iterator[_Words]:
-    """Hold back what this thread prints, of a forward that is run only to see which way it goes."""
+def _heard(words: Words) -> Iterator[Words]:
+    """Let all that this thread says go through `words`, one forward at a time."""
+
+    def logged(logger: logging.Logger, record: logging.LogRecord) -> None:
+        words.hear(
+            (record.name, f"{record.levelno} {record.msg}"), lambda: handlers(logger, record)
+        )
+
+    def warned(message: warnings.WarningMessage) -> None:
+        words.hear(
+            (message.filename, f"{message.lineno} {message.message}"), lambda: shows(message)
+        )
+
     with alone():
-        words = _Words(sys.stdout)
-        with redirect_stdout(words):
-            yield words
+        handlers, shows = logging.Logger.callHandlers, warnings._showwarnmsg  # type: ignore[attr-defined]
+        streams = [_Stream(words, name, getattr(sys, name)) for name in ("stdout", "stderr")]
+        with redirect_stdout(streams[0]), redirect_stderr(streams[1]):  # type: ignore[type-var]
+            logging.Logger.callHandlers = logged  # type: ignore[method-assign]
+            warnings._showwarnmsg = warned  # type: ignore[attr-defined]
+            try:
+                yield words
+            finally:
+                logging.Logger.callHandlers = handlers  # type: ignore[method-assign]
+                warnings._showwarnmsg = shows  # type: ignore[attr-defined]
+
+
+@contextmanager
+def held_back() -> Iterator[Words]:
+    """Hold back what this thread says, of a forward that is run only to see which way it goes."""
+    with _heard(Words(True)) as words:
+        yield words
+
+
+@contextmanager
+def again(said: Sequence[Event] | None) -> Iterator[None]:
+    """Say what this thread says but for what an earlier run of the same forward, if any, said before it was left."""
+    if said is None:
+        yield
+        return
+    with warnings.catch_warnings():
+        pass  # what was warned of there is no longer known to have been
+    with _heard(Words(False, said)):
+        yield
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Say nothing of a forward that nobody asked for, and warn of nothing; nobody answers what it asks on stdin."""
+    with _heard(Words(True, deaf=True)), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before, sys.stdin = sys.stdin, io.StringIO()
+        try:
+            yield
+        finally:
+            sys.stdin = before
 
 
 def _wait() -> None:

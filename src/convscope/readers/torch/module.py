@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ import torch
 from convscope.errors import EngineError, NotBuiltError
 from convscope.model.graph import Graph
 from convscope.notation.sizes import product, shape_text
-from convscope.readers.torch.alone import alone, held_back
+from convscope.readers.torch.alone import Event, again, alone, held_back
 from convscope.readers.torch.build import build
 from convscope.readers.torch.calls import Recording, Value
 from convscope.readers.torch.graph import TorchGraph
@@ -143,13 +143,14 @@ class TorchModule(RecordedGraph):
         of, known = self._known.get(rows, (None, None))
         if of is None or of.nodes is not graph.nodes:
             known = None
-        along = False
+        along, said = False, None
         if known is not None and known.plan is not None and not known.left:
             along = True
-            values = self._repeated(graph, known, known.plan, given)
+            values, said = self._repeated(graph, known, known.plan, given)
             if values is not None:
                 return graph.holding(values)
-        recording = self.recorded(graph, given)
+        with self._aside(), again(said):
+            recording = self._recorded(graph, given)
         fetched = None
         if known is not None:
             fetched = known.followed(recording)
@@ -181,20 +182,20 @@ class TorchModule(RecordedGraph):
 
     def _repeated(
         self, graph: TorchGraph, known: Known, plan: Plan, given: Mapping[str, Array]
-    ) -> dict[str, Value] | None:
-        """Return the values of the graph's nodes where the forward takes the known path once more."""
+    ) -> tuple[dict[str, Value] | None, Sequence[Event]]:
+        """Return the values of the graph's nodes where the forward takes the known path once more, and what it has said."""
         from convscope.readers.torch.repeating import repeated
 
         called = self._called_with(graph, given)
-        with _printing_to(self.prints_to) if self.prints_to else nullcontext():
-            with held_back() as words:
-                values = repeated(
-                    plan, self.module, called.args, called.kwargs, called.inputs, self.training
-                )
-            if values is None:  # it runs again, and prints again
-                return None
+        with self._aside(), held_back() as words:
+            values = repeated(
+                plan, self.module, called.args, called.kwargs, called.inputs, self.training
+            )
+            if values is None:  # it runs again, and speaks again
+                return None, words.said
             words.say()
-        return {n: graph.fetched[n].holding(values[place]) for n, place in known.names.items()}
+        fetched = graph.fetched
+        return {n: fetched[n].holding(values[place]) for n, place in known.names.items()}, ()
 
     def grouped(
         self, graph: TorchGraph, given: Mapping[str, Array]
@@ -208,15 +209,17 @@ class TorchModule(RecordedGraph):
 
         if not apart(graph):
             return None
-        try:
-            recording = self.recorded(graph, given)
-        except EngineError:  # it takes no several
-            return None
-        found = build(recording, graph.name, self.batched)
-        # where its way depends on numbers, rows may go different ways
-        if recording.warnings or not same(graph, found):
-            recording.settle()
-            return None
+        with self._aside(), held_back() as words:
+            try:
+                recording = self._recorded(graph, given)
+            except EngineError:  # it takes no several
+                return None
+            found = build(recording, graph.name, self.batched)
+            # where its way depends on numbers, rows may go different ways
+            if recording.warnings or not same(graph, found):
+                recording.settle()
+                return None
+            words.say()
         if path := known_path(recording, found.fetched):
             self._known[len(next(iter(given.values())))] = found, path
         values = {name: value.holding(value.tensor) for name, value in found.fetched.items()}
@@ -231,12 +234,19 @@ class TorchModule(RecordedGraph):
 
     def recorded(self, graph: Graph, given: Mapping[str, Array]) -> Recording:
         """Return the recording of one forward, all values kept."""
+        with self._aside():
+            return self._recorded(graph, given)
+
+    def _aside(self) -> AbstractContextManager[Any]:
+        """Let what a forward prints go where that is to go."""
+        return _printing_to(self.prints_to) if self.prints_to else nullcontext()
+
+    def _recorded(self, graph: Graph, given: Mapping[str, Array]) -> Recording:
         self.needs_example(graph)
         arguments = self._called_with(graph, given)
-        with _printing_to(self.prints_to) if self.prints_to else nullcontext():
-            found = record(
-                self.module, arguments.args, arguments.kwargs, arguments.inputs, True, self.training
-            )
+        found = record(
+            self.module, arguments.args, arguments.kwargs, arguments.inputs, True, self.training
+        )
         if found.failure is not None:
             from convscope.engine.child import first_line
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from convscope.errors import SettingError, SourceError
 from convscope.files.labels import configured_labels
 from convscope.network import Network
 from convscope.readers.example import Example
-from convscope.readers.torch.alone import held_back
+from convscope.readers.torch.alone import unheard
 from convscope.readers.torch.build import build, skeleton
 from convscope.readers.torch.calls import Recording
 from convscope.readers.torch.graph import Rowed, TorchGraph
@@ -112,7 +111,8 @@ def _of_one_row(
     ):
         return None
     one = given.with_inputs({n: t[:1].clone() for n, t in given.inputs.items()})
-    again = record(module, one.args, one.kwargs, one.inputs, False, training)
+    with unheard():
+        again = record(module, one.args, one.kwargs, one.inputs, False, training)
     (rows,) = counts
     pairs = zip(tensors_of(recording.result), tensors_of(again.result), strict=False)
     apart = again.failure is None and all(
@@ -137,8 +137,7 @@ def _told_by_others(
     from convscope.readers.torch.rows import lying
 
     for rows in (0, 2):
-        with held_back(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of means of nothing, say
+        with unheard():
             several = {
                 name: torch.cat([tensor] * rows) if rows else tensor[:0]
                 for name, tensor in given.inputs.items()
