@@ -97,6 +97,7 @@ CASES: list[Case] = [
     _two("Div", wide=False), _two("Pow", wide=False),
     Case("Add", [(1, 3, 5)], [(3, 1)]),
     Case("Sub", [COUNTED], [whole(2, 3, 4, 5)]),
+    Case("Mod", [(1, 3, 4)], [(3, 1)], {"fmod": 1}, wide=False),
     Case("Mod", [COUNTED], [whole(2, -3, 4, 5)]), Case("Mod", [COUNTED], [whole(2, -3, 4, 5)], {"fmod": 1}),
     Case("Equal", [COUNTED], [whole(2, 3, -4, 5)]),
     Case("Equal", [COUNTED, COUNTED[:, :, ::-1].copy()]),

@@ -27,7 +27,7 @@ from convscope.notation import Equation, Expression, call
 from convscope.notation.expression import Number
 from convscope.notation.functions import AT_LEAST, FLOOR, MAXIMUM, MINIMUM
 from convscope.notation.sizes import LARGEST
-from convscope.operators.elements import ALL, BOOL, FLOAT, FLOATS, NUMBERS, WHOLE, Kind
+from convscope.operators.elements import ALL, BOOL, FLOAT, FLOATS, NUMBERS, ONNX, Kind
 from convscope.operators.rule import (
     Given,
     Node,
@@ -74,6 +74,8 @@ def powers(node: Node) -> Equation:
 
 def remainder(node: Node) -> Equation:
     """x − y·⌊x/y⌋, or with fmod what is left with the sign of x."""
+    if not node.flag("fmod") and ONNX.get(node.element) == "float":
+        raise NoEquation("it takes the remainder of floats without fmod")
     axes = node.layout.axes(broadcast([node.shape(0), node.shape(1)], node.op), "k")
     x, y = spread(node, 0, axes), spread(node, 1, axes)
     times = truncated(x / y) if node.flag("fmod") else call(FLOOR, x / y)
@@ -107,7 +109,7 @@ RULES = {
     "Min": _two(lambda a, b: call(MINIMUM, a, b)),
     "Mean": _merged(lambda values: reduce(lambda a, b: a + b, values) / len(values)),
     "Pow": Rule(powers, {0: "constant", 1: "exponent"}, takes=NUMBERS),
-    "Mod": Rule(remainder, _CONSTANT, takes=WHOLE),
+    "Mod": Rule(remainder, _CONSTANT, takes=NUMBERS),
     "Equal": _condition(lambda a, b: call(EQUAL, a, b)),
     "Greater": _condition(lambda a, b: call(GREATER, a, b)),
     "Less": _condition(lambda a, b: call(GREATER, b, a)),

@@ -57,11 +57,12 @@ NO_EQUATION = {
         "training_dropout_zero_ratio_mask",
     ],
     "it computes with other numbers than float32": [
-        "mod_mixed_sign_float32",
-        "mod_float32_mixed_sign_fmod_0",
-        "mod_float_edge_cases_fmod_0_float32",
         "pow_types_float32_uint64",
         "pow_types_float32_uint32",
+    ],
+    "it takes the remainder of floats without fmod": [
+        "mod_float32_mixed_sign_fmod_0",
+        "mod_float_edge_cases_fmod_0_float32",
     ],
     "how many keys there are is known only when it runs": [
         "attention_4d_diff_heads_mask4d_padded_kv",
