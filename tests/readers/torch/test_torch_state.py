@@ -596,3 +596,40 @@ def test_what_was_opened_and_run_is_freed_at_once() -> None:
         assert gc.collect() == 0  # nothing referred to itself, so that nothing waited for this
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("how", ["whole", "part", "gone", "kept", "written", "parameter"])
+def test_a_tensor_that_is_laid_on_others_memory_follows_from_them(how: str) -> None:
+    class Laying(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(4, 4)
+
+        def forward(self, x: Any) -> Any:
+            y, z = self.linear(x), torch.empty(0)
+            if how == "parameter":
+                z.set_(self.linear.weight.untyped_storage(), 4, (1, 4), (4, 1))
+                return y + z
+            of = y * 2 if how == "gone" else y
+            if how == "part":
+                z.set_(of.untyped_storage(), 1, (1, 2), (4, 1))
+            else:
+                z.set_(of.untyped_storage(), 0, (1, 4), (4, 1))
+            if how == "kept":
+                y.set_(torch.relu(z).untyped_storage(), 0, (1, 4), (4, 1))
+            if how == "written":
+                z.mul_(3)
+                return torch.relu(y)
+            return torch.cat([torch.relu(z), y], 1)
+
+    module, x = Laying(), torch.randn(1, 4)
+    before = module.linear.weight.clone()
+    net = cs.open(module, x)
+    assert not net.warnings
+    laid = [name for name in net.graph.nodes if name.startswith("set")]
+    assert bool(laid) == (how != "parameter")  # of the module: numbers that are held
+    assert all(net.graph.facts[name].equation is None for name in laid)
+    for n in range(3):
+        run = net.run(x[0].numpy() + n)
+        np.testing.assert_allclose(run.output, module(x + n)[0].detach().numpy(), 1e-5, 1e-6)
+    assert torch.equal(module.linear.weight, before)

@@ -108,7 +108,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 if value.fed:
                     fed = True
                     break
-        if told.changes:
+        storage = _storage(args, kwargs) if told.name == "set" else None
+        if storage is not None:
+            tensors.laid(call, changed[0], storage)
+        elif told.changes:
             if told.name in OVERWRITTEN:
                 fed = any(v.fed for v in reads[1:])
             tensors.changed(call, changed, fed)
@@ -251,6 +254,12 @@ def _drawn(value: Value) -> bool:
     """Whether a value was drawn by a random generator."""
     call = value.call
     return call is not None and call.func is not None and about(call.func).random
+
+
+def _storage(args: Any, kwargs: Any) -> Any:
+    """Return the memory among the arguments of `set_`; None where it is given a tensor."""
+    given = (*args[1:2], *kwargs.values())
+    return next((one for one in given if isinstance(one, torch.UntypedStorage)), None)
 
 
 def _sizes(given: Any) -> tuple[tuple[int, ...], int] | None:

@@ -337,6 +337,24 @@ class Tracking:
         DATA.__set__(tensor, other)
         self.enter(tensor, value)
 
+    def laid(self, call: Call, tensor: Tensor, storage: Any) -> None:
+        """Note a call that laid a tensor on the memory of others: it reads what lies there, and no rule says how."""
+        self.entries.pop(id(tensor), None)
+        memory = self.memories.get(storage._cdata)
+        fed = [e for e in memory.entries if e.value.fed] if memory is not None else []
+        if not fed:
+            self._entry(tensor)  # a constant, or one face more of what the module holds
+            return
+        source = next((e for e in reversed(fed) if e.ref() is not None), fed[-1])
+        if source.stale and source.ref() is not None:
+            self._derive(source)
+        call.args, call.kwargs = (source.value,), {}
+        value = self.output(call, tensor, True, 0)
+        self.note(call)
+        entry, _ = self.enter(tensor, value)
+        entry.parent, entry.recipe = source, call
+        _ = source.geometry  # known when it is gone
+
     def changed(self, call: Call, tensors: Sequence[Tensor], fed: bool) -> None:
         """Note a call that wrote into its arguments: they hold new values from here on."""
         entries = [self._entry(tensor) for tensor in tensors]
