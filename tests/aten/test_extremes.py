@@ -37,8 +37,8 @@ EACH: dict[str, Of] = {
     "prelu": lambda x: F.prelu(x, torch.tensor([0.25])),
     "glu": lambda x: F.glu(torch.stack([x, x], 1), 1),
     **{f"pow of {p}": partial(torch.pow, exponent=p) for p in (0.5, -0.5, 2, 3, -1, -2, 1.7, 0, 1)},
-    **{f"{of.__name__} by {b}": lambda x, b=b, of=of: of(x, b) for of in (torch.remainder, torch.fmod) for b in (3.0, -0.7, inf)},  # type: ignore[misc]
-    **{f"{of.__name__} from {a}": lambda x, a=a, of=of: of(torch.tensor(a), x) for of in (torch.remainder, torch.fmod) for a in (7.3, -7.3)},  # type: ignore[misc]
+    **{f"{of.__name__} by {b}": lambda x, b=b, of=of: of(x, b) for of in (torch.remainder, torch.fmod) for b in (3.0, -0.7, inf)},
+    **{f"{of.__name__} from {a}": lambda x, a=a, of=of: of(torch.tensor(a), x) for of in (torch.remainder, torch.fmod) for a in (7.3, -7.3)},
 }  # fmt: skip
 
 UNLIKE_IN_ONNX: dict[str, set[float]] = {

@@ -121,8 +121,8 @@ def _heard(words: Words) -> Iterator[Words]:
     with alone():
         handlers, shows = logging.Logger.callHandlers, warnings._showwarnmsg  # type: ignore[attr-defined]
         streams = [_Stream(words, name, getattr(sys, name)) for name in ("stdout", "stderr")]
-        with redirect_stdout(streams[0]), redirect_stderr(streams[1]):  # type: ignore[type-var]
-            logging.Logger.callHandlers = logged  # type: ignore[method-assign]
+        with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+            logging.Logger.callHandlers = logged  # type: ignore[method-assign, assignment]
             warnings._showwarnmsg = warned  # type: ignore[attr-defined]
             try:
                 yield words
