@@ -69,13 +69,6 @@ class _Builder:
         self.result.batched, self.result.takes = rowed, takes
         self.taken = {*shapes}
         self.shared: dict[Any, Operator] = {}
-        self.parameters = {
-            f"{path}.{name}" if path else name: (parameter.requires_grad, parameter)
-            for path, one in self.modules.items()
-            if one._parameters
-            for name, parameter in one._parameters.items()
-            if parameter is not None
-        }
         self.places: dict[int, int] = {}
         if told is not None and told.ops == tuple([call.op for call in recording.calls]):
             self.result.rowed = told
@@ -170,7 +163,7 @@ class _Builder:
         if call.op == "put":
             settings = _region(call)
         name = self._name(call, value, outputs)
-        shapes = tuple(self.result.shape(n) for n in feeds)
+        shapes = tuple([self.result.shape(n) for n in feeds])
         fixed = tuple(sorted(settings.items()))
         use = use_of(
             call.op, fixed, tuple(slots), self.rows, _kind_of(value.dtype),
@@ -232,7 +225,8 @@ class _Builder:
         tensor, shape, kind = given.tensor, given.shape, given.dtype
         if key.startswith("indices.") and kind is torch.uint8:  # PyTorch takes them for a mask
             tensor, kind = tensor != 0, torch.bool
-        parameter = self.parameters.get(given.name) if given.name else None
+        path, own, base = _owned(given.name)
+        parameter = self._parameter(given, path, own)
         if parameter is None and not (kind.is_floating_point and shape):
             whole = not kind.is_floating_point and not kind.is_complex and kind is not torch.bool
             most = 1 if key in TERMS else MOST_GIVEN
@@ -242,7 +236,6 @@ class _Builder:
         masks = key.startswith("indices.") and kind is torch.bool
         if masks and len(shape) == 1 and (places := tensor.nonzero().reshape(-1).tolist()):
             return Given(tuple(places), (len(places),))
-        path, own, base = _owned(given.name)
         if not base:
             base = "mask" if kind is torch.bool else _WORDS.get(key, key.partition(".")[0])
         name, number = base, 1
@@ -254,10 +247,18 @@ class _Builder:
         owner = self.modules[path] if given.held and given.dtype is kind else None
         arrays[name] = Numbers(tensor, owner, own)
         if parameter is not None:
-            held.append((name, parameter[0]))
-            self.counted.add(id(parameter[1]))
+            held.append((name, parameter.requires_grad))
+            self.counted.add(id(parameter))
         known[name] = given.name if given.held else id(given.tensor)
         return Weight(name, shape, kind is torch.bool)
+
+    def _parameter(self, value: Value, path: str, own: str) -> Any:
+        """Return the user's own parameter that a value is; None for others.
+
+        path, own   the module that holds it, and as what
+        """
+        one = self.modules.get(path) if value.held else None
+        return one._parameters[own] if one is not None and own in one._parameters else None
 
     def _repeats(self, given: Value) -> bool:
         """Whether a constant is one row, again for every row of the batch: a class token, expanded."""
@@ -285,15 +286,15 @@ class _Builder:
             met.add(id(value))
             if value.call is not None and not (value.call.func and about(value.call.func).shaped):
                 stack += _read(value.call)
-            parameter = self.parameters.get(value.name or "") if value.held else None
-            if parameter is None or id(parameter[1]) in self.counted:
-                continue
-            self.counted.add(id(parameter[1]))
             path, own, name = _owned(value.name)
+            parameter = self._parameter(value, path, own)
+            if parameter is None or id(parameter) in self.counted:
+                continue
+            self.counted.add(id(parameter))
             while name in arrays:
                 name = f"{name}_"
             arrays[name] = Numbers(value.tensor, self.modules[path], own)
-            held.append((name, parameter[0]))
+            held.append((name, parameter.requires_grad))
             known[name] = value.name
             found.append((name, value.shape))
         return found
