@@ -126,6 +126,7 @@ class Visit:
 
         Most screens come late, each in a file of its own: the frame alone hears no paste and no key of theirs.
         """
+        self.answered()
         hash_ = f"#{address}" if address else ""
         self.page.goto(self.served.server.address + hash_)
         self.page.locator(".cs-screen:not(:has(.cs-wait))").wait_for()
@@ -165,11 +166,18 @@ class Visit:
             if not self.unanswered or time.monotonic() > end:
                 return
 
-    def close(self) -> None:
-        """Close the page when its server has answered: what is still being answered there would keep the next page waiting."""
+    def answered(self) -> None:
+        """Wait until the server has answered.
+
+        It answers two questions at once, also those of a page that is gone: the next page would be told to ask again.
+        """
         end = time.monotonic() + PATIENCE
         while self.unanswered and time.monotonic() < end:
             self.page.wait_for_timeout(5)
+
+    def close(self) -> None:
+        """Close the page."""
+        self.answered()
         self.page.close()
 
     def number(self, layer: str, position: Sequence[int], **more: str) -> Any:
