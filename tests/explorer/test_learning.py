@@ -102,6 +102,30 @@ def test_it_makes_single_steps_goes_on_and_begins_anew(host: Host) -> None:
     assert ask(host, "do", do="step")["losses"] == one["losses"]  # the same seed: the same step
 
 
+def test_a_training_that_ends_while_it_is_looked_at_is_told_whole_or_goes_on(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is told that it is done looks no more: the last step must be among those that can be seen."""
+    ask(host, "do", do="step")
+    session = host.screens["learning"].session  # type: ignore[attr-defined]
+    of = Film.of
+
+    def ends(*given: Any) -> Film:
+        """Return the steps so far; by then the training has come to its end."""
+        found = of(*given)
+        if session.state == "paused":
+            session.start()
+            session._wait(lambda: False)
+        return found
+
+    monkeypatch.setattr(Film, "of", ends)
+    told = ask(host, "state")
+    assert session.state == "done"
+    assert told["state"] == "paused" and told["step"] == len(told["losses"]) == 1
+    told = ask(host, "state")
+    assert told["state"] == "done" and told["frames"][-1]["step"] == told["step"] == 5
+
+
 @pytest.mark.parametrize(
     ("optimizer", "own"),
     [

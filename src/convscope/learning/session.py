@@ -158,6 +158,11 @@ class TrainingSession:
         """How many steps have been made."""
         return len(self.losses)
 
+    def now(self) -> tuple[str, str, list[float], list[Mapping[str, float]]]:
+        """Return at one moment the state, why, and of each step the loss and the figures; its film, asked later, has as much."""
+        with self._told:
+            return self.state, self.why, [*self.losses], [*self.logs]
+
     @property
     def film(self) -> Film:
         """The steps that have been kept so far."""

@@ -125,8 +125,9 @@ class LearningScreen:
         since = question.get("since", 0)
         if type(since) is not int or since < 0:
             raise InputError(f"since is a step, not {since!r:.80}")
-        session, film = self.session, self.film
-        kinds = self.trainer
+        session = self.session
+        now = None if session is None else session.now()
+        film, kinds = self.film, self.trainer
         facts: dict[str, Any] = {
             "begun": self._begun,
             "network": kinds.network.name,
@@ -144,17 +145,18 @@ class LearningScreen:
             "lively": self._lively(film),
             "apart": [[of, list(at)] for step, of, at in self._told if step == film.steps[0]],
         }
-        if session is None:
+        if now is None:
             facts |= {"live": False, "state": "done", "step": film.said["steps"], "steps": film.said["steps"],
                       "words": film.path.name, "losses": [], "accuracies": []}  # fmt: skip
         else:
+            state, why, losses, logs = now
             facts |= {
-                "live": True, "state": session.state, "why": session.why, "step": session.step,
+                "live": True, "state": state, "why": why, "step": len(losses),
                 "steps": session.steps, "words": session.examples.words,
                 "settings": self._chosen._asdict(), "usual": self._usual._asdict(),
                 "optimizers": self._optimizers, "images": len(session.examples.y),
-                "losses": [_finite(v) for v in session.losses[since:]],
-                "accuracies": [_finite(log.get("accuracy")) for log in session.logs[since:]],
+                "losses": [_finite(v) for v in losses[since:]],
+                "accuracies": [_finite(log.get("accuracy")) for log in logs[since:]],
             }  # fmt: skip
             facts["labels"] = session.examples.labels or facts["labels"]
         return Answer(facts)
