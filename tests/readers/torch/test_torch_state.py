@@ -633,3 +633,17 @@ def test_a_tensor_that_is_laid_on_others_memory_follows_from_them(how: str) -> N
         run = net.run(x[0].numpy() + n)
         np.testing.assert_allclose(run.output, module(x + n)[0].detach().numpy(), 1e-5, 1e-6)
     assert torch.equal(module.linear.weight, before)
+
+
+def test_an_argument_that_can_be_read_once_is_refused() -> None:
+    class Summing(nn.Module):
+        def forward(self, x: Any, more: Any) -> Any:
+            return sum((2 * y for y in more), x)
+
+    x = torch.rand(1, 4)
+    for once in ((y for y in [x]), iter([x]), map(torch.relu, [x])):
+        for given in ((x, once), (x, {"of": once})):
+            with pytest.raises(cs.errors.InputError, match="can be read once.*give a list"):
+                cs.open(Summing(), given)
+    net = cs.open(Summing(), (x, [x + 1]))
+    assert np.allclose(net.run((x.numpy()[0], x.numpy()[0] + 1)).output, 3 * x[0] + 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -177,6 +177,10 @@ class _Copies:
                 value = torch.from_numpy(value.copy())
             except TypeError as error:
                 raise InputError(f"an array of {value.dtype} is no tensor: {error}") from error
+        if isinstance(value, Iterator):
+            raise InputError(
+                f"a {type(value).__name__} can be read once, and a module is run for every image: give a list or a tuple"
+            )
         if not isinstance(value, torch.Tensor):
             return value if isinstance(value, torch.nn.Module) else kept(value)
         if id(value) not in self.known:
