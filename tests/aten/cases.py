@@ -72,6 +72,12 @@ def _after(of: Callable[..., Any], before: Callable[..., tuple[Any, ...]]) -> Ca
     return lambda *given: of(*before(*given))
 
 
+def _divergence(x: Tensor, y: Tensor, reduction: str, log_target: bool = False) -> Tensor:
+    """Return torch.kl_div, which warns of no mean."""
+    how = ("none", "mean", "sum").index(reduction)
+    return torch.kl_div(x, y, how, log_target=log_target)
+
+
 # no place twice: there PyTorch's gradient is another than that of what it computes, as its documentation says
 APART = torch.tensor([[[5, 0, 3, 1], [1, 4, 3, 2]], [[4, 3, 1, 0], [2, 5, 0, 3]]])
 PLACED = torch.tensor([[[5, 0, 3, 0], [1, 3, 3, 2]], [[4, 1, 1, 0], [2, 5, 0, 2]]])
@@ -151,6 +157,23 @@ CASES: list[Case] = [
                        ("binary_cross_entropy_with_logits", F.binary_cross_entropy_with_logits))
         for how in ("none", "mean", "sum")
     ),
+    *(
+        Case(op, given, partial(of, reduction=how), held, wide=op != "binary_cross_entropy")
+        for how in ("none", "mean", "sum")
+        for op, of, given, held in (
+            ("binary_cross_entropy", lambda x, y, reduction: F.binary_cross_entropy(x / 2, y / 2, reduction=reduction), [(2, 3, 4), (2, 3, 4)], []),
+            ("kl_div", _divergence, [(2, 3, 4)], [torch.tensor([[[0.2, 0.0, 0.7, 0.1]]])]),
+            ("kl_div", partial(_divergence, log_target=True), [(2, 3, 4), (2, 3, 4)], []),
+            ("cross_entropy_loss", F.cross_entropy, [(3, 5)], [torch.tensor([1, 4, 0])]),
+            ("cross_entropy_loss", F.cross_entropy, [(2, 5, 3)], [torch.tensor([[1, -100, 0], [2, 4, 3]])]),
+            ("cross_entropy_loss", F.cross_entropy, [(2, 5, 3), (2, 5, 3)], []),
+            ("cross_entropy_loss", F.cross_entropy, [(5,)], [torch.tensor(3)]),
+            ("nll_loss_nd", F.nll_loss, [(2, 5, 4, 3)], [torch.arange(24).reshape(2, 4, 3) % 5]),
+            ("nll_loss_nd", F.nll_loss, [(3, 5)], [torch.tensor([1, -100, 0])]),
+        )
+    ),
+    Case("cross_entropy_loss", [(3, 5), (3, 7)], lambda x, y: F.cross_entropy(x, y.argmax(1) % 5), smooth=False),
+    Case("nll_loss", [(3, 5)], lambda x, at: torch.ops.aten.nll_loss(x, at), [torch.tensor([1, 4, 0])]),
     # -- number by number
     Case("logaddexp", [(2, 3, 4), (2, 1, 4)], torch.logaddexp),
     Case("logaddexp", [(2, 3, 4)], lambda x: torch.logaddexp(x.round() / 0, x.round() / 0), smooth=False),

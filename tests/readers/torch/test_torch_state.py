@@ -643,7 +643,7 @@ def test_an_argument_that_can_be_read_once_is_refused() -> None:
     x = torch.rand(1, 4)
     for once in ((y for y in [x]), iter([x]), map(torch.relu, [x])):
         for given in ((x, once), (x, {"of": once})):
-            with pytest.raises(cs.errors.InputError, match="can be read once.*give a list"):
+            with pytest.raises(cs.errors.InputError, match=r"can be read once.*give a list"):
                 cs.open(Summing(), given)
     net = cs.open(Summing(), (x, [x + 1]))
     assert np.allclose(net.run((x.numpy()[0], x.numpy()[0] + 1)).output, 3 * x[0] + 2)
