@@ -104,6 +104,27 @@ def test_a_warning_of_a_forward_that_was_left_is_not_lost() -> None:
         assert heard.count("warned") == before + 1
 
 
+def test_warnings_that_a_forward_gathers_itself_reach_it() -> None:
+    class Gathering(Telling):
+        def forward(self, x: Any) -> Any:
+            with warnings.catch_warnings(record=True) as gathered:
+                warnings.simplefilter("always")
+                warnings.warn("its own", stacklevel=1)
+            counts.append(len(gathered))
+            return super().forward(x)
+
+    counts: list[int] = []
+    with listening() as heard:
+        x = torch.rand(1, 3, 4).numpy()
+        net = cs.open(Gathering(), x)
+        for image in (x, x, x + 1):
+            heard.clear()
+            net.run(image)
+            assert heard == words_of("large" if image.max() > 1 else "small")
+    assert len(counts) > 4  # other forwards, which tell of the batch, among them
+    assert set(counts) == {1}
+
+
 def test_rows_that_cannot_go_together_are_heard_one_by_one() -> None:
     class Counting(nn.Module):
         def forward(self, x: Any) -> Any:

@@ -114,12 +114,19 @@ def _heard(words: Words) -> Iterator[Words]:
         )
 
     def warned(message: warnings.WarningMessage) -> None:
+        if shown() != before:  # the forward gathers its own warnings, and may go by them
+            shows(message)
+            return
         words.hear(
             (message.filename, f"{message.lineno} {message.message}"), lambda: shows(message)
         )
 
+    def shown() -> tuple[Any, Any]:
+        return warnings.showwarning, warnings._showwarnmsg_impl  # type: ignore[attr-defined]
+
     with alone():
         handlers, shows = logging.Logger.callHandlers, warnings._showwarnmsg  # type: ignore[attr-defined]
+        before = shown()
         streams = [_Stream(words, name, getattr(sys, name)) for name in ("stdout", "stderr")]
         with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
             logging.Logger.callHandlers = logged  # type: ignore[method-assign, assignment]
