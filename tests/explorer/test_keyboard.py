@@ -116,9 +116,10 @@ def test_the_stack_by_keys(visit: OpenPage) -> None:
     page.keys("ArrowDown")
     page.until("tab", lambda _: page.address.get("sort") == "energy")
     page.page.get_by_role("button", name="all 70 maps").wait_for()
-    focus_on(page, "all 70 maps")
+    focus_on(page, "all 70 maps")  # which stays there also where the maps are drawn only now
     page.keys("Enter")
     page.until("stack", lambda rows: "fewer" in rows[0]["foot"])
+    page.until("focused", lambda at: at == "button fewer")
     focus_on(page, "The maps as a table")
     page.keys("Enter")
     page.until("stack", lambda rows: len(rows[0]["table"]) == 71)

@@ -219,6 +219,8 @@ function stackRow(stack, name) {
 			draw();
 		}, props);
 		const from = page * PAGE;
+		const buttons = () => [...pager.querySelectorAll("button")];
+		const focused = buttons().findIndex((button) => button.matches(":focus"));
 		fill(pager,
 			number > FIRST_MAPS && turn(open ? "fewer" : `all ${grouped(number)} maps`, () => (open = !open)),
 			open && last > 0 && [
@@ -226,6 +228,8 @@ function stackRow(stack, name) {
 				` maps ${grouped(from)} … ${grouped(Math.min(number, from + PAGE) - 1)} of ${grouped(number)} `,
 				turn("›", () => page++, { "aria-label": "more maps", disabled: page === last })],
 			zero > 0 && dim(` ${grouped(zero)} maps are all zero here`));
+		const now = buttons();
+		if (focused >= 0) (now[focused]?.disabled ? now[0] : now[focused])?.focus({ preventScroll: true });
 	}
 
 	/** @param {Spot | null} spot */
