@@ -284,8 +284,10 @@ def _cumulative(given: Call) -> Equation:
     if given.op == "cumprod":
         return reducing.cumulative_product(given.tensor(), axes, place)
     kind = {"cumsum": "sum", "cummax": "max", "cummin": "min", "logcumsumexp": "log_sum_exp"}[given.op]  # fmt: skip
-    empty: Outside = {"sum": "zero", "min": "edge"}.get(kind, "-inf")  # type: ignore[assignment]
-    return reducing.cumulative(REDUCTIONS[kind], given.tensor(), axes, place, empty)
+    empty: dict[str, Outside] = {"sum": "zero", "min": "edge"}
+    return reducing.cumulative(
+        REDUCTIONS[kind], given.tensor(), axes, place, empty.get(kind, "-inf")
+    )
 
 
 MOST_WRITTEN = 1 << 24
