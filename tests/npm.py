@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shutil
 import subprocess
@@ -22,7 +21,8 @@ def installed(package: str, version: str, file: str, why: str) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         absent(f"{why}: it needs npm (apt-get install npm)")
-    kept = Path(tempfile.gettempdir()) / f"convscope-npm-{package}-{version}-{getpass.getuser()}"
+    user = os.getuid() if hasattr(os, "getuid") else "user"  # who may have no name
+    kept = Path(tempfile.gettempdir()) / f"convscope-npm-{package}-{version}-{user}"
     found = kept / "node_modules" / package / file
     if not found.exists():
         new = tempfile.mkdtemp(prefix=f"{kept.name}-", dir=kept.parent)
